@@ -1,0 +1,44 @@
+"""What every fingerprinter does, rule-based or learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from earmark.types import Codes, Fingerprint, Frames, Samples, Spec
+
+
+class Fingerprinter(Protocol):
+    """Turns sound into a fingerprint, and a fingerprint into what an index looks up.
+
+    The same audio gives the same fingerprint, whatever the size of the blocks it comes in.
+    """
+
+    @property
+    def spec(self) -> Spec:
+        """Name, version and a digest of every parameter that shapes the features."""
+
+    @property
+    def rate(self) -> int:
+        """The sample rate in Hz that `extract` expects."""
+
+    @property
+    def frame_seconds(self) -> float:
+        """How long one frame of `Fingerprint.frames` lasts."""
+
+    def extract(self, audio: Samples | Iterable[Samples], *, query: bool = False) -> Fingerprint:
+        """Return the fingerprint of mono samples at `rate`, given whole or as consecutive blocks.
+
+        `query` may look closer (more features), because a clip is short and a catalog is not.
+        """
+
+    def terms(self, fingerprint: Fingerprint, *, query: bool = False) -> tuple[Frames, Codes | NDArray[Any]]:
+        """Return (frames, keys), each (n,): what an index stores of a reference, or looks up for a query."""
+
+    def pack(self, fingerprint: Fingerprint) -> bytes:
+        """Return a compact form for the catalog; the features survive it exactly."""
+
+    def unpack(self, packed: bytes) -> Fingerprint:
+        """Return what `pack` packed; raises SpecMismatch for another fingerprinter's."""

@@ -1,0 +1,39 @@
+"""What every index does: it sees numbers, never audio, tracks' names or files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, Self
+
+from numpy.typing import NDArray
+
+from earmark.types import Frames, Hits
+
+
+class Index(Protocol):
+    """Keys of reference recordings, and where each stands: track number and frame.
+
+    Reading is safe from several threads; adding and removing are for one writer.
+    """
+
+    def add(self, track: int, frames: Frames, keys: NDArray[Any]) -> None:
+        """Add a recording's keys; `track` is the catalog's number for it, not yet in the index."""
+
+    def remove(self, tracks: Iterable[int]) -> None:
+        """Forget these tracks: no search returns them again. Unknown numbers are ignored."""
+
+    def search(self, frames: Frames, keys: NDArray[Any]) -> Hits:
+        """Return where a query's keys stand in the references."""
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Return the whole index as named arrays, for `from_arrays`.
+
+        A name that was in an earlier result stands for the same content, so a store may keep the old file.
+        """
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the index that `arrays` described; the arrays may be memory-mapped and are not copied."""
+
+    def stats(self) -> Mapping[str, float]:
+        """Return figures about the index: tracks, keys, bytes, and what was left out and why."""
