@@ -1,0 +1,59 @@
+"""What went wrong, in one line, and the exit status that says so."""
+
+from __future__ import annotations
+
+import sys
+
+from earmark.apps.cli.text import printable
+from earmark.errors import (
+    CatalogError,
+    EarmarkError,
+    MediaError,
+    OptionError,
+    SpecMismatch,
+)
+
+DONE = 0
+NOT_FOUND = PARTLY = 1
+USAGE = 2
+UNREADABLE = 3
+CATALOG = 4
+INTERNAL = 70  # EX_SOFTWARE of sysexits.h: a bug of ours, which must not look like "nothing found"
+
+
+def report(error: Exception, *, verbose: bool = False) -> int:
+    """Print `error` to stderr and return the exit status it stands for."""
+    if verbose or not isinstance(error, EarmarkError | OSError):
+        if verbose:
+            import traceback
+
+            traceback.print_exception(error)
+        if not isinstance(error, EarmarkError | OSError):
+            hint = "" if verbose else "; run it again with --verbose to see where, and please report it"
+            complain(f"internal error: {type(error).__name__}: {error}{hint}")
+            return INTERNAL
+    complain(describe(error))
+    return status_of(error)
+
+
+def complain(message: str) -> None:
+    """Print one line of complaint to stderr."""
+    print(f"earmark: {printable(message)}", file=sys.stderr)
+
+
+def describe(error: Exception) -> str:
+    """Return one line about `error`; the system's own errors get the name of the file they are about."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+def status_of(error: Exception) -> int:
+    """Return the exit status that `error` stands for."""
+    if isinstance(error, OptionError):
+        return USAGE
+    if isinstance(error, CatalogError | SpecMismatch):
+        return CATALOG
+    if isinstance(error, MediaError | OSError):
+        return UNREADABLE
+    return PARTLY  # TrackNotFound, TrackExists: the command is right, this input is not

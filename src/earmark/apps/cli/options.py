@@ -1,0 +1,61 @@
+"""Options that several commands share, and the types of their values."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+DEFAULT_CATALOG = "music.earmark"
+
+
+def add_catalog(parser: argparse.ArgumentParser) -> None:
+    """Add --catalog."""
+    parser.add_argument(
+        "--catalog",
+        metavar="FOLDER",
+        help=f"the catalog (default: $EARMARK_CATALOG, else {DEFAULT_CATALOG} in the current folder)",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add --json, --quiet and --verbose."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    volume = parser.add_mutually_exclusive_group()
+    volume.add_argument("--quiet", action="store_true", help="print errors only")
+    volume.add_argument("--verbose", action="store_true", help="print more")
+
+
+def catalog_path(options: argparse.Namespace) -> Path:
+    """Return the catalog that the options, the environment or the default name, in this order."""
+    return Path(options.catalog or os.environ.get("EARMARK_CATALOG") or DEFAULT_CATALOG)
+
+
+def probability(text: str) -> float:
+    """Return `text` as a number from 0 to 1."""
+    value = _number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def count(text: str) -> int:
+    """Return `text` as a whole number of at least 1."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """Return 'mood=calm' as ('mood', 'calm')."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name.strip(), value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None

@@ -1,0 +1,70 @@
+"""Where results and remarks go: results to stdout, as text or JSON; remarks to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from earmark.apps.cli.text import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How much to print, and in which form."""
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> Output:
+        """Return the output that --json, --quiet and --verbose ask for."""
+        return cls(json=options.json, quiet=options.quiet, verbose=options.verbose)
+
+    @property
+    def text(self) -> bool:
+        """Whether results are wanted as text for people."""
+        return not self.json and not self.quiet
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody watches: progress is drawn only then."""
+        return not self.quiet and sys.stderr.isatty()
+
+    def record(self, values: Mapping[str, Any]) -> None:
+        """Print a JSON object in one line of ASCII, when JSON is wanted."""
+        if self.json:
+            print(json.dumps(values))
+
+    def line(self, text: object = "") -> None:
+        """Print a line of results, when text is wanted."""
+        if self.text:
+            print(printable(text))
+
+    def remark(self, text: object) -> None:
+        """Print a line to stderr, unless --quiet."""
+        if not self.quiet:
+            print(printable(text), file=sys.stderr)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Print a table, when text is wanted: drawn on a terminal, else one row a line with tabs between."""
+        if not self.text:
+            return
+        cells = [[printable(cell) for cell in row] for row in rows]
+        if not sys.stdout.isatty():
+            for row in cells:
+                print("\t".join(row))
+            return
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*map(Text, columns), box=SIMPLE_HEAD)
+        for row in cells:
+            table.add_row(*map(Text, row))  # Text: square brackets in a title are no markup
+        Console().print(table)

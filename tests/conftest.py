@@ -1,0 +1,27 @@
+"""What several rooms' tests share: small pieces of real music, as bundled for the demo."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+MUSIC = Path(__file__).parent.parent / "src" / "earmark" / "apps" / "demo" / "music"
+
+
+@pytest.fixture(scope="session")
+def music() -> Sequence[Path]:
+    """The bundled excerpts: 16 opus files of about 30 s, 48 kHz mono, all different music."""
+    return sorted(MUSIC.glob("*.opus"))
+
+
+@pytest.fixture
+def album(music: Sequence[Path], tmp_path: Path) -> Path:
+    """A folder of one's own with three of the excerpts."""
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for path in music[:3]:
+        shutil.copy(path, folder / path.name)
+    return folder
