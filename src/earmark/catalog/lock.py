@@ -1,0 +1,59 @@
+"""One writer at a time: a flock on `writer.lock`, which the kernel frees when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+
+from earmark.errors import CatalogError, CatalogLocked
+
+
+class _Holder(msgspec.Struct):
+    """Who holds the lock, for the message to the others."""
+
+    pid: int
+    host: str
+
+
+class WriterLock:
+    """The right to write to a catalog, from construction to `release`."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock; raises CatalogLocked at once, naming process and host, when another has it."""
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise CatalogError(
+                f"{path}: {error.strerror}; open the catalog with read_only=True to search it"
+            ) from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            message = f"{path.parent} is being written to by {_read_holder(self._descriptor)}"
+            os.close(self._descriptor)
+            raise CatalogLocked(f"{message}; wait for it, or open with read_only=True to search meanwhile") from error
+        holder = msgspec.json.encode(_Holder(os.getpid(), socket.gethostname()))
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, holder, 0)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise CatalogError(f"{path}: {error.strerror}; free some space, then open the catalog again") from error
+
+    def release(self) -> None:
+        """Let another process write; a second call does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _read_holder(descriptor: int) -> str:
+    try:
+        holder = msgspec.json.decode(os.pread(descriptor, 4096, 0), type=_Holder)
+    except msgspec.DecodeError:  # it has taken the lock and not signed yet
+        return "another process"
+    return f"process {holder.pid} on {holder.host}"
