@@ -1,0 +1,41 @@
+"""The commands by name, and the page that lists them; it needs no parser, which keeps `earmark --help` fast."""
+
+from __future__ import annotations
+
+COMMANDS = {  # name: what it does in a line; the module of that name holds its options and its work
+    "index": "add files and folders of music to the catalog",
+    "identify": "say which known recording a clip comes from, and where in it",
+    "compare": "say whether two files hold the same recording, and where they meet",
+    "list": "list the tracks of the catalog",
+    "show": "show all that is known of a track",
+    "update": "change the title, artist, album or other tags of a track",
+    "remove": "forget tracks",
+    "export": "write a copy of the catalog, whoever uses it meanwhile",
+    "merge": "add the tracks of another catalog, without their audio",
+    "info": "show figures about the catalog",
+    "verify": "read everything again and check it against its checksums",
+    "rebuild": "make the index again from the stored fingerprints",
+    "plot": "draw a spectrogram with its landmarks, or a match with its diagonal",
+    "demo": "index the bundled music and identify noisy clips of it",
+    "doctor": "check this installation and the catalog",
+    "completion": "print a script that lets a shell complete commands and options",
+}
+
+DESCRIPTION = "Says which recording a noisy few seconds of sound come from, and where in it."
+STATUSES = {
+    0: "done; for identify and compare: found",
+    1: "nothing found; for the rest: done but for some inputs, which are listed",
+    2: "wrong usage",
+    3: "an input cannot be read",
+    4: "the catalog cannot be used: absent, locked, newer, damaged",
+    130: "interrupted; what was done is kept",
+}
+
+
+def overview() -> str:
+    """Return the page that `earmark --help` prints."""
+    commands = [f"  {name:12}{summary}" for name, summary in COMMANDS.items()]
+    statuses = [f"  {status:<5}{meaning}" for status, meaning in STATUSES.items()]
+    lines = ["usage: earmark COMMAND [OPTION...]", "", DESCRIPTION, "", "commands:", *commands, ""]
+    lines += ["`earmark COMMAND --help` shows a command's options; `earmark --version` prints the version.", ""]
+    return "\n".join([*lines, "exit status:", *statuses, ""])

@@ -1,0 +1,28 @@
+"""`earmark export`: a copy of the catalog."""
+
+from __future__ import annotations
+
+import argparse
+
+from earmark.apps.cli.failures import DONE
+from earmark.apps.cli.options import add_catalog, add_output, catalog_path
+from earmark.apps.cli.output import Output
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("target", metavar="FOLDER", help="where the copy goes; nothing may be there yet")
+    add_catalog(parser)
+    add_output(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the copy."""
+    import earmark
+
+    output = Output.of(options)
+    with earmark.open(catalog_path(options), create=False, read_only=True) as catalog:
+        catalog.export(options.target)
+    output.record({"exported": options.target})
+    output.line(f"copied to {options.target}; it is a catalog like any other")
+    return DONE

@@ -1,0 +1,110 @@
+"""`earmark identify`: which known recording a clip comes from, and where in it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from earmark.apps.cli.failures import DONE, NOT_FOUND, complain, describe, status_of
+from earmark.apps.cli.options import add_catalog, add_output, catalog_path, count, probability
+from earmark.apps.cli.output import Output
+from earmark.apps.cli.text import clock
+from earmark.errors import EarmarkError, MediaError
+
+if TYPE_CHECKING:
+    from earmark import Catalog
+    from earmark.types import Answer, Match
+
+REASONS = {
+    "silent": "it is silent",
+    "too_short": "it is too short",
+    "low_information": "there is too little in it to tell recordings apart",
+    "unknown": "no known recording",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="audio or video files; - reads standard input")
+    add_catalog(parser)
+    parser.add_argument(
+        "--threshold",
+        type=probability,
+        metavar="P",
+        help="the least confidence that counts as found (default: the calibrated one; 0 shows all candidates)",
+    )
+    parser.add_argument("--limit", type=count, default=1, metavar="N", help="at most N matches a file (default: 1)")
+    parser.add_argument("--several", action="store_true", help="look for several recordings, one after another")
+    parser.add_argument("--speed", action="store_true", help="look for other playing speeds too (slower)")
+    add_output(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what each file is; a file that cannot be read does not stop the others."""
+    import earmark
+
+    output = Output.of(options)
+    found, unreadable = 0, DONE
+    with earmark.open(catalog_path(options), create=False, read_only=True) as catalog:
+        for name, answer in answers(catalog, options):
+            if isinstance(answer, EarmarkError):
+                unreadable = status_of(answer)
+                complain(f"{name}: {describe(answer)}")
+                output.record(failure_record(name, answer))
+                continue
+            found += bool(answer.matches)
+            show(output, name, answer)
+            sys.stdout.flush()
+    return unreadable or (DONE if found else NOT_FOUND)
+
+
+def answers(catalog: Catalog, options: argparse.Namespace) -> Iterator[tuple[str, Answer | EarmarkError]]:
+    """Yield (name, what the catalog says of it, or why it cannot be read), in the order given."""
+    limit = max(options.limit, 10) if options.several else options.limit
+    for name in options.files:
+        try:
+            yield name, catalog.identify(
+                sys.stdin.buffer if name == "-" else name,
+                threshold=options.threshold,
+                limit=limit,
+                several=options.several,
+                speed=options.speed,
+            )
+        except MediaError as error:
+            yield name, error
+
+
+def failure_record(name: str, error: EarmarkError) -> dict[str, Any]:
+    """Return the object that stands for a file without an answer."""
+    return {"query": {"source": name}, "error": {"code": getattr(error, "code", "unreadable"), "message": str(error)}}
+
+
+def show(output: Output, name: str, answer: Answer) -> None:
+    """Print one answer."""
+    if output.json:
+        from earmark.apps.records import answer_record
+
+        output.record(answer_record(answer))
+        return
+    if not answer.matches:
+        output.line(f"{name}: not found: {REASONS.get(answer.reason, answer.reason)}")
+    for match in answer.matches:
+        output.line(f"{name}: {sentence(match)}")
+        if output.verbose:
+            figures = ", ".join(f"{key} {value:.4g}" for key, value in match.evidence.items())
+            output.line(f"    id {match.track.id}, file {match.track.path}")
+            output.line(f"    clip {clock(match.query_start)} to {clock(match.query_end)}")
+            output.line(f"    speed {match.speed:.4f}, pitch {match.pitch:.4f}, ± {match.position_error:.3f} s; {figures}")
+    if output.verbose:
+        output.line(f"    clip of {answer.seconds:.2f} s, {answer.elapsed:.3f} s to answer")
+
+
+def sentence(match: Match) -> str:
+    """Return 'Artist - Title, 0:41.20 to 0:46.20, confidence 0.998'."""
+    track = match.track
+    title = " - ".join(part for part in (track.artist, track.title or track.path) if part)
+    span = f"{clock(match.reference_start)} to {clock(match.reference_end)}"
+    speed = f", at {match.speed:.3f} of its speed" if abs(match.speed - 1) > 0.002 else ""
+    return f"{title}, {span}{speed}, confidence {match.confidence:.3f}"
