@@ -98,6 +98,7 @@ class Answer:
     source: str  # what was asked, as it may be shown
     seconds: float  # length of the clip
     elapsed: float  # seconds it took
+    degraded: bool = False  # part of the catalog is damaged and was not searched
 
     @property
     def best(self) -> Match | None:
@@ -113,5 +114,4 @@ class AddReport:
     updated: tuple[Track, ...] = ()  # files whose content had changed
     unchanged: tuple[str, ...] = ()  # paths
     failed: tuple[tuple[str, str], ...] = ()  # (path, reason)
-    skipped: tuple[str, ...] = ()  # paths in folders that are not audio by what they hold
     interrupted: bool = False

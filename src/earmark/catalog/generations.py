@@ -33,6 +33,7 @@ CHECKED_ON_OPEN_BYTES = 64 * 1024 * 1024
 
 _CHUNK_BYTES = 1 << 20
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_POINTER = re.compile(r"(?P<number>[0-9]{6,}) (?P<digest>[0-9a-f]{64})\n")  # all that CURRENT holds
 _OPEN_ATTEMPTS = 5
 
 
@@ -105,7 +106,7 @@ class Generations:
         scratch = self._root / f"{number:06d}.tmp"
         self._files.make_folder(self._root)
         self._files.make_folder(scratch)
-        entries = tuple(self._keep(scratch, name, array, previous) for name, array in sorted(arrays.items()))
+        entries = tuple(self._keep(scratch, name, array, previous) for name, array in arrays.items())
         manifest = Manifest(FORMAT, number, spec, index, last_track, last_removal, entries)
         packed = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
         self._files.write(scratch / "manifest.json", [packed])
@@ -189,12 +190,12 @@ class Generations:
             pointer = self._current.read_text()
         except FileNotFoundError:
             return None
-        number, _, digest = pointer.strip().partition(" ")
-        if not number.isdecimal():
+        words = _POINTER.fullmatch(pointer)
+        if words is None:
             raise CatalogDamaged(f"{self._current} is damaged; earmark rebuild makes the index again")
-        path = self._path(int(number)) / "manifest.json"
+        path = self._path(int(words["number"])) / "manifest.json"
         packed = path.read_bytes()
-        if hashlib.sha256(packed).hexdigest() != digest:
+        if hashlib.sha256(packed).hexdigest() != words["digest"]:
             raise CatalogDamaged(f"{path} is damaged; earmark rebuild makes the index again")
         manifest = msgspec.json.decode(packed, type=Manifest)
         if manifest.format > FORMAT:

@@ -77,15 +77,19 @@ class Store:
         self._lock = threading.RLock()
         self._read_only = read_only
         self._stopped = ""
+        self._closed = False
         self._connection = _open_reader(path) if read_only else _open_writer(path)
 
     def close(self) -> None:
         """Close the database; a writer empties the log into it first, so that the folder is small and portable."""
         with self._lock:
+            if self._closed:
+                return
             try:
                 if not self._read_only and not self._stopped:
                     self._run("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
+                self._closed = True
                 self._connection.close()
 
     @contextmanager
@@ -167,6 +171,13 @@ class Store:
         if not rows:
             raise TrackNotFound(f"no track has the id {id!r}; earmark list shows those there are")
         return int(rows[0][0])
+
+    def id_of(self, number: int) -> str:
+        """Return the id of a track, which stands even where the rest of its row is damaged."""
+        rows = self._run("SELECT id FROM tracks WHERE number = ?", number)
+        if not rows:
+            raise TrackNotFound(f"no track has the number {number}; it was removed meanwhile")
+        return str(rows[0][0])
 
     def has_id(self, id: str) -> bool:
         """Return whether a track has that id."""
@@ -289,6 +300,8 @@ class Store:
 
     def _run(self, sql: str, *values: _Value) -> list[tuple[Any, ...]]:
         with self._lock:
+            if self._closed:
+                raise CatalogError(f"{self.path.parent} is closed; open it again")
             try:
                 return self._connection.execute(sql, values).fetchall()
             except sqlite3.Error as error:

@@ -1,0 +1,104 @@
+"""Says which recording a noisy few seconds of sound come from, and where in it.
+
+    import earmark
+
+    with earmark.open("music.earmark") as catalog:
+        catalog.add(["albums/"])
+        answer = catalog.identify("clip.wav")
+        if answer.best:
+            print(answer.best.track.title, answer.best.reference_start, answer.best.confidence)
+
+Names are loaded when they are first used, so that importing earmark costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+# Importing a room for the first time binds its name here, so this has to come before the function of the same name.
+importlib.import_module("earmark.fingerprint")
+
+if TYPE_CHECKING:
+    from earmark.catalog.adding import Progress
+    from earmark.catalog.catalog import Catalog
+    from earmark.catalog.extracting import Source
+    from earmark.catalog.opening import open_catalog as open
+    from earmark.catalog.verifying import Verification
+    from earmark.errors import (
+        CatalogDamaged,
+        CatalogError,
+        CatalogLocked,
+        CatalogNotFound,
+        CatalogReadOnly,
+        CatalogTooNew,
+        EarmarkError,
+        MediaError,
+        OptionError,
+        SpecMismatch,
+        TrackExists,
+        TrackNotFound,
+    )
+    from earmark.types import AddReport, Answer, Fingerprint, Match, Spec, Track
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AddReport",
+    "Answer",
+    "Catalog",
+    "CatalogDamaged",
+    "CatalogError",
+    "CatalogLocked",
+    "CatalogNotFound",
+    "CatalogReadOnly",
+    "CatalogTooNew",
+    "EarmarkError",
+    "Fingerprint",
+    "Match",
+    "MediaError",
+    "OptionError",
+    "Progress",
+    "Spec",
+    "SpecMismatch",
+    "Track",
+    "TrackExists",
+    "TrackNotFound",
+    "Verification",
+    "__version__",
+    "fingerprint",
+    "open",
+]
+
+_TYPES = ("AddReport", "Answer", "Fingerprint", "Match", "Spec", "Track")
+
+
+def fingerprint(source: Source, *, fingerprinter: str = "shazam", query: bool = False, **preset: Any) -> Fingerprint:
+    """Return the fingerprint of a path, bytes, a file object or (samples, rate), without a catalog.
+
+    Samples are float32 in [-1, 1], shape (n,) or (n, channels). `query` looks closer, as for a clip that is to be
+    identified; `preset` are settings of the fingerprinter, as density="lean". Raises MediaError, and OptionError for
+    an unknown fingerprinter or setting.
+    """
+    from earmark.catalog.extracting import fingerprint_of
+
+    return fingerprint_of(source, fingerprinter, preset, query=query)
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name, imported when it is first used (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module 'earmark' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_home_of(name)), "open_catalog" if name == "open" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _home_of(name: str) -> str:
+    homes = {"open": "catalog.opening", "Catalog": "catalog.catalog", "Progress": "catalog.adding"}
+    homes["Verification"] = "catalog.verifying"
+    return f"earmark.{homes.get(name, 'types' if name in _TYPES else 'errors')}"
