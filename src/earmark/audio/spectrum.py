@@ -1,0 +1,74 @@
+"""Spectrograms, made in chunks of a fixed grid so that a result never depends on how the audio arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from earmark.types import Samples
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnd:
+    """How sound becomes a spectrogram: the numbers, said once.
+
+    Bins `low_bin` to `high_bin` (excluded) are kept; bin b stands for b * rate / window hertz.
+    """
+
+    rate: int  # Hz
+    window: int  # samples, Hann
+    hop: int  # samples
+    low_bin: int
+    high_bin: int
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.hop / self.rate
+
+    @property
+    def hertz_per_bin(self) -> float:
+        """Distance of two bins in Hz."""
+        return self.rate / self.window
+
+    def frames_in(self, samples: int) -> int:
+        """Return how many whole windows fit into `samples`; audio shorter than one window is padded to one."""
+        return 1 + max(samples - self.window, 0) // self.hop if samples else 0
+
+
+def power_chunks(blocks: Iterable[Samples], front_end: FrontEnd, *, frames: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the power spectrogram in chunks of `frames` frames (the last may be shorter), shape (frames, bins).
+
+    A frame that would reach beyond the end is dropped, except the first, which is padded with zeros.
+    """
+    window, hop = front_end.window, front_end.hop
+    taper = np.hanning(window).astype(np.float32)
+    need = (frames - 1) * hop + window
+    pending: list[Samples] = []
+    held, any_yet = 0, False
+    for block in blocks:
+        pending.append(block)
+        held += len(block)
+        while held >= need:
+            samples = np.concatenate(pending) if len(pending) > 1 else pending[0]
+            yield _power(samples[:need], taper, front_end)
+            any_yet = True
+            pending = [samples[frames * hop :]]
+            held = len(pending[0])
+    samples = np.concatenate(pending) if pending else np.zeros(0, np.float32)
+    if not any_yet and 0 < len(samples) < window:
+        samples = np.pad(samples, (0, window - len(samples)))
+    if len(samples) >= window:
+        yield _power(samples, taper, front_end)
+
+
+def _power(samples: Samples, taper: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
+    windows = np.lib.stride_tricks.sliding_window_view(samples, front_end.window)[:: front_end.hop]
+    spectrum = scipy.fft.rfft(windows * taper, axis=1)[:, front_end.low_bin : front_end.high_bin]
+    power: NDArray[np.float32] = spectrum.real**2
+    power += spectrum.imag**2
+    return power

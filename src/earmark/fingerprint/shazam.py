@@ -1,0 +1,175 @@
+"""Shazam's landmarks: pairs of spectral peaks (Wang, "An Industrial-Strength Audio Search Algorithm", ISMIR 2003).
+
+The fingerprint is the constellation itself; the landmarks that an index knows are made from it. So a catalog stores
+each peak once, and a candidate can be checked against every peak rather than the few that landmarks agreed on.
+
+A feature is one uint32: bits 0-9 the bin, bit 10 set when the peak is one that landmarks are made of.
+A landmark is one uint32 of 21 bits: bits 20-12 the anchor's bin >> 1, bits 11-6 the (target's - anchor's bin) >> 1,
+bits 5-0 the frames between them. Halving the bins lets a peak be one bin off, as it is at 2 % more speed.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio.spectrum import FrontEnd, power_chunks
+from earmark.errors import OptionError, SpecMismatch
+from earmark.fingerprint.constellation import CHUNK_FRAMES, PeakRule, find_peaks
+from earmark.types import Codes, Fingerprint, Frames, Samples, Spec
+
+VERSION = 1
+FRONT_END = FrontEnd(rate=11_025, window=1_536, hop=192, low_bin=14, high_bin=750)  # 17.4 ms; 7.2 Hz; 100-5,380 Hz
+PEAK_RULE = PeakRule(frames=3, bins=8)  # 52 ms, 57 Hz to each side
+PAIRED = np.uint32(1 << 10)
+BIN_MASK = np.uint32(PAIRED - 1)
+LANDMARK_BITS = 21
+
+
+@dataclass(frozen=True, slots=True)
+class Density:
+    """How many peaks are kept in each block of 0.56 s, and how many targets an anchor is paired with.
+
+    A query keeps more of both: noise adds peaks, and a catalog's pair is found only if the query has it too.
+    """
+
+    stored: int
+    paired: int
+    fan_out: int
+    query: int
+    query_fan_out: int
+
+
+DENSITIES = {
+    "default": Density(stored=40, paired=22, fan_out=5, query=45, query_fan_out=10),
+    "lean": Density(stored=20, paired=10, fan_out=3, query=45, query_fan_out=10),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TargetZone:
+    """Where an anchor's targets lie: frames ahead and bins to each side (below 64 each, for the landmark's bits)."""
+
+    first_frames: int = 2
+    last_frames: int = 40  # 0.7 s
+    bins: int = 62  # 445 Hz
+
+
+ZONE = TargetZone()
+
+
+class Shazam:
+    """The landmark fingerprinter; see the module's docstring."""
+
+    def __init__(self, *, density: str = "default") -> None:
+        if density not in DENSITIES:
+            raise OptionError(f"density {density!r} is not known: choose one of {', '.join(DENSITIES)}")
+        self.density = DENSITIES[density]
+        shape = (asdict(FRONT_END), asdict(PEAK_RULE), asdict(ZONE), self.density.stored, self.density.paired,
+                 self.density.fan_out)  # fmt: skip
+        self._spec = Spec("shazam", VERSION, blake2b(msgspec.json.encode(shape), digest_size=4).hexdigest())
+
+    @property
+    def spec(self) -> Spec:
+        """What shaped the fingerprints."""
+        return self._spec
+
+    @property
+    def rate(self) -> int:
+        """11,025 Hz."""
+        return FRONT_END.rate
+
+    @property
+    def frame_seconds(self) -> float:
+        """17.4 ms."""
+        return FRONT_END.frame_seconds
+
+    def extract(self, audio: Samples | Iterable[Samples], *, query: bool = False) -> Fingerprint:
+        """Return the constellation of mono samples at 11,025 Hz: one feature a peak, in order of (frame, bin)."""
+        heard = 0
+
+        def counted(blocks: Iterable[Samples]) -> Iterable[Samples]:
+            nonlocal heard
+            for block in blocks:
+                heard += len(block)
+                yield block
+
+        blocks = [audio] if isinstance(audio, np.ndarray) else audio
+        keep = self.density.query if query else self.density.stored
+        peaks = find_peaks(power_chunks(counted(blocks), FRONT_END, frames=CHUNK_FRAMES), PEAK_RULE, keep=keep)
+        paired = peaks.ranks < (self.density.query if query else self.density.paired)
+        features = peaks.bins | np.where(paired, PAIRED, np.uint32(0))
+        return Fingerprint(self._spec, heard / FRONT_END.rate, peaks.frames, features)
+
+    def terms(self, fingerprint: Fingerprint, *, query: bool = False) -> tuple[Frames, Codes]:
+        """Return the (frames of anchors, landmarks) of a fingerprint of this spec."""
+        self._check(fingerprint.spec)
+        features = fingerprint.features.astype(np.uint32, copy=False)
+        paired = features & PAIRED != 0
+        fan_out = self.density.query_fan_out if query else self.density.fan_out
+        return landmarks(fingerprint.frames[paired], features[paired] & BIN_MASK, fan_out=fan_out)
+
+    def pack(self, fingerprint: Fingerprint) -> bytes:
+        """Return about 1.7 bytes a peak: peaks a frame, bins and the paired bits, each in a plane of its own."""
+        self._check(fingerprint.spec)
+        features = fingerprint.features.astype(np.uint32, copy=False)
+        frames = int(fingerprint.frames[-1]) + 1 if len(features) else 0
+        planes = [
+            np.bincount(fingerprint.frames, minlength=frames).astype(np.uint8),
+            (features & 0xFF).astype(np.uint8),
+            np.packbits(features[:, None] >> np.arange(8, 11, dtype=np.uint32) & 1 == 1),
+        ]
+        body = zlib.compress(b"".join(plane.tobytes() for plane in planes), 6)
+        return msgspec.msgpack.encode((str(self._spec), fingerprint.seconds, frames, len(features), body))
+
+    def unpack(self, packed: bytes) -> Fingerprint:
+        """Return the fingerprint that `pack` packed; raises SpecMismatch for another fingerprinter's."""
+        spec, seconds, frames, peaks, body = msgspec.msgpack.decode(packed, type=tuple[str, float, int, int, bytes])
+        self._check(Spec.parse(spec))
+        planes = np.frombuffer(zlib.decompress(body), np.uint8)
+        high = np.unpackbits(planes[frames + peaks :], count=3 * peaks).reshape(peaks, 3).astype(np.uint32)
+        features = planes[frames : frames + peaks] | high @ np.array([1 << 8, 1 << 9, 1 << 10], np.uint32)
+        return Fingerprint(self._spec, seconds, np.repeat(np.arange(frames, dtype=np.int32), planes[:frames]), features)
+
+    def _check(self, spec: Spec) -> None:
+        if spec != self._spec:
+            raise SpecMismatch(
+                f"a fingerprint of {spec} meets one of {self._spec}: make both with the same fingerprinter and density"
+            )
+
+
+def landmarks(frames: Frames, bins: Codes, *, fan_out: int, zone: TargetZone = ZONE) -> tuple[Frames, Codes]:
+    """Return (frames of anchors, landmarks) of peaks in order of time.
+
+    Each peak is the anchor of its first `fan_out` successors within the target zone (Wang 2003, §2.2).
+    """
+    signed = bins.astype(np.int32)
+    room = np.full(len(frames), fan_out, np.int32)
+    anchors, targets = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for ahead in range(1, len(frames)):
+        later = frames[ahead:] - frames[:-ahead]
+        if later.min() > zone.last_frames:
+            break
+        fits = (later >= zone.first_frames) & (later <= zone.last_frames) & (room[:-ahead] > 0)
+        fits &= np.abs(signed[ahead:] - signed[:-ahead]) <= zone.bins
+        anchor = np.flatnonzero(fits)
+        room[anchor] -= 1
+        anchors.append(anchor)
+        targets.append(anchor + ahead)
+    anchor, target = np.concatenate(anchors), np.concatenate(targets)
+    order = np.argsort(anchor, kind="stable")
+    anchor, target = anchor[order], target[order]
+    apart = (signed[target] - signed[anchor] + 64).astype(np.uint32) >> 1
+    wait = (frames[target] - frames[anchor]).astype(np.uint32)
+    return frames[anchor], (bins[anchor] >> 1) << 12 | apart << 6 | wait
+
+
+def hertz(features: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return the frequencies in Hz of a fingerprint's features."""
+    return ((features.astype(np.uint32) & BIN_MASK) + FRONT_END.low_bin) * FRONT_END.hertz_per_bin

@@ -1,0 +1,255 @@
+"""An inverted index of keys: for each key, the places (track, frame) where it stands.
+
+Postings are kept in segments of at most `SEGMENT_FRAMES` frames of audio (20 hours at 17.4 ms). A segment holds, per key,
+a count of one byte, and per posting a place of three bytes (frames since the segment's start), sorted by key, then place.
+Adding makes a new segment; small ones are merged with their neighbour, so a catalog that grows by a track at a time
+keeps few of them and `add` stays linear up to a logarithm. The arrays may be memory-mapped.
+
+Cost, for N postings in S segments and a query of Q keys: 3 N + 2.1 M S bytes; Q S look-ups, and a search that reads at
+most `hits` postings, rarest keys first. A key with more than 255 postings in one segment says next to nothing: it is
+put on the segment's stop-list, which `stats` counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from threading import Lock
+from typing import Any, ClassVar
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.types import Frames, Hits
+
+KEY_BITS = 21  # a landmark of fingerprint/shazam.py; other keys are folded to it by a hash
+KEYS = 1 << KEY_BITS
+SEGMENT_FRAMES = 1 << 22
+GROUP = 64  # keys; the start of each group's postings is stored, the rest is summed from the counts
+MOST_POSTINGS = 255  # of one key in one segment
+HITS = 60_000  # postings that one search reads: some 5 ms, and all there are for a 5 s clip among 8 hours
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """The postings of some tracks, unchangeable."""
+
+    name: str
+    counts: NDArray[np.uint8]  # (KEYS,)
+    places: NDArray[np.uint8]  # (n, 3), little-endian
+    tracks: NDArray[np.int32]  # (pieces,): the track of each piece of audio, in order of place
+    starts: NDArray[np.int32]  # (pieces,): the place where it begins
+    firsts: NDArray[np.int32]  # (pieces,): which frame of the track that is; 0 but for tracks longer than a segment
+    figures: NDArray[np.int64]  # (3,): frames in use, keys on the stop-list, postings they had
+
+    ARRAYS: ClassVar = ("counts", "places", "tracks", "starts", "firsts", "figures")
+
+    @cached_property
+    def group_starts(self) -> NDArray[np.int64]:
+        """Where the postings of each group of keys begin."""
+        ends = np.cumsum(self.counts.reshape(-1, GROUP).sum(axis=1, dtype=np.int64))
+        return np.concatenate([[0], ends[:-1]])
+
+    def ranges(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return (first posting, number of postings) of each key."""
+        counts = self.counts[keys].astype(np.int64)
+        group, within = keys // GROUP, keys % GROUP
+        rows = self.counts.reshape(-1, GROUP)[group]
+        rows[np.arange(GROUP) >= within[:, None]] = 0
+        return self.group_starts[group] + rows.sum(axis=1, dtype=np.int64), counts
+
+    def places_at(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return the places of postings, given by their number."""
+        bytes_ = self.places[rows].astype(np.int32)
+        return bytes_[:, 0] | bytes_[:, 1] << 8 | bytes_[:, 2] << 16
+
+    def postings(self) -> NDArray[np.uint64]:
+        """Return all postings as key << 24 | place, sorted."""
+        keys = np.repeat(np.arange(KEYS, dtype=np.uint64), self.counts)
+        return keys << np.uint64(24) | self.places_at(np.arange(len(self.places))).astype(np.uint64)
+
+
+class Postings:
+    """The inverted index; see the module's docstring."""
+
+    def __init__(self) -> None:
+        self._segments: tuple[Segment, ...] = ()
+        self._fresh: list[tuple[int, int, Frames, NDArray[Any]]] = []  # (track, first frame, frames, keys)
+        self._fresh_frames = 0
+        self._removed: frozenset[int] = frozenset()
+        self._sealing = Lock()
+
+    def add(self, track: int, frames: Frames, keys: NDArray[Any]) -> None:
+        """Add a recording's keys; `track` is the catalog's number for it, not yet in the index."""
+        length = int(frames[-1]) + 1 if len(frames) else 1
+        for first in range(0, length, SEGMENT_FRAMES):
+            piece = slice(*np.searchsorted(frames, [first, first + SEGMENT_FRAMES]))
+            frames_here = min(length - first, SEGMENT_FRAMES)
+            if self._fresh_frames + frames_here > SEGMENT_FRAMES:
+                self._seal()
+            self._fresh.append((track, first, frames[piece] - first, keys[piece]))
+            self._fresh_frames += frames_here
+
+    def remove(self, tracks: Iterable[int]) -> None:
+        """Forget these tracks; their postings go when their segment is merged."""
+        self._seal()
+        self._removed |= frozenset(tracks) & {int(number) for part in self._segments for number in part.tracks}
+
+    def search(self, frames: Frames, keys: NDArray[Any], *, hits: int = HITS) -> Hits:
+        """Return where a query's keys stand in the references: at most `hits` places, those of rarer keys first.
+
+        A hit's score is the same for all hits of a key: ln(1 + 255 / postings of the key), so rare keys say more.
+        """
+        self._seal()
+        if not len(keys) or not self._segments:
+            return _no_hits()
+        folded = _fold(keys)
+        ranges = [segment.ranges(folded) for segment in self._segments]
+        counts = np.sum([count for _, count in ranges], axis=0)
+        searched = np.flatnonzero(counts)
+        searched = searched[np.argsort(counts[searched], kind="stable")]
+        searched = searched[: np.searchsorted(np.cumsum(counts[searched]), hits, side="right")]
+        scores = np.log1p(MOST_POSTINGS / np.maximum(counts, 1)).astype(np.float32)
+        found = [
+            self._hits_in(segment, first[searched], count[searched], frames[searched], scores[searched])
+            for segment, (first, count) in zip(self._segments, ranges, strict=True)
+        ]
+        return Hits(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+    def _hits_in(
+        self,
+        segment: Segment,
+        first: NDArray[np.int64],
+        count: NDArray[np.int64],
+        frames: Frames,
+        scores: NDArray[np.float32],
+    ) -> tuple[Frames, NDArray[np.int32], Frames, NDArray[np.float32]]:
+        before = np.cumsum(count) - count
+        rows = np.repeat(first - before, count) + np.arange(int(count.sum()))
+        places = segment.places_at(rows)
+        piece = np.searchsorted(segment.starts, places, side="right") - 1
+        tracks = segment.tracks[piece]
+        hits = (np.repeat(frames, count), tracks, places - segment.starts[piece] + segment.firsts[piece],
+                np.repeat(scores, count))  # fmt: skip
+        gone = self._removed.intersection(segment.tracks.tolist())
+        if gone:
+            kept = ~np.isin(tracks, list(gone))
+            return hits[0][kept], hits[1][kept], hits[2][kept], hits[3][kept]
+        return hits
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Return the whole index as named arrays, for `from_arrays`."""
+        self._seal()
+        named: dict[str, NDArray[Any]] = {
+            f"{segment.name}.{array}": getattr(segment, array) for segment in self._segments for array in Segment.ARRAYS
+        }
+        removed = np.array(sorted(self._removed), np.int32)
+        named[f"removed-{uuid4().hex[:12]}"] = removed
+        return named
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Postings:
+        """Return the index that `arrays` described; the arrays are not copied."""
+        index = cls()
+        names = dict.fromkeys(name.split(".")[0] for name in arrays if "." in name)
+        index._segments = tuple(
+            Segment(name, *(arrays[f"{name}.{array}"] for array in Segment.ARRAYS)) for name in names
+        )
+        removed = [array for name, array in arrays.items() if name.startswith("removed-")]
+        index._removed = frozenset(int(number) for array in removed for number in array)
+        return index
+
+    def stats(self) -> Mapping[str, float]:
+        """Return tracks, keys (postings), segments, bytes, and what the stop-lists left out."""
+        self._seal()
+        frames, stopped_keys, stopped_postings = np.sum([part.figures for part in self._segments] or [[0] * 3], axis=0)
+        tracks = {int(number) for segment in self._segments for number in segment.tracks} - self._removed
+        return {
+            "tracks": len(tracks),
+            "removed": len(self._removed),
+            "frames": int(frames),
+            "segments": len(self._segments),
+            "postings": sum(len(segment.places) for segment in self._segments),
+            "bytes": sum(getattr(part, array).nbytes for part in self._segments for array in Segment.ARRAYS),
+            "stopped_keys": int(stopped_keys),
+            "stopped_postings": int(stopped_postings),
+        }
+
+    def _seal(self) -> None:
+        """Turn what was added into a segment, and merge it with the last ones while they are not much larger."""
+        with self._sealing:
+            if not self._fresh:
+                return
+            segments = [*self._segments, _segment_of(self._fresh)]
+            self._fresh, self._fresh_frames = [], 0
+            while len(segments) > 1 and _worth_merging(*segments[-2:]):
+                segments[-2:] = [_merge(*segments[-2:], self._removed)]
+            self._segments = tuple(segments)
+            self._removed &= {int(number) for segment in segments for number in segment.tracks}
+
+
+def _no_hits() -> Hits:
+    empty = np.zeros(0, np.int32)
+    return Hits(empty, empty, empty, np.zeros(0, np.float32))
+
+
+def _fold(keys: NDArray[Any]) -> NDArray[np.int64]:
+    """Return keys below `KEYS`: as they are when they fit, else hashed (Knuth's multiplicative method)."""
+    wide = keys.astype(np.uint64)
+    hashed = (wide * np.uint64(11400714819323198485)) >> np.uint64(64 - KEY_BITS)
+    return np.where(wide < KEYS, wide, hashed).astype(np.int64)
+
+
+def _segment_of(pieces: list[tuple[int, int, Frames, NDArray[Any]]]) -> Segment:
+    lengths = [int(frames[-1]) + 1 if len(frames) else 1 for _, _, frames, _ in pieces]
+    starts = np.cumsum([0, *lengths])
+    postings = np.concatenate(
+        [
+            _fold(keys).astype(np.uint64) << np.uint64(24) | (frames + start).astype(np.uint64)
+            for (_, _, frames, keys), start in zip(pieces, starts, strict=False)
+        ]
+    )
+    postings.sort()
+    tracks = np.array([track for track, _, _, _ in pieces], np.int32)
+    firsts = np.array([first for _, first, _, _ in pieces], np.int32)
+    return _from_sorted(postings, tracks, starts[:-1].astype(np.int32), firsts, np.array([starts[-1], 0, 0], np.int64))
+
+
+def _from_sorted(
+    postings: NDArray[np.uint64],
+    tracks: NDArray[np.int32],
+    starts: NDArray[np.int32],
+    firsts: NDArray[np.int32],
+    figures: NDArray[np.int64],
+) -> Segment:
+    keys = (postings >> np.uint64(24)).astype(np.int32)
+    counts = np.bincount(keys, minlength=KEYS)
+    over = counts > MOST_POSTINGS
+    if over.any():
+        postings = postings[~over[keys]]
+        figures = figures + np.array([0, over.sum(), counts[over].sum()])
+        counts[over] = 0
+    places = postings.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :3].copy()
+    return Segment(f"segment-{uuid4().hex[:12]}", counts.astype(np.uint8), places, tracks, starts, firsts, figures)
+
+
+def _worth_merging(older: Segment, newer: Segment) -> bool:
+    fits = older.figures[0] + newer.figures[0] <= SEGMENT_FRAMES
+    return bool(fits and older.figures[0] < 2 * newer.figures[0])
+
+
+def _merge(older: Segment, newer: Segment, removed: frozenset[int]) -> Segment:
+    offset = int(older.figures[0])
+    postings = np.concatenate([older.postings(), newer.postings() + np.uint64(offset)])
+    postings.sort()
+    tracks = np.concatenate([older.tracks, newer.tracks])
+    starts = np.concatenate([older.starts, newer.starts + offset]).astype(np.int32)
+    firsts = np.concatenate([older.firsts, newer.firsts])
+    kept = ~np.isin(tracks, list(removed))
+    if not kept.all():
+        piece = np.searchsorted(starts, (postings & np.uint64(0xFFFFFF)).astype(np.int64), side="right") - 1
+        postings = postings[kept[piece]]
+    figures = older.figures + newer.figures
+    return _from_sorted(postings, tracks[kept], starts[kept], firsts[kept], figures)

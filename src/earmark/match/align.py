@@ -1,0 +1,199 @@
+"""The fine search: how well a clip's constellation lies on a track's, at a candidate's place, speed and pitch.
+
+A query's peaks are drawn on a map, each spread over a frame and a bin to every side. A reference's peaks, moved by the
+candidate's offset, are looked up on it: those that fall on a drawn place match. What chance would give is known from
+the map itself: a peak of bin b falls on a drawn place as often as column b is filled, whatever the time. A held tone fills
+its column, so it says nothing; this is what keeps static and repetitive music from looking like a match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPREAD = 1  # frames and bins: a peak's jitter between two analyses of the same sound
+SHIFT_FRAMES = 2  # places are tried at this distance; the spread covers what lies between
+HALF_STEP = 0.005  # of the grid of pitches that `warps` is called with, a per cent
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """A constellation: frames not decreasing, bins counted from 0 Hz so that a change of pitch is a factor."""
+
+    frames: NDArray[np.int32]
+    bins: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Warp:
+    """A change of the clip against the reference: 1.02 for `speed` is 2 % faster, for `pitch` 2 % higher."""
+
+    speed: float = 1.0
+    pitch: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """A place and warp of a clip on a reference: reference frame = start + speed * query frame."""
+
+    start: float
+    warp: Warp
+    z: float  # by how many standard deviations the matches exceed chance
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """A placing whose line is fitted to the peaks that match, and what speaks for it."""
+
+    placing: Placing
+    matched: int  # reference peaks that fall on a query's peak
+    expected: float  # as many would by chance
+    references: int  # reference peaks within the clip
+    first: int  # query frames of the first and the last match, but for stragglers
+    last: int
+    jitter: float  # frames: standard error of the start
+
+
+def warps(percent: Sequence[int]) -> tuple[Warp, ...]:
+    """Return no change, then a change of speed by each of `percent`, with the pitch and without it."""
+    factors = [1 + step / 100 for step in percent if step]
+    return (Warp(), *(Warp(factor, factor) for factor in factors), *(Warp(factor, 1.0) for factor in factors))
+
+
+class QueryMap:
+    """A query's constellation, drawn for look-up."""
+
+    def __init__(self, query: Points, *, bins: int, hypotheses: Sequence[Warp]) -> None:
+        """`bins`: one more than the largest bin there is; `hypotheses`: the warps that will be asked about."""
+        self.points = query
+        self.hypotheses = tuple(hypotheses)
+        self.frames = int(query.frames[-1]) + 1 if len(query.frames) else 1
+        self._middle = self.frames / 2
+        self._bins = bins
+        self._width = bins + 2 * SPREAD
+        self._drift = int(max(abs(warp.speed - 1) for warp in hypotheses) * self._middle) + SHIFT_FRAMES
+        self._margin = 2 * self._drift + 4 * SHIFT_FRAMES
+        self._drawn = np.zeros((self.frames + 2 * self._margin, self._width), bool)
+        for ahead in range(-SPREAD, SPREAD + 1):
+            for above in range(-SPREAD, SPREAD + 1):
+                self._drawn[query.frames + self._margin + ahead, query.bins + SPREAD + above] = True
+        inside = self._drawn[self._margin : self._margin + self.frames]
+        self._filled = inside.mean(axis=0, dtype=np.float32)  # the share of the time that a bin is drawn
+        self._variance = self._filled * (1 - self._filled)
+
+    def rough(self, references: Sequence[Points], offsets: Sequence[int]) -> list[Placing]:
+        """Return, for each reference, the best place near its offset (reference frame of query frame 0), unwarped."""
+        parts = [self._part(points, offset) for points, offset in zip(references, offsets, strict=True)]
+        lengths = np.array([len(frames) for frames, _ in parts])
+        frames = np.concatenate([frames for frames, _ in parts])
+        bins = np.concatenate([bins for _, bins in parts]) + SPREAD
+        firsts = np.minimum(np.cumsum(lengths) - lengths, max(len(frames) - 1, 0))
+        shifts = (-SHIFT_FRAMES, 0, SHIFT_FRAMES)
+        if not len(frames):
+            return [Placing(float(offset), Warp(), 0.0) for offset in offsets]
+        cells = (frames + self._margin) * self._width + bins
+        drawn = self._drawn.reshape(-1)
+        matched = np.array(
+            [np.add.reduceat(drawn.take(cells - shift * self._width), firsts, dtype=np.int64) for shift in shifts]
+        )
+        inside = (frames >= 0) & (frames < self.frames)
+        expected = np.add.reduceat(self._filled[bins] * inside, firsts)
+        variance = np.add.reduceat(self._variance[bins] * inside, firsts)
+        z = np.where(lengths > 0, (matched - expected) / np.sqrt(variance + 1), 0.0)
+        best = z.argmax(axis=0)
+        return [
+            Placing(float(offset + shifts[which]), Warp(), float(z[which, place]))
+            for place, (offset, which) in enumerate(zip(offsets, best, strict=True))
+        ]
+
+    def warped(self, reference: Points, start: float, hypotheses: Sequence[Warp] | None = None) -> Placing:
+        """Return the best placing over the hypotheses; each turns the line about the clip's middle and is shifted."""
+        hypotheses = self.hypotheses if hypotheses is None else hypotheses
+        frames, bins = self._part(reference, round(start))
+        if not len(frames):
+            return Placing(start, Warp(), 0.0)
+        speed = np.array([warp.speed for warp in hypotheses], np.float32)[:, None]
+        pitch = np.array([warp.pitch for warp in hypotheses], np.float32)[:, None]
+        middle = np.float32(self._middle)
+        at = np.rint((frames - (start - round(start)) - middle).astype(np.float32) / speed + middle).astype(np.int32)
+        moved = np.rint(bins * pitch).astype(np.int32)
+        inside = (at >= 0) & (at < self.frames) & (moved < self._bins)
+        moved = np.minimum(moved, self._bins - 1) + SPREAD
+        reach = self._drift
+        at = np.clip(at, reach - self._margin, self.frames + self._margin - reach - 1)
+        cells = (at + self._margin) * self._width + moved
+        drawn = self._drawn.reshape(-1)
+        shifts = range(-reach, reach + 1, SHIFT_FRAMES)
+        matched = np.array(
+            [np.count_nonzero(drawn.take(cells - shift * self._width) & inside, axis=1) for shift in shifts]
+        )
+        expected = np.where(inside, self._filled[moved], 0).sum(axis=1)
+        variance = np.where(inside, self._variance[moved], 0).sum(axis=1)
+        z = (matched - expected) / np.sqrt(variance + 1)
+        which, place = np.unravel_index(int(z.argmax()), z.shape)
+        warp = hypotheses[place]
+        return Placing(
+            start + shifts[which] * warp.speed + self._middle * (1 - warp.speed), warp, float(z[which, place])
+        )
+
+    def measured(self, reference: Points, placing: Placing) -> Alignment:
+        """Return the alignment at a placing: its line fitted, its pitch refined, what matches counted."""
+        query, reached = self._pairs(reference, placing)
+        start, speed, jitter = _fit(query, reached, placing)
+        pitch = placing.warp.pitch
+        if pitch != 1:
+            nearby = [Warp(speed, pitch + step) for step in (0, -HALF_STEP, HALF_STEP)]
+            pitch = self.warped(reference, start - self._middle * (1 - speed), nearby).warp.pitch
+        at, bins = self._seen(reference, start, Warp(speed, pitch))
+        hit = self._drawn[at + self._margin, bins]
+        expected, variance = float(self._filled[bins].sum()), float(self._variance[bins].sum())
+        z = (int(hit.sum()) - expected) / np.sqrt(variance + 1)
+        first, last = np.quantile(at[hit], [0.02, 0.98]) if hit.any() else (0, 0)
+        refined = replace(placing, start=start, warp=Warp(speed, pitch), z=float(z))
+        return Alignment(refined, int(hit.sum()), expected, len(at), int(first), int(last), jitter)
+
+    def _part(self, reference: Points, offset: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return (frames from the clip's beginning, bins) of the reference's peaks under the clip and a little around."""
+        low, high = np.searchsorted(reference.frames, [offset - self._drift, offset + self.frames + self._drift])
+        return reference.frames[low:high] - np.int32(offset), reference.bins[low:high]
+
+    def _seen(self, reference: Points, start: float, warp: Warp) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return (query frames, map columns) of the reference's peaks that lie within the clip."""
+        low, high = np.searchsorted(reference.frames, [start - 1, start + warp.speed * self.frames + 1])
+        at = np.rint((reference.frames[low:high] - start) / warp.speed).astype(np.int32)
+        bins = np.rint(reference.bins[low:high] * warp.pitch).astype(np.int32)
+        inside = (at >= 0) & (at < self.frames) & (bins < self._bins)
+        return at[inside], bins[inside] + SPREAD
+
+    def _pairs(self, reference: Points, placing: Placing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (query frames, reference frames) of every pair of peaks within two frames and one bin."""
+        at, columns = self._seen(reference, placing.start, placing.warp)
+        keys = self.points.frames.astype(np.int64) * self._width + self.points.bins + SPREAD
+        wanted = (at[None, :] + np.arange(-2, 3)[:, None]).astype(np.int64) * self._width + columns
+        low = np.searchsorted(keys, wanted - SPREAD)
+        found = keys[np.minimum(low, len(keys) - 1)]
+        pair = (found >= wanted - SPREAD) & (found <= wanted + SPREAD)
+        query = (found[pair] // self._width).astype(np.float64)
+        where = np.broadcast_to(placing.start + placing.warp.speed * at, pair.shape)
+        return query, where[pair]
+
+
+def _fit(query: NDArray[np.float64], reference: NDArray[np.float64], placing: Placing) -> tuple[float, float, float]:
+    """Return (start, speed, standard error of start in frames) of the line through the pairs.
+
+    Speed is left as it is unless the fit says by three standard errors that it is another.
+    """
+    if len(query) < 6:
+        return placing.start, placing.warp.speed, 1.0
+    speed = placing.warp.speed
+    residual = reference - placing.start - speed * query
+    centred = query - query.mean()
+    spread = float((centred**2).sum()) + 1e-9
+    slope = float((centred * residual).sum()) / spread
+    noise = float(residual.std()) + 0.05
+    if abs(slope) > 3 * noise / np.sqrt(spread):
+        speed += slope
+    return float((reference - speed * query).mean()), speed, noise / float(np.sqrt(len(query)))

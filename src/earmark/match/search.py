@@ -1,0 +1,53 @@
+"""Coarse and fine search in one: from an index's hits to alignments, the best first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from earmark.match.align import Alignment, Placing, Points, QueryMap, warps
+from earmark.match.vote import vote
+from earmark.types import Hits
+
+CANDIDATES = 40  # of the coarse search; on the development clips at 0 dB the right one is nearly always among them
+BY_MATCHES, BY_VOTES = 5, 3  # of these the fine search also tries other speeds
+DECISIVE = 12.0  # z of a rough placing that no chance placing on the development clips comes near
+USUAL_WARPS = warps(range(-4, 5))  # what turntables, tapes and radio stations do, a per cent at a time
+WIDE_WARPS = warps(range(-10, 11))
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """A track, how the clip lies on it, and how well it lies on the best other track."""
+
+    track: int
+    alignment: Alignment
+    rival_z: float
+
+
+def search(hits: Hits, query: QueryMap, reference: Callable[[int], Points | None], *, limit: int = 1) -> list[Aligned]:
+    """Return how the clip lies on up to `limit` tracks, largest z first.
+
+    `reference` gives a track's constellation, or None when it cannot be read.
+    """
+    known = [
+        (candidate, points) for candidate in vote(hits, limit=CANDIDATES) if (points := reference(candidate.track))
+    ]
+    if not known:
+        return []
+    rough = query.rough([points for _, points in known], [candidate.offset for candidate, _ in known])
+    places = sorted(range(len(known)), key=lambda place: -rough[place].z)
+    decided = rough[places[0]].z >= DECISIVE
+    closely = places[:1] if decided else dict.fromkeys([*places[:BY_MATCHES], *range(min(BY_VOTES, len(known)))])
+    for place in closely:
+        warped = query.warped(known[place][1], rough[place].start)
+        if warped.z > rough[place].z:
+            rough[place] = warped
+    best: dict[int, tuple[Placing, Points]] = {}
+    for place in sorted(range(len(known)), key=lambda place: -rough[place].z):
+        best.setdefault(known[place][0].track, (rough[place], known[place][1]))
+    zs = [placing.z for placing, _ in best.values()]
+    return [
+        Aligned(track, query.measured(points, placing), max(zs[:rank] + zs[rank + 1 :], default=0.0))
+        for rank, (track, (placing, points)) in enumerate(list(best.items())[:limit])
+    ]
