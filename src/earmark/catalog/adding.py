@@ -20,6 +20,8 @@ from pathlib import Path
 from threading import Event
 from typing import BinaryIO
 
+import msgspec
+
 from earmark.catalog.extracting import Extracted, Extractors
 from earmark.catalog.indexing import Indexing
 from earmark.catalog.names import shown
@@ -153,16 +155,27 @@ class Adder:
             return _Read(path, known, unchanged=True)
         with open_regular(Path(path)) as file:
             before = os.fstat(file.fileno())
-            content = _digest(file, self._stop)
-            number = self._number_of_sound(content)
-            extracted = None
-            if number is None:
-                file.seek(0)
-                extracted = self._extractors.extract(file)
-                _refuse_too_little(extracted)
-            if _has_changed(file, path, before, content, self._stop):
+            try:
+                content = _digest(file, self._stop)
+                number = self._number_of_sound(content)
+                extracted = self._extract(file) if number is None else None
+            except MediaError:
+                if _has_changed(file, path, before):
+                    return None
+                raise
+            is_racy = time.time_ns() - before.st_mtime_ns < _RACY_NANOSECONDS
+            if _has_changed(file, path, before) or (is_racy and _digest(file, self._stop) != content):
                 return None
         return _Read(path, File(absolute, before.st_size, before.st_mtime_ns, number or 0), content, extracted)
+
+    def _extract(self, file: BinaryIO) -> Extracted:
+        file.seek(0)
+        extracted = self._extractors.extract(file)
+        if extracted.silent:
+            raise MediaError("low_information", "it is silent", extracted.seconds)
+        if extracted.features < MINIMUM_FEATURES:
+            raise MediaError("low_information", "there is too little in it to tell recordings apart", extracted.seconds)
+        return extracted
 
     def _number_of_sound(self, content: bytes) -> int | None:
         """Return the number of the recording with that content, unless none is known or it is damaged."""
@@ -220,7 +233,7 @@ class Adder:
         """Keep one more file of a known recording, or the place where its file was moved to."""
         track = self._known(read.path, number)
         replaced = self._store.file(file.path)
-        self._store.remember(replace_track(file, number))
+        self._store.remember(msgspec.structs.replace(file, track=number))
         if not any(
             Path(os.fsdecode(other.path)).exists() for other in self._store.files(number) if other.path != file.path
         ):
@@ -245,7 +258,7 @@ class Adder:
         track = _track(id, read.path, extracted)
         number = self._store.insert(track, read.content, extracted.packed)
         for one in (file, *others):
-            self._store.remember(replace_track(one, number))
+            self._store.remember(msgspec.structs.replace(one, track=number))
         new.append((number, extracted.packed))
         return _Kept(read.path, "added" if old is None else "updated", track=track, seconds=extracted.seconds)
 
@@ -256,22 +269,10 @@ class Adder:
         return next((digest[:n] for n in lengths if not self._store.has_id(digest[:n])), digest)
 
 
-def replace_track(file: File, number: int) -> File:
-    """Return what is known of a file, with the number of the track that it holds."""
-    return File(file.path, file.bytes, file.modified, number)
-
-
 def _track(id: str, path: str, extracted: Extracted) -> Track:
     tags = dict(extracted.tags)
     words = (tags.pop("title", "") or shown(Path(path).stem), tags.pop("artist", ""), tags.pop("album", ""))
     return Track(id, *words, path, extracted.seconds, extracted.complete, time.time_ns(), tags)
-
-
-def _refuse_too_little(extracted: Extracted) -> None:
-    if extracted.silent:
-        raise MediaError("low_information", "it is silent", extracted.seconds)
-    if extracted.features < MINIMUM_FEATURES:
-        raise MediaError("low_information", "there is too little in it to tell recordings apart", extracted.seconds)
 
 
 def _digest(file: BinaryIO, stop: Event) -> bytes:
@@ -284,14 +285,10 @@ def _digest(file: BinaryIO, stop: Event) -> bytes:
     return digest.digest()
 
 
-def _has_changed(file: BinaryIO, path: str, before: os.stat_result, content: bytes, stop: Event) -> bool:
-    """Return whether a file was written to, or replaced, since `before`."""
-    inside, outside = os.fstat(file.fileno()), Path(path).stat()
-    for after in (inside, outside):
-        if [getattr(after, name) for name in _STATE] != [getattr(before, name) for name in _STATE]:
-            return True
-    is_racy = time.time_ns() - inside.st_mtime_ns < _RACY_NANOSECONDS
-    return is_racy and _digest(file, stop) != content
+def _has_changed(file: BinaryIO, path: str, before: os.stat_result) -> bool:
+    """Return whether a file was written to, or replaced by another, since `before`."""
+    states = [[getattr(one, name) for name in _STATE] for one in (before, os.fstat(file.fileno()), Path(path).stat())]
+    return states[1:] != states[:1] * 2
 
 
 def _shut_down(*executors: ThreadPoolExecutor) -> None:

@@ -102,12 +102,12 @@ class Answering:
                 source=name,
                 seconds=fingerprint.seconds,
                 elapsed=time.perf_counter() - began,
-                degraded=bool(self._indexing.problems),
+                degraded=self._indexing.degraded,
             )
 
     def _empty(self, question: Question, reason: str, name: str, seconds: float, began: float) -> Answer:
         threshold, elapsed = self._threshold(question), time.perf_counter() - began
-        return Answer((), threshold, reason, name, seconds, elapsed, bool(self._indexing.problems))
+        return Answer((), threshold, reason, name, seconds, elapsed, self._indexing.degraded)
 
     def _reference(self, number: int) -> Fingerprint:
         try:

@@ -22,6 +22,7 @@ from earmark.catalog.files import Files
 from earmark.catalog.generations import Generations, is_on_network
 from earmark.catalog.indexing import Indexing
 from earmark.catalog.lock import WriterLock
+from earmark.catalog.names import shown
 from earmark.catalog.scanning import scan
 from earmark.catalog.store import Recording, Settings, Store
 from earmark.errors import CatalogError, CatalogReadOnly, OptionError
@@ -90,10 +91,10 @@ class Catalog:
 
     def close(self) -> None:
         """Publish what is not yet, end the children and let others write; a second call does nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        with contextlib.ExitStack() as stack:
+        with self._changing, contextlib.ExitStack() as stack:
+            if self._closed:
+                return
+            self._closed = True
             if self._lock is not None:
                 stack.callback(self._lock.release)
             stack.callback(self._store.close)
@@ -157,6 +158,8 @@ class Catalog:
         interrupt (KeyboardInterrupt) ends the run and is reported as `.interrupted`. Raises CatalogError when the
         catalog itself cannot be written to; what `progress` was told stays.
         """
+        for id in (ids or {}).values():
+            _check_id(id)
         with self._writing():
             extractors = Extractors(self._settings.fingerprinter, self._settings.preset)
             adder = Adder(self._store, self._indexing, extractors, ids=ids or {})
@@ -182,7 +185,11 @@ class Catalog:
         new_id: str | None = None,
     ) -> Track:
         """Change what is said about a track, and return it; `tags` replaces all. Raises TrackExists for a taken id."""
-        given = {"title": title, "artist": artist, "album": album, "tags": tags, "id": new_id}
+        if new_id is not None:
+            _check_id(new_id)
+        words = {"title": title, "artist": artist, "album": album}
+        given: dict[str, Any] = {name: text and shown(text) for name, text in words.items()}
+        given |= {"tags": tags and {shown(name): shown(text) for name, text in tags.items()}, "id": new_id}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         with self._writing(), self._store.transaction():
             number = self._store.number_of(id)
@@ -282,6 +289,11 @@ class Catalog:
 
 def _words(track: Track) -> str:
     return "\n".join((track.id, track.title, track.artist, track.album, track.path)).casefold()
+
+
+def _check_id(id: str) -> None:
+    if not id or id != shown(id):
+        raise OptionError(f"{id!r} cannot be an id; give 1 to 1,024 characters that can be printed")
 
 
 def _question(threshold: float | None, limit: int, several: bool, speed: bool) -> Question:

@@ -122,13 +122,14 @@ class Extractors:
         from earmark.audio.sandbox import Sandbox
 
         with self._lock:
-            if self._closed:
-                raise MediaError("unreadable", "the catalog was closed meanwhile; open it again")
-            if self._idle:
-                sandbox = self._idle.pop()
-            else:
-                sandbox = Sandbox("earmark.catalog.extracting:extract")
+            sandbox = self._idle.pop() if self._idle else None
+        if sandbox is None:
+            sandbox = Sandbox("earmark.catalog.extracting:extract")
+            with self._lock:
                 self._all.append(sandbox)
+        if self._closed:
+            sandbox.close()
+            raise MediaError("unreadable", "the catalog was closed meanwhile; open it again")
         try:
             yield sandbox
         finally:

@@ -74,6 +74,7 @@ class Generations:
         self._folder = folder
         self._root = folder / "generations"
         self._current = folder / "CURRENT"
+        self._scratch = folder / "CURRENT.tmp"
         self._files = files if files is not None else Files()
 
     def load(self) -> Generation | None:
@@ -113,11 +114,10 @@ class Generations:
         self._files.sync_folder(scratch)
         self._files.replace(scratch, self._path(number))
         self._files.sync_folder(self._root)
-        pointer = self._folder / "CURRENT.tmp"
-        if pointer.exists():
-            self._files.remove(pointer)
-        self._files.write(pointer, [f"{number:06d} {hashlib.sha256(packed).hexdigest()}\n".encode()])
-        self._files.replace(pointer, self._current)
+        if self._scratch.exists():
+            self._files.remove(self._scratch)
+        self._files.write(self._scratch, [f"{number:06d} {hashlib.sha256(packed).hexdigest()}\n".encode()])
+        self._files.replace(self._scratch, self._current)
         self._files.sync_folder(self._folder)
         self.sweep()
         return manifest
@@ -133,6 +133,8 @@ class Generations:
             for path in sorted(self._root.iterdir()):
                 if path.name != keep:
                     self._files.remove_folder(path)
+        if self._scratch.exists():
+            self._files.remove(self._scratch)
 
     def quarantine(self) -> Path:
         """Move everything that is published aside, and return where to; the index is then made again."""

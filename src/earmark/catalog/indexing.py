@@ -26,7 +26,8 @@ class Indexing:
 
     def __init__(self, store: Store, generations: Generations, fingerprinter: Fingerprinter, name: str) -> None:
         self.name = name
-        self.problems: list[str] = []  # what is damaged and was left out
+        self.problems: list[str] = []  # sentences about what is damaged
+        self.degraded = False  # whether tracks had to be left out
         self.index: Index
         self._store, self._generations, self._fingerprinter = store, generations, fingerprinter
         self._gate = _Gate()
@@ -84,6 +85,7 @@ class Indexing:
         """Search a track that is damaged or gone no more, for as long as the catalog is open."""
         if problem:
             self.problems.append(problem)
+            self.degraded = True
         with self._gate.writing():
             self.index.remove([number])
             self._changed = True
@@ -111,6 +113,7 @@ class Indexing:
         index, last_track = make(name), 0
         last_removal = max([0, *(sequence for sequence, _ in self._store.removals(0))])
         self.problems.clear()
+        self.degraded = False
         for number, fingerprint in self._fingerprints(0):
             index.add(number, *self._fingerprinter.terms(fingerprint))
             last_track = number
@@ -157,6 +160,7 @@ class Indexing:
         for number, packed in self._store.fingerprints(after):
             if isinstance(packed, CatalogDamaged):
                 self.problems.append(str(packed))
+                self.degraded = True
             else:
                 yield number, self._fingerprinter.unpack(packed)
 

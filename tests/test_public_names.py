@@ -1,0 +1,34 @@
+"""What `import earmark` offers."""
+
+import subprocess
+import sys
+
+import pytest
+
+import earmark
+
+
+def test_each_name_is_there_and_sorted():
+    assert earmark.__all__ == sorted(earmark.__all__)
+    assert dir(earmark) == earmark.__all__
+    for name in earmark.__all__:
+        assert getattr(earmark, name) is not None
+
+
+def test_a_name_that_is_none_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = earmark.nothing
+
+
+def test_errors_and_types_are_those_of_their_rooms():
+    from earmark import errors, types
+
+    assert earmark.MediaError is errors.MediaError
+    assert earmark.Track is types.Track
+
+
+@pytest.mark.parametrize("first", ["import earmark.fingerprint", "from earmark.fingerprint import make", "pass"])
+def test_fingerprint_is_the_function_whoever_imports_the_room(first):
+    program = f"import earmark\n{first}\nassert earmark.fingerprint.__name__ == 'fingerprint'\n"
+    program += "from earmark.fingerprint import NAMES\nassert 'shazam' in NAMES and callable(earmark.fingerprint)"
+    subprocess.run([sys.executable, "-c", program], check=True)
