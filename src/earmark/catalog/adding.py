@@ -147,7 +147,7 @@ class Adder:
 
     def _read_once(self, path: str) -> _Read | None:
         """Return what a file holds, or None when it changed meanwhile."""
-        from earmark.audio.decode import open_regular
+        from earmark.audio.media import open_regular
 
         absolute, status = os.fsencode(Path(path).absolute()), Path(path).stat()
         known = self._store.file(absolute)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from earmark.catalog.extracting import Extracted, Extractors, Source, at_rate, opened, pack_samples
-from earmark.catalog.identifying import Identifier
+from earmark.catalog.identifying import Found, identifier_for
 from earmark.catalog.indexing import Indexing
 from earmark.catalog.names import shown
 from earmark.catalog.store import Store
 from earmark.errors import CatalogDamaged, EarmarkError, MediaError, TrackNotFound
-from earmark.types import Answer, Fingerprint, Track
+from earmark.types import Answer, Fingerprint, Match, Track
 
 if TYPE_CHECKING:
     from earmark.fingerprint.protocol import Fingerprinter
@@ -47,6 +47,7 @@ class Answering:
     def __init__(self, store: Store, indexing: Indexing, fingerprinter: Fingerprinter, extractors: Extractors) -> None:
         self._store, self._indexing = store, indexing
         self._fingerprinter, self._extractors = fingerprinter, extractors
+        self._identifier = identifier_for(fingerprinter, self._reference)
 
     def answer(self, source: Source, question: Question) -> Answer:
         """Return what the catalog says of a clip; raises MediaError when it cannot be read as audio."""
@@ -83,8 +84,8 @@ class Answering:
         while True:
             try:
                 with self._indexing.searching() as index:
-                    identifier = Identifier(self._fingerprinter, index, self._reference)
-                    found = identifier.identify(
+                    found = self._identifier.identify(
+                        index,
                         fingerprint,
                         threshold=question.threshold,
                         limit=question.limit,
@@ -114,6 +115,23 @@ class Answering:
             return self._fingerprinter.unpack(self._store.fingerprint(number))
         except (CatalogDamaged, TrackNotFound) as error:
             raise _Lost(number, error) from error
+
+    def _threshold(self, question: Question) -> float:
+        return self._identifier.default_threshold if question.threshold is None else question.threshold
+
+    def _match(self, found: Found) -> Match:
+        return Match(
+            track=self._track(found.track),
+            confidence=found.confidence,
+            query_start=found.query_start,
+            query_end=found.query_end,
+            reference_start=found.reference_start,
+            reference_end=found.reference_end,
+            position_error=found.position_error,
+            speed=found.speed,
+            pitch=found.pitch,
+            evidence=found.evidence,
+        )
 
     def _track(self, number: int) -> Track:
         try:

@@ -6,7 +6,7 @@ import functools
 import io
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,7 @@ Source = str | os.PathLike[str] | bytes | BinaryIO | tuple[Any, int]
 SILENCE_PEAK = 1e-4
 
 _COPY_BYTES = 1 << 20
+_TELL_SECONDS = 60.0  # of audio: how often a child says how far it is
 _LARGEST_UPLOAD_BYTES = 4 << 30  # of a stream without a file behind it; it is copied to a temporary file first
 
 
@@ -60,13 +61,13 @@ def make_fingerprinter(name: str, preset: Mapping[str, Any]) -> Fingerprinter:
     return _fingerprinter(name, msgspec.json.encode(dict(preset)).decode())
 
 
-def extract(file: BinaryIO, request: dict[str, Any]) -> dict[str, Any]:
+def extract(file: BinaryIO, request: dict[str, Any], heard: Callable[[float], None]) -> dict[str, Any]:
     """Decode a file and return its packed fingerprint with what else is known of it; runs in the child."""
     from earmark.audio.decode import decode
 
     fingerprinter = _fingerprinter(request["fingerprinter"], request["preset"])
     with decode(file, rate=fingerprinter.rate) as audio:
-        listening = _Listening(audio)
+        listening = _Listening(audio, fingerprinter.rate, heard)
         fingerprint = fingerprinter.extract(listening, query=request["query"])
         report = audio.report
     return {
@@ -80,16 +81,21 @@ def extract(file: BinaryIO, request: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Listening:
-    """Blocks of samples that pass through, and their peak."""
+    """Blocks of samples that pass through, and their peak; says from time to time how much was heard."""
 
-    def __init__(self, blocks: Iterable[Samples]) -> None:
-        self._blocks = blocks
+    def __init__(self, blocks: Iterable[Samples], rate: int, heard: Callable[[float], None]) -> None:
+        self._blocks, self._rate, self._heard = blocks, rate, heard
         self.peak = 0.0
 
     def __iter__(self) -> Iterator[Samples]:
+        samples, told = 0, 0.0
         for block in self._blocks:
             if len(block):
                 self.peak = max(self.peak, float(np.abs(block).max()))
+            samples += len(block)
+            if samples / self._rate >= told + _TELL_SECONDS:
+                told = samples / self._rate
+                self._heard(told)
             yield block
 
 
@@ -141,7 +147,7 @@ class Extractors:
 @contextmanager
 def opened(source: Source) -> Iterator[BinaryIO]:
     """Open a path, bytes or a file object as a file that a child can be given."""
-    from earmark.audio.decode import open_regular
+    from earmark.audio.media import open_regular
 
     if isinstance(source, str | os.PathLike):
         with open_regular(Path(source)) as file:

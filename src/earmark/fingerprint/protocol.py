@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -42,3 +42,19 @@ class Fingerprinter(Protocol):
 
     def unpack(self, packed: bytes) -> Fingerprint:
         """Return what `pack` packed; raises SpecMismatch for another fingerprinter's."""
+
+
+@runtime_checkable
+class Constellations(Fingerprinter, Protocol):
+    """A fingerprinter whose features are points in time and frequency, which can be laid over one another."""
+
+    @property
+    def lead_seconds(self) -> float:
+        """The time from the beginning of a frame to its middle, which is what it stands for."""
+
+    @property
+    def bins(self) -> int:
+        """One more than the largest bin."""
+
+    def points(self, fingerprint: Fingerprint) -> tuple[Frames, Frames]:
+        """Return (frames, bins) of the features; bins count from 0 Hz, so that a change of pitch is a factor."""

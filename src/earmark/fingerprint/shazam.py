@@ -90,6 +90,16 @@ class Shazam:
         """17.4 ms."""
         return FRONT_END.frame_seconds
 
+    @property
+    def lead_seconds(self) -> float:
+        """70 ms."""
+        return FRONT_END.window / FRONT_END.rate / 2
+
+    @property
+    def bins(self) -> int:
+        """750 bins of 7.2 Hz."""
+        return FRONT_END.high_bin
+
     def extract(self, audio: Samples | Iterable[Samples], *, query: bool = False) -> Fingerprint:
         """Return the constellation of mono samples at 11,025 Hz: one feature a peak, in order of (frame, bin)."""
         heard = 0
@@ -115,6 +125,12 @@ class Shazam:
         fan_out = self.density.query_fan_out if query else self.density.fan_out
         return landmarks(fingerprint.frames[paired], features[paired] & BIN_MASK, fan_out=fan_out)
 
+    def points(self, fingerprint: Fingerprint) -> tuple[Frames, Frames]:
+        """Return the (frames, bins) of the peaks, bins counted from 0 Hz."""
+        self._check(fingerprint.spec)
+        bins = (fingerprint.features.astype(np.uint32, copy=False) & BIN_MASK).astype(np.int32)
+        return fingerprint.frames, bins + np.int32(FRONT_END.low_bin)
+
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return about 1.7 bytes a peak: peaks a frame, bins and the paired bits, each in a plane of its own."""
         self._check(fingerprint.spec)
@@ -132,9 +148,11 @@ class Shazam:
         """Return the fingerprint that `pack` packed; raises SpecMismatch for another fingerprinter's."""
         spec, seconds, frames, peaks, body = msgspec.msgpack.decode(packed, type=tuple[str, float, int, int, bytes])
         self._check(Spec.parse(spec))
-        planes = np.frombuffer(zlib.decompress(body), np.uint8)
+        size = frames + peaks + (3 * peaks + 7) // 8
+        planes = np.frombuffer(zlib.decompressobj().decompress(body, size), np.uint8)
         high = np.unpackbits(planes[frames + peaks :], count=3 * peaks).reshape(peaks, 3).astype(np.uint32)
-        features = planes[frames : frames + peaks] | high @ np.array([1 << 8, 1 << 9, 1 << 10], np.uint32)
+        features = planes[frames : frames + peaks].astype(np.uint32)
+        features |= (high << np.arange(8, 11, dtype=np.uint32)).sum(axis=1, dtype=np.uint32)
         return Fingerprint(self._spec, seconds, np.repeat(np.arange(frames, dtype=np.int32), planes[:frames]), features)
 
     def _check(self, spec: Spec) -> None:
@@ -167,9 +185,10 @@ def landmarks(frames: Frames, bins: Codes, *, fan_out: int, zone: TargetZone = Z
     anchor, target = anchor[order], target[order]
     apart = (signed[target] - signed[anchor] + 64).astype(np.uint32) >> 1
     wait = (frames[target] - frames[anchor]).astype(np.uint32)
-    return frames[anchor], (bins[anchor] >> 1) << 12 | apart << 6 | wait
+    codes: Codes = (bins[anchor] >> 1) << 12 | apart << 6 | wait
+    return frames[anchor], codes
 
 
 def hertz(features: NDArray[np.generic]) -> NDArray[np.float64]:
     """Return the frequencies in Hz of a fingerprint's features."""
-    return ((features.astype(np.uint32) & BIN_MASK) + FRONT_END.low_bin) * FRONT_END.hertz_per_bin
+    return ((features.astype(np.uint32) & BIN_MASK).astype(np.float64) + FRONT_END.low_bin) * FRONT_END.hertz_per_bin

@@ -1,7 +1,7 @@
 """An inverted index of keys: for each key, the places (track, frame) where it stands.
 
-Postings are kept in segments of at most `SEGMENT_FRAMES` frames of audio (20 hours at 17.4 ms). A segment holds, per key,
-a count of one byte, and per posting a place of three bytes (frames since the segment's start), sorted by key, then place.
+Postings are kept in segments of at most `SEGMENT_FRAMES` frames of audio (20 hours at 17.4 ms). A segment holds, per
+key, a count of one byte, and per posting a place of three bytes (frames since its start), sorted by key, then place.
 Adding makes a new segment; small ones are merged with their neighbour, so a catalog that grows by a track at a time
 keeps few of them and `add` stays linear up to a logarithm. The arrays may be memory-mapped.
 
@@ -164,17 +164,18 @@ class Postings:
     def stats(self) -> Mapping[str, float]:
         """Return tracks, keys (postings), segments, bytes, and what the stop-lists left out."""
         self._seal()
-        frames, stopped_keys, stopped_postings = np.sum([part.figures for part in self._segments] or [[0] * 3], axis=0)
+        figures = np.array([part.figures for part in self._segments], np.int64).reshape(-1, 3).sum(axis=0)
+        frames, stopped_keys, stopped_postings = (int(figure) for figure in figures)
         tracks = {int(number) for segment in self._segments for number in segment.tracks} - self._removed
         return {
             "tracks": len(tracks),
             "removed": len(self._removed),
-            "frames": int(frames),
+            "frames": frames,
             "segments": len(self._segments),
             "postings": sum(len(segment.places) for segment in self._segments),
             "bytes": sum(getattr(part, array).nbytes for part in self._segments for array in Segment.ARRAYS),
-            "stopped_keys": int(stopped_keys),
-            "stopped_postings": int(stopped_postings),
+            "stopped_keys": stopped_keys,
+            "stopped_postings": stopped_postings,
         }
 
     def _seal(self) -> None:
@@ -185,7 +186,7 @@ class Postings:
             segments = [*self._segments, _segment_of(self._fresh)]
             self._fresh, self._fresh_frames = [], 0
             while len(segments) > 1 and _worth_merging(*segments[-2:]):
-                segments[-2:] = [_merge(*segments[-2:], self._removed)]
+                segments[-2:] = [_merge(segments[-2], segments[-1], self._removed)]
             self._segments = tuple(segments)
             self._removed &= {int(number) for segment in segments for number in segment.tracks}
 

@@ -2,8 +2,8 @@
 
 A query's peaks are drawn on a map, each spread over a frame and a bin to every side. A reference's peaks, moved by the
 candidate's offset, are looked up on it: those that fall on a drawn place match. What chance would give is known from
-the map itself: a peak of bin b falls on a drawn place as often as column b is filled, whatever the time. A held tone fills
-its column, so it says nothing; this is what keeps static and repetitive music from looking like a match.
+the map itself: a peak of bin b falls on a drawn place as often as column b is filled, whatever the time. A held tone
+fills its column, so it says nothing; this keeps static and repetitive music from looking like a match.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class QueryMap:
         variance = np.where(inside, self._variance[moved], 0).sum(axis=1)
         z = (matched - expected) / np.sqrt(variance + 1)
         which, place = np.unravel_index(int(z.argmax()), z.shape)
-        warp = hypotheses[place]
+        warp = hypotheses[int(place)]
         return Placing(
             start + shifts[which] * warp.speed + self._middle * (1 - warp.speed), warp, float(z[which, place])
         )
@@ -156,7 +156,7 @@ class QueryMap:
         return Alignment(refined, int(hit.sum()), expected, len(at), int(first), int(last), jitter)
 
     def _part(self, reference: Points, offset: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return (frames from the clip's beginning, bins) of the reference's peaks under the clip and a little around."""
+        """Return (frames from the clip's beginning, bins) of the reference's peaks under and around the clip."""
         low, high = np.searchsorted(reference.frames, [offset - self._drift, offset + self.frames + self._drift])
         return reference.frames[low:high] - np.int32(offset), reference.bins[low:high]
 

@@ -1,0 +1,93 @@
+"""Opening what people call audio: regular files only, a list of formats, never a name that FFmpeg could follow."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+from av.container import InputContainer
+
+from earmark.errors import MediaError
+
+Media = BinaryIO | bytes | str | os.PathLike[str]
+
+# Formats that hold one recording. Playlists and formats that name other files are not among them (FFmpeg would open
+# what they name), nor are image formats.
+FORMATS = "wav,w64,aiff,flac,mp3,ogg,aac,mov,mp4,m4a,3gp,matroska,webm,mpegts,avi,asf,caf"
+OPTIONS = {"protocol_whitelist": "file,crypto,data", "format_whitelist": FORMATS}
+
+LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000  # Hz: from telephones to studio converters
+MOST_CHANNELS = 64
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a regular file for reading; raises MediaError for anything else that has a path.
+
+    A FIFO or a device is never waited for.
+    """
+    given = Path(path)
+    try:
+        descriptor = os.open(given.resolve(), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name; a loop of links
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise MediaError("unreadable", f"{shown_path(given)}: {reason}") from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file (a pipe, socket or device)"
+        raise MediaError("unreadable", f"{shown_path(given)} is {kind}; give an audio file")
+    return os.fdopen(descriptor, "rb")
+
+
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as it may be printed: bytes that are no UTF-8 as backslash escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def opened(source: Media) -> Iterator[InputContainer]:
+    """Open a source with FFmpeg, by what it holds and not by its name; raises MediaError."""
+    owned = not hasattr(source, "read")
+    if isinstance(source, bytes | bytearray | memoryview):
+        file: Any = io.BytesIO(source)
+    else:
+        file = open_regular(source) if owned else source  # type: ignore[arg-type]
+    try:
+        if _size(file) == 0:
+            raise MediaError("too_short", "the file is empty")
+        try:
+            container = av.open(_Nameless(file), mode="r", options=OPTIONS, metadata_errors="replace")
+        except Exception as error:  # PyAV raises FFmpegError, and IndexError or ValueError on some damaged files
+            raise MediaError("unreadable", f"this is no audio or video that can be read ({_text(error)})") from error
+        with container:
+            yield container
+    finally:
+        if owned:
+            file.close()
+
+
+class _Nameless:
+    """A file without its name, which FFmpeg would guess a format from."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+def _size(file: BinaryIO) -> int:
+    try:
+        here = file.tell()
+        end = file.seek(0, os.SEEK_END)
+        file.seek(here)
+    except (OSError, io.UnsupportedOperation) as error:
+        raise MediaError("unreadable", "the stream cannot be read from any place; read it into bytes first") from error
+    return end - here
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:200]

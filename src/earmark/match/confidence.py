@@ -1,0 +1,51 @@
+"""Confidence: the probability that a match is right, from the evidence for it.
+
+A logistic model over figures of the fine search. It was fitted on clips of the development music and of the training
+music with equal weight for every kind of clip, known and unknown (benchmarks/fit_confidence.py prints the
+coefficients and what they reach), so it is a probability where half of what is asked is known.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for one placing of a clip on a track."""
+
+    matched: float  # reference peaks that fall on the clip's peaks
+    expected: float  # as many would by chance, were the clip somewhere else
+    z: float  # the surplus in standard deviations of chance
+    rival_z: float  # the same of the best other track
+    share: float  # of the reference's peaks within the clip, the surplus
+    seconds: float  # of the clip
+
+
+def log_odds(evidence: Evidence) -> float:
+    """Return the natural logarithm of the odds that the match is right."""
+    return sum(weight * feature for weight, feature in zip(WEIGHTS, features(evidence), strict=True))
+
+
+def probability(odds: float) -> float:
+    """Return the probability for log odds."""
+    return 1 / (1 + math.exp(-min(max(odds, -30.0), 30.0)))
+
+
+def features(evidence: Evidence) -> tuple[float, ...]:
+    """Return the figures that the model weighs; each is compressed, so that a very clear match stays one."""
+    surplus = math.log1p(max(evidence.matched - evidence.expected, 0.0))
+    return (
+        1.0,
+        surplus,
+        math.sqrt(max(evidence.z, 0.0)),
+        math.tanh((evidence.z - evidence.rival_z) / 8) * 8,
+        evidence.share,
+        math.log(max(evidence.seconds, 0.5)),
+    )
+
+
+WEIGHTS = (-20.0, 3.0, 1.5, 0.5, 3.0, -1.0)
