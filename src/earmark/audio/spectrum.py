@@ -9,6 +9,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from earmark.audio.segment import segment_chunks
 from earmark.types import Samples
 
 
@@ -45,29 +46,12 @@ def power_chunks(blocks: Iterable[Samples], front_end: FrontEnd, *, frames: int)
 
     A frame that would reach beyond the end is dropped, except the first, which is padded with zeros.
     """
-    window, hop = front_end.window, front_end.hop
-    taper = np.hanning(window).astype(np.float32)
-    need = (frames - 1) * hop + window
-    pending: list[Samples] = []
-    held, any_yet = 0, False
-    for block in blocks:
-        pending.append(block)
-        held += len(block)
-        while held >= need:
-            samples = np.concatenate(pending) if len(pending) > 1 else pending[0]
-            yield _power(samples[:need], taper, front_end)
-            any_yet = True
-            pending = [samples[frames * hop :]]
-            held = len(pending[0])
-    samples = np.concatenate(pending) if pending else np.zeros(0, np.float32)
-    if not any_yet and 0 < len(samples) < window:
-        samples = np.pad(samples, (0, window - len(samples)))
-    if len(samples) >= window:
-        yield _power(samples, taper, front_end)
+    taper = np.hanning(front_end.window).astype(np.float32)
+    for windows in segment_chunks(blocks, length=front_end.window, hop=front_end.hop, count=frames):
+        yield _power(windows, taper, front_end)
 
 
-def _power(samples: Samples, taper: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
-    windows = np.lib.stride_tricks.sliding_window_view(samples, front_end.window)[:: front_end.hop]
+def _power(windows: NDArray[np.float32], taper: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
     spectrum = scipy.fft.rfft(windows * taper, axis=1)[:, front_end.low_bin : front_end.high_bin]
     power: NDArray[np.float32] = spectrum.real**2
     power += spectrum.imag**2

@@ -77,7 +77,9 @@ def _peaks_of(
     log_power: NDArray[np.float32], first: int, core: slice, rule: PeakRule, keep: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     highest = running_maximum(running_maximum(log_power, rule.bins, axis=1), rule.frames, axis=0)
-    frames, bins = np.nonzero((log_power[core] == highest[core]) & (log_power[core] > FLOOR))
+    inner = (core, slice(1, -1))  # at the border of the band the skirt of a sound outside looks like a peak
+    frames, bins = np.nonzero((log_power[inner] == highest[inner]) & (log_power[inner] > FLOOR))
+    bins += 1
     frames += core.start
     prominence = log_power[frames, bins] - _surroundings(log_power)[frames // CELL, bins // CELL]
     standing_out = prominence > 0

@@ -88,24 +88,25 @@ class QueryMap:
         """Return, for each reference, the best place near its offset (reference frame of query frame 0), unwarped."""
         parts = [self._part(points, offset) for points, offset in zip(references, offsets, strict=True)]
         lengths = np.array([len(frames) for frames, _ in parts])
-        frames = np.concatenate([frames for frames, _ in parts])
-        bins = np.concatenate([bins for _, bins in parts]) + SPREAD
-        firsts = np.minimum(np.cumsum(lengths) - lengths, max(len(frames) - 1, 0))
+        filled = np.flatnonzero(lengths)
         shifts = (-SHIFT_FRAMES, 0, SHIFT_FRAMES)
-        if not len(frames):
-            return [Placing(float(offset), Warp(), 0.0) for offset in offsets]
-        cells = (frames + self._margin) * self._width + bins
-        drawn = self._drawn.reshape(-1)
-        matched = np.array(
-            [np.add.reduceat(drawn.take(cells - shift * self._width), firsts, dtype=np.int64) for shift in shifts]
-        )
-        inside = (frames >= 0) & (frames < self.frames)
-        expected = np.add.reduceat(self._filled[bins] * inside, firsts)
-        variance = np.add.reduceat(self._variance[bins] * inside, firsts)
-        z = np.where(lengths > 0, (matched - expected) / np.sqrt(variance + 1), 0.0)
+        z = np.zeros((len(shifts), len(parts)))
+        if len(filled):
+            frames = np.concatenate([frames for frames, _ in parts])
+            bins = np.concatenate([bins for _, bins in parts]) + SPREAD
+            firsts = (np.cumsum(lengths) - lengths)[filled]
+            cells = (frames + self._margin) * self._width + bins
+            drawn = self._drawn.reshape(-1)
+            matched = [
+                np.add.reduceat(drawn.take(cells - shift * self._width), firsts, dtype=np.int64) for shift in shifts
+            ]
+            inside = (frames >= 0) & (frames < self.frames)
+            expected = np.add.reduceat(self._filled[bins] * inside, firsts)
+            variance = np.add.reduceat(self._variance[bins] * inside, firsts)
+            z[:, filled] = (np.array(matched) - expected) / np.sqrt(variance + 1)
         best = z.argmax(axis=0)
         return [
-            Placing(float(offset + shifts[which]), Warp(), float(z[which, place]))
+            Placing(float(offset + shifts[which]) if lengths[place] else float(offset), Warp(), float(z[which, place]))
             for place, (offset, which) in enumerate(zip(offsets, best, strict=True))
         ]
 

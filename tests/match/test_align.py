@@ -1,0 +1,108 @@
+"""The fine search: place, speed and pitch of a constellation on another, and what chance would give."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from earmark.match.align import Points, QueryMap, Warp, warps
+
+BINS = 750
+WARPS = warps(range(-4, 5))
+
+
+def constellation(seed: int, frames: int = 2_000, peaks: int = 3_000) -> Points:
+    rng = np.random.default_rng(seed)
+    at = np.sort(rng.integers(0, frames, peaks)).astype(np.int32)
+    return Points(at, rng.integers(20, BINS, peaks).astype(np.int32))
+
+
+def clip(reference: Points, start: float, frames: int, *, speed: float = 1.0, pitch: float = 1.0, keep: float = 0.4,
+         noise: int = 300, seed: int = 5) -> Points:  # fmt: skip
+    """A piece of a reference: some of its peaks, jittered by up to half a frame, among peaks of noise."""
+    rng = np.random.default_rng(seed)
+    at = (reference.frames + rng.uniform(-0.3, 0.3, len(reference.frames)) - start) / speed
+    bins = np.rint(reference.bins * pitch)
+    heard = (at >= 0) & (at < frames) & (bins < BINS) & (rng.random(len(at)) < keep)
+    at = np.concatenate([np.rint(at[heard]), rng.integers(0, frames, noise)]).astype(np.int32)
+    bins = np.concatenate([np.rint(bins[heard]), rng.integers(20, BINS, noise)]).astype(np.int32)
+    order = np.lexsort((bins, at))
+    at, bins = at[order], bins[order]
+    once = np.append(True, np.diff(at.astype(np.int64) * BINS + bins) > 0)
+    return Points(at[once], bins[once])
+
+
+def query_map(points: Points) -> QueryMap:
+    return QueryMap(points, bins=BINS, hypotheses=WARPS)
+
+
+REFERENCE = constellation(1)
+
+
+def test_a_clip_is_placed_to_a_fraction_of_a_frame() -> None:
+    query = query_map(clip(REFERENCE, 800.4, 290))
+    [rough] = query.rough([REFERENCE], [799])
+    alignment = query.measured(REFERENCE, rough)
+    assert rough.z > 8
+    assert alignment.placing.start == pytest.approx(800.4, abs=0.15)
+    assert alignment.placing.warp == Warp()
+    assert alignment.jitter < 0.15
+
+
+@pytest.mark.parametrize(("speed", "pitch"), [(1.02, 1.02), (0.96, 0.96), (1.04, 1.0), (0.97, 1.0), (1.013, 1.013)])
+def test_speed_and_pitch_are_found(speed: float, pitch: float) -> None:
+    query = query_map(clip(REFERENCE, 800.0, 290, speed=speed, pitch=pitch, keep=0.6))
+    warped = query.warped(REFERENCE, 800.0)
+    alignment = query.measured(REFERENCE, warped)
+    assert alignment.placing.warp.speed == pytest.approx(speed, abs=0.002)
+    assert alignment.placing.warp.pitch == pytest.approx(pitch, abs=0.006)
+    assert alignment.placing.start == pytest.approx(800.0, abs=1.0)
+    assert alignment.placing.z > 8
+
+
+def test_a_true_place_stands_out_from_every_other() -> None:
+    query = query_map(clip(REFERENCE, 800.0, 290))
+    elsewhere = [offset for offset in range(0, 1_700, 50) if abs(offset - 800) > 20]
+    placings = query.rough([REFERENCE] * (len(elsewhere) + 1), [800, *elsewhere])
+    assert placings[0].z > 8 > 5 > max(placing.z for placing in placings[1:])
+
+
+def test_what_is_expected_by_chance_is_what_other_music_gives() -> None:
+    query = query_map(clip(REFERENCE, 800.0, 290))
+    others = [constellation(seed) for seed in range(10, 40)]
+    zs = [placing.z for placing in query.rough(others, [500] * len(others))]
+    assert abs(float(np.mean(zs))) < 1.5  # the best of three shifts lies a little above nought
+    assert float(np.std(zs)) < 1.5
+
+
+def test_a_held_tone_says_nothing() -> None:
+    def tone(seed: int, peaks: int) -> Points:
+        steps = np.random.default_rng(seed).integers(4, 8, peaks)  # where ripples make peaks of it
+        return Points(np.cumsum(steps).astype(np.int32), np.full(peaks, 300, np.int32))
+
+    query = query_map(tone(1, 60))
+    zs = [placing.z for placing in query.rough([tone(seed, 400) for seed in range(2, 12)], [500] * 10)]
+    assert max(zs) < 4
+
+
+def test_a_match_in_part_of_the_clip_spans_that_part() -> None:
+    part = clip(REFERENCE, 800.0, 290, keep=0.9, noise=0)
+    late = part.frames >= 150
+    query = query_map(Points(part.frames[late], part.bins[late]))
+    alignment = query.measured(REFERENCE, query.rough([REFERENCE], [800])[0])
+    assert 145 <= alignment.first <= 165
+    assert alignment.last >= 275
+
+
+def test_a_reference_without_peaks_there_does_not_match() -> None:
+    query = query_map(clip(REFERENCE, 800.0, 290))
+    empty = Points(np.zeros(0, np.int32), np.zeros(0, np.int32))
+    assert [placing.z for placing in query.rough([empty, REFERENCE], [0, 9_000])] == [0.0, 0.0]
+    assert query.warped(empty, 0.0).z == 0.0
+
+
+def test_rough_places_do_not_depend_on_each_other() -> None:
+    query = query_map(clip(REFERENCE, 800.0, 290))
+    offsets = [100, 9_000, 800, 5, 1_500]
+    together = query.rough([REFERENCE] * 5, offsets)
+    assert together == [query.rough([REFERENCE], [offset])[0] for offset in offsets]

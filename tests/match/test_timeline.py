@@ -1,0 +1,54 @@
+"""Windows of a long clip are joined where one recording goes on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from earmark.match.timeline import Stretch, best_of_each_track, joined, one_after_another
+
+
+def stretch(track: int, start: float, reference: float, *, odds: float = 3.0, seconds: float = 10.0) -> Stretch:
+    return Stretch(track, odds, start, start + seconds, reference, reference + seconds, 1.0, 1.0, 0.001, {})
+
+
+def test_windows_on_one_line_become_one_stretch_and_their_evidence_adds_up() -> None:
+    [whole] = joined([stretch(1, 0, 30), stretch(1, 10, 40.1), stretch(1, 20, 50)], windows=3)
+    assert (whole.query_start, whole.query_end) == (0, 30)
+    assert (whole.reference_start, whole.reference_end) == (30, 60)
+    assert whole.log_odds == pytest.approx(9 - math.log(3))
+    assert whole.speed == pytest.approx(1.0)
+
+
+def test_a_window_that_heard_nothing_does_not_undo_the_others() -> None:
+    [whole] = joined([stretch(1, 0, 30), stretch(1, 10, 40, odds=-4.0)], windows=2)
+    assert whole.log_odds == pytest.approx(3 - math.log(2))
+
+
+def test_another_place_of_the_track_is_another_stretch() -> None:
+    found = joined([stretch(1, 0, 30), stretch(1, 10, 95)], windows=2)
+    assert [(part.reference_start, part.query_start) for part in found] == [(30, 0), (95, 10)]
+
+
+def test_many_windows_make_a_lone_match_less_sure() -> None:
+    [lone] = joined([stretch(1, 0, 30)], windows=100)
+    assert lone.log_odds == pytest.approx(3 - math.log(100))
+
+
+def test_one_recording_after_another_comes_in_order_of_time() -> None:
+    found = joined([stretch(2, 10, 0, odds=9.0), stretch(1, 0, 50)], windows=2)
+    assert [part.track for part in found] == [2, 1]
+    assert [part.track for part in one_after_another(found)] == [1, 2]
+
+
+def test_of_two_at_the_same_time_the_surer_stays() -> None:
+    sure, less = stretch(1, 0, 50, odds=9.0), stretch(2, 1, 0, odds=2.0)
+    assert one_after_another([sure, less]) == [sure]
+    assert one_after_another([sure, replace(less, query_start=8.0, query_end=30.0)])[1].track == 2
+
+
+def test_each_track_has_one_best_place() -> None:
+    found = [stretch(1, 0, 50, odds=9.0), stretch(2, 0, 1), stretch(1, 0, 70)]
+    assert [(part.track, part.reference_start) for part in best_of_each_track(found)] == [(1, 50), (2, 1)]
