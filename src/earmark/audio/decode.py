@@ -16,21 +16,25 @@ from typing import Any, Self
 
 import numpy as np
 import soxr
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import InputContainer
 from numpy.typing import NDArray
 
+from earmark.audio.damage import Clock
+from earmark.audio.ending import broke_off
 from earmark.audio.media import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS, Media, opened
+from earmark.audio.mixing import Mixer, scaled
 from earmark.audio.tags import cleaned_tags
 from earmark.errors import MediaError, OptionError
 from earmark.types import Samples
 
-BLOCK_SECONDS = 4.0  # about how much is mixed and resampled at once
-DECISION_SECONDS = 1.0
-CANCELLED = 0.1  # RMS of the mix over RMS of half the difference, below which the channels cancel
+BLOCK_SAMPLES = 1 << 15  # of each channel, mixed and resampled at once: few enough to stay in the cache
 MOST_NOT_FINITE = 0.01  # share of samples
-LONGEST_GAP_SECONDS = 60.0  # of damage that is filled; a larger jump of the clock is the file's own doing
+LOUDEST = 1e6  # times full scale; beyond it a sample is as bad as not finite: sums of squares soon overflow
+MOST_DAMAGED_IN_A_ROW = 1_000  # packets, after which a file is given up
+WITHOUT_TIMES = ("mp3", "aac")  # formats in which FFmpeg counts packets, as nothing says when one begins
+MOST_FILLED_SECONDS = 600.0  # in all, lest a small file becomes long
 QUALITY = "MQ"  # of soxr: stop band 100 dB down, as fast as LQ here; HQ costs 10 % more and changes no fingerprint
 
 
@@ -81,13 +85,13 @@ def from_samples(samples: Any, rate: int, *, to_rate: int) -> Samples:
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise OptionError(f"samples at {rate} Hz; give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
     if audio.dtype.kind in "iu":
-        audio = _scaled(audio)
+        audio = scaled(audio)
     elif audio.dtype.kind != "f":
         raise OptionError(f"samples of type {audio.dtype}; give floats in [-1, 1] or integers")
     if not np.isfinite(audio).all():
         raise OptionError(f"{int((~np.isfinite(audio)).sum())} samples are not finite; replace them first")
     planes = audio.astype(np.float32)[None, :] if audio.ndim == 1 else audio.T.astype(np.float32)
-    mixer = _Mixer(rate, len(planes))
+    mixer = Mixer(rate, len(planes))
     mono = np.concatenate([mixer.mix(planes), mixer.flush()])
     if rate == to_rate:
         return mono
@@ -103,10 +107,10 @@ class Decoder:
         self._opening = opened(source)
         self._given = self._damaged = self._replaced = self._received = 0
         self._filled = self._louder = self._peak = 0.0
-        self._whole = False
+        self._ended = self._last_is_partial = self._whole = False
 
     def __enter__(self) -> Self:
-        self._container: InputContainer = self._opening.__enter__()
+        self._container, self._file = self._opening.__enter__()
         try:
             self._stream = self._chosen_stream()
         except BaseException:
@@ -128,6 +132,9 @@ class Decoder:
                 limit = self._most / self._rate
                 raise MediaError("too_long", f"longer than {limit:.0f} s; cut it or raise the limit", limit)
             yield block
+        if self._ended:
+            seconds, partial = self._given / self._rate, self._last_is_partial
+            self._whole = not broke_off(self._file, self._container, self._stream, seconds, last_is_partial=partial)
         if not self._given:
             raise MediaError("too_short" if not self._damaged else "unreadable", "no samples came out of the file")
         if self._replaced > MOST_NOT_FINITE * self._received:
@@ -173,11 +180,11 @@ class Decoder:
     def _mono(self) -> Iterator[Samples]:
         """Yield mono blocks at the wanted rate, a new resampler whenever the file changes its rate or channels."""
         resampler: Any = None
-        mixer: _Mixer | None = None
+        mixer: Mixer | None = None
         for planes, rate in self._planes():
             if mixer is None or (mixer.rate, mixer.channels) != (rate, len(planes)):
                 yield from self._flushed(mixer, resampler)
-                mixer = _Mixer(rate, len(planes))
+                mixer = Mixer(rate, len(planes))
                 resampler = None if rate == self._rate else soxr.ResampleStream(
                     rate, self._rate, 1, dtype="float32", quality=QUALITY
                 )  # fmt: skip
@@ -185,7 +192,7 @@ class Decoder:
             yield mono if resampler is None else resampler.resample_chunk(mono)
         yield from self._flushed(mixer, resampler)
 
-    def _flushed(self, mixer: _Mixer | None, resampler: Any) -> Iterator[Samples]:
+    def _flushed(self, mixer: Mixer | None, resampler: Any) -> Iterator[Samples]:
         if mixer is None:
             return
         rest = mixer.flush()
@@ -193,63 +200,76 @@ class Decoder:
         yield rest if resampler is None else resampler.resample_chunk(rest, last=True)
 
     def _planes(self) -> Iterator[tuple[NDArray[np.float32], int]]:
-        """Yield (samples (channels, n), rate), many frames at once."""
-        batch: list[NDArray[np.float32]] = []
-        held, form = 0, (0, 0)
+        """Yield (samples (channels, n), rate), many frames at once: one by one they cost more than their decoding."""
+        fifo = AudioFifo()
         for frame in self._frames():
-            planes = _planar(frame)
-            here = (frame.sample_rate, len(planes))
-            if batch and here != form:
-                yield self._finite(np.concatenate(batch, axis=1)), form[0]
-                batch, held = [], 0
-            form = here
-            batch.append(planes)
-            held += planes.shape[1]
-            if held >= BLOCK_SECONDS * frame.sample_rate:
-                yield self._finite(np.concatenate(batch, axis=1)), form[0]
-                batch, held = [], 0
-        if batch:
-            yield self._finite(np.concatenate(batch, axis=1)), form[0]
+            if isinstance(frame, _Silence):
+                yield from self._emptied(fifo)
+                yield from frame.planes()
+                continue
+            frame.pts = None  # the FIFO would refuse frames between which time passes
+            try:
+                fifo.write(frame)
+            except ValueError:  # another rate, another number of channels or another kind of sample
+                yield from self._emptied(fifo)
+                _check(frame.sample_rate, frame.layout.nb_channels)
+                fifo = AudioFifo()
+                fifo.write(frame)
+            if fifo.samples >= BLOCK_SAMPLES:
+                yield from self._emptied(fifo)
+        yield from self._emptied(fifo)
+
+    def _emptied(self, fifo: AudioFifo) -> Iterator[tuple[NDArray[np.float32], int]]:
+        frame = fifo.read(0) if fifo.samples else None  # 0: all
+        if frame is not None:
+            yield self._finite(_planar(frame)), frame.sample_rate
 
     def _finite(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         self._received += planes.size
-        finite = np.isfinite(planes)
-        if not finite.all():
-            self._replaced += int(planes.size - np.count_nonzero(finite))
-            planes = np.where(finite, planes, np.float32(0))
-        return planes
+        if all(np.dot(plane, plane) < LOUDEST**2 for plane in planes):  # false for NaN; quicker than to look at each
+            return planes
+        good = np.abs(planes) < LOUDEST
+        self._replaced += int(planes.size - np.count_nonzero(good))
+        return np.where(good, planes, np.float32(0))
 
     def _frames(self) -> Iterator[AudioFrame | _Silence]:
         """Yield decoded frames, with silence where damage took some; a damaged packet is passed over and counted."""
-        clock = _Clock()
+        clock = Clock(has_times=self._container.format.name not in WITHOUT_TIMES)
         packets = self._container.demux(self._stream)
-        while True:
+        is_partial = False
+        in_a_row = 0
+        while in_a_row < MOST_DAMAGED_IN_A_ROW:
+            packet = None
             try:
                 packet = next(packets, None)
                 if packet is None:
+                    self._ended, self._last_is_partial = True, is_partial
                     break
                 frames = packet.decode()
             except MemoryError:
                 raise
             except Exception:  # FFmpegError, or an IndexError from PyAV on some damaged files
                 self._damaged += 1
-                clock.expect_gap()
-                if self._damaged > 1_000 and not clock.started:
-                    raise MediaError("unreadable", "nothing but damaged packets") from None
-                if _ended(packets):
-                    break
+                in_a_row += 1
+                clock.lost(0 if packet is None else packet.size)
+                packets = self._container.demux(self._stream)  # one that raised is at its end; the file goes on
                 continue
-            if packet.is_corrupt:
+            in_a_row = 0
+            if packet.size and is_partial:  # not the last one, then, but damaged
                 self._damaged += 1
-                clock.expect_gap()
-            for frame in frames:
-                _check(frame.sample_rate, frame.layout.nb_channels)
-                gap = clock.gap_before(frame)
-                if gap:
-                    self._filled += gap / frame.sample_rate
-                    yield _Silence(gap, frame.sample_rate, frame.layout.nb_channels)
-                yield frame
-        self._whole = True
+                clock.lost(0)
+            is_partial = packet.is_corrupt or (is_partial and not packet.size)
+            if not frames:
+                continue
+            yield from self._silence(clock, frames[0])
+            self._damaged += clock.passed(packet.size, frames[-1], self._stream.codec_context.name)
+            yield from frames
+
+    def _silence(self, clock: Clock, frame: AudioFrame) -> Iterator[_Silence]:
+        missing = clock.seconds_missing_before(frame)
+        if missing > 0.0 and self._filled + missing <= MOST_FILLED_SECONDS:
+            self._filled += missing
+            yield _Silence(round(missing * frame.sample_rate), frame.sample_rate, frame.layout.nb_channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,89 +278,18 @@ class _Silence:
     sample_rate: int
     channels: int
 
-
-class _Clock:
-    """Where the file's own time is, to know how much damage took away."""
-
-    def __init__(self) -> None:
-        self.started = False
-        self._next = 0.0  # seconds
-        self._gap_expected = False
-
-    def expect_gap(self) -> None:
-        self._gap_expected = True
-
-    def gap_before(self, frame: AudioFrame) -> int:
-        """Return how many samples are missing before a frame; only where damage was seen."""
-        begins = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
-        missing = 0.0
-        if begins is not None:
-            if self._gap_expected and self.started:
-                missing = min(max(begins - self._next, 0.0), LONGEST_GAP_SECONDS)
-            self._next = begins + frame.samples / frame.sample_rate
-        elif self.started:
-            self._next += frame.samples / frame.sample_rate
-        self.started, self._gap_expected = True, False
-        return int(missing * frame.sample_rate)
+    def planes(self) -> Iterator[tuple[NDArray[np.float32], int]]:
+        for first in range(0, self.samples, BLOCK_SAMPLES):
+            samples = min(BLOCK_SAMPLES, self.samples - first)
+            yield np.zeros((self.channels, samples), np.float32), self.sample_rate
 
 
-class _Mixer:
-    """Mixes channels to mono, stretch by stretch of `DECISION_SECONDS`."""
-
-    def __init__(self, rate: int, channels: int) -> None:
-        self.rate, self.channels = rate, channels
-        self.louder_samples = 0
-        self._stretch = max(int(DECISION_SECONDS * rate), 1)
-        self._pending: NDArray[np.float32] | None = None
-
-    def mix(self, planes: NDArray[np.float32]) -> Samples:
-        """Return the mono samples of the whole stretches that are there by now."""
-        if self.channels == 1:
-            only: Samples = planes[0]
-            return only
-        if self._pending is not None:
-            planes = np.concatenate([self._pending, planes], axis=1)
-        whole = planes.shape[1] // self._stretch * self._stretch
-        self._pending = planes[:, whole:]
-        return self._mixed(planes[:, :whole])
-
-    def flush(self) -> Samples:
-        """Return what is left."""
-        rest, self._pending = self._pending, None
-        return np.zeros(0, np.float32) if rest is None else self._mixed(rest)
-
-    def _mixed(self, planes: NDArray[np.float32]) -> Samples:
-        mono: Samples = planes.mean(axis=0, dtype=np.float32) if len(planes) != 2 else planes[0] + planes[1]
-        if len(planes) == 2:
-            mono *= np.float32(0.5)  # three times as fast as the mean of two
-        for first in range(0, len(mono), self._stretch):
-            part = slice(first, first + self._stretch)
-            mixed = float(np.dot(mono[part], mono[part]))
-            channels = planes[:, part]
-            energy = np.einsum("ij,ij->i", channels, channels)
-            apart = float(energy.mean()) - mixed  # mean square of what the mix loses
-            if mixed < CANCELLED**2 * apart:
-                mono[part] = channels[int(energy.argmax())]
-                self.louder_samples += len(mono[part])
-        return mono
-
-
-def _planar(frame: AudioFrame | _Silence) -> NDArray[np.float32]:
+def _planar(frame: AudioFrame) -> NDArray[np.float32]:
     """Return a frame's samples as float32 in [-1, 1], shape (channels, n)."""
-    if isinstance(frame, _Silence):
-        return np.zeros((frame.channels, frame.samples), np.float32)
     samples: NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
-    return samples.astype(np.float32, copy=False) if samples.dtype.kind == "f" else _scaled(samples)
-
-
-def _scaled(samples: NDArray[Any]) -> NDArray[np.float32]:
-    bits = 8 * samples.dtype.itemsize
-    floats: NDArray[np.float32] = samples.astype(np.float32)
-    if samples.dtype.kind == "u":
-        floats -= np.float32(2 ** (bits - 1))
-    return floats * np.float32(2.0 ** (1 - bits))
+    return samples.astype(np.float32, copy=False) if samples.dtype.kind == "f" else scaled(samples)
 
 
 def _check(rate: int, channels: int) -> None:
@@ -348,8 +297,3 @@ def _check(rate: int, channels: int) -> None:
         raise MediaError("unsupported", f"a sample rate of {rate} Hz; {LOWEST_RATE} to {HIGHEST_RATE} Hz can be read")
     if not 1 <= channels <= MOST_CHANNELS:
         raise MediaError("unsupported", f"{channels} channels; up to {MOST_CHANNELS} can be read")
-
-
-def _ended(packets: Iterator[Any]) -> bool:
-    """Whether a generator that raised is finished: it yields nothing more."""
-    return getattr(packets, "gi_frame", 1) is None

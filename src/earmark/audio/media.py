@@ -51,8 +51,11 @@ def shown_path(path: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def opened(source: Media) -> Iterator[InputContainer]:
-    """Open a source with FFmpeg, by what it holds and not by its name; raises MediaError."""
+def opened(source: Media) -> Iterator[tuple[InputContainer, BinaryIO]]:
+    """Open a source with FFmpeg, by what it holds and not by its name; raises MediaError.
+
+    Yields the container and the file that it reads.
+    """
     owned = not hasattr(source, "read")
     if isinstance(source, bytes | bytearray | memoryview):
         file: Any = io.BytesIO(source)
@@ -66,7 +69,7 @@ def opened(source: Media) -> Iterator[InputContainer]:
         except Exception as error:  # PyAV raises FFmpegError, and IndexError or ValueError on some damaged files
             raise MediaError("unreadable", f"this is no audio or video that can be read ({_text(error)})") from error
         with container:
-            yield container
+            yield container, file
     finally:
         if owned:
             file.close()

@@ -1,0 +1,63 @@
+"""Channels to mono, without losing what is only in their difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.types import Samples
+
+DECISION_SECONDS = 1.0
+CANCELLED = 0.1  # RMS of the mix over RMS of half the difference, below which the channels cancel
+
+
+class Mixer:
+    """Mixes channels to mono, stretch by stretch of `DECISION_SECONDS`."""
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self.rate, self.channels = rate, channels
+        self.louder_samples = 0
+        self._stretch = max(int(DECISION_SECONDS * rate), 1)
+        self._pending: NDArray[np.float32] | None = None
+
+    def mix(self, planes: NDArray[np.float32]) -> Samples:
+        """Return the mono samples of the whole stretches that are there by now."""
+        if self.channels == 1:
+            only: Samples = planes[0]
+            return only
+        if self._pending is not None:
+            planes = np.concatenate([self._pending, planes], axis=1)
+        whole = planes.shape[1] // self._stretch * self._stretch
+        self._pending = planes[:, whole:]
+        return self._mixed(planes[:, :whole])
+
+    def flush(self) -> Samples:
+        """Return what is left."""
+        rest, self._pending = self._pending, None
+        return np.zeros(0, np.float32) if rest is None else self._mixed(rest)
+
+    def _mixed(self, planes: NDArray[np.float32]) -> Samples:
+        mono: Samples = planes.mean(axis=0, dtype=np.float32) if len(planes) != 2 else planes[0] + planes[1]
+        if len(planes) == 2:
+            mono *= np.float32(0.5)  # three times as fast as the mean of two
+        for first in range(0, len(mono), self._stretch):
+            part = slice(first, first + self._stretch)
+            mixed = float(np.dot(mono[part], mono[part]))
+            channels = planes[:, part]
+            energy = np.einsum("ij,ij->i", channels, channels)
+            apart = float(energy.mean()) - mixed  # mean square of what the mix loses
+            if mixed < CANCELLED**2 * apart:
+                mono[part] = channels[int(energy.argmax())]
+                self.louder_samples += len(mono[part])
+        return mono
+
+
+def scaled(samples: NDArray[Any]) -> NDArray[np.float32]:
+    """Return integers as floats in [-1, 1]."""
+    bits = 8 * samples.dtype.itemsize
+    floats: NDArray[np.float32] = samples.astype(np.float32)
+    if samples.dtype.kind == "u":
+        floats -= np.float32(2 ** (bits - 1))
+    return floats * np.float32(2.0 ** (1 - bits))
