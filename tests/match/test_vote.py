@@ -34,7 +34,7 @@ def test_a_clip_may_begin_before_the_track() -> None:
 
 def test_candidates_of_a_track_lie_apart_and_leave_room_for_other_tracks() -> None:
     loop = [(0, 1, 100 * place) for place in range(20) for _ in range(3)]
-    found = vote(hits(*loop, (0, 2, 50), (0, 1, 2)), limit=10)
+    found = vote(hits(*loop, *[(0, 2, 50)] * 3), limit=10)
     mine = [candidate.offset for candidate in found if candidate.track == 1]
     assert len(mine) == A_TRACK
     assert min(abs(a - b) for a in mine for b in mine if a != b) >= APART_FRAMES

@@ -9,8 +9,8 @@ from earmark.match.align import Alignment, Placing, Points, QueryMap, warps
 from earmark.match.vote import vote
 from earmark.types import Hits
 
-CANDIDATES = 40  # of the coarse search; on the development clips at 0 dB the right one is nearly always among them
-BY_MATCHES, BY_VOTES = 5, 3  # of these the fine search also tries other speeds
+CANDIDATES = 60  # of the coarse search; on the development clips at 0 dB the right one is nearly always among them
+BY_MATCHES, BY_VOTES = 5, 8  # of these the fine search also tries other speeds
 DECISIVE = 12.0  # z of a rough placing that no chance placing on the development clips comes near
 USUAL_WARPS = warps(range(-4, 5))  # what turntables, tapes and radio stations do, a per cent at a time
 WIDE_WARPS = warps(range(-10, 11))
