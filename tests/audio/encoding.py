@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -24,7 +25,7 @@ FORMATS: dict[str, tuple[str, str, int | None]] = {
     "aac": ("aac", "adts", 128_000),
     "wma": ("wmav2", "asf", 128_000),
     "webm": ("libopus", "webm", 64_000),
-    "mka": ("vorbis", "matroska", None),
+    "mka": ("aac", "matroska", 128_000),
     "ts": ("aac", "mpegts", 128_000),
 }
 
@@ -92,8 +93,6 @@ def _sound_stream(
         stream.codec_context.options = {"strict": "experimental"}  # FFmpeg's own encoder; good enough for stereo
     if codec == "flac":
         stream.codec_context.format = "s16"
-    if codec == "vorbis":
-        stream.codec_context.options = {"strict": "experimental"}  # FFmpeg's own encoder calls itself that
     return stream
 
 
@@ -106,7 +105,10 @@ def _write_sound(
     resampler = av.AudioResampler(
         format=context.format, layout=layout, rate=context.rate, frame_size=context.frame_size or 1_152
     )
+    begin = 0
     for part in [*resampler.resample(frame), *resampler.resample(None)]:
+        part.pts, part.time_base = begin, Fraction(1, context.rate)
+        begin += part.samples
         out.mux(stream.encode(part))
     out.mux(stream.encode(None))
 

@@ -201,16 +201,14 @@ class Decoder:
 
     def _planes(self) -> Iterator[tuple[NDArray[np.float32], int]]:
         """Yield (samples (channels, n), rate), many frames at once: one by one they cost more than their decoding."""
-        fifo = AudioFifo()
+        fifo: AudioFifo | None = None
         for frame in self._frames():
             if isinstance(frame, _Silence):
                 yield from self._emptied(fifo)
                 yield from frame.planes()
                 continue
             frame.pts = None  # the FIFO would refuse frames between which time passes
-            try:
-                fifo.write(frame)
-            except ValueError:  # another rate, another number of channels or another kind of sample
+            if fifo is None or not _taken(fifo, frame):
                 yield from self._emptied(fifo)
                 _check(frame.sample_rate, frame.layout.nb_channels)
                 fifo = AudioFifo()
@@ -219,8 +217,8 @@ class Decoder:
                 yield from self._emptied(fifo)
         yield from self._emptied(fifo)
 
-    def _emptied(self, fifo: AudioFifo) -> Iterator[tuple[NDArray[np.float32], int]]:
-        frame = fifo.read(0) if fifo.samples else None  # 0: all
+    def _emptied(self, fifo: AudioFifo | None) -> Iterator[tuple[NDArray[np.float32], int]]:
+        frame = fifo.read(0) if fifo is not None and fifo.samples else None  # 0: all
         if frame is not None:
             yield self._finite(_planar(frame)), frame.sample_rate
 
@@ -234,7 +232,8 @@ class Decoder:
 
     def _frames(self) -> Iterator[AudioFrame | _Silence]:
         """Yield decoded frames, with silence where damage took some; a damaged packet is passed over and counted."""
-        clock = Clock(has_times=self._container.format.name not in WITHOUT_TIMES)
+        has_times = self._container.format.name not in WITHOUT_TIMES
+        clock = Clock(has_times=has_times, time_base=self._stream.time_base)
         packets = self._container.demux(self._stream)
         is_partial = False
         in_a_row = 0
@@ -262,7 +261,7 @@ class Decoder:
             if not frames:
                 continue
             yield from self._silence(clock, frames[0])
-            self._damaged += clock.passed(packet.size, frames[-1], self._stream.codec_context.name)
+            self._damaged += clock.passed(packet.size, frames, self._stream.codec_context.name)
             yield from frames
 
     def _silence(self, clock: Clock, frame: AudioFrame) -> Iterator[_Silence]:
@@ -290,6 +289,15 @@ def _planar(frame: AudioFrame) -> NDArray[np.float32]:
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     return samples.astype(np.float32, copy=False) if samples.dtype.kind == "f" else scaled(samples)
+
+
+def _taken(fifo: AudioFifo, frame: AudioFrame) -> bool:
+    """Put a frame into the FIFO; False when it has another rate, number of channels or kind of sample."""
+    try:
+        fifo.write(frame)
+    except ValueError:
+        return False
+    return True
 
 
 def _check(rate: int, channels: int) -> None:

@@ -10,7 +10,6 @@ from av.container import InputContainer
 
 TOLERANCE_SECONDS = 0.25  # encoders' delay and padding, of which headers do and do not tell
 _LARGEST_OGG_PAGE = 65_307  # bytes (RFC 3533, section 6)
-_LAST_OGG_PAGE = 4  # the flag in its header
 _UNKNOWN_WAV_BYTES = 2**31 - 2**17  # what writes into a pipe declares this much or more
 _HEAD_BYTES = 512  # of an mp3's first frame, in which a Xing, Info or VBRI header says how many follow
 
@@ -24,7 +23,7 @@ def broke_off(
     """
     name = container.format.name
     if name == "ogg":
-        return not _has_last_ogg_page(file)
+        return not _has_whole_last_page(file)
     declared = _declared_seconds(container, stream)
     if name == "wav" and declared is not None and _is_wav_of_unknown_length(declared, stream):
         return False
@@ -45,13 +44,13 @@ def _is_wav_of_unknown_length(declared: float, stream: AudioStream) -> bool:
     return declared * (stream.codec_context.bit_rate or 0) / 8 >= _UNKNOWN_WAV_BYTES
 
 
-def _has_last_ogg_page(file: BinaryIO) -> bool:
+def _has_whole_last_page(file: BinaryIO) -> bool:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - _LARGEST_OGG_PAGE, 0))
     end = file.read(_LARGEST_OGG_PAGE)
     page = end.rfind(b"OggS")
-    if page < 0 or page + 27 > len(end) or not end[page + 5] & _LAST_OGG_PAGE:
-        return False
+    if page < 0 or page + 27 > len(end):
+        return False  # many writers leave out the flag of the last page, so that it says nothing
     lacing = end[page + 27 : page + 27 + end[page + 26]]  # the lengths of the parts that follow
     return page + 27 + len(lacing) + sum(lacing) <= len(end)
 
