@@ -8,12 +8,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import av
-from av.container import InputContainer
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from earmark.errors import MediaError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 Media = BinaryIO | bytes | str | os.PathLike[str]
 
@@ -56,6 +56,8 @@ def opened(source: Media) -> Iterator[tuple[InputContainer, BinaryIO]]:
 
     Yields the container and the file that it reads.
     """
+    import av  # here, because the parent of a sandbox opens files and never decodes
+
     owned = not hasattr(source, "read")
     if isinstance(source, bytes | bytearray | memoryview):
         file: Any = io.BytesIO(source)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from earmark.audio.segment import segment_chunks
@@ -52,7 +51,9 @@ def power_chunks(blocks: Iterable[Samples], front_end: FrontEnd, *, frames: int)
 
 
 def _power(windows: NDArray[np.float32], taper: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
-    spectrum = scipy.fft.rfft(windows * taper, axis=1)[:, front_end.low_bin : front_end.high_bin]
+    from scipy import fft  # here, because whoever only compares fingerprints need not load it
+
+    spectrum = fft.rfft(windows * taper, axis=1)[:, front_end.low_bin : front_end.high_bin]
     power: NDArray[np.float32] = spectrum.real**2
     power += spectrum.imag**2
     return power

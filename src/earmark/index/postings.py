@@ -12,7 +12,7 @@ put on the segment's stop-list, which `stats` counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -28,6 +28,7 @@ KEY_BITS = 21  # a landmark of fingerprint/shazam.py; other keys are folded to i
 KEYS = 1 << KEY_BITS
 SEGMENT_FRAMES = 1 << 22
 GROUP = 64  # keys; the start of each group's postings is stored, the rest is summed from the counts
+RANGES = 16  # of keys, made one after another
 STRETCH_BITS = 10  # places of a stretch, whose piece is looked up in a table: faster than a search by halves
 MOST_POSTINGS = 255  # of one key in one segment
 HITS = 120_000  # postings that one search reads: all there are for a 5 s clip among 20 hours, some 10 ms
@@ -82,10 +83,27 @@ class Segment:
         before = np.searchsorted(self.starts, stretches, side="right") - 1
         return np.maximum(before, 0).astype(np.int32)  # a removed piece leaves a hole in front of the first
 
-    def postings(self) -> NDArray[np.uint64]:
-        """Return all postings as key << 24 | place, sorted."""
-        keys = np.repeat(np.arange(KEYS, dtype=np.uint64), self.counts)
-        return keys << np.uint64(24) | self.places_at(np.arange(len(self.places))).astype(np.uint64)
+    def between(self, low: int, high: int) -> NDArray[np.uint64]:
+        """Return the postings of keys from `low` to below `high` as key << 24 | place, sorted."""
+        counts = self.counts[low:high]
+        first = int(self.group_starts[low // GROUP])  # ranges of keys begin with a group
+        places = self.places_at(np.arange(first, first + int(counts.sum(dtype=np.int64))))
+        return np.repeat(np.arange(low, high, dtype=np.uint64), counts) << np.uint64(24) | places.astype(np.uint64)
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Keys of one track, or of a part of it, that no segment holds yet."""
+
+    track: int
+    first: int  # which frame of the track frame 0 is
+    frames: Frames
+    keys: NDArray[np.uint32]  # folded
+
+    @property
+    def length(self) -> int:
+        """Frames that the piece takes."""
+        return int(self.frames[-1]) + 1 if len(self.frames) else 1
 
 
 class Postings:
@@ -93,7 +111,7 @@ class Postings:
 
     def __init__(self) -> None:
         self._segments: tuple[Segment, ...] = ()
-        self._fresh: list[tuple[int, int, Frames, NDArray[Any]]] = []  # (track, first frame, frames, keys)
+        self._fresh: list[Piece] = []
         self._fresh_frames = 0
         self._removed: frozenset[int] = frozenset()
         self._sealing = Lock()
@@ -101,13 +119,14 @@ class Postings:
     def add(self, track: int, frames: Frames, keys: NDArray[Any]) -> None:
         """Add a recording's keys; `track` is the catalog's number for it, not yet in the index."""
         length = int(frames[-1]) + 1 if len(frames) else 1
+        folded = _fold(keys).astype(np.uint32)
         for first in range(0, length, SEGMENT_FRAMES):
-            piece = slice(*np.searchsorted(frames, [first, first + SEGMENT_FRAMES]))
-            frames_here = min(length - first, SEGMENT_FRAMES)
-            if self._fresh_frames + frames_here > SEGMENT_FRAMES:
+            part = slice(*np.searchsorted(frames, [first, first + SEGMENT_FRAMES]))
+            piece = Piece(track, first, (frames[part] - first).astype(np.int32), folded[part])
+            if self._fresh_frames + piece.length > SEGMENT_FRAMES:
                 self._seal()
-            self._fresh.append((track, first, frames[piece] - first, keys[piece]))
-            self._fresh_frames += frames_here
+            self._fresh.append(piece)
+            self._fresh_frames += piece.length
 
     def remove(self, tracks: Iterable[int]) -> None:
         """Forget these tracks; their postings go when their segment is merged."""
@@ -200,7 +219,7 @@ class Postings:
         with self._sealing:
             if not self._fresh:
                 return
-            segments = [*self._segments, _segment_of(self._fresh)]
+            segments = [*self._segments, _sealed(self._fresh)]
             self._fresh, self._fresh_frames = [], 0
             while len(segments) > 1 and _worth_merging(*segments[-2:]):
                 segments[-2:] = [_merge(segments[-2], segments[-1], self._removed)]
@@ -220,54 +239,67 @@ def _fold(keys: NDArray[Any]) -> NDArray[np.int64]:
     return np.where(wide < KEYS, wide, hashed).astype(np.int64)
 
 
-def _segment_of(pieces: list[tuple[int, int, Frames, NDArray[Any]]]) -> Segment:
-    lengths = [int(frames[-1]) + 1 if len(frames) else 1 for _, _, frames, _ in pieces]
-    starts = np.cumsum([0, *lengths])
-    postings = np.concatenate(
-        [
-            _fold(keys).astype(np.uint64) << np.uint64(24) | (frames + start).astype(np.uint64)
-            for (_, _, frames, keys), start in zip(pieces, starts, strict=False)
-        ]
-    )
-    postings.sort()
-    tracks = np.array([track for track, _, _, _ in pieces], np.int32)
-    firsts = np.array([first for _, first, _, _ in pieces], np.int32)
-    return _from_sorted(postings, tracks, starts[:-1].astype(np.int32), firsts, np.array([starts[-1], 0, 0], np.int64))
-
-
-def _from_sorted(
-    postings: NDArray[np.uint64],
-    tracks: NDArray[np.int32],
-    starts: NDArray[np.int32],
-    firsts: NDArray[np.int32],
-    figures: NDArray[np.int64],
-) -> Segment:
-    keys = (postings >> np.uint64(24)).astype(np.int32)
-    counts = np.bincount(keys, minlength=KEYS)
-    over = counts > MOST_POSTINGS
-    if over.any():
-        postings = postings[~over[keys]]
-        figures = figures + np.array([0, over.sum(), counts[over].sum()])
-        counts[over] = 0
-    places = postings.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :3].copy()
-    return Segment(f"segment-{uuid4().hex[:12]}", counts.astype(np.uint8), places, tracks, starts, firsts, figures)
-
-
 def _worth_merging(older: Segment, newer: Segment) -> bool:
     fits = older.figures[0] + newer.figures[0] <= SEGMENT_FRAMES
     return bool(fits and older.figures[0] < 2 * newer.figures[0])
 
 
+def _sealed(pieces: list[Piece]) -> Segment:
+    ends = np.cumsum([piece.length for piece in pieces])
+    starts = np.append(0, ends[:-1])
+
+    def between(low: int, high: int) -> NDArray[np.uint64]:
+        found = []
+        for piece, start in zip(pieces, starts.astype(np.int64), strict=True):
+            here = (piece.keys >= low) & (piece.keys < high)
+            found.append(
+                piece.keys[here].astype(np.uint64) << np.uint64(24) | (piece.frames[here] + start).astype(np.uint64)
+            )
+        return np.concatenate(found)
+
+    tracks = np.array([piece.track for piece in pieces], np.int32)
+    firsts = np.array([piece.first for piece in pieces], np.int32)
+    return _segment(between, tracks, starts.astype(np.int32), firsts, np.array([ends[-1], 0, 0], np.int64))
+
+
 def _merge(older: Segment, newer: Segment, removed: frozenset[int]) -> Segment:
     offset = int(older.figures[0])
-    postings = np.concatenate([older.postings(), newer.postings() + np.uint64(offset)])
-    postings.sort()
     tracks = np.concatenate([older.tracks, newer.tracks])
     starts = np.concatenate([older.starts, newer.starts + offset]).astype(np.int32)
     firsts = np.concatenate([older.firsts, newer.firsts])
     kept = ~np.isin(tracks, list(removed))
-    if not kept.all():
+
+    def between(low: int, high: int) -> NDArray[np.uint64]:
+        postings = np.concatenate([older.between(low, high), newer.between(low, high) + np.uint64(offset)])
+        if kept.all():
+            return postings
         piece = np.searchsorted(starts, (postings & np.uint64(0xFFFFFF)).astype(np.int64), side="right") - 1
-        postings = postings[kept[piece]]
-    figures = older.figures + newer.figures
-    return _from_sorted(postings, tracks[kept], starts[kept], firsts[kept], figures)
+        return postings[kept[piece]]
+
+    return _segment(between, tracks[kept], starts[kept], firsts[kept], older.figures + newer.figures)
+
+
+def _segment(
+    between: Callable[[int, int], NDArray[np.uint64]],
+    tracks: NDArray[np.int32],
+    starts: NDArray[np.int32],
+    firsts: NDArray[np.int32],
+    figures: NDArray[np.int64],
+) -> Segment:
+    """Return a segment of the postings that `between` gives, made a range of keys at a time to need little memory."""
+    counts = np.zeros(KEYS, np.uint8)
+    places: list[NDArray[np.uint8]] = []
+    figures = figures.copy()
+    for low in range(0, KEYS, KEYS // RANGES):
+        postings = between(low, low + KEYS // RANGES)
+        postings.sort()
+        keys = (postings >> np.uint64(24)).astype(np.int64) - low
+        here = np.bincount(keys, minlength=KEYS // RANGES)
+        over = here > MOST_POSTINGS
+        if over.any():
+            postings = postings[~over[keys]]
+            figures += [0, int(over.sum()), int(here[over].sum())]
+            here[over] = 0
+        counts[low : low + KEYS // RANGES] = here
+        places.append(postings.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)[:, :3].copy())
+    return Segment(f"segment-{uuid4().hex[:12]}", counts, np.concatenate(places), tracks, starts, firsts, figures)

@@ -69,6 +69,6 @@ def _not_alone(line: NDArray[np.int32], tracks: NDArray[np.int32]) -> NDArray[np
     """
     cell = (line + tracks * np.int32(7_919)) & np.int32(_CELLS - 1)  # a prime spreads tracks over the table
     filled = np.bincount(cell, minlength=_CELLS)
-    around = filled + np.roll(filled, 1) + np.roll(filled, -1)
-    company: NDArray[np.bool_] = (around >= COMPANY)[cell]
+    around = filled.take(cell) + filled.take(cell + 1, mode="wrap") + filled.take(cell - 1, mode="wrap")
+    company: NDArray[np.bool_] = around >= COMPANY
     return company
