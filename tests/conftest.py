@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import soundfile
 
 MUSIC = Path(__file__).parent.parent / "src" / "earmark" / "apps" / "demo" / "music"
 
@@ -25,3 +26,17 @@ def album(music: Sequence[Path], tmp_path: Path) -> Path:
     for path in music[:3]:
         shutil.copy(path, folder / path.name)
     return folder
+
+
+@pytest.fixture
+def cut(tmp_path: Path) -> Callable[..., Path]:
+    """cut(path, start, seconds) writes that piece of a recording as a WAV file and returns its path."""
+
+    def write(path: Path, start: float, seconds: float) -> Path:
+        rate = soundfile.info(path).samplerate
+        samples, _ = soundfile.read(path, frames=round(seconds * rate), start=round(start * rate), dtype="float32")
+        target = tmp_path / f"{path.stem}-{start:g}-{seconds:g}.wav"
+        soundfile.write(target, samples, rate)
+        return target
+
+    return write

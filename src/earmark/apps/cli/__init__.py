@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; what goes wrong is reported in a line."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        from earmark.apps.cli.commands import overview
+        from earmark.apps.cli.overview import overview
 
         print(overview(), end="", file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2

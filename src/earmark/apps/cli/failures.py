@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from earmark.apps.cli.text import printable
+from earmark.apps.text import printable
 from earmark.errors import (
     CatalogError,
     EarmarkError,

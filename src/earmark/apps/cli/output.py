@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from earmark.apps.cli.text import printable
+from earmark.apps.text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*map(Text, columns), box=SIMPLE_HEAD)
+        table = Table(*columns, box=SIMPLE_HEAD)
         for row in cells:
             table.add_row(*map(Text, row))  # Text: square brackets in a title are no markup
         Console().print(table)

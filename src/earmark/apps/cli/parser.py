@@ -1,12 +1,12 @@
-"""The parsers of the commands; a command's module, with its options, is imported when it is the one that is asked for."""
+"""The parsers of the commands; a command's module, with its options, is imported when that command is asked for."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 
-from earmark.apps.cli.commands import COMMANDS, DESCRIPTION
-from earmark.apps.cli.text import printable
+from earmark.apps.cli.overview import COMMANDS, DESCRIPTION
+from earmark.apps.text import printable
 
 TYPE_CHECKING = False  # as in typing, whose import alone is a fifth of a bare Python's start
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def fill(parser: argparse.ArgumentParser, name: str) -> None:
     """Give a parser the description, the options and the work of a command."""
     summary = COMMANDS[name]
     parser.description = f"{summary[0].upper()}{summary[1:]}."
-    module = importlib.import_module(f"earmark.apps.cli.{name}")
+    module = importlib.import_module(f"earmark.apps.cli.commands.{name}")
     module.configure(parser)
     parser.set_defaults(run=module.run)
 

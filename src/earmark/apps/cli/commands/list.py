@@ -7,12 +7,14 @@ import argparse
 from earmark.apps.cli.failures import DONE, NOT_FOUND
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
-from earmark.apps.cli.text import clock
+from earmark.apps.text import clock
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("words", nargs="*", metavar="WORD", help="only tracks whose title, artist, album or path has it")
+    parser.add_argument(
+        "words", nargs="*", metavar="WORD", help="only tracks whose title, artist, album or path has it"
+    )
     add_catalog(parser)
     add_output(parser)
 

@@ -7,10 +7,12 @@ import argparse
 from earmark.apps.cli.failures import DONE
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
+from earmark.apps.text import amount
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
+    parser.add_argument("--index", metavar="NAME", help="of another kind; auto is the one that suits the fingerprinter")
     add_catalog(parser)
     add_output(parser)
 
@@ -21,8 +23,8 @@ def run(options: argparse.Namespace) -> int:
 
     output = Output.of(options)
     with earmark.open(catalog_path(options), create=False) as catalog:
-        catalog.rebuild()
-        tracks = sum(1 for _ in catalog.tracks())
+        catalog.rebuild(options.index)
+        tracks = len(catalog)
     output.record({"rebuilt": str(catalog_path(options)), "tracks": tracks})
-    output.line(f"made the index of {tracks:,} tracks again")
+    output.line(f"made the index of {amount(tracks, 'track')} again")
     return DONE

@@ -7,7 +7,7 @@ import argparse
 from earmark.apps.cli.failures import DONE, PARTLY, complain
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
-from earmark.apps.cli.text import amount
+from earmark.apps.text import amount
 from earmark.errors import TrackNotFound
 
 

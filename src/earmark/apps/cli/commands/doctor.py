@@ -13,7 +13,7 @@ from pathlib import Path
 from earmark.apps.cli.failures import CATALOG, DONE, PARTLY, describe
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
-from earmark.apps.cli.text import amount
+from earmark.apps.text import amount, clock
 from earmark.errors import CatalogNotFound, EarmarkError
 
 OK, NOTE, BAD = "ok", "note", "bad"
@@ -41,14 +41,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the findings; exit status 1 when something of the installation is bad, 4 when the catalog is."""
     output = Output.of(options)
-    installation = [look() for look in (python, sqlite, numpy, ffmpeg, plots, decoding)]
-    catalog = inspect_catalog(catalog_path(options))
-    for finding in (*installation, *catalog):
+    installation = [look() for look in (program, python, sqlite, numpy, ffmpeg, plots, decoding)]
+    catalog = contents(catalog_path(options))
+    for finding in (*installation, catalog):
         output.record({"subject": finding.subject, "state": finding.state, "detail": finding.detail})
         output.line(f"{finding.state:5} {finding.subject:10} {finding.detail}")
-    if any(finding.state == BAD for finding in catalog):
+    if catalog.state == BAD:
         return CATALOG
     return PARTLY if any(finding.state == BAD for finding in installation) else DONE
+
+
+def program() -> Finding:
+    """Look at earmark itself."""
+    import earmark
+
+    return Finding("earmark", OK, f"{earmark.__version__} at {Path(earmark.__file__).parent}")
 
 
 def python() -> Finding:
@@ -68,7 +75,7 @@ def sqlite() -> Finding:
     return Finding(
         "sqlite",
         NOTE,
-        f"{version} has the WAL-reset bug, which needs two writers at once: earmark lets in one, so it does not strike; "
+        f"{version} has the WAL-reset bug, which needs two writers at once; earmark lets in one, so it is safe: "
         "do not write to catalog.db with other programs",
     )
 
@@ -120,21 +127,6 @@ def decoding() -> Finding:
     return Finding("decoding", OK, f"a child process with limits decoded {seconds:.1f} s of {path.name}")
 
 
-def inspect_catalog(path: Path) -> list[Finding]:
-    """Look at a catalog: the disk under it, whether it opens, and what it holds."""
-    return [finding for look in (disk, contents) if (finding := look(path)) is not None]
-
-
-def disk(path: Path) -> Finding | None:
-    """Look at the file system under a catalog."""
-    from earmark.catalog.generations import is_on_network
-
-    kind = is_on_network(path)
-    if not kind:
-        return None
-    return Finding("disk", NOTE, f"{path} is on {kind}, where locks may not hold: have one machine write to it")
-
-
 def contents(path: Path) -> Finding:
     """Look into a catalog."""
     import earmark
@@ -146,6 +138,8 @@ def contents(path: Path) -> Finding:
         return Finding("catalog", NOTE, f"none at {path}; `earmark index FOLDER` makes it")
     except EarmarkError as error:
         return Finding("catalog", BAD, describe(error))
-    return Finding("catalog", OK, str(information))
-
-
+    held = f"{path}: {amount(information['tracks'], 'track')}, {clock(information['seconds'])} of audio"
+    problems = information["problems"]
+    if problems:
+        return Finding("catalog", BAD, f"{held}; {'; '.join(problems)}; run `earmark verify`")
+    return Finding("catalog", OK, f"{held}, {information['fingerprinter']}")

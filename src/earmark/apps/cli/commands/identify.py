@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from earmark.apps.cli.failures import DONE, NOT_FOUND, complain, describe, status_of
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path, count, probability
 from earmark.apps.cli.output import Output
-from earmark.apps.cli.text import clock
-from earmark.errors import EarmarkError, MediaError
+from earmark.apps.text import clock
+from earmark.errors import MediaError
 
 if TYPE_CHECKING:
     from earmark import Catalog
     from earmark.types import Answer, Match
 
+SEVERAL_LIMIT = 100  # recordings in one file: three hours of radio
 REASONS = {
     "silent": "it is silent",
     "too_short": "it is too short",
@@ -35,7 +36,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="the least confidence that counts as found (default: the calibrated one; 0 shows all candidates)",
     )
-    parser.add_argument("--limit", type=count, default=1, metavar="N", help="at most N matches a file (default: 1)")
+    parser.add_argument(
+        "--limit",
+        type=count,
+        metavar="N",
+        help=f"at most N matches a file (default: 1; {SEVERAL_LIMIT} with --several)",
+    )
     parser.add_argument("--several", action="store_true", help="look for several recordings, one after another")
     parser.add_argument("--speed", action="store_true", help="look for other playing speeds too (slower)")
     add_output(parser)
@@ -49,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     found, unreadable = 0, DONE
     with earmark.open(catalog_path(options), create=False, read_only=True) as catalog:
         for name, answer in answers(catalog, options):
-            if isinstance(answer, EarmarkError):
+            if isinstance(answer, MediaError):
                 unreadable = status_of(answer)
                 complain(f"{name}: {describe(answer)}")
                 output.record(failure_record(name, answer))
@@ -60,29 +66,36 @@ def run(options: argparse.Namespace) -> int:
     return unreadable or (DONE if found else NOT_FOUND)
 
 
-def answers(catalog: Catalog, options: argparse.Namespace) -> Iterator[tuple[str, Answer | EarmarkError]]:
+def answers(catalog: Catalog, options: argparse.Namespace) -> Iterator[tuple[str, Answer | MediaError]]:
     """Yield (name, what the catalog says of it, or why it cannot be read), in the order given."""
-    limit = max(options.limit, 10) if options.several else options.limit
-    for name in options.files:
-        try:
-            yield name, catalog.identify(
-                sys.stdin.buffer if name == "-" else name,
-                threshold=options.threshold,
-                limit=limit,
-                several=options.several,
-                speed=options.speed,
-            )
-        except MediaError as error:
-            yield name, error
+    asked: dict[str, Any] = {name: getattr(options, name) for name in ("threshold", "several", "speed")}
+    asked["limit"] = options.limit or (SEVERAL_LIMIT if options.several else 1)
+    if "-" in options.files or len(options.files) == 1:
+        for name in options.files:
+            yield name, ask(catalog, sys.stdin.buffer if name == "-" else name, asked)
+        return
+    for name, answer in zip(options.files, catalog.identify_many(options.files, **asked), strict=True):
+        unread = answer.reason in MediaError.CODES and answer.reason not in REASONS
+        yield name, ask(catalog, name, asked) if unread else answer  # once more, for the whole reason
 
 
-def failure_record(name: str, error: EarmarkError) -> dict[str, Any]:
+def ask(catalog: Catalog, source: str | BinaryIO, asked: Mapping[str, Any]) -> Answer | MediaError:
+    """Return what the catalog says of one clip, or why it cannot be read."""
+    try:
+        return catalog.identify(source, **asked)
+    except MediaError as error:
+        return error
+
+
+def failure_record(name: str, error: MediaError) -> dict[str, Any]:
     """Return the object that stands for a file without an answer."""
-    return {"query": {"source": name}, "error": {"code": getattr(error, "code", "unreadable"), "message": str(error)}}
+    return {"query": {"source": name}, "error": {"code": error.code, "message": error.detail}}
 
 
 def show(output: Output, name: str, answer: Answer) -> None:
     """Print one answer."""
+    if answer.degraded:
+        output.remark(f"earmark: {name}: part of the catalog is damaged and was not searched; run `earmark verify`")
     if output.json:
         from earmark.apps.records import answer_record
 
@@ -96,7 +109,9 @@ def show(output: Output, name: str, answer: Answer) -> None:
             figures = ", ".join(f"{key} {value:.4g}" for key, value in match.evidence.items())
             output.line(f"    id {match.track.id}, file {match.track.path}")
             output.line(f"    clip {clock(match.query_start)} to {clock(match.query_end)}")
-            output.line(f"    speed {match.speed:.4f}, pitch {match.pitch:.4f}, ± {match.position_error:.3f} s; {figures}")
+            output.line(
+                f"    speed {match.speed:.4f}, pitch {match.pitch:.4f}, ± {match.position_error:.3f} s; {figures}"
+            )
     if output.verbose:
         output.line(f"    clip of {answer.seconds:.2f} s, {answer.elapsed:.3f} s to answer")
 

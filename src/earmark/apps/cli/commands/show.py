@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from earmark.apps.cli.failures import DONE, PARTLY, complain
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
-from earmark.apps.cli.text import clock
+from earmark.apps.text import clock
 from earmark.errors import TrackNotFound
 
 if TYPE_CHECKING:
     from earmark.types import Track
-
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="track id, as `earmark list` prints it")
     for field in FIELDS:
         parser.add_argument(f"--{field}", metavar="TEXT", help=f"the new {field}")
+    parser.add_argument("--new-id", metavar="ID", help="another id, not yet taken")
     parser.add_argument(
         "--tag", action="append", type=assignment, default=[], metavar="NAME=VALUE", help="another tag; may be repeated"
     )
@@ -26,19 +27,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Change the track and print it."""
     import earmark
-    from earmark.apps.cli.show import show
+    from earmark.apps.cli.commands.show import show
     from earmark.apps.records import track_record
 
     output = Output.of(options)
-    changes = {field: getattr(options, field) for field in FIELDS if getattr(options, field) is not None}
+    changes = {field: getattr(options, field) for field in (*FIELDS, "new_id") if getattr(options, field) is not None}
     if not changes and not options.tag:
-        complain("nothing to change; give --title, --artist, --album or --tag")
+        complain("nothing to change; give --title, --artist, --album, --tag or --new-id")
         return USAGE
     with earmark.open(catalog_path(options), create=False) as catalog:
         if options.tag:
             changes["tags"] = {**catalog.get(options.id).tags, **dict(options.tag)}
-        catalog.update(options.id, **changes)
-        track = catalog.get(options.id)
+        track = catalog.update(options.id, **changes)
     output.record(track_record(track))
     show(output, track)
     return DONE

@@ -1,0 +1,37 @@
+"""`earmark merge`: add the tracks of other catalogs."""
+
+from __future__ import annotations
+
+import argparse
+
+from earmark.apps.cli.failures import DONE, PARTLY
+from earmark.apps.cli.options import add_catalog, add_output, catalog_path
+from earmark.apps.cli.output import Output
+from earmark.apps.text import amount
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("others", nargs="+", metavar="FOLDER", help="catalogs whose tracks are to be added")
+    add_catalog(parser)
+    add_output(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Add the tracks of each catalog in turn; a recording that is known already keeps its own words."""
+    import earmark
+    from earmark.apps.records import track_record
+
+    output, status = Output.of(options), DONE
+    with earmark.open(catalog_path(options), create=False) as catalog:
+        for other in options.others:
+            report = catalog.merge(other)
+            for track in report.added:
+                output.record({"status": "added", "from": other, "track": track_record(track)})
+            for path, reason in report.failed:
+                output.record({"status": "failed", "from": other, "path": path, "reason": reason})
+                output.remark(f"failed: {path}: {reason}")
+                status = PARTLY
+            known = f", {len(report.unchanged):,} known already" if report.unchanged else ""
+            output.line(f"{other}: {amount(len(report.added), 'track')} added{known}")
+    return status

@@ -1,0 +1,74 @@
+"""Sounds with their landmarks, and how a clip's landmarks meet a recording's: what pictures are drawn of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.apps.pictures import Diagonal, Sound
+from earmark.apps.text import clock
+from earmark.audio.decode import decode
+from earmark.audio.media import open_regular
+from earmark.errors import OptionError
+from earmark.fingerprint.protocol import Fingerprinter
+from earmark.fingerprint.shazam import hertz
+from earmark.types import Fingerprint, Match, Samples
+
+Seconds = NDArray[np.float64]
+NEAR_SECONDS = 0.05  # to the line: three frames, as far as noise moves a peak
+
+
+def heard(path: str | Path, maker: Fingerprinter) -> Sound:
+    """Return a file's sound with its landmarks; raises MediaError."""
+    samples = decoded(path, maker.rate)
+    return landmarked(Path(path).name, samples, maker, maker.extract(samples))
+
+
+def met(clip: Samples, match: Match, maker: Fingerprinter, *, name: str) -> tuple[Sound, Sound, Diagonal]:
+    """Return a clip, the recording it was found in, and all their hits; `clip` is at the rate of `maker`, the
+    catalog's fingerprinter.
+
+    Raises MediaError when the recording's file cannot be read.
+    """
+    recording = decoded(match.track.path, maker.rate)
+    asked, known = maker.extract(clip, query=True), maker.extract(recording)
+    times, places = hits(maker, asked, known)
+    start = match.reference_start - match.query_start * match.speed
+    on_line = np.abs(places - start - times * match.speed) <= NEAR_SECONDS
+    caption = f"the clip begins at {clock(start)}, confidence {match.confidence:.3f}"
+    track = match.track
+    title = " - ".join(part for part in (track.artist, track.title or Path(track.path).name) if part)
+    return (
+        landmarked(name, clip, maker, asked),
+        landmarked(title, recording, maker, known),
+        Diagonal(times, places, on_line, start, match.speed, caption),
+    )
+
+
+def decoded(path: str | Path, rate: int) -> Samples:
+    """Return the whole of a file as mono samples at `rate`; raises MediaError."""
+    with open_regular(Path(path)) as file, decode(file, rate=rate) as audio:
+        return np.concatenate([np.zeros(0, np.float32), *audio])
+
+
+def landmarked(name: str, samples: Samples, maker: Fingerprinter, fingerprint: Fingerprint) -> Sound:
+    """Return samples with the places of their landmarks; raises OptionError when the fingerprint has none."""
+    if fingerprint.spec.name != "shazam":
+        raise OptionError(f"{fingerprint.spec.name} has no landmarks to draw; pictures are for shazam's")
+    seconds = fingerprint.frames.astype(np.float64) * maker.frame_seconds
+    return Sound(name, samples, maker.rate, seconds, hertz(fingerprint.features))
+
+
+def hits(maker: Fingerprinter, query: Fingerprint, reference: Fingerprint) -> tuple[Seconds, Seconds]:
+    """Return where keys of a clip stand in a recording: (seconds in the clip, seconds in the recording), each (h,)."""
+    frames, keys = maker.terms(query, query=True)
+    reference_frames, reference_keys = maker.terms(reference)
+    order = np.argsort(reference_keys, kind="stable")
+    first = np.searchsorted(reference_keys[order], keys, side="left")
+    counts = np.searchsorted(reference_keys[order], keys, side="right") - first
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    found = order[np.repeat(first, counts) + within]
+    times = np.repeat(frames, counts).astype(np.float64) * maker.frame_seconds
+    return times, reference_frames[found].astype(np.float64) * maker.frame_seconds

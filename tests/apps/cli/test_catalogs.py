@@ -1,0 +1,53 @@
+"""export, merge, info, verify, rebuild: commands on a catalog as a whole."""
+
+from __future__ import annotations
+
+
+def test_an_export_is_a_catalog_and_merging_it_brings_its_tracks(earmark, catalog, album, tmp_path, music, cut):
+    copy, other = tmp_path / "copy.earmark", tmp_path / "other.earmark"
+    assert earmark("export", copy, "--catalog", catalog).status == 0
+    assert len(earmark("list", "--catalog", copy).lines) == 4
+    assert earmark("index", music[5], music[0], "--catalog", other).status == 0
+    done = earmark("merge", copy, "--catalog", other)
+    assert done.status == 0
+    assert done.lines == [f"{copy}: 3 tracks added, 1 known already"]
+    assert earmark("identify", cut(music[2], 4, 6), "--catalog", other).status == 0
+
+
+def test_an_export_overwrites_nothing(earmark, catalog, tmp_path):
+    done = earmark("export", tmp_path, "--catalog", catalog)
+    assert done.status == 4
+    assert "exists" in done.err
+
+
+def test_merging_what_is_no_catalog_is_refused(earmark, catalog, tmp_path):
+    assert earmark("merge", tmp_path / "none", "--catalog", catalog).status == 4
+
+
+def test_info_counts_what_is_there(earmark, indexed):
+    done = earmark("info", "--catalog", indexed)
+    assert done.status == 0
+    assert "tracks             4" in done.lines
+    (information,) = earmark("info", "--catalog", indexed, "--json").records
+    assert information["tracks"] == 4
+    assert information["fingerprinter"] == "shazam"
+    assert information["problems"] == []
+
+
+def test_a_sound_catalog_verifies(earmark, indexed):
+    done = earmark("verify", "--catalog", indexed)
+    assert done.status == 0
+    assert done.lines == ["4 tracks checked: all as written"]
+
+
+def test_damage_is_named_and_a_rebuild_mends_the_index(earmark, catalog, music, cut):
+    array = max(catalog.glob("generations/*/*.npy"), key=lambda path: path.stat().st_size)
+    content = bytearray(array.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    array.write_bytes(content)
+    done = earmark("verify", "--catalog", catalog)
+    assert done.status == 4
+    assert array.name in done.out
+    assert earmark("rebuild", "--catalog", catalog).lines == ["made the index of 4 tracks again"]
+    assert earmark("verify", "--catalog", catalog).status == 0
+    assert earmark("identify", cut(music[1], 4, 6), "--catalog", catalog).status == 0

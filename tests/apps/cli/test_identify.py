@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import io
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+MATCH = {
+    "track", "confidence", "query_start", "query_end", "reference_start", "reference_end", "position_error", "speed",
+    "pitch", "evidence",
+}  # fmt: skip
+
+
+def test_a_clip_is_identified_with_its_place(earmark, indexed, music, cut):
+    clip = cut(music[1], 12.5, 6)
+    done = earmark("identify", clip, "--catalog", indexed)
+    assert (done.status, done.err) == (0, "")
+    (line,) = done.lines
+    assert line.startswith(f"{clip}: Àlex Almarza - Angus' Background Music, 0:1")
+    assert "confidence 0.9" in line or "confidence 1.0" in line
+
+
+def test_json_is_the_answer_as_documented(earmark, indexed, music, cut):
+    clip = cut(music[1], 12.5, 6)
+    done = earmark("identify", clip, "--catalog", indexed, "--json")
+    (answer,) = done.records
+    assert set(answer) == {"query", "matches", "reason", "elapsed"}
+    assert answer["query"]["source"] == str(clip)
+    assert answer["query"]["seconds"] == pytest.approx(6, abs=0.05)
+    (match,) = answer["matches"]
+    assert set(match) == MATCH
+    assert set(match["track"]) == {"id", "title", "artist", "album", "path"}
+    assert match["track"]["path"] == str(music[1])
+    assert match["reference_start"] - match["query_start"] == pytest.approx(12.5, abs=0.05)
+    assert answer["reason"] == ""
+
+
+def test_unknown_music_is_not_found(earmark, indexed, music, cut):
+    done = earmark("identify", cut(music[-1], 5, 6), "--catalog", indexed)
+    assert done.status == 1
+    assert done.out.endswith("not found: no known recording\n")
+
+
+def test_several_files_are_answered_in_order_and_one_that_cannot_be_read_stops_nothing(
+    earmark, indexed, music, cut, tmp_path
+):
+    text = tmp_path / "text.wav"
+    text.write_text("no sound at all " * 1000)
+    clips = [cut(music[0], 3, 5), text, tmp_path / "missing.wav", cut(music[2], 9, 5)]
+    done = earmark("identify", *clips, "--catalog", indexed, "--json")
+    assert done.status == 3
+    assert [record["query"]["source"] for record in done.records] == [str(clip) for clip in clips]
+    assert [bool(record.get("matches")) for record in done.records] == [True, False, False, True]
+    assert done.records[2]["error"]["code"] == "unreadable"
+    assert len(done.err.splitlines()) == 2
+    assert "missing.wav: unreadable: " in done.err
+
+
+@pytest.mark.parametrize("kind", ["folder", "device", "pipe"])
+def test_what_is_no_file_is_refused_at_once(earmark, indexed, tmp_path, kind):
+    import os
+
+    os.mkfifo(tmp_path / "pipe")
+    path = {"folder": tmp_path, "device": "/dev/zero", "pipe": tmp_path / "pipe"}[kind]
+    done = earmark("identify", path, "--catalog", indexed)
+    assert (done.status, done.out) == (3, "")
+    assert done.err.count("\n") == 1
+
+
+def test_an_empty_file_is_too_short(earmark, indexed, tmp_path):
+    (tmp_path / "empty.wav").write_bytes(b"")
+    done = earmark("identify", tmp_path / "empty.wav", "--catalog", indexed)
+    assert done.status in (1, 3)
+    assert "too_short" in done.err or "too short" in done.out
+
+
+def test_a_dash_reads_standard_input(earmark, indexed, music, cut, monkeypatch):
+    content = cut(music[3], 8, 6).read_bytes()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+    done = earmark("identify", "-", "--catalog", indexed)
+    assert done.status == 0
+    assert done.out.startswith("-: ")
+
+
+def test_a_threshold_of_zero_shows_candidates_up_to_the_limit(earmark, indexed, music, cut):
+    clip = cut(music[0], 3, 6)
+    (answer,) = earmark("identify", clip, "--catalog", indexed, "--threshold", "0", "--limit", "3", "--json").records
+    assert 1 <= len(answer["matches"]) <= 3
+    confidences = [match["confidence"] for match in answer["matches"]]
+    assert confidences == sorted(confidences, reverse=True)
+
+
+def test_quiet_leaves_the_status_alone_and_verbose_tells_the_evidence(earmark, indexed, music, cut):
+    clip = cut(music[0], 3, 6)
+    quiet = earmark("identify", clip, "--catalog", indexed, "--quiet")
+    assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
+    verbose = earmark("identify", clip, "--catalog", indexed, "--verbose")
+    assert "speed 1.000" in verbose.out
+    assert str(music[0]) in verbose.out
+
+
+def test_hostile_names_do_not_reach_the_terminal(earmark, indexed, music, cut, tmp_path):
+    hostile = tmp_path / "a\x1b[31mred\n.wav"
+    cut(music[0], 3, 5).rename(hostile)
+    done = earmark("identify", hostile, "--catalog", indexed)
+    assert done.status == 0
+    assert "\x1b" not in done.out
+    assert done.out.count("\n") == 1
