@@ -201,24 +201,25 @@ class Decoder:
 
     def _planes(self) -> Iterator[tuple[NDArray[np.float32], int]]:
         """Yield (samples (channels, n), rate), many frames at once: one by one they cost more than their decoding."""
-        fifo: AudioFifo | None = None
+        fifo, form = AudioFifo(), None
         for frame in self._frames():
             if isinstance(frame, _Silence):
                 yield from self._emptied(fifo)
                 yield from frame.planes()
                 continue
             frame.pts = None  # the FIFO would refuse frames between which time passes
-            if fifo is None or not _taken(fifo, frame):
+            here = (frame.sample_rate, frame.layout.nb_channels, frame.format.name)
+            if here != form:  # a FIFO that is given another kind of frame than its first crashes
                 yield from self._emptied(fifo)
                 _check(frame.sample_rate, frame.layout.nb_channels)
-                fifo = AudioFifo()
-                fifo.write(frame)
+                fifo, form = AudioFifo(), here
+            fifo.write(frame)
             if fifo.samples >= BLOCK_SAMPLES:
                 yield from self._emptied(fifo)
         yield from self._emptied(fifo)
 
-    def _emptied(self, fifo: AudioFifo | None) -> Iterator[tuple[NDArray[np.float32], int]]:
-        frame = fifo.read(0) if fifo is not None and fifo.samples else None  # 0: all
+    def _emptied(self, fifo: AudioFifo) -> Iterator[tuple[NDArray[np.float32], int]]:
+        frame = fifo.read(0) if fifo.samples else None  # 0: all
         if frame is not None:
             yield self._finite(_planar(frame)), frame.sample_rate
 
@@ -289,15 +290,6 @@ def _planar(frame: AudioFrame) -> NDArray[np.float32]:
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     return samples.astype(np.float32, copy=False) if samples.dtype.kind == "f" else scaled(samples)
-
-
-def _taken(fifo: AudioFifo, frame: AudioFrame) -> bool:
-    """Put a frame into the FIFO; False when it has another rate, number of channels or kind of sample."""
-    try:
-        fifo.write(frame)
-    except ValueError:
-        return False
-    return True
 
 
 def _check(rate: int, channels: int) -> None:
