@@ -237,7 +237,7 @@ class Catalog:
         source: Source,
         *,
         threshold: float | None = None,
-        limit: int = 10,
+        limit: int = 5,
         several: bool = False,
         speed: bool = False,
     ) -> Answer:
@@ -256,7 +256,7 @@ class Catalog:
         *,
         workers: int | None = None,
         threshold: float | None = None,
-        limit: int = 10,
+        limit: int = 5,
         several: bool = False,
         speed: bool = False,
     ) -> Iterator[Answer]:

@@ -71,7 +71,7 @@ class Identifier:
         fingerprint: Fingerprint,
         *,
         threshold: float | None = None,
-        limit: int = 10,
+        limit: int = 5,
         several: bool = False,
         speed: bool = False,
     ) -> tuple[Found, ...]:
