@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     output = Output.of(options)
     began = time.perf_counter()
     output.line(
-        "Indexing the bundled music, but for two pieces; cutting, distorting and identifying clips of all of it."
+        "Indexing the bundled music, but for four pieces; cutting, distorting and identifying clips of all of it."
     )
     with tempfile.TemporaryDirectory(prefix="earmark-") as folder:
         attempts = list(trial.run(Path(folder), seed=options.seed))
