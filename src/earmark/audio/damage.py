@@ -7,7 +7,8 @@ from fractions import Fraction
 from av.audio.frame import AudioFrame
 
 LONGEST_GAP_SECONDS = 60.0  # of damage that is filled; a larger jump of the clock is the file's own doing
-TOLERANCE_SECONDS = 0.02  # by which time stamps that are rounded to milliseconds, or guessed, may jump
+TOLERANCE_SECONDS = 0.02  # by which time stamps may jump that are rounded to milliseconds, as in Matroska
+TOLERANCE_SAMPLES = 600  # FFmpeg places Vorbis blocks up to (2048 - 256) / 4 samples off where their size changes
 LARGEST_MP3_FRAME = 1_441  # bytes: 320 kbit/s at 32 kHz, and one of padding
 
 
@@ -40,7 +41,8 @@ class Clock:
         if stamp is None or end is None:
             return 0.0
         missing = stamp * self._tick_seconds - end
-        return missing if TOLERANCE_SECONDS < missing <= LONGEST_GAP_SECONDS else 0.0
+        tolerated = max(TOLERANCE_SECONDS, TOLERANCE_SAMPLES / frame.sample_rate)
+        return missing if tolerated < missing <= LONGEST_GAP_SECONDS else 0.0
 
     def passed(self, size: int, frames: list[AudioFrame], codec: str) -> int:
         """Note a packet of `size` bytes and its frames; return 1 when the packet holds garbage besides."""

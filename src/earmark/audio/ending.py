@@ -11,6 +11,7 @@ from av.container import InputContainer
 TOLERANCE_SECONDS = 0.25  # encoders' delay and padding, of which headers do and do not tell
 _LARGEST_OGG_PAGE = 65_307  # bytes (RFC 3533, section 6)
 _UNKNOWN_WAV_BYTES = 2**31 - 2**17  # what writes into a pipe declares this much or more
+_MOST_WAV_CHUNKS = 1_000
 _HEAD_BYTES = 512  # of an mp3's first frame, in which a Xing, Info or VBRI header says how many follow
 
 
@@ -25,8 +26,8 @@ def broke_off(
     if name == "ogg":
         return not _has_whole_last_page(file)
     declared = _declared_seconds(container, stream)
-    if name == "wav" and declared is not None and _is_wav_of_unknown_length(declared, stream):
-        return False
+    if name == "wav":
+        return _wav_broke_off(file)
     if name in ("aac", "mpegts") or (name == "mp3" and not _counts_its_frames(file)):
         declared = None  # FFmpeg has guessed it from the size of the file
     return last_is_partial or (declared is not None and seconds < declared - TOLERANCE_SECONDS)
@@ -40,8 +41,19 @@ def _declared_seconds(container: InputContainer, stream: AudioStream) -> float |
     return container.duration / 1e6
 
 
-def _is_wav_of_unknown_length(declared: float, stream: AudioStream) -> bool:
-    return declared * (stream.codec_context.bit_rate or 0) / 8 >= _UNKNOWN_WAV_BYTES
+def _wav_broke_off(file: BinaryIO) -> bool:
+    """Return whether samples are missing; what is written into a pipe declares far too many, or none."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(12)  # behind the heads of file and format
+    for _ in range(_MOST_WAV_CHUNKS):
+        head = file.read(8)
+        if len(head) < 8:
+            break
+        declared = int.from_bytes(head[4:], "little")
+        if head[:4] == b"data":
+            return declared < _UNKNOWN_WAV_BYTES and file.tell() + declared > size
+        file.seek(declared + declared % 2, os.SEEK_CUR)
+    return False
 
 
 def _has_whole_last_page(file: BinaryIO) -> bool:
