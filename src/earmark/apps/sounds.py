@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +13,14 @@ from earmark.apps.pictures import Diagonal, Sound
 from earmark.apps.text import clock
 from earmark.audio.decode import decode
 from earmark.audio.media import open_regular
+from earmark.audio.sandbox import Sandbox
 from earmark.errors import OptionError
 from earmark.fingerprint.protocol import Fingerprinter
 from earmark.fingerprint.shazam import hertz
 from earmark.types import Fingerprint, Match, Samples
 
 Seconds = NDArray[np.float64]
+LONGEST_SECONDS = 3_600.0  # of a picture; an hour is 30 seconds to a millimetre already
 NEAR_SECONDS = 0.05  # to the line: three frames, as far as noise moves a peak
 
 
@@ -48,9 +52,21 @@ def met(clip: Samples, match: Match, maker: Fingerprinter, *, name: str) -> tupl
 
 
 def decoded(path: str | Path, rate: int) -> Samples:
-    """Return the whole of a file as mono samples at `rate`; raises MediaError."""
-    with open_regular(Path(path)) as file, decode(file, rate=rate) as audio:
-        return np.concatenate([np.zeros(0, np.float32), *audio])
+    """Return the whole of a file as mono samples at `rate`, read in a child process; raises MediaError."""
+    with open_regular(path) as file, Sandbox("earmark.apps.sounds:read_samples") as sandbox:
+        answer = sandbox.call(file, {"rate": rate})
+    return np.frombuffer(answer["samples"], np.float32)
+
+
+def read_samples(file: BinaryIO, request: dict[str, Any], heard: Callable[[float], None]) -> dict[str, Any]:
+    """Return all samples of a file; runs in the child."""
+    rate, blocks, count = int(request["rate"]), [np.zeros(0, np.float32)], 0
+    with decode(file, rate=rate, max_seconds=LONGEST_SECONDS) as audio:
+        for block in audio:
+            blocks.append(block)
+            count += len(block)
+            heard(count / rate)
+    return {"samples": np.concatenate(blocks).tobytes()}
 
 
 def landmarked(name: str, samples: Samples, maker: Fingerprinter, fingerprint: Fingerprint) -> Sound:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.apps.sounds import decoded
+from earmark.audio.decode import load
 from earmark.types import Samples
 
 RATE = 16_000  # Hz; a phone's microphone hears more, and fingerprints use less
@@ -54,7 +54,7 @@ class Clip:
 def cut_clips(paths: Sequence[Path], *, each: int, seed: int) -> Iterator[Clip]:
     """Yield `each` clips for every condition, from the files in turn, at places that `seed` draws."""
     draw = np.random.default_rng(seed)
-    recordings = {path: decoded(path, RATE) for path in paths}
+    recordings = {path: load(path, rate=RATE)[0] for path in paths}
     order = [paths[index] for index in draw.permutation(len(paths))]
     for number in range(each * len(CONDITIONS)):
         condition, path = CONDITIONS[number // each], order[number % len(order)]
