@@ -18,6 +18,7 @@ import numpy as np
 import soxr
 from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
@@ -35,6 +36,7 @@ LOUDEST = 1e6  # times full scale; beyond it a sample is as bad as not finite: s
 MOST_DAMAGED_IN_A_ROW = 1_000  # packets, after which a file is given up
 WITHOUT_TIMES = ("mp3", "aac")  # formats in which FFmpeg counts packets, as nothing says when one begins
 MOST_FILLED_SECONDS = 600.0  # in all, lest a small file becomes long
+FIRST_UNBOUNDED_CHANNELS = 8  # planes, whose list PyAV reads past the end of, up to a pointer that happens to be null
 QUALITY = "MQ"  # of soxr: 131 dB from its best in the band that fingerprints use, and faster than HQ; LQ is at 27 dB
 
 
@@ -284,6 +286,8 @@ class _Silence:
 
 def _planar(frame: AudioFrame) -> NDArray[np.float32]:
     """Return a frame's samples as float32 in [-1, 1], shape (channels, n)."""
+    if frame.format.is_planar and frame.layout.nb_channels >= FIRST_UNBOUNDED_CHANNELS:
+        (frame,) = AudioResampler(format=frame.format.packed.name).resample(frame)
     samples: NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
