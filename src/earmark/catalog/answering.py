@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from earmark.catalog.extracting import Extracted, Extractors, Source, at_rate, opened, pack_samples
-from earmark.catalog.identifying import Found, identifier_for
+from earmark.catalog.identifying import FEWEST_PEAKS, Found, identifier_for
 from earmark.catalog.indexing import Indexing
 from earmark.catalog.names import shown
 from earmark.catalog.store import Store
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # MediaErrors that are an answer: the clip was read, and nothing can be said of it.
 _ANSWERS = ("too_short", "low_information")
+
+SHORT_SECONDS = 0.5  # music of that length has two or three times the peaks that a look-up needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ class Answering:
             if error.code not in _ANSWERS:
                 raise
             return self._empty(question, error.code, name, error.partial, began)
-        if extracted.silent or not extracted.features:
-            reason = "silent" if extracted.silent else "low_information"
+        reason = _nothing_to_say(extracted)
+        if reason:
             return self._empty(question, reason, name, extracted.seconds, began)
         fingerprint = self._fingerprinter.unpack(extracted.packed)
         return self._answer(fingerprint, question, name, began)
@@ -138,6 +140,15 @@ class Answering:
             return self._store.recording(number).track
         except (CatalogDamaged, TrackNotFound) as error:
             raise _Lost(number, error) from error
+
+
+def _nothing_to_say(extracted: Extracted) -> str:
+    """Return why a clip cannot be looked up, or nothing when it can."""
+    if extracted.silent:
+        return "silent"
+    if extracted.features >= FEWEST_PEAKS:
+        return ""
+    return "too_short" if extracted.seconds < SHORT_SECONDS else "low_information"
 
 
 def _name(source: Source) -> str:
