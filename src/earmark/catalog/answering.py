@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # MediaErrors that are an answer: the clip was read, and nothing can be said of it.
 _ANSWERS = ("too_short", "low_information")
 
-SHORT_SECONDS = 0.5  # music of that length has two or three times the peaks that a look-up needs
+SHORTEST_SECONDS = 0.25  # a handful of spectra; what they hold is in any music
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +146,9 @@ def _nothing_to_say(extracted: Extracted) -> str:
     """Return why a clip cannot be looked up, or nothing when it can."""
     if extracted.silent:
         return "silent"
-    if extracted.features >= FEWEST_PEAKS:
-        return ""
-    return "too_short" if extracted.seconds < SHORT_SECONDS else "low_information"
+    if extracted.seconds < SHORTEST_SECONDS:
+        return "too_short"
+    return "" if extracted.features >= FEWEST_PEAKS else "low_information"
 
 
 def _name(source: Source) -> str:
