@@ -1,0 +1,153 @@
+"""Fit the confidence's weights on clips whose truth is known, and print what each threshold would let through.
+
+    python benchmarks/fit_confidence.py music.earmark CLIPS --corpus FOLDER [--unknown OTHER_CLIPS ...]
+
+CLIPS holds queries.csv (clip_id, path, condition, seconds, track_id, start, speed; no track_id: not in the catalog) and
+FOLDER the recordings with music.csv (track_id, path). All clips of OTHER_CLIPS are unknown, whatever they say. Every
+condition weighs the same, known and unknown clips together the same. The weights go into match/confidence.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+
+import earmark
+from earmark.match.confidence import Evidence, features
+
+Array = NDArray[np.float64]
+RIDGE = 1e-3  # on weights of standardised features; keeps them finite where a feature separates alone
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A clip's best candidate and whether it is right."""
+
+    kind: str  # condition@seconds
+    known: bool
+    right: bool
+    evidence: Evidence
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def candidates(catalog: earmark.Catalog, clips: Path, names: dict[str, str], *, unknown: bool) -> Iterable[Clip]:
+    """Yield the best candidate of each clip of a folder; a clip without one says nothing for the fit."""
+    queries = rows(clips / "queries.csv")
+    answers = catalog.identify_many([str(clips / query["path"]) for query in queries], threshold=0, limit=1)
+    for query, answer in zip(queries, answers, strict=True):
+        if answer.best is None:
+            continue
+        track = names.get(str(Path(answer.best.track.path).resolve()), answer.best.track.id)
+        known = bool(query["track_id"]) and not unknown
+        kind = f"{'unknown:' if unknown else ''}{query['condition']}@{query['seconds']}"
+        evidence = Evidence(**{name: float(value) for name, value in answer.best.evidence.items()})
+        yield Clip(kind, known, known and track == query["track_id"], evidence)
+
+
+def weights_of(clips: list[Clip]) -> Array:
+    """Return a weight for each clip: equal for every kind, and for known and unknown together."""
+    kinds = np.array([clip.kind for clip in clips])
+    known = np.array([clip.known for clip in clips])
+    weight = np.zeros(len(clips))
+    for kind in set(kinds):
+        weight[kinds == kind] = 1 / (kinds == kind).sum()
+    for side in (known, ~known):
+        weight[side] /= weight[side].sum()
+    return weight * len(clips) / 2
+
+
+def fitted(inputs: Array, right: Array, weight: Array) -> Array:
+    """Return the logistic model's weights for features (n, d), the first of which is the constant 1."""
+    mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
+    mean[0], deviation[0] = 0.0, 1.0
+    standard = (inputs - mean) / deviation
+
+    def loss(beta: Array) -> tuple[float, Array]:
+        odds = standard @ beta
+        gradient = standard.T @ (weight * (1 / (1 + np.exp(-odds)) - right))
+        penalty = 2 * RIDGE * np.append(0.0, beta[1:])
+        value = weight @ (np.logaddexp(0, odds) - right * odds) + RIDGE * (beta[1:] ** 2).sum()
+        return float(value), gradient + penalty
+
+    beta = scipy.optimize.minimize(loss, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
+    result: Array = beta / deviation
+    result[0] = beta[0] - float((beta * mean / deviation)[1:].sum())
+    return result
+
+
+def print_thresholds(clips: list[Clip], odds: Array) -> None:
+    """Print, for some thresholds, the share of right answers and the worst share of false ones, by length."""
+    kinds: dict[str, list[int]] = defaultdict(list)
+    for place, clip in enumerate(clips):
+        kinds[clip.kind].append(place)
+    right = np.array([clip.right for clip in clips])
+    print("log odds  probability  seconds   right   worst kind of unknown clips")
+    for threshold in np.arange(0.0, 4.5, 0.5):
+        for seconds in sorted({kind.rsplit("@", 1)[1] for kind in kinds}, key=float):
+            known = [odds[places] for kind, places in kinds.items() if _is(kind, seconds, clips[places[0]], True)]
+            hits = [right[places] for kind, places in kinds.items() if _is(kind, seconds, clips[places[0]], True)]
+            false = {
+                kind: float((odds[places] >= threshold).mean())
+                for kind, places in kinds.items()
+                if _is(kind, seconds, clips[places[0]], False)
+            }
+            share = np.mean([(hit & (odd >= threshold)).mean() for hit, odd in zip(hits, known, strict=True)])
+            worst = max(false, key=lambda kind: false[kind], default="-")
+            print(
+                f"{threshold:8.1f}  {1 / (1 + np.exp(-threshold)):11.3f}  {seconds:>7}  {share:6.1%}   "
+                f"{false.get(worst, float('nan')):.2%} {worst}"
+            )
+
+
+def _is(kind: str, seconds: str, clip: Clip, known: bool) -> bool:
+    return kind.endswith(f"@{seconds}") and clip.known == known
+
+
+def print_calibration(clips: list[Clip], odds: Array, weight: Array) -> None:
+    """Print, for ranges of confidence, the mean confidence and the share that is right."""
+    probability, right = 1 / (1 + np.exp(-odds)), np.array([clip.right for clip in clips], float)
+    print("confidence   mean   right   clips")
+    edges = [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 1.0]
+    for low, high in pairwise(edges):
+        within = (probability >= low) & (probability <= high)
+        if within.any():
+            mean, share = (np.average(values[within], weights=weight[within]) for values in (probability, right))
+            print(f"{low:.2f}-{high:.2f}    {mean:.3f}   {share:.3f}   {within.sum()}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("catalog", type=Path)
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--unknown", type=Path, action="append", default=[])
+    arguments = parser.parse_args()
+    music = rows(arguments.corpus / "music.csv")
+    names = {str((arguments.corpus / row["path"]).resolve()): row["track_id"] for row in music}
+    with earmark.open(arguments.catalog, create=False, read_only=True) as catalog:
+        clips = list(candidates(catalog, arguments.clips, names, unknown=False))
+        for folder in arguments.unknown:
+            clips += candidates(catalog, folder, names, unknown=True)
+    inputs = np.array([features(clip.evidence) for clip in clips])
+    weight = weights_of(clips)
+    model = fitted(inputs, np.array([clip.right for clip in clips], float), weight)
+    print("WEIGHTS =", tuple(round(float(value), 3) for value in model))
+    print_thresholds(clips, inputs @ model)
+    print_calibration(clips, inputs @ model, weight)
+
+
+if __name__ == "__main__":
+    main()
