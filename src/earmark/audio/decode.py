@@ -20,6 +20,7 @@ from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from earmark.audio.damage import Clock
@@ -249,9 +250,11 @@ class Decoder:
                     self._ended, self._last_is_partial = True, is_partial
                     break
                 frames = packet.decode()
-            except MemoryError:
-                raise
-            except Exception:  # FFmpegError, or an IndexError from PyAV on some damaged files
+            except Exception as error:  # FFmpegError, or an IndexError from PyAV on some damaged files
+                if isinstance(error, MemoryError) and not isinstance(error, FFmpegError):  # FFmpeg's: a damaged size
+                    raise MediaError(
+                        "too_large", "it takes more memory than there is", self._given / self._rate
+                    ) from error
                 self._damaged += 1
                 in_a_row += 1
                 clock.lost(0 if packet is None else packet.size)
