@@ -151,8 +151,8 @@ class Shazam:
         size = frames + peaks + (3 * peaks + 7) // 8
         planes = np.frombuffer(zlib.decompressobj().decompress(body, size), np.uint8)
         high = np.unpackbits(planes[frames + peaks :], count=3 * peaks).reshape(peaks, 3).astype(np.uint32)
-        features: Codes = planes[frames : frames + peaks].astype(np.uint32)
-        features |= (high << np.arange(8, 11, dtype=np.uint32)).sum(axis=1, dtype=np.uint32)
+        shifted: Codes = (high << np.arange(8, 11, dtype=np.uint32)).sum(axis=1).astype(np.uint32)
+        features = planes[frames : frames + peaks].astype(np.uint32) | shifted
         return Fingerprint(self._spec, seconds, np.repeat(np.arange(frames, dtype=np.int32), planes[:frames]), features)
 
     def _check(self, spec: Spec) -> None:

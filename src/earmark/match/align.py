@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 SPREAD = 1  # frames and bins: a peak's jitter between two analyses of the same sound
 SHIFT_FRAMES = 2  # places are tried at this distance; the spread covers what lies between
+COPY_SHARE = 0.5  # of peaks that match: two encodings of a recording share more, different music far less
 HALF_STEP = 0.005  # of the grid of pitches that `warps` is called with, a per cent
 
 
@@ -52,7 +53,7 @@ class Alignment:
     matched: int  # reference peaks that fall on a query's peak
     expected: float  # as many would by chance
     references: int  # reference peaks within the clip
-    first: int  # query frames of the first and the last match, but for stragglers
+    first: int  # query frames between which matches are denser than chance
     last: int
     jitter: float  # frames: standard error of the start
 
@@ -152,9 +153,20 @@ class QueryMap:
         hit = self._drawn[at + self._margin, bins]
         expected, variance = float(self._filled[bins].sum()), float(self._variance[bins].sum())
         z = (int(hit.sum()) - expected) / np.sqrt(variance + 1)
-        first, last = np.quantile(at[hit], [0.02, 0.98]) if hit.any() else (0, 0)
+        first, last = _span(at, hit, expected / max(len(at), 1))
         refined = replace(placing, start=start, warp=Warp(speed, pitch), z=float(z))
-        return Alignment(refined, int(hit.sum()), expected, len(at), int(first), int(last), jitter)
+        return Alignment(refined, int(hit.sum()), expected, len(at), first, last, jitter)
+
+    def is_same_sound(self, one: tuple[Points, float], other: tuple[Points, float]) -> bool:
+        """Whether two references (points, start) hold the same sound under the clip."""
+        points, start = one
+        low, high = np.searchsorted(points.frames, [start, start + self.frames])
+        if high - low < 1:
+            return False
+        part = Points(points.frames[low:high] - np.int32(round(start)), points.bins[low:high])
+        drawn = QueryMap(part, bins=self._bins, hypotheses=(Warp(),))
+        alignment = drawn.measured(other[0], drawn.rough([other[0]], [round(other[1])])[0])
+        return alignment.matched > COPY_SHARE * alignment.references
 
     def _part(self, reference: Points, offset: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return (frames from the clip's beginning, bins) of the reference's peaks under and around the clip."""
@@ -180,6 +192,25 @@ class QueryMap:
         query = (found[pair] // self._width).astype(np.float64)
         where = np.broadcast_to(placing.start + placing.warp.speed * at, pair.shape)
         return query, where[pair]
+
+
+def _span(at: NDArray[np.int32], hit: NDArray[np.bool_], chance: float) -> tuple[int, int]:
+    """Return the query frames between which peaks match, where outside they do so by chance.
+
+    It is the stretch whose matches exceed most what lies half-way between chance and the share that matches; the share
+    is first that of all peaks, then that of the stretch.
+    """
+    if not hit.any():
+        return 0, 0
+    first, last = 0, len(at)
+    for _ in range(2):
+        share = float(hit[first:last].mean())
+        surplus = np.concatenate([[0.0], np.cumsum(hit - (chance + share) / 2)])
+        last = int(np.argmax(surplus - np.minimum.accumulate(surplus)))
+        first = int(np.argmin(surplus[: last + 1]))
+        if first >= last:
+            return int(at[0]), int(at[-1])
+    return int(at[first]), int(at[last - 1])
 
 
 def _fit(query: NDArray[np.float64], reference: NDArray[np.float64], placing: Placing) -> tuple[float, float, float]:

@@ -11,6 +11,7 @@ from earmark.types import Hits
 
 CANDIDATES = 60  # of the coarse search; on the development clips at 0 dB the right one is nearly always among them
 BY_MATCHES, BY_VOTES = 5, 8  # of these the fine search also tries other speeds
+ALIKE = 0.5  # of two z; further apart, two tracks are not looked at for being copies
 DECISIVE = 12.0  # z of a rough placing that no chance placing on the development clips comes near
 USUAL_WARPS = warps(range(-4, 5))  # what turntables, tapes and radio stations do, a per cent at a time
 WIDE_WARPS = warps(range(-10, 11))
@@ -46,8 +47,20 @@ def search(hits: Hits, query: QueryMap, reference: Callable[[int], Points | None
     best: dict[int, tuple[Placing, Points]] = {}
     for place in sorted(range(len(known)), key=lambda place: -rough[place].z):
         best.setdefault(known[place][0].track, (rough[place], known[place][1]))
-    zs = [placing.z for placing, _ in best.values()]
+    ranked = list(best.items())
     return [
-        Aligned(track, query.measured(points, placing), max(zs[:rank] + zs[rank + 1 :], default=0.0))
-        for rank, (track, (placing, points)) in enumerate(list(best.items())[:limit])
+        Aligned(track, query.measured(points, placing), _rival_z(query, ranked, rank))
+        for rank, (track, (placing, points)) in enumerate(ranked[:limit])
     ]
+
+
+def _rival_z(query: QueryMap, ranked: list[tuple[int, tuple[Placing, Points]]], rank: int) -> float:
+    """Return the largest z of another track, but for tracks that hold the same sound there: a copy is no rival."""
+    placing, points = ranked[rank][1]
+    for place, (_, (other, other_points)) in enumerate(ranked):
+        if place == rank:
+            continue
+        alike = min(placing.z, other.z) > ALIKE * max(placing.z, other.z)
+        if not (alike and query.is_same_sound((points, placing.start), (other_points, other.start))):
+            return other.z
+    return 0.0
