@@ -1,0 +1,52 @@
+"""Levels: how loud music is where it plays, noise at a signal-to-noise ratio, gain."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from earmark.types import Samples
+
+FRAME_SECONDS = 0.025  # divides whole seconds at 8, 16 and 48 kHz
+ACTIVE_DECIBELS = 40.0  # below the loudest frame a frame is a pause; ITU-T P.56 uses 15.9 for speech, music decays
+
+
+def active_power(samples: Samples, *, rate: int) -> NDArray[np.float32]:
+    """Return the mean power of a clip where it is not a pause, shape () or (b,).
+
+    The clip is cut into frames of 25 ms (what is left at its end is left out, unless it is all there is); a frame
+    counts when its power is at most 40 dB below the loudest one's. For sound without pauses this is the mean square.
+    """
+    frame = min(round(FRAME_SECONDS * rate), samples.shape[-1])
+    count = samples.shape[-1] // frame
+    frames = samples[..., : count * frame].reshape(*samples.shape[:-1], count, frame)
+    powers = np.einsum("...i,...i->...", frames, frames) / np.float32(frame)
+    active = powers >= powers.max(axis=-1, keepdims=True) * np.float32(10 ** (-ACTIVE_DECIBELS / 10))
+    return np.asarray((powers * active).sum(axis=-1) / active.sum(axis=-1), np.float32)
+
+
+def add_noise(music: Samples, noise: Samples, snr_decibels: ArrayLike, *, rate: int) -> Samples:
+    """Return music with noise of the same shape, at a ratio of the music's active power to the noise's mean power.
+
+    The ratio is that over the whole clip. Infinity adds nothing; neither does noise that is silent, and to silence
+    nothing is added, as no ratio to it exists.
+    """
+    return music + noise_gain(music, noise, snr_decibels, rate=rate)[..., None] * noise
+
+
+def noise_gain(music: Samples, noise: Samples, snr_decibels: ArrayLike, *, rate: int) -> NDArray[np.float32]:
+    """Return the factor that brings `noise` to a signal-to-noise ratio, shape () or (b,)."""
+    wanted = active_power(music, rate=rate) * 10 ** (-np.asarray(snr_decibels, np.float64) / 10)
+    present = np.einsum("...i,...i->...", noise, noise) / noise.shape[-1]
+    gain: NDArray[np.float64] = np.sqrt(np.divide(wanted, present, out=np.zeros_like(wanted), where=present > 0))
+    return gain.astype(np.float32)
+
+
+def change_gain(samples: Samples, decibels: ArrayLike) -> Samples:
+    """Return samples made louder by a number of decibels."""
+    return samples * amplitude(decibels)[..., None]
+
+
+def amplitude(decibels: ArrayLike) -> NDArray[np.float32]:
+    """Return the factor of amplitude that decibels stand for."""
+    return np.asarray(10 ** (np.asarray(decibels, np.float64) / 20), np.float32)
