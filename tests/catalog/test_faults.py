@@ -4,6 +4,7 @@ import errno
 import itertools
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,10 +36,9 @@ class FailingSystem:
 def add_with_fault(folder, paths, k, monkeypatch):
     """Add with the k-th file call failing; return (titles reported, whether it failed)."""
     reported = []
+    code = (errno.ENOSPC, errno.EIO)[k % 2]
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "earmark.catalog.catalog.Files", lambda: Files(FailingSystem(k, (errno.ENOSPC, errno.EIO)[k % 2]))
-        )
+        patch.setattr("earmark.catalog.catalog.Files", lambda: Files(FailingSystem(k, code)))
         try:
             with earmark.open(folder) as catalog:
                 catalog.add(paths, workers=1, progress=lambda step: step.track and reported.append(step.track.title))
@@ -47,22 +47,46 @@ def add_with_fault(folder, paths, k, monkeypatch):
             return reported, True
 
 
-def test_a_fault_at_any_file_call_loses_nothing_that_was_reported(pieces, clip, tmp_path, monkeypatch):
+def assert_found(folder, paths, clip):
+    """Assert that the catalog lists the pieces and knows them by sound."""
+    with earmark.open(folder, read_only=True) as reader:
+        assert [track.title for track in reader.tracks()] == [path.stem for path in paths]
+        assert [reader.identify(clip(path)).best.track.title for path in paths] == [path.stem for path in paths]
+
+
+@pytest.fixture(scope="module")
+def unpublished(pieces, tmp_path_factory):
+    """A catalog of two pieces whose writer died before it published an index."""
+    folder = tmp_path_factory.mktemp("unpublished") / "music.earmark"
+    with earmark.open(folder) as catalog:
+        catalog.add(pieces[:2])
+    shutil.rmtree(folder / "generations")
+    (folder / "CURRENT").unlink()
+    return folder
+
+
+def test_a_fault_at_any_file_call_loses_nothing_that_was_reported(unpublished, pieces, clip, tmp_path, monkeypatch):
     for k in itertools.count():
-        folder = tmp_path / f"{k}.earmark"
+        folder = shutil.copytree(unpublished, tmp_path / f"{k}.earmark")
         reported, failed = add_with_fault(folder, pieces[:2], k, monkeypatch)
-        with earmark.open(folder, read_only=True) as reader:
-            titles = [track.title for track in reader.tracks()]
-            assert set(reported) <= set(titles)
-            for path in pieces[:2]:
-                answer = reader.identify(clip(path))
-                assert (answer.best and answer.best.track.title) == (path.stem if path.stem in titles else None)
+        assert set(reported) <= {path.stem for path in pieces[:2]}
+        assert_found(folder, pieces[:2], clip)
         with earmark.open(folder) as catalog:
-            catalog.add(pieces[:2], workers=1)
-            assert [track.title for track in catalog.tracks()] == [path.stem for path in pieces[:2]]
+            assert len(catalog.add(pieces[:2]).unchanged) == 2
+        with earmark.open(folder, read_only=True) as reader:
+            assert reader.info()["unpublished_tracks"] == 0
         if not failed:
             break
     assert k > 20
+
+
+@pytest.mark.parametrize("k", [0, 9])
+def test_a_fault_after_decoding_leaves_nothing_to_decode_again(pieces, clip, tmp_path, monkeypatch, k):
+    folder = tmp_path / "music.earmark"
+    assert add_with_fault(folder, pieces[:2], k, monkeypatch) == ([path.stem for path in pieces[:2]], True)
+    assert_found(folder, pieces[:2], clip)
+    with earmark.open(folder) as catalog:
+        assert len(catalog.add(pieces[:2]).unchanged) == 2
 
 
 INDEX = """
