@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from earmark.audio.decode import MediaReport, decode, from_samples, load
+from earmark.audio.decode import MediaReport, decode, load
 from earmark.audio.media import open_regular
 from earmark.errors import MediaError, OptionError
 from tests.audio.encoding import FORMATS, Picture, encode, encode_as, music
@@ -256,27 +256,6 @@ def test_memory_does_not_grow_with_the_length_of_the_file() -> None:
     tracemalloc.stop()
     assert total == pytest.approx(20 * 60 * RATE, rel=1e-3)
     assert peak < 8_000_000
-
-
-def test_samples_are_taken_as_they_are_when_they_make_sense() -> None:
-    assert from_samples(REFERENCE, RATE, to_rate=RATE) == pytest.approx(REFERENCE)
-    assert from_samples((SOUND * 32_767).astype(np.int16), 44_100, to_rate=RATE) == pytest.approx(
-        from_samples(SOUND, 44_100, to_rate=RATE), abs=1e-3
-    )
-
-
-@pytest.mark.parametrize(
-    ("samples", "rate", "message"),
-    [
-        (np.zeros((2, 3, 4)), 8_000, "samples of shape"),
-        (np.zeros(9), 100, "samples at 100 Hz"),
-        (np.array(["a"]), 8_000, "samples of type"),
-        (np.array([0.0, np.nan]), 8_000, "1 samples are not finite"),
-    ],
-)
-def test_samples_that_make_no_sense_are_refused(samples: np.ndarray, rate: int, message: str) -> None:
-    with pytest.raises(OptionError, match=message):
-        from_samples(samples, rate, to_rate=RATE)
 
 
 def test_a_rate_that_makes_no_sense_is_refused() -> None:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from earmark.audio.damage import Clock
 from earmark.audio.ending import broke_off
 from earmark.audio.media import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS, Media, opened
-from earmark.audio.mixing import Mixer, scaled
+from earmark.audio.mixing import QUALITY, Mixer, scaled
 from earmark.audio.tags import cleaned_tags
 from earmark.errors import MediaError, OptionError
 from earmark.types import Samples
@@ -38,7 +38,6 @@ MOST_DAMAGED_IN_A_ROW = 1_000  # packets, after which a file is given up
 WITHOUT_TIMES = ("mp3", "aac")  # formats in which FFmpeg counts packets, as nothing says when one begins
 MOST_FILLED_SECONDS = 600.0  # in all, lest a small file becomes long
 FIRST_UNBOUNDED_CHANNELS = 8  # planes, whose list PyAV reads past the end of, up to a pointer that happens to be null
-QUALITY = "MQ"  # of soxr: 131 dB from its best in the band that fingerprints use, and faster than HQ; LQ is at 27 dB
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +74,6 @@ def load(source: Media, *, rate: int, max_seconds: float | None = None) -> tuple
     with decode(source, rate=rate, max_seconds=max_seconds) as decoder:
         blocks = list(decoder)
         return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), decoder.report
-
-
-def from_samples(samples: Any, rate: int, *, to_rate: int) -> Samples:
-    """Return samples of shape (n,) or (n, channels) as mono float32 at `to_rate`.
-
-    Integers are scaled to [-1, 1]. Raises OptionError for another shape, type or rate, or samples that are not finite.
-    """
-    audio = np.asarray(samples)
-    if audio.ndim not in (1, 2) or (audio.ndim == 2 and not 1 <= audio.shape[1] <= MOST_CHANNELS):
-        raise OptionError(f"samples of shape {audio.shape}; give (n,) or (n, channels)")
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise OptionError(f"samples at {rate} Hz; give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
-    if audio.dtype.kind in "iu":
-        audio = scaled(audio)
-    elif audio.dtype.kind != "f":
-        raise OptionError(f"samples of type {audio.dtype}; give floats in [-1, 1] or integers")
-    if not np.isfinite(audio).all():
-        raise OptionError(f"{int((~np.isfinite(audio)).sum())} samples are not finite; replace them first")
-    planes = audio.astype(np.float32)[None, :] if audio.ndim == 1 else audio.T.astype(np.float32)
-    mixer = Mixer(rate, len(planes))
-    mono = np.concatenate([mixer.mix(planes), mixer.flush()])
-    if rate == to_rate:
-        return mono
-    return np.asarray(soxr.resample(mono, rate, to_rate, QUALITY), np.float32)
 
 
 class Decoder:

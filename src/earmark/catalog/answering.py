@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from earmark.catalog.extracting import Extracted, Extractors, Source, at_rate, opened, pack_samples
+from earmark.audio.samples import from_samples
+from earmark.catalog.extracting import Extracted, Extractors, Source, opened, pack_samples
 from earmark.catalog.identifying import FEWEST_PEAKS, Found, identifier_for
 from earmark.catalog.indexing import Indexing
 from earmark.catalog.names import shown
@@ -76,7 +77,7 @@ class Answering:
 
     def _extract(self, source: Source) -> Extracted:
         if isinstance(source, tuple):
-            samples = at_rate(*source, self._fingerprinter.rate)
+            samples = from_samples(*source, to_rate=self._fingerprinter.rate)
             return pack_samples(samples, self._fingerprinter, query=True)
         with opened(source) as file:
             return self._extractors.extract(file, query=True)

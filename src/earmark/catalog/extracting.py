@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 import numpy as np
 
+from earmark.audio.samples import from_samples
 from earmark.errors import MediaError, OptionError, SpecMismatch
 
 if TYPE_CHECKING:
@@ -172,27 +173,13 @@ def fingerprint_of(source: Source, fingerprinter: str, preset: Mapping[str, Any]
     """Return the fingerprint of a source, without a catalog; `earmark.fingerprint` says more."""
     maker = make_fingerprinter(fingerprinter, preset)
     if isinstance(source, tuple):
-        return maker.extract(at_rate(*source, maker.rate), query=query)
+        return maker.extract(from_samples(*source, to_rate=maker.rate), query=query)
     extractors = Extractors(fingerprinter, preset)
     try:
         with opened(source) as file:
             return maker.unpack(extractors.extract(file, query=query).packed)
     finally:
         extractors.close()
-
-
-def at_rate(samples: Any, rate: int, wanted: int) -> Samples:
-    """Return samples of shape (n,) or (n, channels) as mono float32 at the wanted rate; not finite ones become 0."""
-    import soxr
-
-    audio = np.asarray(samples, dtype=np.float32)
-    if audio.ndim not in (1, 2) or not 4000 <= rate <= 384_000:  # the rates that audio/decode.py takes
-        raise OptionError(
-            f"samples of shape {audio.shape} at {rate} Hz; give (n,) or (n, channels) at 4,000 to 384,000 Hz"
-        )
-    mono = audio.mean(axis=1) if audio.ndim == 2 else audio
-    mono = np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0)
-    return mono if rate == wanted else np.asarray(soxr.resample(mono, rate, wanted, "HQ"), dtype=np.float32)
 
 
 def pack_samples(samples: Samples, maker: Fingerprinter, *, query: bool) -> Extracted:

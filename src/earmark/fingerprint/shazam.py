@@ -185,8 +185,8 @@ def landmarks(frames: Frames, bins: Codes, *, fan_out: int, zone: TargetZone = Z
     anchor, target = anchor[order], target[order]
     apart = (signed[target] - signed[anchor] + 64).astype(np.uint32) >> 1
     wait = (frames[target] - frames[anchor]).astype(np.uint32)
-    codes: Codes = (bins[anchor] >> 1) << 12 | apart << 6 | wait
-    return frames[anchor], codes
+    codes = (bins[anchor] >> 1) << 12 | apart << 6 | wait
+    return frames[anchor], codes.astype(np.uint32, copy=False)
 
 
 def hertz(features: NDArray[np.generic]) -> NDArray[np.float64]:

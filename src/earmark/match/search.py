@@ -12,6 +12,7 @@ from earmark.types import Hits
 CANDIDATES = 60  # of the coarse search; on the development clips at 0 dB the right one is nearly always among them
 BY_MATCHES, BY_VOTES = 5, 8  # of these the fine search also tries other speeds
 ALIKE = 0.5  # of two z; further apart, two tracks are not looked at for being copies
+WARP_COST = 1.0  # of z: about what the best of so many warps gains by chance
 DECISIVE = 12.0  # z of a rough placing that no chance placing on the development clips comes near
 USUAL_WARPS = warps(range(-4, 5))  # what turntables, tapes and radio stations do, a per cent at a time
 WIDE_WARPS = warps(range(-10, 11))
@@ -42,7 +43,7 @@ def search(hits: Hits, query: QueryMap, reference: Callable[[int], Points | None
     closely = places[:1] if decided else dict.fromkeys([*places[:BY_MATCHES], *range(min(BY_VOTES, len(known)))])
     for place in closely:
         warped = query.warped(known[place][1], rough[place].start)
-        if warped.z > rough[place].z:
+        if warped.z > rough[place].z + WARP_COST:
             rough[place] = warped
     best: dict[int, tuple[Placing, Points]] = {}
     for place in sorted(range(len(known)), key=lambda place: -rough[place].z):

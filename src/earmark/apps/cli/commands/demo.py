@@ -86,7 +86,7 @@ def draw(output: Output, attempts: list[Attempt], target: str) -> None:
     """Draw the noisiest clip that was identified, where it comes from, and how that was seen."""
     from earmark.apps import pictures, sounds
     from earmark.apps.demo.clips import RATE
-    from earmark.catalog.extracting import at_rate
+    from earmark.audio.samples import from_samples
     from earmark.fingerprint import make
 
     right = [attempt for attempt in attempts if attempt.known and attempt.verdict == "right"]
@@ -100,6 +100,6 @@ def draw(output: Output, attempts: list[Attempt], target: str) -> None:
         output.remark(f"no picture: {error}")
         return
     name = f"{clip.path.stem}, {clip.condition.name}"
-    heard = at_rate(clip.samples, RATE, maker.rate)
+    heard = from_samples(clip.samples, RATE, to_rate=maker.rate)
     pictures.save(pictures.draw_match(*sounds.met(heard, hardest.answer.best, maker, name=name)), target)
     output.line(f"Drew {target}: a clip under noise, its recording, and the diagonal that gave it away.")
