@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WINDOW_SECONDS = 0.064  # a bar of the picture; long enough to part the tones of a chord
 RANGE_DECIBELS = 70.0  # below the loudest, what is left white
 DOTS_AN_INCH = 120
+LONGEST_TITLE = 72  # characters; as many as fit above a drawing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,8 +74,9 @@ def draw_match(query: Sound, reference: Sound, diagonal: Diagonal) -> Figure:
     rings(below, reference, "tab:blue")
     moved = diagonal.start + query.peak_seconds * diagonal.speed
     below.scatter(moved, query.peak_hertz, marker="x", s=12, linewidths=0.7, color="tab:red")
-    below.set(xlim=(diagonal.start, diagonal.start + span), xlabel="s", ylabel="Hz")
-    below.set_title(plain(f"the recording: {reference.name}; its landmarks (o), the clip's (x)"))
+    below.set(xlim=(diagonal.start, diagonal.start + span), ylabel="Hz")
+    below.set_title(plain(f"the recording: {reference.name}"))
+    below.set_xlabel("s; landmarks of the recording (o) and of the clip (x)")
     hits(figure.add_subplot(grid[:, 1]), query, reference, diagonal)
     return figure
 
@@ -121,10 +123,12 @@ def blank(width: float, height: float) -> Figure:
 
 
 def plain(text: str) -> str:
-    """Return text that matplotlib shows as it is: no formulas, no control characters."""
+    """Return text that matplotlib shows as it is, in one line: no formulas, no control characters."""
     from earmark.apps.text import printable
 
-    return printable(text).replace("$", r"\$")
+    shown = printable(text)
+    shown = shown if len(shown) <= LONGEST_TITLE else shown[: LONGEST_TITLE - 1] + "…"
+    return shown.replace("$", r"\$")
 
 
 def check(path: str | Path) -> None:

@@ -64,7 +64,9 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*columns, box=SIMPLE_HEAD)
+        table = Table(box=SIMPLE_HEAD)
+        for place, column in enumerate(columns):
+            table.add_column(column, no_wrap=place == 0)  # the first is what gets copied: an id
         for row in cells:
             table.add_row(*map(Text, row))  # Text: square brackets in a title are no markup
         Console().print(table)

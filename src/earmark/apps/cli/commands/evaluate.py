@@ -1,0 +1,237 @@
+"""`earmark evaluate`: how many clips are identified, under which distortions, and how far to trust the confidence."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from earmark.apps.cli.failures import DONE, PARTLY, complain
+from earmark.apps.cli.options import add_output, count, probability
+from earmark.apps.cli.output import Output
+from earmark.errors import OptionError
+
+if TYPE_CHECKING:
+    from earmark.evaluate.queries import Query
+    from earmark.evaluate.report import Report
+    from earmark.evaluate.running import Stage
+
+BUNDLED = "bundled"
+PROGRESS_SECONDS = 1.0  # between two lines of progress
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("folder", nargs="?", metavar="FOLDER", help="music to measure on (default: the bundled music)")
+    clips = parser.add_argument_group("clips that are there already")
+    clips.add_argument("--clips", metavar="FOLDER", help="clips with a table queries.csv, instead of cutting some")
+    clips.add_argument("--corpus", metavar="FOLDER", help="their references: music.csv with track_id and path")
+    grid = parser.add_argument_group("clips that are cut from the music: every combination of")
+    grid.add_argument(
+        "--snr", type=ratios, default="none,10,5,0", metavar="DB,...", help="noise (default: none,10,5,0)"
+    )
+    grid.add_argument("--t60", type=numbers, default="0,0.5", metavar="S,...", help="rooms (default: 0,0.5)")
+    grid.add_argument("--seconds", type=numbers, default="1,2,5", metavar="S,...", help="lengths (default: 1,2,5)")
+    grid.add_argument(
+        "--effects", type=words, default="none", metavar="NAME,...", help="as mp3,speed+4 (default: none)"
+    )
+    grid.add_argument("--noise", metavar="FOLDER", help="recordings of noise (default: noise is made)")
+    parser.add_argument("--count", type=count, default=50, metavar="N", help="clips a condition (default: 50)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="draws other clips (default: 1)")
+    parser.add_argument(
+        "--held-out", type=probability, default=0.2, metavar="SHARE",
+        help="share of the music that is not indexed, to count false answers (default: 0.2)",
+    )  # fmt: skip
+    parser.add_argument("--only", type=words, metavar="NAME@S,...", help="of --clips, these conditions, as noise0@5")
+    parser.add_argument("--fingerprinter", metavar="NAME", help="what to measure (default: that of a new catalog)")
+    parser.add_argument("--workers", type=count, metavar="N", help="clips at a time (default: one a core)")
+    parser.add_argument(
+        "--out", default="evaluation", metavar="FOLDER", help="where runs are kept (default: evaluation)"
+    )
+    add_output(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Index, ask, judge and report; what an earlier run with the same options did is not done again."""
+    import earmark
+    from earmark.evaluate import running
+    from earmark.evaluate.judging import Sameness
+
+    output = Output.of(options)
+    material = from_clips(options) if options.clips else from_music(options)
+    folder = running.run_folder(Path(options.out), material.name, material.parameters)
+    began = time.perf_counter()
+    settings = {"fingerprinter": options.fingerprinter} if options.fingerprinter else {}
+    with earmark.open(folder / "catalog.earmark", **settings) as catalog:
+        output.remark(f"indexing {len(material.known)} recordings into {folder}")
+        ids = {str(path): track for track, path in material.known.items()}
+        failed = catalog.add(list(ids), ids=ids, workers=options.workers).failed
+        indexed = time.perf_counter()
+        from earmark.evaluate.queries import Maker
+
+        replies = running.answer(
+            catalog,
+            material.queries,
+            folder,
+            maker=Maker(material.noises),
+            workers=options.workers,
+            progress=progress_of(output),
+        )
+    asked = time.perf_counter()
+    cost = {"seconds_to_index": indexed - began, "seconds_to_ask": asked - indexed}
+    cost["median_seconds_to_answer"] = sorted(reply.elapsed for reply in replies)[len(replies) // 2]
+    from earmark.evaluate import report as reports
+
+    outcomes = reports.outcomes_of(material.queries, replies, Sameness(material.known))
+    report = reports.summarise(outcomes, parameters=material.parameters, cost=cost)
+    show(output, report, folder)
+    for path, reason in failed:
+        complain(f"{path}: {reason}")
+    return PARTLY if failed else DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is indexed and asked."""
+
+    name: str
+    parameters: dict[str, Any]
+    known: dict[str, Path]  # by track
+    queries: Sequence[Query]
+    noises: tuple[Path, ...] = ()
+
+
+def from_music(options: argparse.Namespace) -> Material:
+    """Return clips to be cut from a folder of music, part of which stays unknown."""
+    from earmark.evaluate.queries import Grid, from_music
+
+    if options.corpus or options.only:
+        raise OptionError("--corpus and --only go with --clips; leave them out, or give --clips")
+    recordings = recordings_in(options.folder)
+    grid = Grid(options.snr, options.t60, options.seconds, options.effects)
+    held_out = round(options.held_out * len(recordings))
+    if len(recordings) - held_out < 1:
+        raise OptionError(f"{len(recordings)} recordings with {held_out} held out leave none to index; give more")
+    names = spread(list(recordings), held_out)
+    known = {track: path for track, path in recordings.items() if track not in names}
+    unknown = [(track, recordings[track]) for track in names]
+    queries = from_music(list(known.items()), unknown, grid, count=options.count, seed=options.seed)
+    noises = tuple(recordings_in(options.noise).values()) if options.noise else ()
+    parameters = {
+        "music": str(Path(options.folder).resolve()) if options.folder else BUNDLED,
+        "recordings": sorted(recordings),
+        "noise": str(Path(options.noise).resolve()) if options.noise else "made",
+        **{name: getattr(options, name) for name in ("snr", "t60", "seconds", "effects", "count", "seed", "held_out")},
+        "fingerprinter": options.fingerprinter,
+    }
+    return Material(
+        Path(options.folder).resolve().name if options.folder else BUNDLED, parameters, known, queries, noises
+    )
+
+
+def from_clips(options: argparse.Namespace) -> Material:
+    """Return clips that lie in a folder, and their references."""
+    from earmark.evaluate.queries import from_clips
+
+    if not options.corpus or options.folder:
+        raise OptionError("--clips needs --corpus, and no FOLDER beside it")
+    corpus = Path(options.corpus)
+    queries = from_clips(Path(options.clips))
+    if options.only:
+        queries = [query for query in queries if f"{query.condition}@{query.seconds:g}" in options.only]
+        if not queries:
+            raise OptionError(f"--only {','.join(options.only)} names no condition of {options.clips}; see its table")
+    try:
+        with (corpus / "music.csv").open(newline="") as handle:
+            known = {row["track_id"]: corpus / row["path"] for row in csv.DictReader(handle)}
+    except (FileNotFoundError, KeyError) as error:
+        raise OptionError(f"{corpus / 'music.csv'} is no table with track_id and path: {error}") from error
+    parameters = {
+        "clips": str(Path(options.clips).resolve()),
+        "corpus": str(corpus.resolve()),
+        "only": options.only,
+        "fingerprinter": options.fingerprinter,
+    }
+    return Material(Path(options.clips).resolve().name, parameters, known, queries)
+
+
+def recordings_in(folder: str | None) -> dict[str, Path]:
+    """Return the audio files below a folder (default: the bundled music) by their path in it, sorted."""
+    if folder is None:
+        from earmark.apps.demo import excerpts
+
+        return {path.stem: path for path in excerpts()}
+    from earmark.datasets.folder import audio_files
+
+    root = Path(folder)
+    found = {str(path.relative_to(root)): path for path in audio_files(root)}
+    if not found:
+        raise OptionError(f"{folder} has no audio in it; give a folder of recordings")
+    return found
+
+
+def spread(names: list[str], wanted: int) -> list[str]:
+    """Return `wanted` of the names at equal distances: the same ones whatever the seed, so that runs are paired."""
+    return [names[index * len(names) // wanted] for index in range(wanted)]
+
+
+def progress_of(output: Output) -> Callable[[Stage], object] | None:
+    """Return what prints progress and an estimate, at most once a second, when somebody watches."""
+    if not output.interactive:
+        return None
+    last = 0.0
+
+    def tell(stage: Stage) -> None:
+        nonlocal last
+        if stage.done < stage.total and time.monotonic() - last < PROGRESS_SECONDS:
+            return
+        last = time.monotonic()
+        end = "\n" if stage.done == stage.total else "\r"
+        print(
+            f"{stage.done} of {stage.total} clips, {stage.seconds_left:.0f} s left ",
+            end=end,
+            file=sys.stderr,
+            flush=True,
+        )
+
+    return tell
+
+
+def show(output: Output, report: Report, folder: Path) -> None:
+    """Print the table, and write it with its pictures."""
+    from earmark.evaluate import pictures
+    from earmark.evaluate import report as reports
+
+    written = reports.write(report, folder)
+    try:
+        written += pictures.draw(report, folder)
+    except OptionError as error:  # an install without the extra is no reason to lose the figures
+        output.remark(f"no pictures: {error}")
+    output.record(reports.record(report))
+    output.table(reports.COLUMNS, reports.table_rows(report))
+    for line in reports.sentences(report):
+        output.line(line)
+    output.line(f"Wrote {', '.join(map(str, written))}.")
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Return '1,2.5' as (1.0, 2.5)."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers") from None
+
+
+def ratios(text: str) -> tuple[float | None, ...]:
+    """Return 'none,10' as (None, 10.0)."""
+    return tuple(None if part == "none" else numbers(part)[0] for part in text.split(","))
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return 'mp3,speed+4' as ('mp3', 'speed+4')."""
+    return tuple(text.split(","))
