@@ -14,12 +14,15 @@ Names are loaded when they are first used, so that importing earmark costs next 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # as in typing, whose import alone is a fifth of a bare Python's start
 
 # Importing a room for the first time binds its name here, so this has to come before the function of the same name.
 importlib.import_module("earmark.fingerprint")
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from earmark.catalog.adding import Progress
     from earmark.catalog.catalog import Catalog
     from earmark.catalog.extracting import Source

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from earmark.errors import OptionError
+
+TYPE_CHECKING = False  # as in typing, which is not imported for its sake
 
 if TYPE_CHECKING:
     from earmark.fingerprint.protocol import Fingerprinter
