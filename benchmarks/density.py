@@ -1,0 +1,77 @@
+"""What each density of landmarks costs and finds.
+
+    python benchmarks/density.py FOLDER CLIPS [--most 50]
+
+FOLDER holds music.csv (track_id, path, seconds) and the recordings, CLIPS queries.csv (path, condition, seconds,
+track_id) and the clips; the first `--most` clips of each condition are asked. Prints, for each density, the catalog's
+size, the processor time of indexing and of a clip, and the share of known clips whose recording is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import resource
+import tempfile
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import earmark
+from earmark.fingerprint.shazam import DENSITIES
+
+
+def processor_seconds() -> float:
+    """Return what this process and the children that ended have used."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def measure(density: str, music: list[dict[str, str]], folder: Path, clips: list[dict[str, str]], where: Path) -> None:
+    """Index and ask with one density, and print a line for each length of clip."""
+    ids = {str((folder / row["path"]).resolve()): row["track_id"] for row in music}
+    hours = sum(float(row["seconds"]) for row in music) / 3600
+    with tempfile.TemporaryDirectory() as place:
+        catalog_folder = Path(place) / "music.earmark"
+        began = processor_seconds()
+        with earmark.open(catalog_folder, preset={"density": density}) as catalog:
+            catalog.add(list(ids))
+        indexing = hours * 3600 / (processor_seconds() - began)
+        size = sum(file.stat().st_size for file in catalog_folder.rglob("*") if file.is_file()) / 1e6 / hours
+        began = processor_seconds()
+        right: dict[str, list[bool]] = defaultdict(list)
+        with earmark.open(catalog_folder, create=False, read_only=True) as catalog:
+            answers = catalog.identify_many([str(where / clip["path"]) for clip in clips])
+            for clip, answer in zip(clips, answers, strict=True):
+                named = ids.get(str(Path(answer.best.track.path).resolve())) if answer.best else ""
+                right[clip["seconds"]].append(named == clip["track_id"])
+        each = 1000 * (processor_seconds() - began) / len(clips)
+    shares = "  ".join(f"{seconds} s: {sum(hits) / len(hits):.1%}" for seconds, hits in sorted(right.items()))
+    print(
+        f"{density:8}  {size:.2f} MB an hour  {indexing:.0f} x real time a core  {each:.1f} ms a clip  right at {shares}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("--most", type=int, default=50)
+    arguments = parser.parse_args()
+    taken: Counter[tuple[str, str]] = Counter()
+    clips = []
+    for row in rows(arguments.clips / "queries.csv"):
+        kind = row["condition"], row["seconds"]
+        taken[kind] += 1
+        if row["track_id"] and taken[kind] <= arguments.most:
+            clips.append(row)
+    for density in DENSITIES:
+        measure(density, rows(arguments.folder / "music.csv"), arguments.folder, clips, arguments.clips)
+
+
+if __name__ == "__main__":
+    main()
