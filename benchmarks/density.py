@@ -51,9 +51,8 @@ def measure(density: str, music: list[dict[str, str]], folder: Path, clips: list
                 right[clip["seconds"]].append(named == clip["track_id"])
         each = 1000 * (processor_seconds() - began) / len(clips)
     shares = "  ".join(f"{seconds} s: {sum(hits) / len(hits):.1%}" for seconds, hits in sorted(right.items()))
-    print(
-        f"{density:8}  {size:.2f} MB an hour  {indexing:.0f} x real time a core  {each:.1f} ms a clip  right at {shares}"
-    )
+    costs = f"{size:.2f} MB an hour  {indexing:.0f} x real time a core  {each:.1f} ms a clip"
+    print(f"{density:8}  {costs}  right at {shares}", flush=True)
 
 
 def main() -> None:
