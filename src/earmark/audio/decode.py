@@ -264,8 +264,9 @@ class _Silence:
 
 def _planar(frame: AudioFrame) -> NDArray[np.float32]:
     """Return a frame's samples as float32 in [-1, 1], shape (channels, n)."""
-    if frame.format.is_planar and frame.layout.nb_channels >= FIRST_UNBOUNDED_CHANNELS:
-        (frame,) = AudioResampler(format=frame.format.packed.name).resample(frame)
+    has_many_planes = frame.format.is_planar and frame.layout.nb_channels >= FIRST_UNBOUNDED_CHANNELS
+    if has_many_planes or frame.format.name.startswith("s64"):  # PyAV knows no array of 64-bit integers
+        (frame,) = AudioResampler(format="flt").resample(frame)
     samples: NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T

@@ -28,6 +28,7 @@ OPTIONS = {
 
 LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000  # Hz: from telephones to studio converters
 MOST_CHANNELS = 64
+LARGEST_READ_BYTES = 1 << 20  # far more than the 32 kB that FFmpeg reads of a sound file
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
@@ -82,10 +83,17 @@ def opened(source: Media) -> Iterator[tuple[InputContainer, BinaryIO]]:
 
 
 class _Nameless:
-    """A file without its name, which FFmpeg would guess a format from."""
+    """A file without its name, which FFmpeg would guess a format from.
+
+    A read gives `LARGEST_READ_BYTES` at most: FFmpeg asks for as much as a header declares, and Python makes room for
+    all that it is asked for.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+        self._file, self.seek, self.tell = file, file.seek, file.tell
+
+    def read(self, count: int) -> bytes:
+        return self._file.read(min(count, LARGEST_READ_BYTES))
 
 
 def _size(file: BinaryIO) -> int:

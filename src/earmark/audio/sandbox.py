@@ -37,6 +37,8 @@ LARGEST_MESSAGE = 1 << 28  # bytes: a packed fingerprint of weeks
 _LENGTH = struct.Struct("<I")
 _FILES_OF_A_CHILD = 16
 _PROCESSOR_SECONDS = 3_600  # for one file: some days of audio
+# What a broken connection or a message of another form raises here; one that is nested too deeply is a RecursionError.
+_BROKEN = (OSError, EOFError, ValueError, TypeError, LookupError, RecursionError, msgspec.MsgspecError)
 _ERRORS: dict[str, type[EarmarkError]] = {kind.__name__: kind for kind in (OptionError, SpecMismatch)}
 
 
@@ -150,7 +152,7 @@ class _Child:
         except TimeoutError:
             waited = time.monotonic() - began
             raise MediaError("timeout", f"no end after {waited:.0f} s; the file was given up", heard) from None
-        except (OSError, EOFError, ValueError, TypeError, LookupError, msgspec.MsgspecError) as error:
+        except _BROKEN as error:
             raise MediaError(
                 "decoder_crashed", f"the decoder ended without an answer ({self._ended(error)})", heard
             ) from error
