@@ -20,7 +20,8 @@ import av
 import numpy as np
 import soxr
 
-from earmark.audio.decode import QUALITY, decode, load
+from earmark.audio.decode import decode, load
+from earmark.audio.mixing import QUALITY
 
 RATES = (8_000, 11_025, 16_000)
 SUFFIXES = {".ogg", ".opus", ".mp3", ".flac", ".wav", ".m4a"}

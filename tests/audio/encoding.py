@@ -87,6 +87,7 @@ def _sound_stream(
     out: av.container.OutputContainer, rate: int, codec: str, layout: str, bit_rate: int | None
 ) -> av.AudioStream:
     stream = out.add_stream(codec, rate=48_000 if codec == "libopus" else rate, layout=layout)
+    assert isinstance(stream, av.AudioStream)
     if bit_rate:
         stream.bit_rate = bit_rate
     if codec == "vorbis":
@@ -115,6 +116,7 @@ def _write_sound(
 
 def _picture_stream(out: av.container.OutputContainer, picture: Picture) -> av.VideoStream:
     stream = out.add_stream(picture.codec, rate=1)
+    assert isinstance(stream, av.VideoStream)
     stream.width = stream.height = 64
     stream.pix_fmt = "yuvj420p" if picture.codec == "mjpeg" else "yuv420p"
     return stream
