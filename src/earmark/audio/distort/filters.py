@@ -42,7 +42,7 @@ def pass_curve(hertz: ArrayLike, *, rate: int, high: bool, order: int = 2) -> Cu
     if not high:
         ratio = 1 / np.maximum(ratio, 1e-9)
     decibels = -10 * np.log10(1 + ratio ** (2 * order))
-    return np.maximum(decibels, FLOOR_DECIBELS).astype(np.float32)
+    return np.asarray(np.maximum(decibels, FLOOR_DECIBELS), np.float32)
 
 
 def equalise(samples: Samples, decibels: ArrayLike, *, rate: int) -> Samples:

@@ -1,0 +1,103 @@
+"""What a data set holds: recordings, each in a group whose members resemble one another, and their manifest."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from earmark.errors import OptionError
+
+READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One file of sound."""
+
+    track_id: str
+    path: Path
+    seconds: float
+    group: str  # package, artist or folder: never on both sides of a split
+    title: str
+    artist: str
+    sha256: str
+
+
+_COLUMNS = {"group": "package"}  # in the file, as benchmarks know it
+
+
+def write_manifest(path: Path, recordings: Iterable[Recording]) -> None:
+    """Write recordings as CSV; paths are kept relative to the manifest. A reader sees the old file or the new one."""
+    part = path.with_name(f"{path.name}.part")
+    names = [_COLUMNS.get(field.name, field.name) for field in fields(Recording)]
+    with part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        for one in recordings:
+            values = asdict(one) | {"path": one.path.relative_to(path.parent), "seconds": f"{one.seconds:.2f}"}
+            writer.writerow(values.values())
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def read_manifest(path: Path) -> tuple[Recording, ...]:
+    """Return the recordings of a manifest; raises OptionError when it is no manifest."""
+    names = [field.name for field in fields(Recording)]
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        absent = {_COLUMNS.get(name, name) for name in names} - set(rows.fieldnames or ())
+        if absent:
+            raise OptionError(f"{path} has no column {', '.join(sorted(absent))}; give the manifest of a data set")
+        return tuple(_recording(row, path.parent, names) for row in rows)
+
+
+def split(
+    recordings: Sequence[Recording], *, share: float, seed: int = 0
+) -> tuple[tuple[Recording, ...], tuple[Recording, ...]]:
+    """Return (rest, part): whole groups, drawn by `seed`, until `part` holds at least `share` of all seconds.
+
+    A group's place in the draw depends on its name and the seed alone, so a new group does not reshuffle the others.
+    """
+    if not 0 <= share <= 1:
+        raise OptionError(f"share={share}; give 0 to 1")
+    groups: dict[str, float] = defaultdict(float)
+    for one in recordings:
+        groups[one.group] += one.seconds
+    wanted, held, chosen = share * sum(groups.values()), 0.0, set()
+    for group in sorted(groups, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest()):
+        if held >= wanted:
+            break
+        chosen.add(group)
+        held += groups[group]
+    return (
+        tuple(one for one in recordings if one.group not in chosen),
+        tuple(one for one in recordings if one.group in chosen),
+    )
+
+
+def twins(recordings: Iterable[Recording]) -> Iterator[tuple[Recording, ...]]:
+    """Yield the recordings whose files are the same to the last bit, two or more at a time."""
+    alike: dict[str, list[Recording]] = defaultdict(list)
+    for one in recordings:
+        alike[one.sha256].append(one)
+    return (tuple(found) for found in alike.values() if len(found) > 1)
+
+
+def digest_of(path: Path, kind: str = "sha256") -> str:
+    """Return a file's checksum in hexadecimal."""
+    digest = hashlib.new(kind)
+    with path.open("rb") as file:
+        while block := file.read(READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _recording(row: dict[str, str], folder: Path, names: Sequence[str]) -> Recording:
+    values = {name: row[_COLUMNS.get(name, name)] for name in names}
+    return Recording(**{**values, "path": folder / values["path"], "seconds": float(values["seconds"])})  # type: ignore[arg-type]
