@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from earmark import __version__
 from earmark.apps.cli.failures import DONE, PARTLY, complain
 from earmark.apps.cli.options import add_output, count, probability
 from earmark.apps.cli.output import Output
@@ -19,7 +20,7 @@ from earmark.errors import OptionError
 if TYPE_CHECKING:
     from earmark.evaluate.queries import Query
     from earmark.evaluate.report import Report
-    from earmark.evaluate.running import Stage
+    from earmark.evaluate.running import Reply, Stage
 
 BUNDLED = "bundled"
 PROGRESS_SECONDS = 1.0  # between two lines of progress
@@ -58,41 +59,48 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Index, ask, judge and report; what an earlier run with the same options did is not done again."""
-    import earmark
+    from earmark.evaluate import report as reports
     from earmark.evaluate import running
     from earmark.evaluate.judging import Sameness
 
     output = Output.of(options)
     material = from_clips(options) if options.clips else from_music(options)
     folder = running.run_folder(Path(options.out), material.name, material.parameters)
-    began = time.perf_counter()
-    settings = {"fingerprinter": options.fingerprinter} if options.fingerprinter else {}
-    with earmark.open(folder / "catalog.earmark", **settings) as catalog:
-        output.remark(f"indexing {len(material.known)} recordings into {folder}")
-        ids = {str(path): track for track, path in material.known.items()}
-        failed = catalog.add(list(ids), ids=ids, workers=options.workers).failed
-        indexed = time.perf_counter()
-        from earmark.evaluate.queries import Maker
-
-        replies = running.answer(
-            catalog,
-            material.queries,
-            folder,
-            maker=Maker(material.noises),
-            workers=options.workers,
-            progress=progress_of(output),
-        )
-    asked = time.perf_counter()
-    cost = {"seconds_to_index": indexed - began, "seconds_to_ask": asked - indexed}
-    cost["median_seconds_to_answer"] = sorted(reply.elapsed for reply in replies)[len(replies) // 2]
-    from earmark.evaluate import report as reports
-
+    replies, failed, cost = ask(output, material, options, folder)
     outcomes = reports.outcomes_of(material.queries, replies, Sameness(material.known))
     report = reports.summarise(outcomes, parameters=material.parameters, cost=cost)
     show(output, report, folder)
     for path, reason in failed:
         complain(f"{path}: {reason}")
     return PARTLY if failed else DONE
+
+
+def ask(
+    output: Output, material: Material, options: argparse.Namespace, folder: Path
+) -> tuple[list[Reply], tuple[tuple[str, str], ...], dict[str, float]]:
+    """Return the replies to all queries, the files that could not be indexed with reasons, and what it cost.
+
+    The catalog is kept beside the runs, for all that index the same music.
+    """
+    import earmark
+    from earmark.evaluate import running
+    from earmark.evaluate.queries import Maker
+
+    kind = {"recordings": running.stamps(material.known.values()), "fingerprinter": options.fingerprinter}
+    settings = {"fingerprinter": options.fingerprinter} if options.fingerprinter else {}
+    ids = {str(path): track for track, path in material.known.items()}
+    began = time.perf_counter()
+    with earmark.open(running.named(Path(options.out), "catalog", kind), **settings) as catalog:
+        output.remark(f"indexing {len(ids)} recordings; the run is kept in {folder}")
+        failed = catalog.add(list(ids), ids=ids, workers=options.workers).failed
+        indexed = time.perf_counter()
+        maker, tell = Maker(material.noises), progress_of(output)
+        replies = running.answer(
+            catalog, material.queries, folder, maker=maker, workers=options.workers, progress=tell
+        )  # fmt: skip
+    cost = {"seconds_to_index": indexed - began, "seconds_to_ask": time.perf_counter() - indexed}
+    cost["median_seconds_to_answer"] = sorted(reply.elapsed for reply in replies)[len(replies) // 2]
+    return replies, failed, cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,7 @@ class Material:
 def from_music(options: argparse.Namespace) -> Material:
     """Return clips to be cut from a folder of music, part of which stays unknown."""
     from earmark.evaluate.queries import Grid, from_music
+    from earmark.evaluate.running import stamps
 
     if options.corpus or options.only:
         raise OptionError("--corpus and --only go with --clips; leave them out, or give --clips")
@@ -123,8 +132,9 @@ def from_music(options: argparse.Namespace) -> Material:
     queries = from_music(list(known.items()), unknown, grid, count=options.count, seed=options.seed)
     noises = tuple(recordings_in(options.noise).values()) if options.noise else ()
     parameters = {
+        "earmark": __version__,
+        "files": stamps([*recordings.values(), *noises]),
         "music": str(Path(options.folder).resolve()) if options.folder else BUNDLED,
-        "recordings": sorted(recordings),
         "noise": str(Path(options.noise).resolve()) if options.noise else "made",
         **{name: getattr(options, name) for name in ("snr", "t60", "seconds", "effects", "count", "seed", "held_out")},
         "fingerprinter": options.fingerprinter,
@@ -137,6 +147,7 @@ def from_music(options: argparse.Namespace) -> Material:
 def from_clips(options: argparse.Namespace) -> Material:
     """Return clips that lie in a folder, and their references."""
     from earmark.evaluate.queries import from_clips
+    from earmark.evaluate.running import stamps
 
     if not options.corpus or options.folder:
         raise OptionError("--clips needs --corpus, and no FOLDER beside it")
@@ -152,6 +163,8 @@ def from_clips(options: argparse.Namespace) -> Material:
     except (FileNotFoundError, KeyError) as error:
         raise OptionError(f"{corpus / 'music.csv'} is no table with track_id and path: {error}") from error
     parameters = {
+        "earmark": __version__,
+        "files": stamps([Path(options.clips) / "queries.csv", corpus / "music.csv", *known.values()]),
         "clips": str(Path(options.clips).resolve()),
         "corpus": str(corpus.resolve()),
         "only": options.only,

@@ -1,0 +1,251 @@
+"""Clips to ask for: cut from a folder of music and distorted over a grid, or as they lie in a folder of clips.
+
+The same places serve every condition, so that conditions are compared on the same music; everything is drawn from one
+seed. Starts are drawn to the sample, never on a grid that a fingerprint's frames might share.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from earmark.audio import distort
+from earmark.audio.decode import load
+from earmark.audio.distort.codecs import through_codec
+from earmark.audio.distort.timing import change_speed, change_tempo, take
+from earmark.errors import MediaError, OptionError
+from earmark.types import Samples
+
+RATE = 16_000  # Hz; above what any fingerprint looks at
+HISTORY_SECONDS = 1.0  # of music before a clip, which a room still remembers
+SILENT_DECIBELS = -45.0  # re full scale: a second below it is no clip to ask for
+TRIES = 50  # to find a place without silence in a recording
+KEPT_RECORDINGS = 8  # decoded at a time; queries come in order of recordings within a condition
+
+EFFECTS = ("none", "mp3", "opus", "telephone", "compressed", "clipped", "speed+4", "speed-4", "tempo+4", "tempo-4")
+BITS_A_SECOND = {"mp3": 64_000, "opus": 24_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What happens to a clip: effect, then room, then noise; codecs come last."""
+
+    snr_decibels: float | None = None  # None: no noise
+    t60_seconds: float = 0.0  # 0: no room
+    effect: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.effect not in EFFECTS:
+            raise OptionError(f"effect {self.effect!r}; give one of {', '.join(EFFECTS)}")
+
+    def __str__(self) -> str:
+        parts = [self.effect] if self.effect != "none" else []
+        parts += [f"t60={self.t60_seconds:g}"] if self.t60_seconds else []
+        parts += [f"snr={self.snr_decibels:g}"] if self.snr_decibels is not None else []
+        return " ".join(parts) or "clean"
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the recording in a second of the clip."""
+        percent = re.fullmatch(r"(?:speed|tempo)([+-]\d+)", self.effect)
+        return 1 + float(percent[1]) / 100 if percent else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A clip, and what is true of it."""
+
+    id: str
+    condition: str
+    seconds: float
+    track: str | None  # None: it is from nothing that the catalog knows
+    start: float  # second of the recording at which it begins
+    speed: float
+    snr_decibels: float | None  # None: without noise
+    path: Path  # of the clip, or of the recording to cut it from
+    distortion: Condition | None = None  # None: `path` is the clip itself
+    seed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Every combination is one condition."""
+
+    snr_decibels: tuple[float | None, ...] = (None, 10.0, 5.0, 0.0)
+    t60_seconds: tuple[float, ...] = (0.0, 0.5)
+    seconds: tuple[float, ...] = (1.0, 2.0, 5.0)
+    effects: tuple[str, ...] = ("none",)
+
+    def conditions(self) -> list[tuple[Condition, float]]:
+        """Return (condition, seconds of a clip) for all of it."""
+        combined = product(self.effects, self.t60_seconds, self.snr_decibels, self.seconds)
+        return [(Condition(snr, t60, effect), seconds) for effect, t60, snr, seconds in combined]
+
+
+def from_music(
+    known: Sequence[tuple[str, Path]], unknown: Sequence[tuple[str, Path]], grid: Grid, *, count: int, seed: int
+) -> list[Query]:
+    """Return `count` queries a condition from recordings, as (track, path), and as many from unknown ones."""
+    longest, conditions = max(grid.seconds) * 1.1, grid.conditions()
+    queries: list[Query] = []
+    for kind, recordings in enumerate((known, unknown)):
+        places = _places(recordings, count, longest, np.random.default_rng([seed, kind])) if recordings else []
+        for number, (track, path, start) in enumerate(places):  # place by place: a recording is read once
+            for rank, (condition, seconds) in enumerate(conditions):
+                label = f"unknown, {condition}" if kind else str(condition)
+                query = Query(
+                    id=f"{label}@{seconds:g}/{number:04d}",
+                    condition=label,
+                    seconds=seconds,
+                    track=None if kind else track,
+                    start=start,
+                    speed=condition.speed,
+                    snr_decibels=condition.snr_decibels,
+                    path=path,
+                    distortion=condition,
+                    seed=(seed, kind, rank, number),
+                )
+                queries.append(query)
+    return queries
+
+
+def from_clips(folder: Path) -> list[Query]:
+    """Return the queries of a folder with `queries.csv`: clip_id, path, condition, seconds, track_id, start, speed.
+
+    A clip without track_id is from something that the catalog does not know. Raises OptionError for another table.
+    """
+    table = folder / "queries.csv"
+    try:
+        with table.open(newline="") as handle:
+            return [_from_row(folder, row) for row in csv.DictReader(handle)]
+    except FileNotFoundError as error:
+        raise OptionError(f"{table} is not there; give a folder of clips with its table") from error
+    except (KeyError, ValueError) as error:
+        raise OptionError(f"{table} cannot be understood: {error}; see docs/evaluation.md") from error
+
+
+def _from_row(folder: Path, row: dict[str, str]) -> Query:
+    noise = re.fullmatch(r"(?:noise|nrev|negnoise)(-?\d+)", row["condition"])
+    return Query(
+        row["clip_id"],
+        row["condition"],
+        float(row["seconds"]),
+        row["track_id"] or None,
+        float(row["start"] or 0),
+        float(row["speed"]),
+        float(noise[1]) if noise else None,
+        folder / row["path"],
+    )
+
+
+class Maker:
+    """Makes the sound of queries; keeps the recordings it read last."""
+
+    def __init__(self, noises: Sequence[Path] = ()) -> None:
+        """`noises` are recordings of noise; without any, noise is made that falls by 3 dB an octave."""
+        self._noises = noises
+        self._recording = lru_cache(maxsize=KEPT_RECORDINGS)(_loaded)
+        self._noise = lru_cache(maxsize=KEPT_RECORDINGS)(_loaded)
+
+    def __call__(self, query: Query) -> tuple[Samples, int] | str:
+        """Return (samples, rate) of a query, or the path of one that lies in a file."""
+        if query.distortion is None:
+            return str(query.path)
+        draw = np.random.default_rng(query.seed)
+        length, history = round(query.seconds * RATE), round(HISTORY_SECONDS * RATE)
+        first = round(query.start * RATE)
+        needed = round((length + history) * query.speed)
+        before = round(history * query.speed)
+        clip = take(self._recording(query.path), first - before, needed)
+        heard = self._distorted(clip, query.distortion, length, history, draw)
+        return _after_microphone(heard, query.distortion.effect), RATE
+
+    def _distorted(
+        self, clip: Samples, condition: Condition, length: int, history: int, draw: np.random.Generator
+    ) -> Samples:
+        if condition.effect.startswith("speed"):
+            clip = change_speed(clip, condition.speed)
+        elif condition.effect.startswith("tempo"):
+            clip = change_tempo(clip, condition.speed, rate=RATE)
+        if condition.t60_seconds:
+            response = distort.room_response(condition.t60_seconds, rate=RATE, generator=draw)
+            clip = distort.reverberate(clip, response, history=history)
+        else:
+            clip = clip[history:]
+        clip = take(clip, 0, length)
+        if condition.snr_decibels is not None:
+            clip = distort.add_noise(clip, self._background(length, draw), condition.snr_decibels, rate=RATE)
+        peak = float(np.abs(clip).max())
+        return clip * np.float32(10 ** draw.uniform(-0.6, -0.05) / peak) if peak > 0 else clip
+
+    def _background(self, length: int, draw: np.random.Generator) -> Samples:
+        if not self._noises:
+            return distort.coloured_noise(length, rate=RATE, slope_decibels=-3, generator=draw)
+        recording = self._noise(self._noises[int(draw.integers(len(self._noises)))])
+        start = int(draw.integers(len(recording)))
+        return np.take(recording, np.arange(start, start + length), mode="wrap")
+
+
+def _after_microphone(clip: Samples, effect: str) -> Samples:
+    """Return a clip through what stands behind the microphone."""
+    if effect in BITS_A_SECOND:
+        return through_codec(clip, effect, rate=RATE, bit_rate=BITS_A_SECOND[effect])
+    if effect == "telephone":
+        band = distort.low_pass(distort.high_pass(clip, 300, rate=RATE, order=4), 3_400, rate=RATE, order=4)
+        return through_codec(band, "mulaw", rate=RATE)
+    if effect == "compressed":
+        return distort.compress(clip, 8, rate=RATE)
+    if effect == "clipped":
+        return distort.clip_peaks(clip, 15)
+    return clip
+
+
+def _places(
+    recordings: Sequence[tuple[str, Path]], count: int, seconds: float, draw: np.random.Generator
+) -> list[tuple[str, Path, float]]:
+    """Return `count` places without silence, as (track, path, start), sorted by recording; recordings take turns."""
+    places: list[tuple[str, Path, float]] = []
+    order: Iterator[int] = iter(())
+    misses = 0
+    while len(places) < count:
+        number = next(order, None)
+        if number is None:
+            order = iter(draw.permutation(len(recordings)).tolist())
+            continue
+        track, path = recordings[number]
+        start = _loud_start(path, seconds, draw)
+        misses = misses + 1 if start is None else 0
+        if misses >= len(recordings):
+            raise OptionError(f"no recording has {seconds:.1f} s without silence; give longer music or shorter clips")
+        if start is not None:
+            places.append((track, path, start))
+    return sorted(places)
+
+
+def _loud_start(path: Path, seconds: float, draw: np.random.Generator) -> float | None:
+    """Return the start, in seconds, of a stretch in which every second is louder than -45 dB, at least 1 s in."""
+    try:
+        audio = _cached(path)
+    except MediaError:
+        return None
+    length, earliest = round(seconds * RATE), round(HISTORY_SECONDS * RATE)
+    for _ in range(TRIES if len(audio) > length + earliest else 0):
+        start = int(draw.integers(earliest, len(audio) - length))
+        pieces = np.array_split(audio[start : start + length], max(int(seconds), 1))
+        if all(np.mean(piece**2) > 10 ** (SILENT_DECIBELS / 10) for piece in pieces):
+            return start / RATE
+    return None
+
+
+def _loaded(path: Path) -> Samples:
+    return load(path, rate=RATE)[0]
+
+
+_cached = lru_cache(maxsize=KEPT_RECORDINGS)(_loaded)

@@ -1,0 +1,59 @@
+"""evaluate."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+import soundfile
+
+QUICK = ("--snr", "none,5", "--t60", "0", "--seconds", "2", "--count", "2", "--held-out", "0.34", "--workers", "1")
+
+
+def test_it_measures_a_folder_of_music_and_goes_on_where_it_was(earmark, album, tmp_path):
+    first = earmark("evaluate", album, *QUICK, "--out", tmp_path / "runs")
+    assert first.status == 0, first.err
+    assert "clean\t2\t2\t100.0\t100.0" in first.out
+    (run,) = (tmp_path / "runs").glob("album-*")
+    assert {path.name for path in run.iterdir()} >= {
+        "parameters.json", "answers.jsonl", "report.json", "report.md", "hit-rate.png", "calibration.png",
+    }  # fmt: skip
+    answers = (run / "answers.jsonl").read_bytes()
+    second = earmark("evaluate", album, *QUICK, "--out", tmp_path / "runs", "--json")
+    assert (run / "answers.jsonl").read_bytes() == answers
+    assert second.records[0]["conditions"] == json.loads((run / "report.json").read_text())["conditions"]
+
+
+def test_it_measures_clips_that_are_there(earmark, music, tmp_path, cut):
+    corpus, clips = tmp_path / "corpus", tmp_path / "clips"
+    corpus.mkdir()
+    clips.mkdir()
+    with (corpus / "music.csv").open("w") as handle:
+        csv.writer(handle).writerows([("track_id", "path"), *((path.stem, path) for path in music[:2])])
+    clip = cut(music[0], 5.0, 3.0).rename(clips / "one.wav")
+    assert soundfile.info(clip).duration == pytest.approx(3.0)
+    rows = [("a", "one.wav", "clean", 3, music[0].stem, 5.0, 1), ("b", "one.wav", "other", 3, music[0].stem, 5.0, 1)]
+    with (clips / "queries.csv").open("w") as handle:
+        head = ("clip_id", "path", "condition", "seconds", "track_id", "start", "speed")
+        csv.writer(handle).writerows([head, *rows])
+    done = earmark("evaluate", "--clips", clips, "--corpus", corpus, "--only", "clean@3", "--out", tmp_path / "runs")
+    assert done.status == 0, done.err
+    assert done.lines[0].startswith("clean\t3\t1\t100.0\t100.0")
+    assert "other" not in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--clips", "x"), "--clips needs --corpus"),
+        (("--corpus", "x"), "go with --clips"),
+        (("--held-out", "1"), "leave none to index"),
+        (("--snr", "loud"), "is not a list of numbers"),
+        (("--effects", "flanger"), "effect 'flanger'"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(earmark, arguments, message, tmp_path):
+    done = earmark("evaluate", *arguments, "--out", tmp_path / "runs")
+    assert done.status == 2
+    assert message in done.err

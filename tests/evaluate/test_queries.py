@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+
+from earmark.audio.distort import active_power
+from earmark.errors import OptionError
+from earmark.evaluate.queries import RATE, Condition, Grid, Maker, from_clips, from_music
+
+GRID = Grid(snr_decibels=(None, 5.0), t60_seconds=(0.0, 0.4), seconds=(1.0, 3.0), effects=("none", "speed+4"))
+
+
+@pytest.fixture(scope="module")
+def recordings(music):
+    return [(path.stem, path) for path in music[:3]]
+
+
+@pytest.fixture(scope="module")
+def queries(recordings):
+    return from_music(recordings[:2], recordings[2:], GRID, count=3, seed=7)
+
+
+def test_every_condition_has_its_clips_of_known_and_of_unknown_music(queries, recordings):
+    assert len(queries) == 16 * 3 * 2
+    assert len({query.id for query in queries}) == len(queries)
+    assert {query.track for query in queries} == {recordings[0][0], recordings[1][0], None}
+
+
+def test_conditions_are_paired(queries):
+    places = {}
+    for query in queries:
+        places.setdefault((query.condition, query.seconds), []).append((query.path, query.start))
+    known = [place for (condition, _), place in places.items() if not condition.startswith("unknown")]
+    assert len(known) == 16
+    assert all(place == known[0] for place in known)
+
+
+def test_the_same_seed_draws_the_same_and_another_one_others(queries, recordings):
+    again = from_music(recordings[:2], recordings[2:], GRID, count=3, seed=7)
+    other = from_music(recordings[:2], recordings[2:], GRID, count=3, seed=8)
+    assert again == queries
+    assert [query.start for query in other] != [query.start for query in queries]
+    first, second = Maker()(queries[5]), Maker()(again[5])
+    np.testing.assert_array_equal(first[0], second[0])
+
+
+def test_a_clean_clip_is_the_music_at_its_place(queries):
+    query = next(one for one in queries if one.condition == "clean" and one.seconds == 3)
+    heard, rate = Maker()(query)
+    recording, own_rate = soundfile.read(query.path, dtype="float32")
+    piece = recording[round(query.start * own_rate) :][: 3 * own_rate]
+    assert (len(heard), rate) == (3 * RATE, RATE)
+    low = np.abs(np.fft.rfft(heard, 3 * RATE))[300:9_000]
+    expected = np.abs(np.fft.rfft(piece, 3 * own_rate))[300:9_000]
+    assert np.corrcoef(low, expected)[0, 1] > 0.999
+
+
+def test_every_distortion_leaves_a_clip_of_the_length_that_was_asked_for(queries):
+    maker = Maker()
+    for query in queries[:16]:
+        heard, _ = maker(query)
+        assert len(heard) == round(query.seconds * RATE)
+        assert np.isfinite(heard).all()
+        assert 0.2 < np.abs(heard).max() < 1
+
+
+@pytest.mark.parametrize("effect", ["mp3", "telephone", "compressed", "clipped", "tempo-4"])
+def test_effects_change_the_clip(recordings, effect):
+    plain, changed = from_music(recordings[:1], [], Grid((None,), (0.0,), (2.0,), ("none", effect)), count=1, seed=1)
+    maker = Maker()
+    assert np.abs(maker(plain)[0] - maker(changed)[0]).max() > 1e-3
+
+
+def test_recorded_noise_is_used_when_there_is_some(recordings, tmp_path):
+    tone = np.sin(2 * np.pi * 3_000 * np.arange(RATE) / RATE).astype(np.float32)
+    soundfile.write(tmp_path / "tone.wav", tone, RATE)
+    query = from_music(recordings[:1], [], Grid((-20.0,), (0.0,), (2.0,)), count=1, seed=1)[0]
+    heard, rate = Maker([tmp_path / "tone.wav"])(query)
+    spectrum = np.abs(np.fft.rfft(heard))
+    assert np.argmax(spectrum) / 2 == pytest.approx(3_000, abs=1)
+    assert active_power(heard, rate=rate) > 0
+
+
+def test_music_without_a_loud_place_is_refused(tmp_path):
+    soundfile.write(tmp_path / "silence.wav", np.zeros(10 * RATE, np.float32), RATE)
+    with pytest.raises(OptionError, match="no recording has"):
+        from_music([("silence", tmp_path / "silence.wav")], [], GRID, count=1, seed=1)
+
+
+def test_conditions_have_names_and_speeds():
+    assert str(Condition()) == "clean"
+    assert str(Condition(0.0, 0.5, "mp3")) == "mp3 t60=0.5 snr=0"
+    assert [Condition(effect=effect).speed for effect in ("none", "speed+4", "tempo-4")] == [1, 1.04, 0.96]
+    with pytest.raises(OptionError, match="effect 'flanger'; give one of none, mp3"):
+        Condition(effect="flanger")
+
+
+def test_clips_of_a_folder_are_read_with_their_table(tmp_path):
+    head = "clip_id,path,condition,seconds,track_id,start,speed\n"
+    rows = "n/1,n/1.wav,nrev5,2,a,3.5,1\nq/1,q/1.wav,negspeech,1,,,1\n"
+    (tmp_path / "queries.csv").write_text(head + rows)
+    known, unknown = from_clips(tmp_path)
+    assert (known.track, known.start, known.snr_decibels, known.path) == ("a", 3.5, 5.0, tmp_path / "n" / "1.wav")
+    assert (unknown.track, unknown.snr_decibels) == (None, None)
+    assert Maker()(known) == str(tmp_path / "n" / "1.wav")
+
+
+def test_a_folder_without_its_table_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="is not there"):
+        from_clips(tmp_path)
+    (tmp_path / "queries.csv").write_text("clip_id,path\n1,1.wav\n")
+    with pytest.raises(OptionError, match="cannot be understood"):
+        from_clips(tmp_path)
