@@ -40,3 +40,8 @@ def test_a_batch_is_as_its_clips_alone(recordings):
 def test_an_unknown_codec_is_refused(recordings):
     with pytest.raises(OptionError, match="codec='atrac'; give one of mp3"):
         through_codec(recordings[0], "atrac", rate=RATE)
+
+
+def test_a_bit_rate_that_a_codec_does_not_have_is_refused(recordings):
+    with pytest.raises(OptionError, match=r"opus at 10000000 bit/s and 8000 Hz: .*; give another bit rate"):
+        through_codec(recordings[0, :RATE], "opus", rate=RATE, bit_rate=10_000_000)

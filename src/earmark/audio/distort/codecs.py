@@ -74,22 +74,31 @@ def _coded(samples: Samples, codec: str, rate: int, bit_rate: int) -> Samples:
     settings = CODECS[codec]
     encoded_rate = next((known for known in settings.rates if known >= rate), settings.rates[-1])
     given = samples if encoded_rate == rate else soxr.resample(samples, rate, encoded_rate)
+    try:
+        encoded = _encoded(given, settings, encoded_rate, bit_rate)
+    except av.FFmpegError as error:
+        raise OptionError(
+            f"{codec} at {bit_rate} bit/s and {encoded_rate} Hz: {error}; give another bit rate"
+        ) from error
+    return load(encoded, rate=rate)[0]
+
+
+def _encoded(samples: Samples, settings: Codec, rate: int, bit_rate: int) -> bytes:
     spool = io.BytesIO()
     with av.open(spool, "w", format=settings.container) as container:
-        stream: Any = container.add_stream(settings.encoder, rate=encoded_rate, layout="mono")
-        if codec != "mulaw":
+        stream: Any = container.add_stream(settings.encoder, rate=rate, layout="mono")
+        if settings.encoder != "pcm_mulaw":  # which has but one
             stream.bit_rate = bit_rate
-        frame = av.AudioFrame.from_ndarray(_integers(given)[None], format="s16", layout="mono")
-        frame.sample_rate = encoded_rate
+        frame = av.AudioFrame.from_ndarray(_integers(samples)[None], format="s16", layout="mono")
+        frame.sample_rate = rate
         context = stream.codec_context
         converter = av.AudioResampler(
-            format=context.format, layout="mono", rate=encoded_rate, frame_size=context.frame_size or 1024
+            format=context.format, layout="mono", rate=rate, frame_size=context.frame_size or 1024
         )
         for part in [*converter.resample(frame), *converter.resample(None)]:
             container.mux(stream.encode(part))
         container.mux(stream.encode(None))
-    spool.seek(0)
-    return load(spool, rate=rate)[0]
+    return spool.getvalue()
 
 
 def _integers(samples: Samples) -> NDArray[np.int16]:
