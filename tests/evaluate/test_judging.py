@@ -37,7 +37,8 @@ def loops(tmp_path):
     sounds = {"a": np.tile(loop, 3), "b": np.concatenate([other[: 2 * RATE], loop, loop]), "c": other}
     for name, samples in sounds.items():
         soundfile.write(tmp_path / f"{name}.wav", samples, RATE, subtype="FLOAT")
-    return Sameness({name: tmp_path / f"{name}.wav" for name in sounds})
+    with Sameness({name: tmp_path / f"{name}.wav" for name in sounds}) as same_place:
+        yield same_place
 
 
 def test_another_round_of_a_loop_is_in_place(query, loops):

@@ -11,6 +11,7 @@ from earmark.evaluate.metrics import Calibration
 from earmark.evaluate.report import Report, Row
 
 CLEAN = "none"  # where clips without noise stand on the axis
+BESIDE = 0.08  # of a tick: how far lengths stand apart, so that their intervals can be seen
 
 
 def draw(report: Report, folder: Path) -> list[Path]:
@@ -39,14 +40,16 @@ def _hit_rates(panels: dict[str, list[Row]]) -> Any:
     ratios = {row.snr_decibels for rows in panels.values() for row in rows}
     ticks = [*sorted(ratio for ratio in ratios if ratio is not None), *([None] if None in ratios else [])]
     for axes, (name, rows) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
-        for seconds in sorted({row.seconds for row in rows}):
+        lengths = sorted({row.seconds for row in rows})
+        for number, seconds in enumerate(lengths):
             line = sorted(
                 (row for row in rows if row.seconds == seconds), key=lambda row: ticks.index(row.snr_decibels)
             )
             values = [100 * row.top1.value for row in line]
             low = [max(value - 100 * row.top1.interval[0], 0.0) for value, row in zip(values, line, strict=True)]
             high = [max(100 * row.top1.interval[1] - value, 0.0) for value, row in zip(values, line, strict=True)]
-            places = [ticks.index(row.snr_decibels) for row in line]
+            aside = BESIDE * (number - (len(lengths) - 1) / 2)
+            places = [ticks.index(row.snr_decibels) + aside for row in line]
             axes.errorbar(places, values, (low, high), marker="o", capsize=3, label=f"{seconds:g} s")
         axes.set_xticks(range(len(ticks)), [CLEAN if tick is None else f"{tick:g}" for tick in ticks])
         axes.set(title=name, xlabel="signal to noise, dB", ylabel="right answers, %", ylim=(-3, 103))

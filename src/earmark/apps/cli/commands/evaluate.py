@@ -67,7 +67,8 @@ def run(options: argparse.Namespace) -> int:
     material = from_clips(options) if options.clips else from_music(options)
     folder = running.run_folder(Path(options.out), material.name, material.parameters)
     replies, failed, cost = ask(output, material, options, folder)
-    outcomes = reports.outcomes_of(material.queries, replies, Sameness(material.known))
+    with Sameness(material.known) as same_place:
+        outcomes = reports.outcomes_of(material.queries, replies, same_place)
     report = reports.summarise(outcomes, parameters=material.parameters, cost=cost)
     show(output, report, folder)
     for path, reason in failed:
