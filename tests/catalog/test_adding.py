@@ -12,7 +12,8 @@ import pytest
 import soundfile
 
 import earmark
-from earmark.errors import CatalogReadOnly, OptionError
+from earmark.catalog.extracting import extract
+from earmark.errors import CatalogReadOnly, MediaError, OptionError
 
 
 @pytest.fixture
@@ -221,3 +222,9 @@ def test_a_reader_adds_nothing(known, pieces):
 def test_no_workers_are_refused(catalog, pieces):
     with pytest.raises(OptionError, match="workers=0; give 1 or more"):
         catalog.add(pieces, workers=0)
+
+
+def test_a_clip_longer_than_a_query_may_be_is_refused_while_it_is_read(pieces):
+    request = {"fingerprinter": "shazam", "preset": "{}", "query": True, "most_seconds": 2.0}
+    with pieces[0].open("rb") as file, pytest.raises(MediaError, match="too_long: longer than 2 s"):
+        extract(file, request, lambda seconds: None)

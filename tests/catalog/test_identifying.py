@@ -65,7 +65,7 @@ def with_noise(sound: np.ndarray, decibels: float, seed: int = 1) -> np.ndarray:
 @pytest.mark.parametrize("number", range(6))
 @pytest.mark.parametrize("start", [0.0, 7.321])
 def test_a_noisy_clip_is_found_where_it_is(shelf: Shelf, number: int, start: float) -> None:
-    best = shelf.ask(with_noise(cut(shelf.sounds[number], start, 5.0), 5.0))[0]
+    best = shelf.ask(with_noise(cut(shelf.sounds[number], start, 5.0), 10.0))[0]
     assert best.track == number
     assert (best.reference_start - best.query_start - start + 0.04) % LOOPS.get(number, 1e9) < 0.08
     assert (best.query_start, best.query_end) == pytest.approx((0.0, 5.0), abs=0.3)

@@ -29,6 +29,8 @@ Source = str | os.PathLike[str] | bytes | BinaryIO | tuple[Any, int]
 # 80 dB below full scale: just above the dither of 16-bit sound (-93 dB), and below any music.
 SILENCE_PEAK = 1e-4
 
+LONGEST_QUERY_SECONDS = 3 * 3600.0  # a long show; a day of silence is some kB to send and a minute to read
+
 _COPY_BYTES = 1 << 20
 _TELL_SECONDS = 60.0  # of audio: how often a child says how far it is
 _LARGEST_UPLOAD_BYTES = 4 << 30  # of a stream without a file behind it; it is copied to a temporary file first
@@ -67,7 +69,7 @@ def extract(file: BinaryIO, request: dict[str, Any], heard: Callable[[float], No
     from earmark.audio.decode import decode
 
     fingerprinter = _fingerprinter(request["fingerprinter"], request["preset"])
-    with decode(file, rate=fingerprinter.rate) as audio:
+    with decode(file, rate=fingerprinter.rate, max_seconds=request.get("most_seconds")) as audio:
         listening = _Listening(audio, fingerprinter.rate, heard)
         fingerprint = fingerprinter.extract(listening, query=request["query"])
         report = audio.report
@@ -113,8 +115,12 @@ class Extractors:
     def extract(self, file: BinaryIO, *, query: bool = False) -> Extracted:
         """Return what a child makes of an open file; raises MediaError."""
         with self._borrowed() as sandbox:
-            answer = sandbox.call(file, {**self._request, "query": query})
-        return msgspec.convert(answer, Extracted)
+            most = {"most_seconds": LONGEST_QUERY_SECONDS} if query else {}
+            answer = sandbox.call(file, {**self._request, "query": query, **most})
+        try:
+            return msgspec.convert(answer, Extracted)
+        except msgspec.ValidationError as error:  # whoever took over the child answers what he likes
+            raise MediaError("decoder_crashed", f"the decoder answered in another form ({error})") from error
 
     def close(self) -> None:
         """End all children, also those at work: their callers get a MediaError."""
