@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -62,6 +63,10 @@ def is_alive(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+def has_ended(process: int) -> bool:
+    return not is_alive(process)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
@@ -167,6 +172,8 @@ HOSTILE = {
     "unknown_code": framed({"error": ["MediaError", "no_such_code", "", 0.0]}),
     "unknown_kind": framed({"error": ["KeyboardInterrupt", "stop"]}),
     "error_of_text": framed({"error": "everything"}),
+    "seconds_without_end": framed({"seconds": float("inf")}),
+    "partial_without_end": framed({"error": ["MediaError", "too_long", "", float("nan")]}),
     "partial_in_words": framed({"error": ["MediaError", "too_long", "", "soon"]}),
 }
 
@@ -227,17 +234,57 @@ def test_nothing_is_left_open_by_children_that_crashed(sandbox: Any, file: Binar
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_the_child_ends_with_its_parent() -> None:
+def test_the_child_ends_with_its_parent_also_when_it_hangs() -> None:
     program = (
-        "import sys, tempfile, time; sys.path.insert(0, sys.argv[1])\n"
+        "import sys, tempfile; sys.path.insert(0, sys.argv[1])\n"
         "from earmark.audio.sandbox import Sandbox\n"
-        "sandbox = Sandbox('tests.audio.sandboxed:read')\n"
-        "print(sandbox.call(tempfile.TemporaryFile(), {})['process'], flush=True)\n"
-        "time.sleep(60)\n"
+        "sandbox, file = Sandbox('tests.audio.sandboxed:work'), tempfile.TemporaryFile()\n"
+        "sandbox.call(file, {'steps': 0, 'heard': 0})\n"
+        "print(sandbox._child._process.pid, flush=True)\n"
+        "sandbox.call(file, {'steps': int(sys.argv[2]), 'heard': 0}) and input()\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program, str(ROOT)], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        assert is_alive(child)
-        parent.send_signal(signal.SIGKILL)
-    assert wait_until(lambda: not is_alive(child))
+    for steps in (0, 600):  # waiting for a file, and at work on one
+        command = [sys.executable, "-c", program, str(ROOT), str(steps)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+            assert parent.stdout is not None
+            child = int(parent.stdout.readline())
+            time.sleep(0.3)
+            assert is_alive(child)
+            parent.send_signal(signal.SIGKILL)
+        assert wait_until(functools.partial(has_ended, child)), steps
+
+
+def test_a_module_beside_the_music_is_not_run(tmp_path: Path, file: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("contextlib", "msgspec", "numpy", "av", "earmark"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w').close()")
+    monkeypatch.setattr(sys, "path", [str(ROOT), *filter(None, sys.path)])
+    monkeypatch.chdir(tmp_path)
+    with Sandbox("tests.audio.sandboxed:read") as reader:
+        assert reader.call(file, {})["content"] == b"some sound"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_child_that_died_between_two_files_is_replaced(sandbox: Any, file: BinaryIO) -> None:
+    reader = sandbox("read")
+    first = reader.call(file, {})["process"]
+    os.kill(first, signal.SIGKILL)
+    assert wait_until(lambda: not is_alive(first))
+    assert reader.call(file, {})["process"] != first
+
+
+def test_a_closed_sandbox_starts_no_child(sandbox: Any, file: BinaryIO) -> None:
+    reader = sandbox("read")
+    reader.close()
+    assert code_and_detail(reader, file) == ("unreadable", "the sandbox was closed meanwhile; make another")
+
+
+def test_a_task_that_cannot_be_imported_says_why(sandbox: Any, file: BinaryIO) -> None:
+    assert "has no attribute 'no_such_task'" in code_and_detail(sandbox("no_such_task"), file)[1]
+
+
+def test_a_child_that_cannot_be_started_is_a_media_error(file: BinaryIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with Sandbox("tests.audio.sandboxed:read") as reader:
+        code, detail = code_and_detail(reader, file)
+    assert code == "decoder_crashed"
+    assert "No such file" in detail

@@ -12,7 +12,9 @@ A message is four bytes of length, little-endian, then msgpack. The child answer
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib
+import math
 import os
 import resource
 import signal
@@ -37,6 +39,7 @@ LARGEST_MESSAGE = 1 << 28  # bytes: a packed fingerprint of weeks
 _LENGTH = struct.Struct("<I")
 _FILES_OF_A_CHILD = 16
 _PROCESSOR_SECONDS = 3_600  # for one file: some days of audio
+_LONGEST_TEXT = 500  # characters of what the child says went wrong
 # What a broken connection or a message of another form raises here; one that is nested too deeply is a RecursionError.
 _BROKEN = (OSError, EOFError, ValueError, TypeError, LookupError, RecursionError, msgspec.MsgspecError)
 _ERRORS: dict[str, type[EarmarkError]] = {kind.__name__: kind for kind in (OptionError, SpecMismatch)}
@@ -64,6 +67,7 @@ class Sandbox:
         self._limits = limits or Limits()
         self._lock = threading.Lock()
         self._child: _Child | None = None
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +98,8 @@ class Sandbox:
         return _result(answer)
 
     def close(self) -> None:
-        """End the child, also in the middle of a call: its caller gets a MediaError."""
+        """End the child, also in the middle of a call: its caller gets a MediaError, as do later ones."""
+        self._closed = True
         child = self._child
         if child is not None:
             child.kill()
@@ -102,6 +107,10 @@ class Sandbox:
             self._drop()
 
     def _ready(self) -> _Child:
+        if self._closed:
+            raise MediaError("unreadable", "the sandbox was closed meanwhile; make another")
+        if self._child is not None and not self._child.is_alive():
+            self._drop()  # it ended between two files, as when memory ran out; the next file is not to blame
         if self._child is None:
             self._child = _Child(self._task, self._limits)
         return self._child
@@ -118,36 +127,50 @@ class _Child:
 
     def __init__(self, task: str, limits: Limits) -> None:
         self.asked = 0
-        self._socket, theirs = socket.socketpair()
+        try:
+            self._socket, theirs = socket.socketpair()
+        except OSError as error:
+            raise _not_started(error) from error
         with theirs:
-            # The import path goes along, so that a task can be found wherever its module was imported from.
+            # The import path goes along, so that a task can be found wherever its module was imported from; without
+            # -P, Python would look in the current folder first, where somebody's music may lie beside a module.
             arguments = [str(theirs.fileno()), task, str(limits.memory_bytes), os.pathsep.join(sys.path)]
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", "from earmark.audio.sandbox import serve; serve()", *arguments],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **_ONE_THREAD},
-                start_new_session=True,  # Ctrl-C is the parent's to decide on
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-c", "from earmark.audio.sandbox import serve; serve()", *arguments],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.PIPE,  # nothing is written to it: that it closes tells the child to end
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **_ONE_THREAD},
+                    start_new_session=True,  # Ctrl-C is the parent's to decide on
+                )
+            except OSError as error:
+                self._socket.close()
+                raise _not_started(error) from error
+
+    def is_alive(self) -> bool:
+        """Return whether the process runs still."""
+        return self._process.poll() is None
 
     def ask(self, file: BinaryIO, request: dict[str, Any], limits: Limits) -> Any:
         """Send a file and a request, and return the child's last message."""
         self.asked += 1
+        descriptor, framed = file.fileno(), _framed(request)  # what is wrong here is no fault of the child
         deadline = time.monotonic() + limits.least_seconds
         latest = time.monotonic() + limits.most_seconds
         began, heard = time.monotonic(), 0.0
         if self.asked == 1:
             deadline += limits.least_seconds  # the imports, on a machine that is busy
         try:
-            socket.send_fds(self._socket, [b"f"], [file.fileno()])
-            self._socket.sendall(_framed(request))
+            self._socket.settimeout(limits.least_seconds)
+            socket.send_fds(self._socket, [b"f"], [descriptor])
+            self._socket.sendall(framed)
             while True:
                 message = self._receive(min(deadline, latest))
                 if "seconds" not in message:
                     return message
-                heard = max(heard, float(message["seconds"]))
+                heard = max(heard, _finite(message["seconds"]))
                 deadline = max(deadline, began + limits.seconds_a_second * heard + limits.least_seconds)
         except TimeoutError:
             waited = time.monotonic() - began
@@ -159,7 +182,7 @@ class _Child:
 
     def kill(self) -> None:
         """End the process and whatever it started; a second call does nothing."""
-        if self._process.poll() is None:
+        if self.is_alive():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
@@ -168,6 +191,8 @@ class _Child:
         """Wait for the killed process and close the connection."""
         self._process.wait()
         self._socket.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def _receive(self, deadline: float) -> dict[str, Any]:
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size, deadline))
@@ -200,6 +225,16 @@ class _Child:
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
+def _not_started(error: OSError) -> MediaError:
+    return MediaError("decoder_crashed", f"no process for the decoder could be started ({error}); end some others")
+
+
+def _finite(seconds: Any) -> float:
+    if not math.isfinite(number := float(seconds)):
+        raise ValueError(f"{number} seconds")
+    return number
+
+
 def _framed(message: Any) -> bytes:
     body = msgspec.msgpack.encode(message)
     return _LENGTH.pack(len(body)) + body
@@ -212,12 +247,12 @@ def _result(message: dict[str, Any]) -> dict[str, Any]:
         return done
     error = message.get("error")
     match error:
-        case ["MediaError", str(code), str(detail), float(partial)] if code in MediaError.CODES:
-            raise MediaError(code, detail, partial)
+        case ["MediaError", str(code), str(detail), float(read)] if code in MediaError.CODES and math.isfinite(read):
+            raise MediaError(code, detail[:_LONGEST_TEXT], read)
         case [str(kind), str(text)] if kind in _ERRORS:
-            raise _ERRORS[kind](text)
+            raise _ERRORS[kind](text[:_LONGEST_TEXT])
         case ["other", str(text)]:
-            raise MediaError("unreadable", text)
+            raise MediaError("unreadable", text[:_LONGEST_TEXT])
     raise MediaError("decoder_crashed", "the decoder answered in another form")
 
 
@@ -226,8 +261,8 @@ def serve() -> None:
     descriptor, name, memory, path = sys.argv[1:5]
     sys.path[:] = path.split(os.pathsep)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    module, _, function = name.partition(":")
-    task: Task = getattr(importlib.import_module(module), function)
+    _end_with_the_parent()
+    task = _task(name)
     _limit(int(memory))
     with socket.socket(fileno=int(descriptor)) as connection:
         while True:
@@ -236,6 +271,32 @@ def serve() -> None:
                 return
             with os.fdopen(descriptors[0], "rb") as file:
                 connection.sendall(_framed(_outcome(task, file, connection)))
+
+
+def _end_with_the_parent() -> None:
+    """Have the kernel end this process when its standard input closes, which it does when the parent dies.
+
+    Between files the closed socket would do; this ends also a decoder that hangs. Elsewhere than on Linux, SIGIO ends
+    nothing, and a hanging decoder has its processor time to live.
+    """
+    if sys.platform == "linux":
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+        fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _task(name: str) -> Task:
+    """Return the function that `module:function` names, or one that says why it cannot be had."""
+    module, _, function = name.partition(":")
+    try:
+        task: Task = getattr(importlib.import_module(module), function)
+    except Exception as error:  # whatever a module that is broken raises
+        text = f"{name} cannot be imported ({type(error).__name__}: {error}); install earmark again"
+
+        def task(*_: object) -> dict[str, Any]:
+            raise ImportError(text)
+
+    return task
 
 
 def _outcome(task: Task, file: BinaryIO, connection: socket.socket) -> dict[str, Any]:
@@ -250,7 +311,7 @@ def _outcome(task: Task, file: BinaryIO, connection: socket.socket) -> dict[str,
     except MemoryError:
         return {"error": ["MediaError", "too_large", "it takes more memory than a file may", 0.0]}
     except Exception as error:  # what a decoder raises on damaged input has no end of kinds
-        return {"error": ["other", f"{type(error).__name__}: {error}"[:500]]}
+        return {"error": ["other", f"{type(error).__name__}: {error}"[:_LONGEST_TEXT]]}
 
 
 def _read_exactly(connection: socket.socket, count: int) -> bytes:
