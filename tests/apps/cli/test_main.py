@@ -15,7 +15,13 @@ from earmark.apps.cli.reference import reference
 from earmark.errors import CatalogLocked, MediaError, OptionError, SpecMismatch, TrackNotFound
 
 ROOT = Path(__file__).parent.parent.parent.parent
-EARMARK = [sys.executable, "-c", "import sys; from earmark.apps.cli import main; sys.exit(main())"]
+# Ctrl-C is as on a terminal, even where the tests themselves run in the background of a shell, which ignores it.
+EARMARK = [
+    sys.executable,
+    "-c",
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from earmark.apps.cli import main; sys.exit(main())",
+]
 
 
 def test_help_lists_every_command(earmark):
