@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from earmark.audio.decode import load
+from earmark.audio.distort import add_noise, coloured_noise, reverberate, room_response
 from earmark.types import Samples
 
 RATE = 16_000  # Hz; a phone's microphone hears more, and fingerprints use less
 HISTORY = RATE  # a second of music before the clip that the room still remembers
-LOWEST_HERTZ = 50.0  # below it noise is level, or most of its power would be where no microphone hears
+NOISE_SLOPE_DECIBELS = -3.0  # an octave: pink, as the noise of traffic, rooms and crowds nearly is
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,39 +61,17 @@ def cut_clips(paths: Sequence[Path], *, each: int, seed: int) -> Iterator[Clip]:
         condition, path = CONDITIONS[number // each], order[number % len(order)]
         length, recording = round(condition.seconds * RATE), recordings[path]
         start = int(draw.integers(HISTORY, len(recording) - length))
-        heard = distort(recording[start - HISTORY : start + length], condition, draw)[HISTORY:]
+        heard = as_heard(recording[start - HISTORY : start + length], condition, draw)
         yield Clip(path, start / RATE, condition, heard)
 
 
-def distort(samples: Samples, condition: Condition, draw: np.random.Generator) -> Samples:
-    """Return samples as they sound in a room and under noise."""
+def as_heard(samples: Samples, condition: Condition, draw: np.random.Generator) -> Samples:
+    """Return samples, which begin with `HISTORY`, as they sound in a room and under noise, without that history."""
+    clip = samples[HISTORY:]
     if condition.reverberation_seconds:
-        samples = reverberate(samples, condition.reverberation_seconds, draw)
+        response = room_response(condition.reverberation_seconds, rate=RATE, generator=draw)
+        clip = reverberate(samples, response, history=HISTORY)
     if condition.noise_decibels is not None:
-        noise = pink_noise(len(samples), draw)
-        ratio = np.mean(samples**2) / np.mean(noise**2) / 10 ** (condition.noise_decibels / 10)
-        samples = samples + np.float32(np.sqrt(ratio)) * noise
-    return samples
-
-
-def reverberate(samples: Samples, seconds: float, draw: np.random.Generator) -> Samples:
-    """Return samples in a room whose sound decays by 60 dB in `seconds`, its tail as strong as the direct sound.
-
-    The tail is exponentially decaying noise (Moorer, "About This Reverberation Business", 1979).
-    """
-    from scipy.signal import fftconvolve
-
-    time = np.arange(round(seconds * RATE)) / RATE
-    tail = draw.standard_normal(len(time)) * 10 ** (-3 * time / seconds)
-    response = tail / np.sqrt(np.sum(tail**2))
-    response[0] += 1.0
-    wet: Samples = fftconvolve(samples, response)[: len(samples)].astype(np.float32)
-    return wet
-
-
-def pink_noise(length: int, draw: np.random.Generator) -> Samples:
-    """Return noise whose power falls with frequency, as that of traffic, rooms and crowds does."""
-    spectrum = np.fft.rfft(draw.standard_normal(length))
-    hertz = np.fft.rfftfreq(length, 1 / RATE)
-    noise: Samples = np.fft.irfft(spectrum / np.sqrt(np.maximum(hertz, LOWEST_HERTZ)), length).astype(np.float32)
-    return noise
+        noise = coloured_noise(len(clip), rate=RATE, slope_decibels=NOISE_SLOPE_DECIBELS, generator=draw)
+        clip = add_noise(clip, noise, condition.noise_decibels, rate=RATE)
+    return clip
