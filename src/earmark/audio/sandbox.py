@@ -49,7 +49,9 @@ _ERRORS: dict[str, type[EarmarkError]] = {kind.__name__: kind for kind in (Optio
 class Limits:
     """What a child may take."""
 
-    memory_bytes: int = 2 << 30  # of address space, beyond what the libraries map
+    memory_bytes: int = (
+        1 << 30
+    )  # of address space, beyond what the libraries map; FFmpeg allocates what headers declare
     least_seconds: float = 10.0  # of wall time for a file
     seconds_a_second: float = 0.2  # of wall time for each second of audio heard, where that is more
     most_seconds: float = 3_600.0

@@ -6,6 +6,7 @@ import functools
 import io
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -107,6 +108,7 @@ class Extractors:
 
     def __init__(self, fingerprinter: str, preset: Mapping[str, Any]) -> None:
         self._request = {"fingerprinter": fingerprinter, "preset": msgspec.json.encode(dict(preset)).decode()}
+        self._maker = make_fingerprinter(fingerprinter, preset)
         self._idle: list[Sandbox] = []
         self._all: list[Sandbox] = []
         self._lock = Lock()
@@ -118,9 +120,12 @@ class Extractors:
             most = {"most_seconds": LONGEST_QUERY_SECONDS} if query else {}
             answer = sandbox.call(file, {**self._request, "query": query, **most})
         try:
-            return msgspec.convert(answer, Extracted)
-        except msgspec.ValidationError as error:  # whoever took over the child answers what he likes
+            extracted = msgspec.convert(answer, Extracted)
+            self._maker.unpack(extracted.packed)
+        except (msgspec.MsgspecError, ValueError, zlib.error, SpecMismatch) as error:
+            # Whoever took over the child answers what he likes.
             raise MediaError("decoder_crashed", f"the decoder answered in another form ({error})") from error
+        return extracted
 
     def close(self) -> None:
         """End all children, also those at work: their callers get a MediaError."""

@@ -30,6 +30,7 @@ PEAK_RULE = PeakRule(frames=3, bins=8)  # 52 ms, 57 Hz to each side
 PAIRED = np.uint32(1 << 10)
 BIN_MASK = np.uint32(PAIRED - 1)
 LANDMARK_BITS = 21
+LARGEST_BYTES = 1 << 26  # of an unpacked fingerprint: five days of audio
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,8 @@ class Shazam:
         spec, seconds, frames, peaks, body = msgspec.msgpack.decode(packed, type=tuple[str, float, int, int, bytes])
         self._check(Spec.parse(spec))
         size = frames + peaks + (3 * peaks + 7) // 8
+        if not 0 <= size <= LARGEST_BYTES:
+            raise ValueError(f"a fingerprint of {size} bytes")
         planes = np.frombuffer(zlib.decompressobj().decompress(body, size), np.uint8)
         high = np.unpackbits(planes[frames + peaks :], count=3 * peaks).reshape(peaks, 3).astype(np.uint32)
         shifted: Codes = (high << np.arange(8, 11, dtype=np.uint32)).sum(axis=1).astype(np.uint32)
