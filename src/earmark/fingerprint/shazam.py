@@ -30,6 +30,7 @@ PEAK_RULE = PeakRule(frames=3, bins=8)  # 52 ms, 57 Hz to each side
 PAIRED = np.uint32(1 << 10)
 BIN_MASK = np.uint32(PAIRED - 1)
 LANDMARK_BITS = 21
+ANCHORS_AT_ONCE = 4_096  # whose possible targets are looked at together
 LARGEST_BYTES = 1 << 26  # of an unpacked fingerprint: five days of audio
 
 
@@ -171,25 +172,30 @@ def landmarks(frames: Frames, bins: Codes, *, fan_out: int, zone: TargetZone = Z
     Each peak is the anchor of its first `fan_out` successors within the target zone (Wang 2003, §2.2).
     """
     signed = bins.astype(np.int32)
-    room = np.full(len(frames), fan_out, np.int32)
-    anchors, targets = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for ahead in range(1, len(frames)):
-        later = frames[ahead:] - frames[:-ahead]
-        if later.min() > zone.last_frames:
-            break
-        fits = (later >= zone.first_frames) & (later <= zone.last_frames) & (room[:-ahead] > 0)
-        fits &= np.abs(signed[ahead:] - signed[:-ahead]) <= zone.bins
-        anchor = np.flatnonzero(fits)
-        room[anchor] -= 1
-        anchors.append(anchor)
-        targets.append(anchor + ahead)
-    anchor, target = np.concatenate(anchors), np.concatenate(targets)
-    order = np.argsort(anchor, kind="stable")
-    anchor, target = anchor[order], target[order]
+    pairs = [_pairs(frames, signed, fan_out, zone, first) for first in range(0, len(frames), ANCHORS_AT_ONCE)]
+    nothing = np.zeros(0, np.int64)
+    anchor, target = (np.concatenate(column) for column in zip((nothing, nothing), *pairs, strict=True))
     apart = (signed[target] - signed[anchor] + 64).astype(np.uint32) >> 1
     wait = (frames[target] - frames[anchor]).astype(np.uint32)
     codes = (bins[anchor] >> 1) << 12 | apart << 6 | wait
     return frames[anchor], codes.astype(np.uint32, copy=False)
+
+
+def _pairs(
+    frames: Frames, bins: NDArray[np.int32], fan_out: int, zone: TargetZone, first: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (anchors, targets) as places among the peaks, for `ANCHORS_AT_ONCE` anchors from `first` on."""
+    anchors = np.arange(first, min(first + ANCHORS_AT_ONCE, len(frames)))
+    beyond = np.searchsorted(frames, frames[anchors] + zone.last_frames, side="right")
+    most = int((beyond - anchors).max())
+    targets = anchors[:, None] + np.arange(1, max(most, 1))
+    fits = targets < beyond[:, None]
+    targets = np.minimum(targets, len(frames) - 1)
+    fits &= frames[targets] - frames[anchors, None] >= zone.first_frames
+    fits &= np.abs(bins[targets] - bins[anchors, None]) <= zone.bins
+    fits &= np.cumsum(fits, axis=1, dtype=np.int32) <= fan_out
+    row, column = np.nonzero(fits)
+    return anchors[row], targets[row, column]
 
 
 def hertz(features: NDArray[np.generic]) -> NDArray[np.float64]:
