@@ -144,7 +144,7 @@ class _Child:
                     stdin=subprocess.PIPE,  # nothing is written to it: that it closes tells the child to end
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **_ONE_THREAD},
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **_ONE_THREAD, **_KEPT_MEMORY},
                     start_new_session=True,  # Ctrl-C is the parent's to decide on
                 )
             except OSError as error:
@@ -225,6 +225,8 @@ class _Child:
 
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+# Memory that is freed stays with the child (glibc): fetching it again for every file costs a third of a clip's time.
+_KEPT_MEMORY = dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(1 << 28))
 
 
 def _not_started(error: OSError) -> MediaError:
