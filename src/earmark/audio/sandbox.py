@@ -55,7 +55,7 @@ class Limits:
     least_seconds: float = 10.0  # of wall time for a file
     seconds_a_second: float = 0.2  # of wall time for each second of audio heard, where that is more
     most_seconds: float = 3_600.0
-    files: int = 200  # after which a child is replaced, should a decoder leak
+    files: int = 2_000  # after which a child is replaced, should a decoder leak (0.05 MB in 3,000 files as measured)
 
 
 class Sandbox:
