@@ -80,7 +80,7 @@ class Decoder:
     """Mono blocks of one file, and its report; `decode` makes one."""
 
     def __init__(self, source: Media, rate: int, max_seconds: float | None, stream: int) -> None:
-        self._source, self._rate, self._stream_number = source, rate, stream
+        self._rate, self._stream_number = rate, stream
         self._most = None if max_seconds is None else int(max_seconds * rate)
         self._opening = opened(source)
         self._given = self._damaged = self._replaced = self._received = 0
