@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,15 +46,20 @@ def power_chunks(blocks: Iterable[Samples], front_end: FrontEnd, *, frames: int)
 
     A frame that would reach beyond the end is dropped, except the first, which is padded with zeros.
     """
-    taper = np.hanning(front_end.window).astype(np.float32)
     for windows in segment_chunks(blocks, length=front_end.window, hop=front_end.hop, count=frames):
-        yield _power(windows, taper, front_end)
+        yield power(windows, front_end)
 
 
-def _power(windows: NDArray[np.float32], taper: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
+def power(windows: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
+    """Return the power spectra, shape (..., bins), of windows of samples, shape (..., window)."""
     from scipy import fft  # here, because whoever only compares fingerprints need not load it
 
-    spectrum = fft.rfft(windows * taper, axis=1)[:, front_end.low_bin : front_end.high_bin]
-    power: NDArray[np.float32] = spectrum.real**2
-    power += spectrum.imag**2
-    return power
+    spectrum = fft.rfft(windows * _taper(front_end.window), axis=-1)[..., front_end.low_bin : front_end.high_bin]
+    squared: NDArray[np.float32] = spectrum.real**2
+    squared += spectrum.imag**2
+    return squared
+
+
+@lru_cache(maxsize=4)
+def _taper(window: int) -> NDArray[np.float32]:
+    return np.hanning(window).astype(np.float32)

@@ -1,0 +1,24 @@
+"""The projection head that learned fingerprints share."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+SLICE_HIDDEN = 32  # Lai et al. 2015; NAFP and the attention encoder use it
+
+
+class DivideAndEncode(nn.Module):
+    """Features (b, n) cut into `dimensions` slices, each made into one number by a small network of its own.
+
+    Lai et al., CVPR 2015; as two grouped convolutions of kernel 1 over a sequence of length 1.
+    """
+
+    def __init__(self, features: int, dimensions: int) -> None:
+        super().__init__()
+        self.inner = nn.Conv1d(features, dimensions * SLICE_HIDDEN, 1, groups=dimensions)
+        self.outer = nn.Conv1d(dimensions * SLICE_HIDDEN, dimensions, 1, groups=dimensions)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (b, dimensions)."""
+        return self.outer(functional.elu(self.inner(features[:, :, None])))[:, :, 0]  # type: ignore[no-any-return]

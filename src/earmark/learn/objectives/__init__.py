@@ -1,0 +1,1 @@
+"""Losses that pull a segment and its distorted copy together and others apart."""

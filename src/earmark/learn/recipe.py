@@ -1,0 +1,115 @@
+"""Every number of a training run, read from TOML."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from earmark.audio.distort import Ranges
+from earmark.errors import OptionError
+from earmark.fingerprint.logmel import LogMel
+
+
+T = TypeVar("T")
+
+
+class Playing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What befalls music before the room, and a clip's edges."""
+
+    speed_share: float = 0.0  # of clips that play faster or slower
+    speed: float = 0.0  # by at most this much, to either side
+    overdriven_share: float = 0.0  # soft limiter, hard clipping or compression, a third each
+    cut_share: float = 0.0  # clips that begin or end inside the segment
+    cut: float = 0.0  # at most this share of the segment is missing
+    alone_share: float = 0.0  # clips as long as the segment, with silence in its margins
+    masked_share: float = 0.0  # segments with a hole and a stripe (SpecAugment, cutout)
+
+
+class Noises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which noise a clip meets; the shares are divided by their sum."""
+
+    ambience: float = 1.0
+    voices: float = 0.0
+    coloured: float = 0.0
+    most_voices: int = 6
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A training run: same recipe, same seed, same sounds, same network (up to the order of sums in threads)."""
+
+    name: str
+    encoder: str = "convolutional"
+    encoder_options: dict[str, Any] = {}
+    front_end: dict[str, Any] = {}  # of LogMel; what is left out keeps its default
+    ranges: dict[str, Any] = {}  # of earmark.audio.distort.Ranges
+    playing: Playing = Playing()
+    noises: Noises = Noises()
+    history_seconds: float = 1.0  # of music before a clip that a room still sounds of
+    batch: int = 256  # pairs, each of another track
+    steps: int = 8_000
+    temperature: float = 0.05  # NAFP's best
+    memory: int = 0  # anchors of earlier batches that serve as negatives
+    memory_alike: float = 0.7  # cosine above which a segment of the same track is a repetition
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    warm_up_steps: int = 200
+    decay_share: float = 0.3  # of the steps, at the end, over which the rate falls to nothing
+    validation_share: float = 0.04  # of the music, in whole groups, that is never learned from
+    seed: int = 1
+
+    @property
+    def log_mel(self) -> LogMel:
+        """The front end."""
+        return _made(LogMel, self.front_end, "front_end")
+
+    @property
+    def distortions(self) -> Ranges:
+        """What the channel does."""
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in self.ranges.items()}
+        return _made(Ranges, values, "ranges")
+
+    @property
+    def digest(self) -> str:
+        """Says whether two runs have the same recipe, apart from how long they go on."""
+        numbers = msgspec.to_builtins(self)
+        for name in ("name", "steps", "decay_share"):
+            del numbers[name]
+        return hashlib.blake2b(msgspec.json.encode(numbers), digest_size=6).hexdigest()
+
+
+def read_recipe(source: str | Path) -> Recipe:
+    """Return a recipe by the name of one that comes with earmark, or from a TOML file; raises OptionError."""
+    path = Path(source)
+    if path.suffix == ".toml":
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise OptionError(f"{path}: {error.strerror}; give a recipe's file, or one of {', '.join(names())}") from error
+    elif str(source) in names():
+        text = resources.files(__package__).joinpath("recipes", f"{source}.toml").read_text(encoding="utf-8")
+    else:
+        raise OptionError(f"recipe {str(source)!r} is not known: choose one of {', '.join(names())}, or a .toml file")
+    try:
+        recipe = msgspec.toml.decode(text, type=Recipe)
+    except msgspec.MsgspecError as error:
+        raise OptionError(f"{source} is no recipe: {error}") from error
+    if min(recipe.batch, recipe.steps) < 2:
+        raise OptionError(f"batch={recipe.batch}, steps={recipe.steps} in {source}; give 2 or more of each")
+    return recipe
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the recipes that come with earmark."""
+    folder = resources.files(__package__).joinpath("recipes")
+    return tuple(sorted(one.name.removesuffix(".toml") for one in folder.iterdir() if one.name.endswith(".toml")))
+
+
+def _made(kind: type[T], values: dict[str, Any], table: str) -> T:
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise OptionError(f"[{table}] of the recipe: {error}; correct it") from error
