@@ -1,12 +1,11 @@
 """Learning fingerprints: the only room that imports torch (extra "train").
 
-    recipe      every number of a training run, read from TOML; recipes/ holds those that come with earmark
-    sounds      music, noise and speech, decoded once to 16 bits and mapped from disk
-    happenings  what befalls a clip before the room: speed, an overdriven or compressing player, a cut edge
-    batches     pairs of a clean segment and the same one as it arrives; batch k of a seed is always the same
-    encoders/   networks from a log-mel segment to a vector
-    objectives/ losses
-    training    the loop: resumable, with progress, validation and logs
-    export      a trained network as ONNX, for use without torch
-    tensors     distortions and front end on torch tensors, for a GPU
+recipe      every number of a training run, read from TOML; recipes/ holds those that come with earmark
+sounds      music, noise and speech, decoded once to 16 bits and mapped from disk
+batches     pairs of a clean segment and the same one as it arrives; batch k of a seed is always the same
+encoders/   networks from a log-mel segment to a vector
+objectives/ losses
+training    the loop: resumable, with progress, validation and logs
+export      a trained network as ONNX, for use without torch
+tensors     distortions and front end on torch tensors, for a GPU
 """

@@ -21,9 +21,9 @@ from earmark.audio.distort import (
     compress,
     distort,
     draw,
-    mask_spectrograms,
     saturate,
 )
+from earmark.audio.distort.masking import draw_holes
 from earmark.audio.distort.timing import change_speed
 from earmark.errors import OptionError
 from earmark.fingerprint.logmel import Spectrogram, log_mel_segments, normalised
@@ -31,6 +31,7 @@ from earmark.learn.recipe import Recipe
 from earmark.learn.sounds import Sounds
 from earmark.types import Samples
 
+DISTORTION, MASKING = 1, 2  # added to the seed: independent draws
 ATTEMPTS = 8  # to find a place that is not silent
 QUIETEST = 10 ** (-50 / 20)  # root mean square under which a place counts as silent
 SATURATION_DECIBELS = (3.0, 20.0)
@@ -61,6 +62,7 @@ class Raw:
     noise: Samples  # (b, n)
     draws: Draws
     heard: NDArray[np.bool_]  # (b, n): which samples the clip has
+    holes: NDArray[np.bool_]  # (b, bands, frames): what of its spectrogram is hidden
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,13 +101,15 @@ class Batches:
         """Return batch `number`, distorted and analysed by the CPU."""
         raw = self.raw(number)
         arrived = distort(raw.music, raw.noise, raw.draws, self.channel) * raw.heard
-        return Pairs(raw.tracks, raw.places, self._seen(raw.anchors), self._masked(self._seen(arrived), number))
+        positives = self._seen(arrived)
+        positives = np.where(raw.holes, positives.min(axis=(1, 2), keepdims=True), positives)
+        return Pairs(raw.tracks, raw.places, self._seen(raw.anchors), positives)
 
     def raw(self, number: int) -> Raw:
         """Return batch `number` before the room."""
         chooser = np.random.default_rng([self._seed, number])
         tracks = self._tracks(chooser)
-        generators = clip_generators(self._seed + 1, [number * self.size + row for row in range(self.size)])
+        generators = self._generators(number, DISTORTION)
         samples, history = self._shape.segment_samples, self.channel.history
         places = np.empty(self.size, np.int64)
         anchors, noise = np.empty((2, self.size, samples), np.float32)
@@ -117,7 +121,7 @@ class Batches:
             noise[row] = self._noise(samples, generator)
             self._cut(heard[row], generator)
         draws = draw(self._ranges, self.channel, generators)
-        return Raw(tracks, places, anchors, music, noise, draws, heard)
+        return Raw(tracks, places, anchors, music, noise, draws, heard, self._holes(number))
 
     def _tracks(self, chooser: np.random.Generator) -> NDArray[np.int64]:
         """Draw different tracks, long ones somewhat more often: by the root of their length."""
@@ -148,11 +152,13 @@ class Batches:
             faster = change_speed(music.piece(track, begin, int(length * speed) + 2), speed)
             sound = np.zeros(length, np.float32)
             sound[: len(faster)] = faster[:length]
-        return self._overdriven(sound, chance[2] / playing.overdriven_share, chance[3]) if (
-            chance[2] < playing.overdriven_share
-        ) else sound
+        if chance[2] < playing.overdriven_share:
+            return self._overdriven(sound, chance[2] / playing.overdriven_share, chance[3])
+        return sound
 
     def _overdriven(self, sound: Samples, kind: float, amount: float) -> Samples:
+        """Return sound as bad equipment gives it; `kind` and `amount` are drawn evenly from 0 to 1."""
+
         def between(limits: tuple[float, float]) -> float:
             return limits[0] + (limits[1] - limits[0]) * amount
 
@@ -190,16 +196,17 @@ class Batches:
     def _seen(self, samples: Samples) -> Spectrogram:
         return normalised(log_mel_segments(samples, self._shape), self._shape)
 
-    def _masked(self, segments: Spectrogram, number: int) -> Spectrogram:
-        share = self._recipe.playing.masked_share
-        if not share:
-            return segments
-        generators = clip_generators(self._seed + 2, [number * self.size + row for row in range(self.size)])
-        chosen = np.array([generator.random() < share for generator in generators])
-        segments[chosen] = mask_spectrograms(
-            segments[chosen], [one for one, wanted in zip(generators, chosen, strict=True) if wanted]
-        )
-        return segments
+    def _holes(self, number: int) -> NDArray[np.bool_]:
+        share, (bands, frames) = self._recipe.playing.masked_share, (self._shape.bands, self._shape.segment_frames)
+        holes = np.zeros((self.size, bands, frames), bool)
+        for row, generator in enumerate(self._generators(number, MASKING) if share else ()):
+            if generator.random() < share:
+                holes[row] = draw_holes(bands, frames, generator)
+        return holes
+
+    def _generators(self, number: int, use: int) -> list[np.random.Generator]:
+        """Return a generator for each pair of a batch."""
+        return clip_generators(self._seed + use, range(number * self.size, (number + 1) * self.size))
 
 
 def _stretch(sounds: Sounds, length: int, generator: np.random.Generator) -> Samples:

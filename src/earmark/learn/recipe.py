@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,6 @@ import msgspec
 from earmark.audio.distort import Ranges
 from earmark.errors import OptionError
 from earmark.fingerprint.logmel import LogMel
-
 
 T = TypeVar("T")
 
@@ -38,6 +38,13 @@ class Noises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most_voices: int = 6
 
 
+class Rooms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which rooms are made, where none are given."""
+
+    count: int = 300
+    t60_seconds: tuple[float, float] = (0.1, 0.8)  # reverberation times, drawn evenly
+
+
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A training run: same recipe, same seed, same sounds, same network (up to the order of sums in threads)."""
 
@@ -48,6 +55,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ranges: dict[str, Any] = {}  # of earmark.audio.distort.Ranges
     playing: Playing = Playing()
     noises: Noises = Noises()
+    rooms: Rooms = Rooms()
     history_seconds: float = 1.0  # of music before a clip that a room still sounds of
     batch: int = 256  # pairs, each of another track
     steps: int = 8_000
@@ -64,42 +72,44 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def log_mel(self) -> LogMel:
         """The front end."""
-        return _made(LogMel, self.front_end, "front_end")
+        return _converted(LogMel, self.front_end, "front_end")
 
     @property
     def distortions(self) -> Ranges:
         """What the channel does."""
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in self.ranges.items()}
-        return _made(Ranges, values, "ranges")
+        return _converted(Ranges, self.ranges, "ranges")
 
     @property
     def digest(self) -> str:
-        """Says whether two runs have the same recipe, apart from how long they go on."""
+        """Says whether two runs learn alike, apart from how long they go on, and from which sounds and rooms."""
         numbers = msgspec.to_builtins(self)
-        for name in ("name", "steps", "decay_share"):
+        for name in ("name", "steps", "decay_share", "rooms"):
             del numbers[name]
         return hashlib.blake2b(msgspec.json.encode(numbers), digest_size=6).hexdigest()
 
 
 def read_recipe(source: str | Path) -> Recipe:
     """Return a recipe by the name of one that comes with earmark, or from a TOML file; raises OptionError."""
-    path = Path(source)
-    if path.suffix == ".toml":
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise OptionError(f"{path}: {error.strerror}; give a recipe's file, or one of {', '.join(names())}") from error
-    elif str(source) in names():
-        text = resources.files(__package__).joinpath("recipes", f"{source}.toml").read_text(encoding="utf-8")
-    else:
-        raise OptionError(f"recipe {str(source)!r} is not known: choose one of {', '.join(names())}, or a .toml file")
     try:
-        recipe = msgspec.toml.decode(text, type=Recipe)
-    except msgspec.MsgspecError as error:
-        raise OptionError(f"{source} is no recipe: {error}") from error
+        recipe = msgspec.toml.decode(_text(source), type=Recipe)
+        recipe.log_mel, recipe.distortions  # noqa: B018 - to find now what is wrong with them
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise OptionError(f"{source} is no recipe: {error}; correct it") from error
     if min(recipe.batch, recipe.steps) < 2:
         raise OptionError(f"batch={recipe.batch}, steps={recipe.steps} in {source}; give 2 or more of each")
     return recipe
+
+
+def _text(source: str | Path) -> str:
+    path, known = Path(source), ", ".join(names())
+    if str(source) in names():
+        return resources.files(__package__).joinpath("recipes", f"{source}.toml").read_text(encoding="utf-8")
+    if path.suffix != ".toml":
+        raise OptionError(f"recipe {str(source)!r} is not known: choose one of {known}, or a .toml file")
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise OptionError(f"{path}: {error.strerror}; give a recipe's file, or one of {known}") from error
 
 
 def names() -> tuple[str, ...]:
@@ -108,8 +118,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(one.name.removesuffix(".toml") for one in folder.iterdir() if one.name.endswith(".toml")))
 
 
-def _made(kind: type[T], values: dict[str, Any], table: str) -> T:
+def _converted(kind: type[T], values: dict[str, Any], table: str) -> T:
+    unknown = set(values) - {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if unknown:
+        raise OptionError(f"[{table}] of the recipe has no {', '.join(sorted(unknown))}; correct it")
     try:
-        return kind(**values)
-    except TypeError as error:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
         raise OptionError(f"[{table}] of the recipe: {error}; correct it") from error

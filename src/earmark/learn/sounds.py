@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing import get_context
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio.decode import load
+from earmark.audio.media import open_regular
+from earmark.audio.sandbox import Sandbox
 from earmark.errors import MediaError, OptionError
 from earmark.types import Samples
 
@@ -70,7 +72,7 @@ class Sounds:
         """Return samples of a recording that begins anew at its end."""
         begin, size = int(self.starts[number]), int(self.lengths[number])
         places = begin + (start + np.arange(length)) % size
-        return self.samples[places].astype(np.float32) / FULL_SCALE
+        return self.samples[places].astype(np.float32) / np.float32(FULL_SCALE)
 
     def only(self, wanted: Sequence[str]) -> Sounds:
         """Return the recordings of these paths; the samples are shared."""
@@ -126,8 +128,7 @@ def _decode_all(
             if isinstance(found, str):
                 contents.failed.append((str(path), found))
             else:
-                file.write(found.tobytes())
-                contents.lengths.append(len(found))
+                contents.lengths.append(file.write(found) // np.dtype(np.int16).itemsize)
                 contents.names.append(str(path))
             if progress is not None:
                 progress(done, len(paths))
@@ -139,11 +140,14 @@ def _decode_all(
     part.replace(described)
 
 
-def _decoded(paths: Sequence[Path], rate: int) -> Iterator[tuple[Path, NDArray[np.int16] | str]]:
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+def _decoded(paths: Sequence[Path], rate: int) -> Iterator[tuple[Path, bytes | str]]:
+    """Yield each file's samples, or why there are none, in order; files are opened in child processes."""
+    with ExitStack() as stack:
+        children = [stack.enter_context(Sandbox(f"{__name__}:read_samples")) for _ in range(os.cpu_count() or 1)]
+        threads = stack.enter_context(ThreadPoolExecutor(len(children)))
         waiting = []
-        for path in paths:
-            waiting.append((path, pool.submit(_one, path, rate)))
+        for path, child in zip(paths, cycle(children)):
+            waiting.append((path, threads.submit(_one, path, rate, child)))
             if len(waiting) > FILES_AHEAD:
                 first, future = waiting.pop(0)
                 yield first, future.result()
@@ -151,14 +155,27 @@ def _decoded(paths: Sequence[Path], rate: int) -> Iterator[tuple[Path, NDArray[n
             yield path, future.result()
 
 
-def _one(path: Path, rate: int) -> NDArray[np.int16] | str:
+def _one(path: Path, rate: int, child: Sandbox) -> bytes | str:
     try:
-        samples, _ = load(path, rate=rate)
-    except MediaError as error:
+        with open_regular(path) as file:
+            samples: bytes = child.call(file, {"rate": rate})["samples"]
+    except (MediaError, OSError) as error:
         return str(error)
-    if len(samples) < SHORTEST_SECONDS * rate:
-        return f"{len(samples) / rate:.2f} s: too short"
-    return np.rint(np.clip(samples, -1, 1) * FULL_SCALE).astype(np.int16)
+    seconds = len(samples) / (np.dtype(np.int16).itemsize * rate)
+    return samples if seconds >= SHORTEST_SECONDS else f"{seconds:.2f} s: too short"
+
+
+def read_samples(file: BinaryIO, request: dict[str, Any], heard: Callable[[float], None]) -> dict[str, Any]:
+    """Decode a file to its end, as 16 bits a sample; runs in the child."""
+    from earmark.audio.decode import decode
+
+    parts, samples = [], 0
+    with decode(file, rate=request["rate"]) as audio:
+        for block in audio:
+            parts.append(np.rint(np.clip(block, -1, 1) * FULL_SCALE).astype(np.int16).tobytes())
+            samples += len(block)
+            heard(samples / request["rate"])
+    return {"samples": b"".join(parts)}
 
 
 def _identity(path: Path) -> list[str | int]:

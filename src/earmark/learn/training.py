@@ -174,9 +174,7 @@ class Run:
             vectors: Tensor = self._encoder(segments)
         anchors, positives = vectors.float().chunk(2)
         others, allowed = self._memory.recall(anchors, tracks)
-        loss = contrastive_loss(
-            anchors, positives, temperature=self.recipe.temperature, others=others, allowed=allowed
-        )
+        loss = contrastive_loss(anchors, positives, temperature=self.recipe.temperature, others=others, allowed=allowed)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._encoder.parameters(), LARGEST_GRADIENT)

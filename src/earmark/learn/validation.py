@@ -60,5 +60,3 @@ def _encoded(encoder: nn.Module, segments: Spectrogram, device: torch.device) ->
             part = torch.from_numpy(segments[first : first + SEGMENTS_AT_ONCE, None]).to(device)
             vectors.append(encoder(part.contiguous(memory_format=torch.channels_last)).float())
     return torch.cat(vectors)
-
-

@@ -75,7 +75,7 @@ def transform_length(samples: int, *, rate: int) -> int:
 
 def curve_amplitudes(curve: Curve, *, rate: int, length: int) -> NDArray[np.float32]:
     """Return a curve as factors for the bins of a real transform, shape (..., length // 2 + 1)."""
-    amplitudes: NDArray[np.float32] = curve @ _bins(rate, length)
+    amplitudes: NDArray[np.float32] = curve @ curve_bins(rate, length)
     amplitudes *= np.float32(np.log(10) / 20)
     return np.exp(amplitudes, out=amplitudes)
 
@@ -102,7 +102,7 @@ def _interpolation(points: int) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=8)
-def _bins(rate: int, length: int) -> NDArray[np.float32]:
+def curve_bins(rate: int, length: int) -> NDArray[np.float32]:
     """Return the matrix that takes a curve to the bins of a transform, linearly in the logarithm of frequency."""
     hertz = np.log(np.maximum(fft.rfftfreq(length, 1 / rate), LOWEST_HERTZ))
     points = np.log(curve_hertz(rate))

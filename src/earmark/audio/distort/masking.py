@@ -22,11 +22,16 @@ def mask_spectrograms(
     if isinstance(generators, np.random.Generator):
         generators = [generators]
     for one, generator in zip(masked.reshape(-1, *masked.shape[-2:]), generators, strict=True):
-        bands, frames = one.shape
-        silence = one.min()
-        one[_stretch(bands, BANDS_SHARE, generator)] = silence
-        one[_stretch(bands, HOLE_SHARE, generator), _stretch(frames, HOLE_SHARE, generator)] = silence
+        one[draw_holes(*one.shape, generator)] = one.min()
     return masked
+
+
+def draw_holes(bands: int, frames: int, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Return where a spectrogram loses a stripe of bands and a hole, shape (bands, frames)."""
+    holes = np.zeros((bands, frames), bool)
+    holes[_stretch(bands, BANDS_SHARE, generator)] = True
+    holes[_stretch(bands, HOLE_SHARE, generator), _stretch(frames, HOLE_SHARE, generator)] = True
+    return holes
 
 
 def _stretch(length: int, share: tuple[float, float], generator: np.random.Generator) -> slice:

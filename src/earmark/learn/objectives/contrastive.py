@@ -8,7 +8,12 @@ from torch.nn import functional
 
 
 def contrastive_loss(
-    anchors: Tensor, positives: Tensor, *, temperature: float, others: Tensor | None = None, allowed: Tensor | None = None
+    anchors: Tensor,
+    positives: Tensor,
+    *,
+    temperature: float,
+    others: Tensor | None = None,
+    allowed: Tensor | None = None,
 ) -> Tensor:
     """Return the mean loss of telling each vector's partner from all other vectors.
 
