@@ -42,11 +42,11 @@ SLOPE_DECIBELS = (-6.0, 1.0)  # of coloured noise: from brown to slightly bright
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
-    """The sounds that batches are made of, all at the recipe's rate."""
+    """The sounds that batches are made of, all at the recipe's rate; noise that is not there is made by code."""
 
     music: Sounds
-    ambience: Sounds
-    voices: Sounds
+    ambience: Sounds | None
+    voices: Sounds | None
     rooms: tuple[Samples, ...]  # aligned responses
     microphones: tuple[Samples, ...]
 
@@ -169,14 +169,14 @@ class Batches:
         return compress(sound, between(COMPRESSION_RATIO), rate=self._shape.rate)
 
     def _noise(self, length: int, generator: np.random.Generator) -> Samples:
-        noises, material = self._recipe.noises, self._material
-        shares = np.cumsum([noises.ambience, noises.voices, noises.coloured])
+        noises, ambience, voices = self._recipe.noises, self._material.ambience, self._material.voices
+        shares = np.cumsum([noises.ambience * bool(ambience), noises.voices * bool(voices), noises.coloured])
         chance = generator.random() * shares[-1]
-        if chance < shares[0]:
-            return _stretch(material.ambience, length, generator)
-        if chance < shares[1]:
-            voices = int(generator.integers(1, noises.most_voices + 1))
-            return np.asarray(sum(_stretch(material.voices, length, generator) for _ in range(voices)), np.float32)
+        if ambience and chance < shares[0]:
+            return _stretch(ambience, length, generator)
+        if voices and chance < shares[1]:
+            count = int(generator.integers(1, noises.most_voices + 1))
+            return np.asarray(sum(_stretch(voices, length, generator) for _ in range(count)), np.float32)
         slope = generator.uniform(*SLOPE_DECIBELS)
         return coloured_noise(length, rate=self._shape.rate, slope_decibels=slope, generator=generator)
 

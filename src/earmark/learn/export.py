@@ -24,8 +24,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from earmark.errors import OptionError
 from earmark.fingerprint.logmel import LogMel, Spectrogram
+from earmark.learn.checkpoint import read_checkpoint
 from earmark.learn.encoders import make_encoder
 from earmark.learn.recipe import Recipe
 
@@ -46,35 +46,30 @@ class Trained:
     recipe: Recipe
     digest: str  # of the recipe it was made by
     step: int
-    hit_rate: float | None  # of the last validation
 
 
-def read_checkpoint(path: Path, *, averaged: bool = True) -> Trained:
+def read_trained(path: Path, *, averaged: bool = True) -> Trained:
     """Return the encoder of a checkpoint, its weights averaged over the last steps or as they are.
 
     Raises OptionError when the file is no checkpoint.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        weights = dict(state["average"] if averaged else state["encoder"])
-        recipe = msgspec.json.decode(state["recipe"], type=Recipe)
-        trained = Trained(_encoder(recipe), recipe, state["digest"], state["step"], state["hit_rate"])
-    except FileNotFoundError:
-        raise OptionError(f"{path} is not there; train first, or give the checkpoint of another run") from None
-    except (RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
-        raise OptionError(f"{path} is no checkpoint of earmark's ({error}); give a run's checkpoint.pt") from error
+    state = read_checkpoint(path)
+    recipe = msgspec.json.decode(state["recipe"], type=Recipe)
+    shape = recipe.log_mel
+    encoder = make_encoder(recipe.encoder, bands=shape.bands, frames=shape.segment_frames, **recipe.encoder_options)
+    weights = state["encoder"]
     if averaged:
-        weights.pop("n_averaged")
-        weights = {name.removeprefix(AVERAGED): value for name, value in weights.items()}
-    trained.encoder.load_state_dict(weights)
-    return trained
+        kept = {name: value for name, value in state["average"].items() if name.startswith(AVERAGED)}
+        weights = {name.removeprefix(AVERAGED): value for name, value in kept.items()}
+    encoder.load_state_dict(weights)
+    return Trained(encoder.eval(), recipe, state["digest"], state["step"])
 
 
 def export_onnx(trained: Trained, target: Path, *, licence: str = "") -> None:
     """Write an encoder as ONNX in float32; `licence` is the weights', an SPDX expression."""
     shape = trained.recipe.log_mel
     example = torch.zeros(2, 1, shape.bands, shape.segment_frames)
-    encoder = trained.encoder.eval()
+    encoder = trained.encoder
     with _quiet():
         program = torch.onnx.export(
             encoder,
@@ -134,11 +129,6 @@ def metadata(path: Path) -> dict[str, str]:
     float32 weights), `licence`, `precision`.
     """
     return {one.key: one.value for one in onnx.load(path).metadata_props}
-
-
-def _encoder(recipe: Recipe) -> nn.Module:
-    shape = recipe.log_mel
-    return make_encoder(recipe.encoder, bands=shape.bands, frames=shape.segment_frames, **recipe.encoder_options)
 
 
 def _said(trained: Trained, shape: LogMel, dimensions: int, licence: str) -> dict[str, str]:

@@ -63,3 +63,13 @@ class Memory:
         if self._vectors is not None and self._tracks is not None:
             kept, tracks = torch.cat([kept, self._vectors]), torch.cat([tracks, self._tracks])
         self._vectors, self._tracks = kept[: self._size], tracks[: self._size]
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what a checkpoint keeps."""
+        if self._vectors is None or self._tracks is None:
+            return {}
+        return {"vectors": self._vectors, "tracks": self._tracks}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take up what `state` returned."""
+        self._vectors, self._tracks = state.get("vectors"), state.get("tracks")
