@@ -1,4 +1,4 @@
-"""What every index does, whichever it is: the oracle is a plain search through all postings."""
+"""What every index of codes does, whichever it is: the oracle is a plain search through all postings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.index import NAMES, load, make
+from earmark.errors import OptionError
+from earmark.index import CODE_NAMES, VECTOR_NAMES, load, make
 from earmark.index.protocol import Index
 from earmark.types import Hits
 
@@ -43,7 +44,7 @@ def filled(name: str, recordings: Recordings, index: Index | None = None) -> Ind
     return index
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=CODE_NAMES)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -103,11 +104,30 @@ def test_a_recording_without_keys_is_no_trouble(name: str, recordings: Recording
     assert rows(index.search(*query)) == oracle(recordings, query)
 
 
+def test_vectors_are_refused(name: str, recordings: Recordings) -> None:
+    index, frames = filled(name, recordings), np.arange(3, dtype=np.int32)
+    for vectors in (np.zeros((3, 128), np.int8), np.zeros((3, 128), np.float32), np.zeros(3, np.float32)):
+        with pytest.raises(OptionError, match="holds no codes"):
+            index.add(99, frames, vectors)
+        with pytest.raises(OptionError, match="holds no codes"):
+            index.search(frames, vectors)
+
+
+def test_a_name_that_stands_for_no_index_is_refused_with_those_that_do() -> None:
+    with pytest.raises(OptionError, match=f"{CODE_NAMES[0]}.*{VECTOR_NAMES[0]}"):
+        make("kd-tree")
+
+
+def test_however_many_are_asked_all_places_of_a_code_are_returned(name: str, recordings: Recordings) -> None:
+    query = recording(77)
+    assert rows(filled(name, recordings).search(*query, nearest=1)) == oracle(recordings, query)
+
+
 @settings(max_examples=25)
 @given(st.lists(st.sampled_from(["add", "remove", "reload"]), max_size=12), st.integers(0, 1_000))
 def test_any_order_of_changes_gives_what_a_plain_search_gives(steps: Iterable[str], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    for name in NAMES:
+    for name in CODE_NAMES:
         index, known, number = make(name), {}, 0
         for step in steps:
             if step == "add":

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from earmark.errors import OptionError
 from earmark.index.protocol import Index
 
-NAMES = ("postings",)
+CODE_NAMES = ("postings",)  # indexes of codes
+VECTOR_NAMES = ("linear",)  # indexes of vectors
+NAMES = CODE_NAMES + VECTOR_NAMES
 
 
 def make(name: str) -> Index:
@@ -28,4 +30,8 @@ def _kind(name: str) -> type[Index]:
         from earmark.index.postings import Postings
 
         return Postings
+    if name == "linear":
+        from earmark.index.linear import Linear
+
+        return Linear
     raise OptionError(f"index {name!r} is not known: choose one of {', '.join(NAMES)}")

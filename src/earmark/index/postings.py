@@ -22,6 +22,8 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.errors import OptionError
+from earmark.index.protocol import NEAREST
 from earmark.types import Frames, Hits
 
 KEY_BITS = 21  # a landmark of fingerprint/shazam.py; other keys are folded to it by a hash
@@ -133,9 +135,10 @@ class Postings:
         self._seal()
         self._removed |= frozenset(tracks) & {int(number) for part in self._segments for number in part.tracks}
 
-    def search(self, frames: Frames, keys: NDArray[Any], *, hits: int = HITS) -> Hits:
+    def search(self, frames: Frames, keys: NDArray[Any], *, nearest: int = NEAREST, hits: int = HITS) -> Hits:
         """Return where a query's keys stand in the references: at most `hits` places, those of rarer keys first.
 
+        All places of a key are equally near to it, so that `nearest` has no say: all are returned, or none.
         A hit's score is the same for all hits of a key: ln(1 + 255 / postings of the key), so rare keys say more.
         """
         self._seal()
@@ -233,7 +236,15 @@ def _no_hits() -> Hits:
 
 
 def _fold(keys: NDArray[Any]) -> NDArray[np.int64]:
-    """Return keys below `KEYS`: as they are when they fit, else hashed (Knuth's multiplicative method)."""
+    """Return keys below `KEYS`: as they are when they fit, else hashed (Knuth's multiplicative method).
+
+    Raises OptionError when they are vectors.
+    """
+    if keys.ndim != 1 or keys.dtype.kind not in "ui":
+        raise OptionError(
+            f"an array of {keys.dtype} and shape {keys.shape} holds no codes: give (n,) integers, or use an index of "
+            "vectors"
+        )
     wide = keys.astype(np.uint64)
     hashed = (wide * np.uint64(11400714819323198485)) >> np.uint64(64 - KEY_BITS)
     return np.where(wide < KEYS, wide, hashed).astype(np.int64)

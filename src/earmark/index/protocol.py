@@ -9,9 +9,14 @@ from numpy.typing import NDArray
 
 from earmark.types import Frames, Hits
 
+NEAREST = 20  # hits of each vector of a query, unless another number is asked for
+
 
 class Index(Protocol):
     """Keys of reference recordings, and where each stands: track number and frame.
+
+    Keys are codes, (n,) integers, or vectors, (n, d) int8 or float; an index of the one kind refuses the other with an
+    OptionError.
 
     Reading is safe from several threads; adding and removing are for one writer.
     """
@@ -22,8 +27,11 @@ class Index(Protocol):
     def remove(self, tracks: Iterable[int]) -> None:
         """Forget these tracks: no search returns them again. Unknown numbers are ignored."""
 
-    def search(self, frames: Frames, keys: NDArray[Any]) -> Hits:
-        """Return where a query's keys stand in the references."""
+    def search(self, frames: Frames, keys: NDArray[Any], *, nearest: int = NEAREST) -> Hits:
+        """Return where a query's keys stand in the references.
+
+        An index of vectors returns up to `nearest` hits of each; one of codes returns all that are equal.
+        """
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return the whole index as named arrays, for `from_arrays`.
