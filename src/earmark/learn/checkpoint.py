@@ -10,7 +10,10 @@ from typing import Any
 import torch
 
 from earmark.errors import OptionError
+from earmark.learn.recipe import Recipe
 
+CHECKPOINT = "checkpoint.pt"  # in a run's folder: the newest state
+STABLE = "stable.pt"  # the state before the learning rate fell
 KEYS = {"digest", "recipe", "step", "hit_rate", "encoder", "average", "optimiser"}
 
 
@@ -24,11 +27,11 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     part.replace(path)
 
 
-def read_checkpoint(path: Path, *, device: torch.device | None = None) -> dict[str, Any]:
+def read_checkpoint(path: Path, *, recipe: Recipe | None = None, device: torch.device | None = None) -> dict[str, Any]:
     """Return a state, its tensors on `device` (default: the CPU).
 
     `encoder` and `average` hold the weights as they are and averaged over the last steps. Raises OptionError when the
-    file is no checkpoint.
+    file is no checkpoint, or not of `recipe`.
     """
     if not path.is_file():
         raise OptionError(f"{path} is not there; train first, or give the checkpoint.pt of another run")
@@ -41,4 +44,6 @@ def read_checkpoint(path: Path, *, device: torch.device | None = None) -> dict[s
     absent = KEYS.difference(state) if isinstance(state, dict) else KEYS
     if absent:
         raise OptionError(f"{path} has no {', '.join(sorted(absent))}; give the checkpoint.pt of a run")
+    if recipe is not None and state["digest"] != recipe.digest:
+        raise OptionError(f"{path} was made by another recipe than {recipe.name}; give that one, or another folder")
     return dict(state)

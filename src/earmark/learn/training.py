@@ -26,15 +26,13 @@ from earmark.errors import EarmarkError, OptionError
 from earmark.fingerprint.logmel import Spectrogram
 from earmark.learn.ahead import made_ahead
 from earmark.learn.batches import Batches, Material, Pairs, Raw
-from earmark.learn.checkpoint import read_checkpoint, write_checkpoint
+from earmark.learn.checkpoint import CHECKPOINT, STABLE, read_checkpoint, write_checkpoint
 from earmark.learn.encoders import make_encoder
 from earmark.learn.objectives.contrastive import Memory, contrastive_loss
 from earmark.learn.recipe import Recipe
 from earmark.learn.tensors import ChannelTensors, segments_of
 from earmark.learn.validation import Validation
 
-CHECKPOINT = "checkpoint.pt"  # the newest state
-STABLE = "stable.pt"  # the state before the learning rate fell
 AVERAGE = 0.998  # of the weights, a step: some 500 steps
 MEMORY_AFTER_STEPS = 500  # before, yesterday's vectors say little about today's (Wang et al. 2020, section 3.2)
 LARGEST_GRADIENT = 1.0  # norm, beyond which a step is shortened
@@ -72,7 +70,8 @@ class Run:
         self.folder, self._workers = folder, workers
         self._device = _device(device)
         on_device = self._device.type == "cuda" if distort_on_device is None else distort_on_device
-        self._channel = ChannelTensors.of(Batches(material, recipe).channel, self._device) if on_device else None
+        channel = Batches(material, recipe).channel
+        self._channel = ChannelTensors.of(channel, self._device) if on_device else None
         torch.manual_seed(recipe.seed)
         shape = recipe.log_mel
         encoder = make_encoder(
@@ -98,9 +97,7 @@ class Run:
         path = self.folder / CHECKPOINT
         if not path.exists():
             return False
-        state = read_checkpoint(path, device=self._device)
-        if state["digest"] != self.recipe.digest:
-            raise OptionError(f"{path} was made by another recipe than {self.recipe.name}; give another folder")
+        state = read_checkpoint(path, recipe=self.recipe, device=self._device)
         self._encoder.load_state_dict(state["encoder"])
         self._average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])

@@ -18,6 +18,7 @@ COMMANDS = {  # name: what it does in a line; the module of that name holds its 
     "plot": "draw a spectrogram with its landmarks, or a match with its diagonal",
     "demo": "index the bundled music and identify noisy clips of it",
     "evaluate": "measure how many distorted clips are identified, and how far to trust the confidence",
+    "train": 'learn a fingerprint from recordings of your own (needs the extra "train")',
     "doctor": "check this installation and the catalog",
     "completion": "print a script that lets a shell complete commands and options",
 }
