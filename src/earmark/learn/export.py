@@ -94,8 +94,8 @@ def quantise(source: Path, target: Path, segments: Spectrogram, *, reduce_range:
     """Write an exported encoder in 8-bit integers.
 
     `segments`, shape (n, bands, frames), normalised, are some hundred such as it will see: the ranges of activations
-    are taken from them. Activations are unsigned, weights signed and scaled for each channel; the input, and the
-    vectors themselves, stay float32. With `reduce_range` weights have 7 bits, which costs next to nothing: on
+    are taken from them. Activations are unsigned, weights signed and scaled for each channel; the first layer, and
+    the vectors themselves, stay float32. With `reduce_range` weights have 7 bits, which costs next to nothing: on
     processors with AVX2 and no VNNI, sums of 8-bit products overflow 16 bits.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
@@ -112,7 +112,7 @@ def quantise(source: Path, target: Path, segments: Spectrogram, *, reduce_range:
             reduce_range=reduce_range,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=_after_layers(model),
+            nodes_to_exclude=_in_float(model),
             extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
         )
         quantised = onnx.load(made)
@@ -171,11 +171,15 @@ def _write(model: onnx.ModelProto, target: Path) -> None:
     part.replace(target)
 
 
-def _after_layers(model: onnx.ModelProto) -> list[str]:
-    """Return the names of the nodes behind the last layer: they bring a vector to length 1."""
+def _in_float(model: onnx.ModelProto) -> list[str]:
+    """Return the names of the nodes that stay as they are.
+
+    The first layer is cheap, and its input is all that comes after it; what lies behind the last brings a vector to
+    length 1.
+    """
     names = [node.name for node in model.graph.node]
-    last = max(place for place, node in enumerate(model.graph.node) if node.op_type in OF_LAYERS)
-    return names[last + 1 :]
+    layers = [place for place, node in enumerate(model.graph.node) if node.op_type in OF_LAYERS]
+    return [names[layers[0]], *names[layers[-1] + 1 :]]
 
 
 def _reader(segments: Spectrogram) -> CalibrationDataReader:
