@@ -123,7 +123,7 @@ def test_however_many_are_asked_all_places_of_a_code_are_returned(name: str, rec
     assert rows(filled(name, recordings).search(*query, nearest=1)) == oracle(recordings, query)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(["add", "remove", "reload"]), max_size=12), st.integers(0, 1_000))
 def test_any_order_of_changes_gives_what_a_plain_search_gives(steps: Iterable[str], seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -6,8 +6,9 @@ with noise, at cosines of 0.5 to 0.95.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -23,8 +24,28 @@ from earmark.types import Hits
 DIMENSIONS = 128
 HOP_FRAMES = 16
 
-Row = tuple[int, int, int]  # number of the query's vector, track, reference frame
 Recordings = dict[int, tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An index and options of it."""
+
+    name: str
+    options: Mapping[str, int] = field(default_factory=dict)
+
+    def make(self) -> Index:
+        return make(self.name, **self.options)
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> Index:
+        return load(self.name, arrays, **self.options)
+
+
+EXHAUSTIVE = (  # these look everywhere
+    Kind("lsh", {"smallest": 1, "tables": 2, "bits": 4, "probes": 32}),
+    Kind("hashcode", {"smallest": 1, "bits": 4, "probes": 16}),
+)
+KINDS = (*(Kind(name) for name in VECTOR_NAMES), *EXHAUSTIVE)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -80,8 +101,8 @@ def assert_same(found: Hits, expected: Hits) -> None:
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-6)
 
 
-def filled(name: str, recordings: Recordings, index: Index | None = None) -> Index:
-    index = make(name) if index is None else index
+def filled(kind: Kind, recordings: Recordings, index: Index | None = None) -> Index:
+    index = kind.make() if index is None else index
     for track, (frames, vectors) in recordings.items():
         index.add(track, frames, vectors)
     return index
@@ -95,9 +116,10 @@ def published(index: Index) -> dict[str, np.ndarray]:
     return arrays
 
 
-@pytest.fixture(params=VECTOR_NAMES)
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(params=KINDS, ids=str)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    assert isinstance(request.param, Kind)
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -109,13 +131,13 @@ def recordings() -> Recordings:
     return tracks
 
 
-def test_it_finds_what_a_plain_search_finds(name: str, recordings: Recordings) -> None:
+def test_it_finds_what_a_plain_search_finds(kind: Kind, recordings: Recordings) -> None:
     query = query_of(recordings)
-    assert_same(filled(name, recordings).search(*query), oracle(recordings, query))
+    assert_same(filled(kind, recordings).search(*query), oracle(recordings, query))
 
 
-def test_it_returns_as_many_as_are_asked_and_no_more_than_there_are(name: str, recordings: Recordings) -> None:
-    index, query = filled(name, recordings), query_of(recordings)
+def test_it_returns_as_many_as_are_asked_and_no_more_than_there_are(kind: Kind, recordings: Recordings) -> None:
+    index, query = filled(kind, recordings), query_of(recordings)
     assert_same(index.search(*query, nearest=1), oracle(recordings, query, nearest=1))
     everything = index.search(*query, nearest=1_000)
     assert_same(everything, oracle(recordings, query, nearest=1_000))
@@ -124,91 +146,91 @@ def test_it_returns_as_many_as_are_asked_and_no_more_than_there_are(name: str, r
         index.search(*query, nearest=0)
 
 
-def test_float_and_integer_vectors_are_the_same_to_it(name: str, recordings: Recordings) -> None:
+def test_float_and_integer_vectors_are_the_same_to_it(kind: Kind, recordings: Recordings) -> None:
     frames, vectors = query_of(recordings)
     floats = {track: (places, keys.astype(np.float32) / SCALE) for track, (places, keys) in recordings.items()}
-    found = filled(name, recordings).search(frames, quantised(vectors))
+    found = filled(kind, recordings).search(frames, quantised(vectors))
     assert_same(found, oracle(recordings, (frames, vectors)))
-    assert_same(filled(name, floats).search(frames, vectors), found)
-    halves = filled(name, {track: (places, keys.astype(np.float16)) for track, (places, keys) in floats.items()})
+    assert_same(filled(kind, floats).search(frames, vectors), found)
+    halves = filled(kind, {track: (places, keys.astype(np.float16)) for track, (places, keys) in floats.items()})
     assert_same(halves.search(frames, vectors), found)
 
 
-def test_an_empty_index_and_an_empty_query_find_nothing(name: str, recordings: Recordings) -> None:
-    assert not len(make(name).search(*recording(1)))
-    assert not len(load(name, make(name).arrays()).search(*recording(1)))
+def test_an_empty_index_and_an_empty_query_find_nothing(kind: Kind, recordings: Recordings) -> None:
+    assert not len(kind.make().search(*recording(1)))
+    assert not len(kind.load(kind.make().arrays()).search(*recording(1)))
     nothing = np.zeros(0, np.int32), np.zeros((0, DIMENSIONS), np.int8)
-    assert not len(filled(name, recordings).search(*nothing))
+    assert not len(filled(kind, recordings).search(*nothing))
 
 
-def test_one_vector_is_an_index_and_a_query(name: str) -> None:
+def test_one_vector_is_an_index_and_a_query(kind: Kind) -> None:
     frames, vectors = recording(1, length=1)
-    hits = filled(name, {7: (frames + 5, vectors)}).search(frames, vectors)
+    hits = filled(kind, {7: (frames + 5, vectors)}).search(frames, vectors)
     assert (hits.tracks.tolist(), hits.reference_frames.tolist()) == ([7], [5])
     assert hits.scores[0] == pytest.approx(1, abs=0.02)
 
 
-def test_equal_vectors_come_in_order_of_track_and_frame(name: str) -> None:
+def test_equal_vectors_come_in_order_of_track_and_frame(kind: Kind) -> None:
     vector = recording(1, length=1)[1]
     same = np.arange(30, dtype=np.int32), np.repeat(vector, 30, axis=0)
-    hits = filled(name, {8: same, 2: same, 5: same}).search(np.zeros(1, np.int32), vector, nearest=70)
+    hits = filled(kind, {8: same, 2: same, 5: same}).search(np.zeros(1, np.int32), vector, nearest=70)
     assert hits.tracks.tolist() == [2] * 30 + [5] * 30 + [8] * 10
     assert hits.reference_frames.tolist() == [*range(30), *range(30), *range(10)]
 
 
-def test_a_removed_track_never_comes_back(name: str, recordings: Recordings) -> None:
-    index = filled(name, recordings)
+def test_a_removed_track_never_comes_back(kind: Kind, recordings: Recordings) -> None:
+    index = filled(kind, recordings)
     index.remove([4, 12, 1_000])
     rest = {track: part for track, part in recordings.items() if track not in (4, 12)}
     query = query_of(recordings)
     assert_same(index.search(*query), oracle(rest, query))
-    again = load(name, published(index))
+    again = kind.load(published(index))
     assert_same(again.search(*query), oracle(rest, query))
     again.remove([9])
     del rest[9]
-    more = filled(name, {20: recording(20)}, load(name, published(again)))
+    more = filled(kind, {20: recording(20)}, kind.load(published(again)))
     assert_same(more.search(*query), oracle(rest | {20: recording(20)}, query))
     assert more.stats()["tracks"] == 4
 
 
-def test_an_index_can_be_emptied_and_filled_again(name: str, recordings: Recordings) -> None:
-    index, query = filled(name, recordings), query_of(recordings)
+def test_an_index_can_be_emptied_and_filled_again(kind: Kind, recordings: Recordings) -> None:
+    index, query = filled(kind, recordings), query_of(recordings)
     index.stats()
     index.remove(recordings)
     assert not len(index.search(*query))
-    index = load(name, published(index))
+    index = kind.load(published(index))
     assert not len(index.search(*query))
-    assert_same(filled(name, recordings, index).search(*query), oracle(recordings, query))
+    assert_same(filled(kind, recordings, index).search(*query), oracle(recordings, query))
 
 
-def test_it_comes_back_from_its_arrays_and_can_be_added_to(name: str, recordings: Recordings) -> None:
-    index = filled(name, {30: recording(30)}, load(name, published(filled(name, recordings))))
+def test_it_comes_back_from_its_arrays_and_can_be_added_to(kind: Kind, recordings: Recordings) -> None:
+    index = filled(kind, {30: recording(30)}, kind.load(published(filled(kind, recordings))))
     query = query_of(recordings)
     assert_same(index.search(*query), oracle(recordings | {30: recording(30)}, query))
 
 
-def test_an_array_that_keeps_its_name_keeps_its_content(name: str, recordings: Recordings) -> None:
-    index = filled(name, recordings)
+def test_an_array_that_keeps_its_name_keeps_its_content(kind: Kind, recordings: Recordings) -> None:
+    index = filled(kind, recordings)
     before = published(index)
     assert set(index.arrays()) == set(before)
-    filled(name, {30: recording(30), 31: recording(31, length=4)}, index)
+    filled(kind, {30: recording(30), 31: recording(31, length=4)}, index)
     index.remove([3])
     for key, array in index.arrays().items():
         if key in before:
             assert np.array_equal(before[key], array)
 
 
-def test_a_recording_without_vectors_is_no_trouble(name: str, recordings: Recordings) -> None:
+def test_a_recording_without_vectors_is_no_trouble(kind: Kind, recordings: Recordings) -> None:
     nothing = np.zeros(0, np.int32), np.zeros((0, DIMENSIONS), np.int8)
-    index = filled(name, recordings | {50: nothing, 10: nothing, 2: nothing})
+    index = filled(kind, recordings | {50: nothing, 10: nothing, 2: nothing})
     query = query_of(recordings)
-    assert_same(load(name, published(index)).search(*query), oracle(recordings, query))
+    assert_same(kind.load(published(index)).search(*query), oracle(recordings, query))
     index.remove([10])
-    assert_same(load(name, published(index)).search(*query), oracle(recordings, query))
+    assert_same(kind.load(published(index)).search(*query), oracle(recordings, query))
 
 
-def test_what_is_no_vector_is_refused(name: str, recordings: Recordings) -> None:
-    index, frames = filled(name, recordings), np.arange(3, dtype=np.int32)
+def test_what_is_no_vector_is_refused(kind: Kind, recordings: Recordings) -> None:
+    index, frames = filled(kind, recordings), np.arange(3, dtype=np.int32)
     for keys, words in [
         (np.zeros(3, np.uint32), "holds no vectors"),
         (np.zeros((3, DIMENSIONS), np.uint32), "holds no vectors"),
@@ -224,8 +246,8 @@ def test_what_is_no_vector_is_refused(name: str, recordings: Recordings) -> None
         index.add(99, frames, np.zeros((2, DIMENSIONS), np.int8))
 
 
-def test_threads_search_at_the_same_time(name: str, recordings: Recordings) -> None:
-    index = filled(name, recordings)
+def test_threads_search_at_the_same_time(kind: Kind, recordings: Recordings) -> None:
+    index = filled(kind, recordings)
     queries = [query_of(recordings, seed=seed) for seed in range(8)]
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda query: index.search(*query), queries * 3))
@@ -233,8 +255,8 @@ def test_threads_search_at_the_same_time(name: str, recordings: Recordings) -> N
         assert_same(hits, oracle(recordings, query))
 
 
-def test_stats_say_what_it_holds_and_what_a_search_compares(name: str, recordings: Recordings) -> None:
-    index = filled(name, recordings)
+def test_stats_say_what_it_holds_and_what_a_search_compares(kind: Kind, recordings: Recordings) -> None:
+    index = filled(kind, recordings)
     stats = index.stats()
     assert (stats["tracks"], stats["vectors"], stats["searches"]) == (6, 360, 0)
     assert stats["bytes_per_vector"] > DIMENSIONS
@@ -242,8 +264,8 @@ def test_stats_say_what_it_holds_and_what_a_search_compares(name: str, recording
     assert 0 < index.stats()["last_compared_share"] <= 1
 
 
-def test_damaged_arrays_are_refused_or_do_no_harm(name: str, recordings: Recordings) -> None:
-    arrays = published(filled(name, recordings))
+def test_damaged_arrays_are_refused_or_do_no_harm(kind: Kind, recordings: Recordings) -> None:
+    arrays = published(filled(kind, recordings))
     rng = np.random.default_rng(3)
     query = query_of(recordings)
     refused = 0
@@ -252,7 +274,7 @@ def test_damaged_arrays_are_refused_or_do_no_harm(name: str, recordings: Recordi
         key = str(rng.choice(list(arrays)))
         damaged[key] = mutated(arrays[key], rng)
         try:
-            hits = load(name, damaged).search(*query)
+            hits = kind.load(damaged).search(*query)
         except EarmarkError:
             refused += 1
         else:
@@ -272,12 +294,12 @@ def mutated(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return flat.view(array.dtype).reshape(array.shape)
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.sampled_from(["add", "remove", "reload", "search"]), max_size=12), st.integers(0, 1_000))
 def test_any_order_of_changes_gives_what_a_plain_search_gives(steps: Iterable[str], seed: int) -> None:
-    for name in VECTOR_NAMES:
+    for kind in KINDS:
         rng = np.random.default_rng(seed)
-        index, known, number = make(name), {}, 0
+        index, known, number = kind.make(), {}, 0
         for step in steps:
             if step == "add":
                 number += 1
@@ -290,7 +312,7 @@ def test_any_order_of_changes_gives_what_a_plain_search_gives(steps: Iterable[st
             elif step == "search":
                 index.search(*recording(number, length=3))
             else:
-                index = load(name, published(index))
+                index = kind.load(published(index))
         query = recording(999, length=4)
         assert_same(index.search(*query), oracle(known, query))
         assert index.stats()["tracks"] == len(known)

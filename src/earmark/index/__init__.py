@@ -11,21 +11,23 @@ from earmark.errors import OptionError
 from earmark.index.protocol import Index
 
 CODE_NAMES = ("postings",)  # indexes of codes
-VECTOR_NAMES = ("linear",)  # indexes of vectors
+VECTOR_NAMES = ("linear", "lsh", "hashcode")  # indexes of vectors
 NAMES = CODE_NAMES + VECTOR_NAMES
 
 
-def make(name: str) -> Index:
-    """Return an empty index of that kind; raises OptionError when there is none."""
-    return _kind(name)()
+def make(name: str, **options: Any) -> Index:
+    """Return an empty index of that kind, with the options of its class; raises OptionError when there is none."""
+    index: Index = _kind(name)(**options)
+    return index
 
 
-def load(name: str, arrays: Mapping[str, NDArray[Any]]) -> Index:
+def load(name: str, arrays: Mapping[str, NDArray[Any]], **options: Any) -> Index:
     """Return the index that `Index.arrays` described."""
-    return _kind(name).from_arrays(arrays)
+    index: Index = _kind(name).from_arrays(arrays, **options)
+    return index
 
 
-def _kind(name: str) -> type[Index]:
+def _kind(name: str) -> Any:
     if name == "postings":
         from earmark.index.postings import Postings
 
@@ -34,4 +36,12 @@ def _kind(name: str) -> type[Index]:
         from earmark.index.linear import Linear
 
         return Linear
+    if name == "lsh":
+        from earmark.index.lsh import Lsh
+
+        return Lsh
+    if name == "hashcode":
+        from earmark.index.hashcode import Hashcode
+
+        return Hashcode
     raise OptionError(f"index {name!r} is not known: choose one of {', '.join(NAMES)}")

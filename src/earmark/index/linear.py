@@ -33,12 +33,10 @@ class Linear(Segmented):
     most_vectors: ClassVar = SEGMENT_VECTORS
     removed_share: ClassVar = 0.0
 
-    @classmethod
-    def _build(cls, vectors: NDArray[np.int8], tracks: NDArray[np.int32]) -> Exact:
+    def _build(self, vectors: NDArray[np.int8], tracks: NDArray[np.int32]) -> Exact:
         return Exact()
 
-    @classmethod
-    def _read(cls, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Exact:
+    def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Exact:
         return Exact()
 
 
@@ -47,6 +45,10 @@ class Exact:
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return nothing: there is nothing beside the vectors."""
+        return {}
+
+    def stats(self) -> Mapping[str, float]:
+        """Return nothing."""
         return {}
 
     def search(

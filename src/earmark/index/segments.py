@@ -34,6 +34,9 @@ class Structure(Protocol):
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return it as arrays."""
 
+    def stats(self) -> Mapping[str, float]:
+        """Return figures about it."""
+
     def search(
         self, queries: NDArray[np.int8], vectors: NDArray[np.int8], gone: NDArray[np.bool_] | None, nearest: int
     ) -> Found:
@@ -121,14 +124,12 @@ class Segmented(ABC):
         self._lock = Lock()
         self._searches = self._compared = self._comparable = self._last_compared = self._last_comparable = 0
 
-    @classmethod
     @abstractmethod
-    def _build(cls, vectors: NDArray[np.int8], tracks: NDArray[np.int32]) -> Structure:
+    def _build(self, vectors: NDArray[np.int8], tracks: NDArray[np.int32]) -> Structure:
         """Return the structure of a segment; `tracks` says whose each vector is."""
 
-    @classmethod
     @abstractmethod
-    def _read(cls, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
+    def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
         """Return the structure that its `arrays` described; raises CatalogDamaged when they do not fit."""
 
     def add(self, track: int, frames: Frames, keys: NDArray[Any]) -> None:
@@ -196,18 +197,18 @@ class Segmented(ABC):
         return named
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Return the index that `arrays` described; the arrays are not copied.
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], **options: Any) -> Self:
+        """Return the index that `arrays` described; the arrays are not copied. `options` are those of the class.
 
         Raises CatalogDamaged when they do not fit together.
         """
-        index = cls()
+        index = cls(**options)
         names = dict.fromkeys(name.partition(".")[0] for name in arrays)
         parts = {
             name: {key.partition(".")[2]: array for key, array in arrays.items() if key.startswith(f"{name}.")}
             for name in names
         }
-        index._segments = tuple(cls._read_segment(name, part) for name, part in parts.items())
+        index._segments = tuple(index._read_segment(name, part) for name, part in parts.items())
         dimensions = {segment.vectors.shape[1] for segment in index._segments}
         if len(dimensions) > 1:
             raise CatalogDamaged(f"segments hold vectors of {sorted(dimensions)} dimensions")
@@ -215,14 +216,17 @@ class Segmented(ABC):
         return index
 
     def stats(self) -> Mapping[str, float]:
-        """Return tracks, vectors, segments, bytes, and how much of the catalog a search compares.
+        """Return tracks, vectors, segments, bytes, how much of the catalog a search compares, and more.
 
+        What says more is about the structure of the largest segment.
         `compared_share` is the mean of all searches since the index was loaded, `last_compared_share` the last one's.
         """
         self._seal()
         vectors = sum(len(segment.vectors) for segment in self._segments)
         arrays = [array for part in self._segments for array in part.arrays().values()]
         size = sum(array.nbytes for array in arrays)
+        largest = max(self._segments, key=lambda segment: len(segment.vectors), default=None)
+        figures = {} if largest is None else largest.structure.stats()
         return {
             "tracks": sum(len(segment.kept) for segment in self._segments),
             "removed": sum(len(segment.removed) for segment in self._segments),
@@ -234,6 +238,7 @@ class Segmented(ABC):
             "searches": self._searches,
             "compared_share": self._compared / max(self._comparable, 1),
             "last_compared_share": self._last_compared / max(self._last_comparable, 1),
+            **figures,
         }
 
     def _seal(self) -> None:
@@ -258,8 +263,7 @@ class Segmented(ABC):
         name = f"segment-{uuid4().hex[:12]}"
         return Segment(name, vectors, frames, tracks, np.cumsum(lengths) - lengths, structure)
 
-    @classmethod
-    def _read_segment(cls, name: str, arrays: Mapping[str, NDArray[Any]]) -> Segment:
+    def _read_segment(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Segment:
         missing = {*Segment.ARRAYS, "digest"} - set(arrays)
         if missing:
             raise CatalogDamaged(f"{name} lacks {', '.join(sorted(missing))}; earmark rebuild makes the index again")
@@ -271,7 +275,7 @@ class Segmented(ABC):
         own = {key: parts.pop(key) for key in Segment.ARRAYS}
         removed = [array for key, array in arrays.items() if key.startswith("removed-")]
         gone = frozenset(int(number) for array in removed for number in array) & set(own["tracks"].tolist())
-        return Segment(name, **own, structure=cls._read(parts, own["vectors"]), removed=gone)
+        return Segment(name, **own, structure=self._read(parts, own["vectors"]), removed=gone)
 
     def _is_worn(self, segment: Segment) -> bool:
         gone = segment.gone

@@ -1,0 +1,77 @@
+"""Learned hash codes: K bits for each vector by a projection that is fitted to the catalog, one table of them.
+
+Random hyperplanes cut a catalog into unequal buckets. Here the K hyperplanes span the directions in which the vectors
+differ most (principal components, whitened), turned so that vectors lie far from them (iterative quantisation: Gong,
+Lazebnik, Gordo, Perronnin, "Iterative quantization", PAMI 2013), and each halves the catalog, so that every bit says as
+much as it can. A query looks into the buckets that differ in its uncertain bits (`buckets.py`), and compares the
+vectors in there exactly. An encoder that learned such codes itself would give the same table.
+
+Cost, for N vectors of D dimensions and T buckets looked into: a vector of a query takes D K multiplications to be
+hashed and about T D N / 2^K to be compared, with K = log2 N - 3. Memory: D + 4 + 4 bytes a vector and 4 2^K for the
+table. Building: the components of a sample (D^3), D K N multiplications and one sort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.errors import OptionError
+from earmark.index import buckets
+from earmark.index.linear import Exact
+from earmark.index.segments import Segmented, Structure
+
+SMALLEST = 10_000  # vectors; below, exact search takes some hundred microseconds
+BITS_BELOW = 3  # K = log2 N - 3: eight vectors to a bucket
+TINY = 1e-3  # a variance below which a direction holds nothing but rounding (a component's unit is 1/254)
+ROUNDS = 50  # of turning the projection; the paper's figure
+SEED = 2013
+
+
+class Hashcode(Segmented):
+    """One table of learned codes, multi-probe; see the module's docstring.
+
+    `probes` buckets are looked into for each vector of a query; `bits` is K, by default log2 N - 3. Segments of fewer
+    than `smallest` vectors are searched exactly.
+    """
+
+    most_vectors: ClassVar = buckets.MOST_VECTORS
+    removed_share: ClassVar = 0.2
+
+    def __init__(self, *, probes: int = 1_000, bits: int = 0, smallest: int = SMALLEST) -> None:
+        super().__init__()
+        if probes < 1 or not 0 <= bits <= buckets.MOST_BITS:
+            raise OptionError(
+                f"probes={probes}, bits={bits}: give at least 1 probe, and up to {buckets.MOST_BITS} bits"
+            )
+        self._probes, self._bits, self._smallest = probes, bits, smallest
+
+    def _build(self, vectors: NDArray[np.int8], tracks: NDArray[np.int32]) -> Structure:
+        if len(vectors) < self._smallest:
+            return Exact()
+        bits = self._bits or buckets.usual_bits(len(vectors), BITS_BELOW)
+        planes, offsets = balanced_projection(buckets.sample(vectors), min(bits, vectors.shape[1]))
+        return buckets.built(vectors, planes[None], offsets[None], self._probes)
+
+    def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
+        return buckets.read(arrays, vectors, self._probes) if arrays else Exact()
+
+
+def balanced_projection(sample: NDArray[np.float32], bits: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return K hyperplanes, (K, d) of length 1, and their offsets, (K,), each of which halves the sample."""
+    middle = sample.mean(axis=0)
+    variances, directions = np.linalg.eigh((sample - middle).T @ (sample - middle) / len(sample))
+    spread = np.sqrt(np.maximum(variances[: -bits - 1 : -1], TINY))
+    whitening = directions[:, : -bits - 1 : -1] / spread  # without it, turned bits would agree and buckets be uneven
+    components = ((sample - middle) @ whitening).astype(np.float32)
+    turn = np.linalg.qr(np.random.default_rng(SEED).standard_normal((bits, bits)))[0].astype(np.float32)
+    for _ in range(ROUNDS):
+        signs = np.where(components @ turn > 0, np.float32(1), np.float32(-1))
+        left, _, right = np.linalg.svd(components.T @ signs)
+        turn = left @ right
+    planes = (whitening @ turn).T
+    planes /= np.linalg.norm(planes, axis=1, keepdims=True)
+    return planes.astype(np.float32), np.median(sample @ planes.T, axis=0).astype(np.float32)

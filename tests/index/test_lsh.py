@@ -1,0 +1,72 @@
+"""What the theory of random hyperplanes says, measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from earmark.errors import OptionError
+from earmark.index.lsh import Lsh
+from earmark.index.vectors import quantised
+
+VECTORS = 12_000
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def vectors() -> np.ndarray:
+    return unit(np.random.default_rng(0).standard_normal((VECTORS, 128)))
+
+
+def filled(vectors: np.ndarray, **options: int) -> Lsh:
+    index = Lsh(**options)
+    index.add(1, np.arange(len(vectors), dtype=np.int32), quantised(vectors))
+    return index
+
+
+def queries(vectors: np.ndarray, *, cosine: float, count: int = 400) -> np.ndarray:
+    clean, noise = vectors[:count], unit(np.random.default_rng(1).standard_normal((count, 128)))
+    noise = unit(noise - (noise * clean).sum(axis=1, keepdims=True) * clean)
+    return unit(cosine * clean + np.sqrt(1 - cosine**2) * noise)
+
+
+def recall(index: Lsh, asked: np.ndarray) -> float:
+    frames = np.arange(len(asked), dtype=np.int32)
+    hits = index.search(frames, asked, nearest=1)
+    return float((hits.query_frames == hits.reference_frames).sum() / len(asked))
+
+
+@pytest.mark.parametrize("cosine", [0.9, 0.8])
+def test_vectors_meet_as_often_as_the_formula_says(vectors: np.ndarray, cosine: float) -> None:
+    bits, tables = 10, 10
+    same_side = 1 - np.arccos(cosine) / np.pi
+    expected = 1 - (1 - same_side**bits) ** tables
+    index = filled(vectors, tables=tables, bits=bits, probes=tables)
+    # the cheapest ten probes of all are not one of each table, but the ten own buckets cost nothing
+    assert recall(index, queries(vectors, cosine=cosine)) == pytest.approx(expected, abs=0.06)
+
+
+def test_the_predicted_cost_is_the_measured_one_when_buckets_are_even(vectors: np.ndarray) -> None:
+    index = filled(vectors, tables=5, bits=10, probes=50)
+    rng = np.random.default_rng(2)
+    index.search(np.arange(500, dtype=np.int32), unit(rng.standard_normal((500, 128))))
+    cost = index.cost()
+    assert cost["measured"] == pytest.approx(cost["predicted"], rel=0.2)
+    assert cost["expected"] == pytest.approx(cost["predicted"], rel=0.2)
+
+
+def test_looking_into_more_buckets_beats_more_tables_at_equal_comparisons(vectors: np.ndarray) -> None:
+    asked = queries(vectors, cosine=0.8)
+    few, many = filled(vectors, tables=4, bits=12, probes=60), filled(vectors, tables=10, bits=10, probes=10)
+    with_probes, plain = recall(few, asked), recall(many, asked)
+    assert few.stats()["compared_share"] <= many.stats()["compared_share"] * 1.6
+    assert with_probes > plain
+
+
+def test_senseless_options_are_refused() -> None:
+    for options in ({"tables": 0}, {"probes": 0}, {"bits": 25}):
+        with pytest.raises(OptionError, match="at least one table"):
+            Lsh(**options)
