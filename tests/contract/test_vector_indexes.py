@@ -44,6 +44,8 @@ class Kind:
 EXHAUSTIVE = (  # these look everywhere
     Kind("lsh", {"smallest": 1, "tables": 2, "bits": 4, "probes": 32}),
     Kind("hashcode", {"smallest": 1, "bits": 4, "probes": 16}),
+    Kind("pq", {"smallest": 1, "lists": 3, "probes": 3, "rerank": 1_000}),
+    Kind("hnsw", {"smallest": 1, "breadth": 1_000}),
 )
 KINDS = (*(Kind(name) for name in VECTOR_NAMES), *EXHAUSTIVE)
 

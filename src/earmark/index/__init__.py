@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from earmark.errors import OptionError
 from earmark.index.protocol import Index
 
 CODE_NAMES = ("postings",)  # indexes of codes
-VECTOR_NAMES = ("linear", "lsh", "hashcode")  # indexes of vectors
+VECTOR_NAMES = ("linear", "lsh", "hashcode", "pq", "hnsw")  # indexes of vectors
 NAMES = CODE_NAMES + VECTOR_NAMES
 
 
@@ -28,20 +29,6 @@ def load(name: str, arrays: Mapping[str, NDArray[Any]], **options: Any) -> Index
 
 
 def _kind(name: str) -> Any:
-    if name == "postings":
-        from earmark.index.postings import Postings
-
-        return Postings
-    if name == "linear":
-        from earmark.index.linear import Linear
-
-        return Linear
-    if name == "lsh":
-        from earmark.index.lsh import Lsh
-
-        return Lsh
-    if name == "hashcode":
-        from earmark.index.hashcode import Hashcode
-
-        return Hashcode
-    raise OptionError(f"index {name!r} is not known: choose one of {', '.join(NAMES)}")
+    if name not in NAMES:
+        raise OptionError(f"index {name!r} is not known: choose one of {', '.join(NAMES)}")
+    return getattr(import_module(f"earmark.index.{name}"), name.capitalize())  # each loads what it needs

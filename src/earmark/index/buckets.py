@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged
-from earmark.index.vectors import Found, compare
+from earmark.index.vectors import Found, compare, ranges
 
 MOST_BITS = 24  # codes are summed in float32, which counts exactly up to 2^24
 MOST_VECTORS = 1 << 32  # of a segment: rows are counted in 32 bits
@@ -71,10 +71,8 @@ class Buckets:
     def _pairs(self, queries: NDArray[np.int8]) -> Iterator[NDArray[np.int64]]:
         for start in range(0, len(queries), QUERIES):
             query, table, code = self._probed(queries[start : start + QUERIES])
-            first = self.ends[table, code].astype(np.int64)
-            count = self.ends[table, code + 1].astype(np.int64) - first
-            within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-            places = np.repeat(table * self.members.shape[1] + first, count) + within
+            offset = table * self.members.shape[1]
+            places, count = ranges(offset + self.ends[table, code], offset + self.ends[table, code + 1])
             yield np.repeat(query + start, count) << 32 | self.members.reshape(-1).take(places).astype(np.int64)
 
     def _probed(self, queries: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -90,6 +90,12 @@ def _products(vectors: NDArray[np.int8], rows: NDArray[np.int64], vector: NDArra
     return scores
 
 
+def ranges(first: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (all numbers from each `first` to below each `end`, one range after another; how many each has)."""
+    count = end - first
+    return np.arange(int(count.sum())) + np.repeat(first - np.cumsum(count) + count, count), count
+
+
 def best(columns: Hits, nearest: int) -> NDArray[np.int64]:
     """Return which hits are among the `nearest` of their query frame, in order of frame and rank.
 
