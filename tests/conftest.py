@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
+# Before numpy comes: with a thread a core, OpenBLAS's threads wait for each other where cores are shared.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import soundfile
 
 MUSIC = Path(__file__).parent.parent / "src" / "earmark" / "apps" / "demo" / "music"

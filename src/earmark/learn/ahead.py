@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import threading
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from contextlib import ExitStack, contextmanager
+from itertools import cycle
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 
 from earmark.errors import EarmarkError
 from earmark.learn.batches import Batches, Material, Pairs, Raw
 from earmark.learn.recipe import Recipe
 
-AHEAD = 4  # batches
 # A worker multiplies small matrices: with a thread a core, OpenBLAS's threads wait for each other five times as long.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-
-# A pool calls functions by their names, so what its initialiser makes can be kept only in the worker's module.
-_batches: Batches | None = None
+WITHOUT_END = 1 << 62
 
 
 @contextmanager
@@ -30,54 +26,59 @@ def made_ahead(
 ) -> Iterator[Iterator[Pairs | Raw]]:
     """Give the batches from number `first` on, without end; with `raw` as they are before the room.
 
-    Raises EarmarkError when a worker ends.
+    Each worker makes its next batch while the last one is learned from, and has it in a pipe of its own: when the
+    process ends, so does the pipe. Raises EarmarkError when one does, or fails.
     """
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(material, recipe))
-    make = _raw if raw else _pairs
-    with _environment(ONE_THREAD):  # the first call starts the workers
-        waiting: deque[Future[Pairs | Raw]] = deque(pool.submit(make, first + ahead) for ahead in range(AHEAD))
+    with ExitStack() as stack:
+        pipes = [
+            stack.enter_context(_worker(material, recipe, range(first + number, WITHOUT_END, workers), raw))
+            for number in range(workers)
+        ]
+        yield _received(pipes, first)
 
-    def batches() -> Iterator[Pairs | Raw]:
-        number = first + AHEAD
+
+def _received(pipes: list[Connection], first: int) -> Iterator[Pairs | Raw]:
+    for number, pipe in enumerate(cycle(pipes), start=first):
         try:
-            while True:
-                yield waiting.popleft().result()
-                waiting.append(pool.submit(make, number))
-                number += 1
-        except BrokenProcessPool as error:
+            batch: Pairs | Raw | str = pipe.recv()
+        except (EOFError, OSError) as error:
             raise EarmarkError(
-                f"a process that makes batches ended at batch {number - AHEAD}, perhaps for want of memory; "
-                "what was learned is kept: resume, with fewer workers or a smaller batch"
+                f"a process that makes batches ended at batch {number}, perhaps for want of memory; what was learned "
+                "is kept: resume, with fewer workers or a smaller batch"
             ) from error
+        if isinstance(batch, str):
+            raise EarmarkError(f"batch {number} cannot be made: {batch}")
+        yield batch
 
+
+@contextmanager
+def _worker(material: Material, recipe: Recipe, numbers: range, raw: bool) -> Iterator[Connection]:
+    context = get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(theirs, material, recipe, numbers, raw), daemon=True)
+    with _environment(ONE_THREAD):
+        process.start()
+    theirs.close()  # or the pipe would stay open when the process ends
     try:
-        yield batches()
+        yield ours
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        ours.close()
+        process.terminate()
+        process.join()
 
 
-def _begin(material: Material, recipe: Recipe) -> None:
-    global _batches
+def _work(pipe: Connection, material: Material, recipe: Recipe, numbers: range, raw: bool) -> None:
+    """Send batches until nobody receives them; runs in the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to decide on
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    _batches = Batches(material, recipe)
-
-
-def _end_with_the_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _pairs(number: int) -> Pairs:
-    assert _batches is not None  # the pool's initialiser made it
-    return _batches.pairs(number)
-
-
-def _raw(number: int) -> Raw:
-    assert _batches is not None
-    return _batches.raw(number)
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            batches = Batches(material, recipe)
+            for number in numbers:
+                pipe.send(batches.raw(number) if raw else batches.pairs(number))
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # whatever it is, the parent is to tell it
+            pipe.send(f"{type(error).__name__}: {error}")
 
 
 @contextmanager

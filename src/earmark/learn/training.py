@@ -185,7 +185,7 @@ class Run:
         gradient = nn.utils.clip_grad_norm_(self._encoder.parameters(), LARGEST_GRADIENT)
         if not math.isfinite(gradient):
             raise EarmarkError(
-                f"step {self.step}: the loss is {float(loss):g} and its gradient {float(gradient):g}; "
+                f"step {self.step}: the loss is {float(loss.detach()):g} and its gradient {float(gradient):g}; "
                 f"what was learned before is kept: give a smaller learning_rate than {self.recipe.learning_rate:g}"
             )
         self._optimiser.step()

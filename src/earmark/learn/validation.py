@@ -31,11 +31,12 @@ class Places:
 class Validation:
     """Queries and a small catalog of recordings that are never learned from; `material.music` are those."""
 
-    def __init__(self, material: Material, recipe: Recipe) -> None:
+    def __init__(self, material: Material, recipe: Recipe, *, queries: int = QUERIES) -> None:
+        """`queries` is how many there are at least: whole batches are made."""
         shape = recipe.log_mel
-        size = min(recipe.batch, len(material.music), QUERIES)
+        size = min(recipe.batch, len(material.music), queries)
         batches = Batches(material, recipe, size=size, seed=SEED)
-        made = [batches.pairs(number) for number in range(-(-QUERIES // size))]
+        made = [batches.pairs(number) for number in range(-(-queries // size))]
         self.queries = Places(
             np.concatenate([pairs.positives for pairs in made]),
             np.concatenate([pairs.tracks for pairs in made]),

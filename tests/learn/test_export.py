@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from msgspec.structs import replace
+
+from earmark.errors import OptionError
+from earmark.fingerprint.logmel import LogMel
+from earmark.learn.batches import Batches
+from earmark.learn.encoders import make_encoder
+from earmark.learn.export import Trained, export_onnx, metadata, quantise, read_trained
+from earmark.learn.training import Run
+from earmark.learn.validation import Validation
+
+
+@pytest.fixture(scope="module")
+def checkpoint(recipe, material, tmp_path_factory):
+    """Of a short run."""
+    folder = tmp_path_factory.mktemp("run")
+    Run(replace(recipe, steps=12), material, Validation(material, recipe, queries=8), folder=folder).train()
+    return folder / "checkpoint.pt"
+
+
+@pytest.fixture(scope="module")
+def trained(checkpoint):
+    return read_trained(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.onnx"
+    export_onnx(trained, path, licence="CC0-1.0")
+    return path
+
+
+@pytest.fixture(scope="module")
+def segments(material, recipe):
+    pairs = Batches(material, recipe).pairs(50)
+    return np.concatenate([pairs.anchors, pairs.positives])
+
+
+def run(path, segments):
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    return session.run(["vectors"], {"segments": segments[:, None]})[0]
+
+
+def of_torch(trained, segments):
+    with torch.inference_mode():
+        return trained.encoder(torch.from_numpy(segments[:, None])).numpy()
+
+
+@pytest.mark.parametrize("count", [1, 2, 16])
+def test_it_gives_what_torch_gives_for_any_number_of_segments(exported, trained, segments, count):
+    vectors = run(exported, segments[:count])
+    assert vectors.shape == (count, 16)
+    assert np.allclose(vectors, of_torch(trained, segments[:count]), atol=1e-4)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_weights_are_the_averaged_ones_or_the_last_ones(checkpoint, trained, segments):
+    last = read_trained(checkpoint, averaged=False)
+    state = torch.load(checkpoint, weights_only=True)
+    for name, weight in last.encoder.state_dict().items():
+        assert torch.equal(weight, state["encoder"][name])
+    for name, weight in trained.encoder.state_dict().items():
+        assert torch.equal(weight, state["average"][f"module.{name}"])
+
+
+def test_the_file_says_what_it_is(exported, trained, recipe):
+    said = metadata(exported)
+    assert LogMel(**json.loads(said["front_end"])) == recipe.log_mel
+    assert (said["recipe"], said["digest"], said["step"]) == ("tiny", recipe.digest, "12")
+    assert (said["dimensions"], said["licence"], said["precision"]) == ("16", "CC0-1.0", "float32")
+    assert len(said["sha256"]) == 64
+    session = onnxruntime.InferenceSession(exported.read_bytes())
+    assert session.get_modelmeta().custom_metadata_map == said
+    assert session.get_inputs()[0].shape == ["n", 1, 64, 32]
+    assert session.get_outputs()[0].shape == ["n", 16]
+
+
+def test_the_same_weights_make_the_same_file_which_tells_nothing_of_this_machine(exported, trained, tmp_path):
+    export_onnx(trained, tmp_path / "again.onnx", licence="CC0-1.0")
+    content = exported.read_bytes()
+    assert (tmp_path / "again.onnx").read_bytes() == content
+    assert b"site-packages" not in content
+    assert b".py" not in content
+
+
+@pytest.mark.parametrize("reduce_range", [True, False])
+def test_in_8_bits_vectors_stay_nearly_the_same(exported, trained, segments, tmp_path, reduce_range):
+    small = tmp_path / "small.onnx"
+    quantise(exported, small, segments, reduce_range=reduce_range)
+    vectors = run(small, segments)
+    assert (vectors * of_torch(trained, segments)).sum(axis=1).min() > 0.99
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    said = metadata(small)
+    assert said.pop("precision") == ("int8 with 7-bit weights" if reduce_range else "int8")
+    assert said == {name: value for name, value in metadata(exported).items() if name != "precision"}
+
+
+@pytest.mark.parametrize(
+    ("encoder", "options"),
+    [
+        ("attention", {"widths": [4, 8], "dimensions": 8}),
+        ("convolutional", {"widths": [4, 8], "blocks": [1, 1], "dimensions": 8, "divided": True}),
+    ],
+)
+def test_every_encoder_can_be_exported_and_put_in_8_bits(encoder, options, recipe, segments, tmp_path):
+    network = make_encoder(encoder, bands=64, frames=32, **options).eval()
+    trained = Trained(network, replace(recipe, encoder=encoder, encoder_options=options), "", 0)
+    export_onnx(trained, tmp_path / "whole.onnx")
+    quantise(tmp_path / "whole.onnx", tmp_path / "small.onnx", segments)
+    wanted = of_torch(trained, segments)
+    assert np.allclose(run(tmp_path / "whole.onnx", segments), wanted, atol=1e-4)
+    assert (run(tmp_path / "small.onnx", segments) * wanted).sum(axis=1).mean() > 0.98
+
+
+def test_a_large_model_is_smaller_in_8_bits(recipe, segments, tmp_path):
+    network = make_encoder("convolutional", bands=64, frames=32, widths=[8, 64], blocks=[1, 1]).eval()
+    export_onnx(Trained(network, recipe, "", 0), tmp_path / "whole.onnx")
+    quantise(tmp_path / "whole.onnx", tmp_path / "small.onnx", segments)
+    assert (tmp_path / "small.onnx").stat().st_size < 0.3 * (tmp_path / "whole.onnx").stat().st_size
+
+
+def test_another_front_end_is_written_with_the_model(recipe, tmp_path):
+    shape = {"bands": 32, "segment_frames": 16}
+    network = make_encoder("convolutional", bands=32, frames=16, widths=[4], blocks=[1], dimensions=8).eval()
+    other = replace(recipe, front_end=shape)
+    export_onnx(Trained(network, other, "", 0), tmp_path / "model.onnx")
+    assert json.loads(metadata(tmp_path / "model.onnx")["front_end"]) == dataclasses.asdict(other.log_mel)
+
+
+def test_what_is_no_checkpoint_cannot_be_exported(tmp_path):
+    (tmp_path / "checkpoint.pt").write_text("weights")
+    with pytest.raises(OptionError, match="is no checkpoint"):
+        read_trained(tmp_path / "checkpoint.pt")
