@@ -46,6 +46,7 @@ EXHAUSTIVE = (  # these look everywhere
     Kind("hashcode", {"smallest": 1, "bits": 4, "probes": 16}),
     Kind("pq", {"smallest": 1, "lists": 3, "probes": 3, "rerank": 1_000}),
     Kind("hnsw", {"smallest": 1, "breadth": 1_000}),
+    Kind("auto", {"smallest": 100}),
 )
 KINDS = (*(Kind(name) for name in VECTOR_NAMES), *EXHAUSTIVE)
 
@@ -107,6 +108,7 @@ def filled(kind: Kind, recordings: Recordings, index: Index | None = None) -> In
     index = kind.make() if index is None else index
     for track, (frames, vectors) in recordings.items():
         index.add(track, frames, vectors)
+    index.arrays()  # gives what was added its structure
     return index
 
 
@@ -136,6 +138,18 @@ def recordings() -> Recordings:
 def test_it_finds_what_a_plain_search_finds(kind: Kind, recordings: Recordings) -> None:
     query = query_of(recordings)
     assert_same(filled(kind, recordings).search(*query), oracle(recordings, query))
+
+
+def test_what_was_added_since_is_found_at_once(kind: Kind, recordings: Recordings) -> None:
+    index, query = filled(kind, recordings), query_of(recordings | {30: recording(30)})
+    index.add(30, *recording(30))
+    assert index.stats()["exact_vectors"] >= 60
+    assert_same(index.search(*query), oracle(recordings | {30: recording(30)}, query))
+
+
+@pytest.mark.parametrize("kind", EXHAUSTIVE, ids=str)
+def test_the_structure_is_there_when_it_looks_everywhere(kind: Kind, recordings: Recordings) -> None:
+    assert filled(kind, recordings).stats()["exact_vectors"] == 0
 
 
 def test_it_returns_as_many_as_are_asked_and_no_more_than_there_are(kind: Kind, recordings: Recordings) -> None:
@@ -267,7 +281,9 @@ def test_stats_say_what_it_holds_and_what_a_search_compares(kind: Kind, recordin
 
 
 def test_damaged_arrays_are_refused_or_do_no_harm(kind: Kind, recordings: Recordings) -> None:
-    arrays = published(filled(kind, recordings))
+    index = filled(kind, recordings)
+    index.remove([14])
+    arrays = published(index)
     rng = np.random.default_rng(3)
     query = query_of(recordings)
     refused = 0
@@ -297,7 +313,7 @@ def mutated(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.sampled_from(["add", "remove", "reload", "search"]), max_size=12), st.integers(0, 1_000))
+@given(st.lists(st.sampled_from(["add", "remove", "publish", "reload", "search"]), max_size=12), st.integers(0, 1_000))
 def test_any_order_of_changes_gives_what_a_plain_search_gives(steps: Iterable[str], seed: int) -> None:
     for kind in KINDS:
         rng = np.random.default_rng(seed)
@@ -311,6 +327,8 @@ def test_any_order_of_changes_gives_what_a_plain_search_gives(steps: Iterable[st
                 gone = int(rng.choice(list(known)))
                 index.remove([gone])
                 del known[gone]
+            elif step == "publish":
+                index.arrays()
             elif step == "search":
                 index.search(*recording(number, length=3))
             else:

@@ -35,6 +35,7 @@ def test_it_finds_more_than_random_hyperplanes_in_as_many_buckets(vectors: np.nd
     found = []
     for index in (Hashcode(bits=10, probes=20), Lsh(tables=1, bits=10, probes=20)):
         index.add(1, frames, quantised(vectors))
+        index.arrays()  # makes the tables
         hits = index.search(frames[:300], asked, nearest=1)
         found.append((hits.query_frames == hits.reference_frames).mean())
         assert index.stats()["compared_share"] < 0.06
@@ -44,6 +45,7 @@ def test_it_finds_more_than_random_hyperplanes_in_as_many_buckets(vectors: np.nd
 def test_more_bits_than_dimensions_are_not_made() -> None:
     index = Hashcode(bits=12, smallest=1)
     index.add(1, np.arange(50, dtype=np.int32), np.random.default_rng(0).standard_normal((50, 4)))
+    index.arrays()
     assert index.stats()["bits"] == 4
 
 

@@ -24,6 +24,7 @@ def vectors() -> np.ndarray:
 def filled(vectors: np.ndarray, **options: int) -> Lsh:
     index = Lsh(**options)
     index.add(1, np.arange(len(vectors), dtype=np.int32), quantised(vectors))
+    index.arrays()  # makes the tables
     return index
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from earmark.errors import CatalogDamaged
 
 MANY = 100_000  # vectors, indexed within a second; more threads would spend it waiting for each other
+HARMLESS_BYTES = 1 << 27  # may be claimed by however small an index: tables of 32,768 lists take half of it
 MOST_LOOPS = 10**6  # lists or levels that a structure may claim to have; Faiss has no limit of its own
 
 _limits = Lock()  # Faiss keeps the limits of reading for the whole process
@@ -28,7 +29,6 @@ def library() -> Any:
 def to_array(index: Any) -> NDArray[np.uint8]:
     """Return a Faiss index as bytes."""
     faiss = library()
-
     packed: NDArray[np.uint8] = faiss.serialize_index(index)
     return packed
 
@@ -36,12 +36,11 @@ def to_array(index: Any) -> NDArray[np.uint8]:
 def from_array(packed: NDArray[np.uint8], kind: str, shape: tuple[int, ...]) -> Any:
     """Return the Faiss index of class `kind` over vectors of this shape that `to_array` gave; `packed` must outlive it.
 
-    The bytes are not copied: where they are memory-mapped, only what a search touches is read. Sizes in them are never
+    The bytes are not copied: where they are memory-mapped, only what a search touches is read. Sizes in them are not
     believed beyond twice their number. Raises CatalogDamaged when they make no such index; bytes that were changed on
     purpose may still crash Faiss, so whoever calls has checked their sum.
     """
     faiss = library()
-
     if packed.dtype != np.uint8 or packed.ndim != 1 or not packed.flags.c_contiguous:
         raise CatalogDamaged(
             f"an array of {packed.dtype} {packed.shape} is no Faiss index; earmark rebuild makes it again"
@@ -50,7 +49,7 @@ def from_array(packed: NDArray[np.uint8], kind: str, shape: tuple[int, ...]) -> 
         bytes_before = faiss.get_deserialization_vector_byte_limit()
         loops_before = faiss.get_deserialization_loop_limit()
         try:
-            faiss.set_deserialization_vector_byte_limit(2 * packed.nbytes)
+            faiss.set_deserialization_vector_byte_limit(max(HARMLESS_BYTES, 2 * packed.nbytes))
             faiss.set_deserialization_loop_limit(MOST_LOOPS)
             index = faiss.read_index(
                 faiss.ZeroCopyIOReader(faiss.swig_ptr(packed), packed.nbytes), faiss.IO_FLAG_MMAP_IFC
@@ -72,7 +71,6 @@ def from_array(packed: NDArray[np.uint8], kind: str, shape: tuple[int, ...]) -> 
 def one_thread() -> Iterator[None]:
     """Let Faiss use this thread alone: threads of one search wait for each other longer than they save."""
     faiss = library()
-
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:
@@ -89,5 +87,4 @@ def threads_for(vectors: int) -> AbstractContextManager[None]:
 def selector(gone: NDArray[np.bool_] | None) -> Any:
     """Return what lets a search find all rows but those that are gone, or None when it may find all."""
     faiss = library()
-
     return None if gone is None else faiss.IDSelectorBitmap(np.packbits(~gone, bitorder="little"))

@@ -21,10 +21,8 @@ from numpy.typing import NDArray
 
 from earmark.errors import OptionError
 from earmark.index import buckets
-from earmark.index.linear import Exact
-from earmark.index.segments import Segmented, Structure
+from earmark.index.segments import SMALLEST, Segmented, Structure
 
-SMALLEST = 10_000  # vectors; below, exact search takes some hundred microseconds
 BITS_BELOW = 3  # K = log2 N - 3: eight vectors to a bucket
 TINY = 1e-3  # a variance below which a direction holds nothing but rounding (a component's unit is 1/254)
 ROUNDS = 50  # of turning the projection; the paper's figure
@@ -39,25 +37,22 @@ class Hashcode(Segmented):
     """
 
     most_vectors: ClassVar = buckets.MOST_VECTORS
-    removed_share: ClassVar = 0.2
 
     def __init__(self, *, probes: int = 1_000, bits: int = 0, smallest: int = SMALLEST) -> None:
-        super().__init__()
+        super().__init__(smallest=smallest)
         if probes < 1 or not 0 <= bits <= buckets.MOST_BITS:
             raise OptionError(
                 f"probes={probes}, bits={bits}: give at least 1 probe, and up to {buckets.MOST_BITS} bits"
             )
-        self._probes, self._bits, self._smallest = probes, bits, smallest
+        self._probes, self._bits = probes, bits
 
-    def _build(self, vectors: NDArray[np.int8], tracks: NDArray[np.int32]) -> Structure:
-        if len(vectors) < self._smallest:
-            return Exact()
+    def _build(self, vectors: NDArray[np.int8]) -> Structure:
         bits = self._bits or buckets.usual_bits(len(vectors), BITS_BELOW)
         planes, offsets = balanced_projection(buckets.sample(vectors), min(bits, vectors.shape[1]))
         return buckets.built(vectors, planes[None], offsets[None], self._probes)
 
     def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
-        return buckets.read(arrays, vectors, self._probes) if arrays else Exact()
+        return buckets.read(arrays, vectors, self._probes)
 
 
 def balanced_projection(sample: NDArray[np.float32], bits: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -22,11 +22,9 @@ from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged, OptionError
 from earmark.index import faissing
-from earmark.index.linear import Exact
-from earmark.index.segments import Segmented, Structure
+from earmark.index.segments import SMALLEST, Segmented, Structure
 from earmark.index.vectors import Found, compare, ranges
 
-SMALLEST = 10_000  # vectors; below, exact search takes some hundred microseconds
 BUILDING_BREADTH = 40  # Faiss's own; 80 takes twice as long
 KIND = "IndexHNSWSQ"
 BLOCK = 1 << 16  # vectors added at a time
@@ -40,25 +38,20 @@ class Hnsw(Segmented):
     """
 
     most_vectors: ClassVar = 1 << 31
-    removed_share: ClassVar = 0.2
 
     def __init__(self, *, links: int = 16, breadth: int = 256, smallest: int = SMALLEST) -> None:
-        super().__init__()
+        super().__init__(smallest=smallest)
         if links < 2 or breadth < 1:
             raise OptionError(f"links={links}, breadth={breadth}: give at least 2 links and a breadth of 1")
-        self._links, self._breadth, self._smallest = links, breadth, max(smallest, 1)
+        self._links, self._breadth = links, breadth
 
-    def _build(self, vectors: NDArray[np.int8], tracks: NDArray[np.int32]) -> Structure:
-        if len(vectors) < self._smallest:
-            return Exact()
+    def _build(self, vectors: NDArray[np.int8]) -> Structure:
         members, ends = _groups_of_equals(vectors)
         different = vectors[members[ends[:-1]]]
         packed = faissing.to_array(_linked(different, self._links))
         return Graph(packed, members, ends, faissing.from_array(packed, KIND, different.shape), self._breadth)
 
     def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
-        if not arrays:
-            return Exact()
         if set(arrays) != set(Graph.ARRAYS):
             raise CatalogDamaged(f"{sorted(arrays)} are no graph; earmark rebuild makes the index again")
         packed, members, ends = (arrays[name] for name in Graph.ARRAYS)
@@ -111,14 +104,16 @@ class Graph:
         if gone is None:
             return None
         kept = np.add.reduceat(~gone[self.members], self.ends[:-1].astype(np.int64), dtype=np.int64)
-        return kept == 0
+        empty: NDArray[np.bool_] = kept == 0
+        return empty
 
     def _pairs(self, groups: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return (queries, k) groups, where -1 stands for none, as query << 32 | row of each member."""
         query, _ = np.nonzero(groups >= 0)
         group = groups[groups >= 0]
         places, count = ranges(self.ends[group].astype(np.int64), self.ends[group + 1].astype(np.int64))
-        return np.repeat(query << 32, count) | self.members[places].astype(np.int64)
+        rows: NDArray[np.int64] = self.members[places].astype(np.int64)
+        return np.repeat(query << 32, count) | rows
 
 
 def _groups_of_equals(vectors: NDArray[np.int8]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:

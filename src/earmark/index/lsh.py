@@ -20,10 +20,8 @@ from numpy.typing import NDArray
 
 from earmark.errors import OptionError
 from earmark.index import buckets
-from earmark.index.linear import Exact
-from earmark.index.segments import Segmented, Structure
+from earmark.index.segments import SMALLEST, Segmented, Structure
 
-SMALLEST = 10_000  # vectors; below, exact search takes some hundred microseconds
 BITS_BELOW = 3  # K = log2 N - 3: eight vectors to a bucket
 SEED = 20020519  # of the hyperplanes, so that a catalog built twice is the same
 
@@ -36,16 +34,15 @@ class Lsh(Segmented):
     """
 
     most_vectors: ClassVar = buckets.MOST_VECTORS
-    removed_share: ClassVar = 0.2
 
     def __init__(self, *, tables: int = 10, probes: int = 1_000, bits: int = 0, smallest: int = SMALLEST) -> None:
-        super().__init__()
+        super().__init__(smallest=smallest)
         if tables < 1 or probes < 1 or not 0 <= bits <= buckets.MOST_BITS:
             raise OptionError(
                 f"tables={tables}, probes={probes}, bits={bits}: give at least one table and one probe, and up to "
                 f"{buckets.MOST_BITS} bits"
             )
-        self._tables, self._probes, self._bits, self._smallest = tables, probes, bits, smallest
+        self._tables, self._probes, self._bits = tables, probes, bits
 
     def cost(self) -> Mapping[str, float]:
         """Return multiplications of one vector of a query: as the formulas say, and as measured in searches so far.
@@ -63,9 +60,7 @@ class Lsh(Segmented):
             "measured": hashing + dimensions * vectors * stats["compared_share"],
         }
 
-    def _build(self, vectors: NDArray[np.int8], tracks: NDArray[np.int32]) -> Structure:
-        if len(vectors) < self._smallest:
-            return Exact()
+    def _build(self, vectors: NDArray[np.int8]) -> Structure:
         bits = self._bits or buckets.usual_bits(len(vectors), BITS_BELOW)
         normal = np.random.default_rng(SEED).standard_normal((self._tables, bits, vectors.shape[1]))
         planes = normal.astype(np.float32)
@@ -73,4 +68,4 @@ class Lsh(Segmented):
         return buckets.built(vectors, planes, offsets.astype(np.float32), self._probes)
 
     def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
-        return buckets.read(arrays, vectors, self._probes) if arrays else Exact()
+        return buckets.read(arrays, vectors, self._probes)

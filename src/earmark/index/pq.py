@@ -27,11 +27,9 @@ from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged, OptionError
 from earmark.index import faissing
-from earmark.index.linear import Exact
-from earmark.index.segments import Segmented, Structure
+from earmark.index.segments import SMALLEST, Segmented, Structure
 from earmark.index.vectors import Found, compare
 
-SMALLEST = 10_000  # vectors; below, exact search takes some hundred microseconds
 FEWEST = 32  # vectors that can be quantised at all: 16 codes, some of them twice
 LISTS = 2.0  # C = 2 sqrt N: half as many lists scan twice the share for the same recall
 MOST_LISTS = 1 << 15
@@ -50,37 +48,32 @@ class Pq(Segmented):
     """
 
     most_vectors: ClassVar = 1 << 32
-    removed_share: ClassVar = 0.2
 
     def __init__(
         self,
         *,
-        probes: int = 64,
+        probes: int = 128,
         rerank: int = 200,
         lists: int = 0,
         bytes_per_vector: int = 40,
         smallest: int = SMALLEST,
     ) -> None:
-        super().__init__()
+        super().__init__(smallest=max(smallest, FEWEST))
         if probes < 1 or rerank < 1 or lists < 0 or bytes_per_vector <= OVERHEAD_BYTES:
             raise OptionError(
                 f"probes={probes}, rerank={rerank}, lists={lists}, bytes_per_vector={bytes_per_vector}: give at least "
                 f"1 list, 1 to rerank and {OVERHEAD_BYTES + 1} bytes"
             )
         self._probes, self._rerank, self._lists = probes, rerank, lists
-        self._bytes, self._smallest = bytes_per_vector, max(smallest, FEWEST)
+        self._bytes = bytes_per_vector
 
-    def _build(self, vectors: NDArray[np.int8], tracks: NDArray[np.int32]) -> Structure:
-        if len(vectors) < self._smallest:
-            return Exact()
+    def _build(self, vectors: NDArray[np.int8]) -> Structure:
         lists = self._lists or min(MOST_LISTS, int(LISTS * sqrt(len(vectors))))
         parts = parts_of(vectors.shape[1], self._bytes)
         packed = faissing.to_array(_trained(vectors, min(lists, len(vectors)), parts))
         return Lists(packed, faissing.from_array(packed, KIND, vectors.shape), self._probes, self._rerank)
 
     def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
-        if not arrays:
-            return Exact()
         if "lists" not in arrays:
             raise CatalogDamaged(f"{sorted(arrays)} are no lists of codes; earmark rebuild makes the index again")
         index = faissing.from_array(arrays["lists"], KIND, vectors.shape)

@@ -1,9 +1,10 @@
 """What all vector indexes have in common: segments of vectors, each with a structure that shortens its search.
 
-Tracks that were added wait until they are asked for, become a segment, and small segments are merged with their
-neighbour (as Lucene does), so that `add` stays linear up to a logarithm and a segment, once made, never changes. Rows
-of a segment are in order of track, then frame. Removed tracks are masked; their vectors go when the segment is written
-anew. What kind of structure a segment gets is all that a kind of index decides.
+Tracks that were added are searched exactly until the index is asked for its arrays. Then they get the structure of
+their kind, and small segments are merged with their neighbour (as Lucene does), so that `add` stays linear up to a
+logarithm and a published segment never changes. Rows of a segment are in order of track, then frame. Removed tracks are
+masked; their vectors go when the segment is written anew: at once where that is only copying, else when a fifth is
+gone. What kind of structure a large segment gets is all that a kind of index decides.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
+from math import inf
 from threading import Lock
 from typing import Any, ClassVar, Protocol, Self
 from uuid import uuid4
@@ -21,10 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged, OptionError
+from earmark.index.exact import Exact
 from earmark.index.protocol import NEAREST
 from earmark.index.vectors import SCALE, Found, best, no_hits, quantised
 from earmark.types import Frames, Hits
 
+SMALLEST = 10_000  # vectors of a segment that gets a structure; below, exact search takes a millisecond
+REMOVED_SHARE = 0.2  # of a segment with a structure, from which on it is written anew
 DIGEST_BYTES = 16
 
 
@@ -115,9 +120,10 @@ class Segmented(ABC):
     """An index of vectors in segments; see the module's docstring."""
 
     most_vectors: ClassVar[int]  # of a segment that is made by merging
-    removed_share: ClassVar[float]  # a segment with more removed vectors than this is written anew by `arrays`
 
-    def __init__(self) -> None:
+    def __init__(self, *, smallest: int | None = None) -> None:
+        """Give structures to segments of at least `smallest` vectors; to none, when it is None."""
+        self._smallest = inf if smallest is None else max(smallest, 1)
         self._segments: tuple[Segment, ...] = ()
         self._fresh: list[Piece] = []
         self._dimensions = 0
@@ -125,8 +131,8 @@ class Segmented(ABC):
         self._searches = self._compared = self._comparable = self._last_compared = self._last_comparable = 0
 
     @abstractmethod
-    def _build(self, vectors: NDArray[np.int8], tracks: NDArray[np.int32]) -> Structure:
-        """Return the structure of a segment; `tracks` says whose each vector is."""
+    def _build(self, vectors: NDArray[np.int8]) -> Structure:
+        """Return the structure of a segment."""
 
     @abstractmethod
     def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
@@ -151,10 +157,7 @@ class Segmented(ABC):
         wanted = frozenset(tracks)
         with self._lock:
             self._fresh = [piece for piece in self._fresh if piece.track not in wanted]
-            self._segments = tuple(
-                replace(part, removed=part.removed | here) if (here := wanted & part.kept) else part
-                for part in self._segments
-            )
+            self._segments = tuple(_without(segment, wanted) for segment in self._segments)
 
     def search(self, frames: Frames, keys: NDArray[Any], *, nearest: int = NEAREST) -> Hits:
         """Return up to `nearest` hits of each vector of a query, best first; the score is the inner product.
@@ -181,11 +184,7 @@ class Segmented(ABC):
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return the whole index as named arrays, for `from_arrays`."""
         self._seal()
-        with self._lock:
-            self._segments = tuple(
-                self._segment(part.pieces()) if self._is_worn(part) else part for part in self._segments if part.kept
-            )
-            segments = self._segments
+        segments = self._settle()
         named: dict[str, NDArray[Any]] = {}
         for segment in segments:
             arrays = segment.arrays()
@@ -193,7 +192,7 @@ class Segmented(ABC):
             named[f"{segment.name}.digest"] = np.frombuffer(segment.digest, np.uint8)
             if segment.removed:
                 removed = np.array(sorted(segment.removed), np.int32)
-                named[f"{segment.name}.removed-{sha256(removed.tobytes()).hexdigest()[:12]}"] = removed
+                named[f"{segment.name}.{_name_of_removed(removed)}"] = removed
         return named
 
     @classmethod
@@ -218,8 +217,8 @@ class Segmented(ABC):
     def stats(self) -> Mapping[str, float]:
         """Return tracks, vectors, segments, bytes, how much of the catalog a search compares, and more.
 
-        What says more is about the structure of the largest segment.
         `compared_share` is the mean of all searches since the index was loaded, `last_compared_share` the last one's.
+        What is said of a structure is of the largest segment's.
         """
         self._seal()
         vectors = sum(len(segment.vectors) for segment in self._segments)
@@ -231,6 +230,7 @@ class Segmented(ABC):
             "tracks": sum(len(segment.kept) for segment in self._segments),
             "removed": sum(len(segment.removed) for segment in self._segments),
             "vectors": vectors,
+            "exact_vectors": sum(len(part.vectors) for part in self._segments if isinstance(part.structure, Exact)),
             "dimensions": self._dimensions,
             "segments": len(self._segments),
             "bytes": size,
@@ -242,26 +242,43 @@ class Segmented(ABC):
         }
 
     def _seal(self) -> None:
-        """Turn what was added into a segment, together with the last ones while they are not much larger."""
+        """Turn what was added into segments that are searched exactly, merged with the last such ones."""
         with self._lock:
             if not self._fresh:
                 return
             pieces, segments = self._fresh, list(self._segments)
             self._fresh = []
-            while segments and _worth_merging(segments[-1], pieces, self.most_vectors):
+            while segments and isinstance(segments[-1].structure, Exact) and self._are_merged(segments[-1], pieces):
                 pieces = [*segments.pop().pieces(), *pieces]
-            segments += [self._segment(group) for group in _groups(pieces, self.most_vectors)]
+            segments += [_segment(group) for group in _groups(pieces, self.most_vectors)]
             self._segments = tuple(segments)
 
-    def _segment(self, pieces: list[Piece]) -> Segment:
-        pieces = sorted(pieces, key=lambda piece: piece.track)
-        lengths = np.array([len(piece.vectors) for piece in pieces], np.int64)
-        tracks = np.array([piece.track for piece in pieces], np.int32)
-        vectors = np.concatenate([piece.vectors for piece in pieces])
-        frames = np.concatenate([piece.frames for piece in pieces])
-        structure = self._build(vectors, np.repeat(tracks, lengths))
-        name = f"segment-{uuid4().hex[:12]}"
-        return Segment(name, vectors, frames, tracks, np.cumsum(lengths) - lengths, structure)
+    def _settle(self) -> tuple[Segment, ...]:
+        """Merge segments, leave out removed tracks where that pays, make structures; searches go on meanwhile."""
+        before = self._segments
+        settled = [self._structured(segment) for segment in self._merged(before)]
+        with self._lock:
+            now = {segment.name: segment.kept for segment in self._segments}
+            removed = frozenset().union(*(segment.kept - now[segment.name] for segment in before))
+            self._segments = tuple(_without(segment, removed) for segment in settled)
+            return self._segments
+
+    def _merged(self, segments: Iterable[Segment]) -> list[Segment]:
+        done: list[Segment] = []
+        for segment in segments:
+            merged = segment
+            while done and self._are_merged(done[-1], merged.pieces()):
+                merged = _segment([*done.pop().pieces(), *merged.pieces()])
+            if merged is segment and self._is_worn(segment):
+                merged = _segment(segment.pieces())
+            if merged.tracks.size:
+                done.append(merged)
+        return done
+
+    def _structured(self, segment: Segment) -> Segment:
+        if isinstance(segment.structure, Exact) and len(segment.vectors) >= self._smallest:
+            return replace(segment, name=_new_name(), structure=self._build(segment.vectors))
+        return segment
 
     def _read_segment(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Segment:
         missing = {*Segment.ARRAYS, "digest"} - set(arrays)
@@ -273,13 +290,24 @@ class Segmented(ABC):
                 f"{name} is damaged: its checksum does not hold; earmark rebuild makes the index again"
             )
         own = {key: parts.pop(key) for key in Segment.ARRAYS}
-        removed = [array for key, array in arrays.items() if key.startswith("removed-")]
-        gone = frozenset(int(number) for array in removed for number in array) & set(own["tracks"].tolist())
-        return Segment(name, **own, structure=self._read(parts, own["vectors"]), removed=gone)
+        removed = {key: array for key, array in arrays.items() if key.startswith("removed-")}
+        if any(_name_of_removed(array) != key for key, array in removed.items()):
+            raise CatalogDamaged(f"{name}'s list of removed tracks is damaged; earmark rebuild makes the index again")
+        gone = frozenset(int(number) for array in removed.values() for number in array) & set(own["tracks"].tolist())
+        structure = self._read(parts, own["vectors"]) if parts else Exact()
+        return Segment(name, **own, structure=structure, removed=gone)
 
-    def _is_worn(self, segment: Segment) -> bool:
+    def _are_merged(self, older: Segment, newer: list[Piece]) -> bool:
+        gone = 0 if older.gone is None else int(older.gone.sum())
+        old, new = len(older.vectors) - gone + len(older.kept), _size(newer)
+        return old < 2 * new and old + new <= self.most_vectors
+
+    @staticmethod
+    def _is_worn(segment: Segment) -> bool:
         gone = segment.gone
-        return gone is not None and int(gone.sum()) >= self.removed_share * len(gone)
+        if gone is None:
+            return False
+        return isinstance(segment.structure, Exact) or not segment.kept or gone.mean() >= REMOVED_SHARE
 
     def _check_dimensions(self, vectors: NDArray[np.int8]) -> None:
         if self._dimensions and vectors.shape[1] != self._dimensions:
@@ -293,9 +321,29 @@ class Segmented(ABC):
             self._last_compared, self._last_comparable = compared, comparable
 
 
-def _worth_merging(older: Segment, pieces: list[Piece], most: int) -> bool:
-    old, new = _size(older.pieces()), _size(pieces)
-    return old < 2 * new and old + new <= most
+def _new_name() -> str:
+    return f"segment-{uuid4().hex[:12]}"
+
+
+def _segment(pieces: list[Piece]) -> Segment:
+    """Return the pieces in order of track as a segment that is searched exactly."""
+    pieces = sorted(pieces, key=lambda piece: piece.track)
+    lengths = np.array([len(piece.vectors) for piece in pieces], np.int64)
+    tracks = np.array([piece.track for piece in pieces], np.int32)
+    vectors = np.concatenate([piece.vectors for piece in pieces]) if pieces else np.zeros((0, 1), np.int8)
+    frames = np.concatenate([np.zeros(0, np.int32), *(piece.frames for piece in pieces)])
+    return Segment(_new_name(), vectors, frames, tracks, np.cumsum(lengths) - lengths, Exact())
+
+
+def _without(segment: Segment, tracks: frozenset[int]) -> Segment:
+    """Return the segment with these tracks masked."""
+    here = tracks & segment.kept
+    return replace(segment, removed=segment.removed | here) if here else segment
+
+
+def _name_of_removed(tracks: NDArray[np.int32]) -> str:
+    """Return a name that stands for the content."""
+    return f"removed-{sha256(np.ascontiguousarray(tracks, np.int32).tobytes()).hexdigest()[:12]}"
 
 
 def _size(pieces: list[Piece]) -> int:
