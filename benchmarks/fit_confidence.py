@@ -4,7 +4,8 @@
 
 CLIPS holds queries.csv (clip_id, path, condition, seconds, track_id, start, speed; no track_id: not in the catalog) and
 FOLDER the recordings with music.csv (track_id, path). All clips of OTHER_CLIPS are unknown, whatever they say. Every
-condition weighs the same, known and unknown clips together the same. The weights go into match/confidence.py.
+condition weighs the same, known and unknown clips together the same. The weights go into match/confidence.py, those of
+a catalog of vectors into match/line_confidence.py; there, each of a few lengths has its own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +23,7 @@ import scipy.optimize
 from numpy.typing import NDArray
 
 import earmark
-from earmark.match.confidence import Evidence, features
+from earmark.match import confidence, line_confidence
 
 Array = NDArray[np.float64]
 RIDGE = 1e-3  # on weights of standardised features; keeps them finite where a feature separates alone
@@ -33,9 +34,10 @@ class Clip:
     """A clip's best candidate and whether it is right."""
 
     kind: str  # condition@seconds
+    seconds: float
     known: bool
     right: bool
-    evidence: Evidence
+    features: tuple[float, ...]
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -43,9 +45,19 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def candidates(catalog: earmark.Catalog, clips: Path, names: dict[str, str], *, unknown: bool) -> Iterable[Clip]:
+def features_of(evidence: Mapping[str, float]) -> tuple[float, ...]:
+    """Return the figures that the model of this kind of evidence weighs."""
+    values = {name: float(value) for name, value in evidence.items()}
+    if "similarity" in values:
+        return line_confidence.features(line_confidence.LineEvidence(**values))
+    return confidence.features(confidence.Evidence(**values))
+
+
+def candidates(
+    catalog: earmark.Catalog, clips: Path, names: dict[str, str], *, unknown: bool, only: set[str]
+) -> Iterable[Clip]:
     """Yield the best candidate of each clip of a folder; a clip without one says nothing for the fit."""
-    queries = rows(clips / "queries.csv")
+    queries = [one for one in rows(clips / "queries.csv") if not only or one["condition"] in only]
     answers = catalog.identify_many([str(clips / query["path"]) for query in queries], threshold=0, limit=1)
     for query, answer in zip(queries, answers, strict=True):
         if answer.best is None:
@@ -53,8 +65,8 @@ def candidates(catalog: earmark.Catalog, clips: Path, names: dict[str, str], *, 
         track = names.get(str(Path(answer.best.track.path).resolve()), answer.best.track.id)
         known = bool(query["track_id"]) and not unknown
         kind = f"{'unknown:' if unknown else ''}{query['condition']}@{query['seconds']}"
-        evidence = Evidence(**{name: float(value) for name, value in answer.best.evidence.items()})
-        yield Clip(kind, known, known and track == query["track_id"], evidence)
+        right = known and track == query["track_id"]
+        yield Clip(kind, float(query["seconds"]), known, right, features_of(answer.best.evidence))
 
 
 def weights_of(clips: list[Clip]) -> Array:
@@ -88,6 +100,21 @@ def fitted(inputs: Array, right: Array, weight: Array) -> Array:
     return result
 
 
+def fitted_by_length(clips: list[Clip], lengths: Sequence[float]) -> tuple[Array, Array]:
+    """Return (weights, one row a length; log odds of each clip); a clip belongs to the nearest length."""
+    inputs = np.array([clip.features for clip in clips])
+    right = np.array([clip.right for clip in clips], float)
+    known = np.log(lengths)
+    nearest = np.array([int(np.abs(known - np.log(clip.seconds)).argmin()) for clip in clips])
+    models = []
+    for number in range(len(lengths)):
+        own = nearest == number
+        part = [clip for clip, is_own in zip(clips, own, strict=True) if is_own]
+        models.append(fitted(inputs[own], right[own], weights_of(part)))
+    odds = np.einsum("nf,nf->n", inputs, np.array(models)[nearest])
+    return np.array(models), odds
+
+
 def print_thresholds(clips: list[Clip], odds: Array) -> None:
     """Print, for some thresholds, the share of right answers and the worst share of false ones, by length."""
     kinds: dict[str, list[int]] = defaultdict(list)
@@ -95,7 +122,7 @@ def print_thresholds(clips: list[Clip], odds: Array) -> None:
         kinds[clip.kind].append(place)
     right = np.array([clip.right for clip in clips])
     print("log odds  probability  seconds   right   worst kind of unknown clips")
-    for threshold in np.arange(0.0, 4.5, 0.5):
+    for threshold in np.arange(0.0, 7.5, 0.5):
         for seconds in sorted({kind.rsplit("@", 1)[1] for kind in kinds}, key=float):
             known = [odds[places] for kind, places in kinds.items() if _is(kind, seconds, clips[places[0]], True)]
             hits = [right[places] for kind, places in kinds.items() if _is(kind, seconds, clips[places[0]], True)]
@@ -134,19 +161,21 @@ def main() -> None:
     parser.add_argument("clips", type=Path)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--unknown", type=Path, action="append", default=[])
+    parser.add_argument("--only", default="", help="conditions, with commas")
     arguments = parser.parse_args()
     music = rows(arguments.corpus / "music.csv")
     names = {str((arguments.corpus / row["path"]).resolve()): row["track_id"] for row in music}
+    only = set(arguments.only.split(",")) - {""}
     with earmark.open(arguments.catalog, create=False, read_only=True) as catalog:
-        clips = list(candidates(catalog, arguments.clips, names, unknown=False))
+        lengths = (1.0,) if catalog.info()["fingerprinter"] == "shazam" else line_confidence.LENGTHS
+        clips = list(candidates(catalog, arguments.clips, names, unknown=False, only=only))
         for folder in arguments.unknown:
-            clips += candidates(catalog, folder, names, unknown=True)
-    inputs = np.array([features(clip.evidence) for clip in clips])
-    weight = weights_of(clips)
-    model = fitted(inputs, np.array([clip.right for clip in clips], float), weight)
-    print("WEIGHTS =", tuple(round(float(value), 3) for value in model))
-    print_thresholds(clips, inputs @ model)
-    print_calibration(clips, inputs @ model, weight)
+            clips += candidates(catalog, folder, names, unknown=True, only=only)
+    models, odds = fitted_by_length(clips, lengths)
+    for model in models:
+        print(tuple(round(float(value), 3) for value in model))
+    print_thresholds(clips, odds)
+    print_calibration(clips, odds, weights_of(clips))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ class Fingerprint:
     spec: Spec
     seconds: float  # length of the audio they were taken from
     frames: Frames  # (n,), not decreasing
-    features: NDArray[np.generic]  # (n,) or (n, w) uint32 codes, or (n, d) float vectors
+    features: NDArray[np.generic]  # (n,) or (n, w) uint32 codes, or (n, d) vectors of 8-bit integers
+    beside: Fingerprint | None = None  # features of another kind, of the same sound, with frames of their own
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ import pytest
 import soxr
 
 from earmark.audio.decode import load
-from earmark.catalog.identifying import Found, Identifier
+from earmark.catalog.identifying import Found, identifier_for
 from earmark.fingerprint.shazam import FRONT_END, Shazam
 from earmark.index.postings import Postings
 from earmark.types import Fingerprint
@@ -30,7 +30,7 @@ class Shelf:
     fingerprints: dict[int, Fingerprint]
 
     def ask(self, clip: np.ndarray, **options: object) -> tuple[Found, ...]:
-        identifier = Identifier(MAKER, self.fingerprints.__getitem__)
+        identifier = identifier_for(MAKER, self.fingerprints.__getitem__)
         fingerprint = MAKER.extract(clip.astype(np.float32), query=True)
         return identifier.identify(self.index, fingerprint, **options)  # type: ignore[arg-type]
 
@@ -153,7 +153,7 @@ def test_what_is_forgotten_is_read_anew(shelf: Shelf) -> None:
         read.append(number)
         return shelf.fingerprints[number]
 
-    identifier = Identifier(MAKER, reference)
+    identifier = identifier_for(MAKER, reference)
     clip = MAKER.extract(cut(shelf.sounds[3], 5.0, 5.0), query=True)
     identifier.identify(shelf.index, clip)
     before = list(read)
@@ -170,7 +170,7 @@ def test_an_error_in_reading_a_reference_comes_through(shelf: Shelf) -> None:
 
     clip = MAKER.extract(cut(shelf.sounds[3], 5.0, 5.0), query=True)
     with pytest.raises(LookupError, match="is gone"):
-        Identifier(MAKER, broken).identify(shelf.index, clip)
+        identifier_for(MAKER, broken).identify(shelf.index, clip)
 
 
 def test_a_clip_of_a_few_peaks_is_not_looked_up(shelf: Shelf) -> None:
@@ -178,4 +178,4 @@ def test_a_clip_of_a_few_peaks_is_not_looked_up(shelf: Shelf) -> None:
         raise AssertionError(number)
 
     few = Fingerprint(MAKER.spec, 5.0, np.arange(5, dtype=np.int32), np.full(5, 7, np.uint32))
-    assert Identifier(MAKER, never).identify(shelf.index, few, threshold=0.0) == ()
+    assert identifier_for(MAKER, never).identify(shelf.index, few, threshold=0.0) == ()

@@ -38,8 +38,6 @@ _BATCH = 64  # results kept in one transaction, when that many are ready
 _PUBLISH_HOURS = 24.0
 # Below this a file's time of change says little: clocks of file systems tick in up to 2 s (FAT).
 _RACY_NANOSECONDS = 2_000_000_000
-# A recording with fewer landmarks than this cannot be told from chance, however well they match.
-MINIMUM_FEATURES = 8
 # Hexadecimal digits of the content's SHA-256: 64 bits, so in one of 40 million catalogs of a million two share an id.
 _ID_DIGITS = 16
 
@@ -173,7 +171,7 @@ class Adder:
         extracted = self._extractors.extract(file)
         if extracted.silent:
             raise MediaError("low_information", "it is silent", extracted.seconds)
-        if extracted.features < MINIMUM_FEATURES:
+        if extracted.features < self._extractors.fewest_features:
             raise MediaError("low_information", "there is too little in it to tell recordings apart", extracted.seconds)
         return extracted
 

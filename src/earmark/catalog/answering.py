@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from earmark.audio.samples import from_samples
 from earmark.catalog.extracting import Extracted, Extractors, Source, opened, pack_samples
-from earmark.catalog.identifying import FEWEST_PEAKS, Found, identifier_for
+from earmark.catalog.identifying import Found, identifier_for
 from earmark.catalog.indexing import Indexing
 from earmark.catalog.names import shown
 from earmark.catalog.store import Store
@@ -61,7 +61,7 @@ class Answering:
             if error.code not in _ANSWERS:
                 raise
             return self._empty(question, error.code, name, error.partial, began)
-        reason = _nothing_to_say(extracted)
+        reason = self._nothing_to_say(extracted)
         if reason:
             return self._empty(question, reason, name, extracted.seconds, began)
         fingerprint = self._fingerprinter.unpack(extracted.packed)
@@ -109,6 +109,14 @@ class Answering:
                 degraded=self._indexing.degraded,
             )
 
+    def _nothing_to_say(self, extracted: Extracted) -> str:
+        """Return why a clip cannot be looked up, or nothing when it can."""
+        if extracted.silent:
+            return "silent"
+        if extracted.seconds < SHORTEST_SECONDS:
+            return "too_short"
+        return "" if extracted.features >= self._fingerprinter.fewest_features else "low_information"
+
     def _empty(self, question: Question, reason: str, name: str, seconds: float, began: float) -> Answer:
         threshold, elapsed = self._threshold(question), time.perf_counter() - began
         return Answer((), threshold, reason, name, seconds, elapsed, self._indexing.degraded)
@@ -141,15 +149,6 @@ class Answering:
             return self._store.recording(number).track
         except (CatalogDamaged, TrackNotFound) as error:
             raise _Lost(number, error) from error
-
-
-def _nothing_to_say(extracted: Extracted) -> str:
-    """Return why a clip cannot be looked up, or nothing when it can."""
-    if extracted.silent:
-        return "silent"
-    if extracted.seconds < SHORTEST_SECONDS:
-        return "too_short"
-    return "" if extracted.features >= FEWEST_PEAKS else "low_information"
 
 
 def _name(source: Source) -> str:

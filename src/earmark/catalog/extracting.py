@@ -54,10 +54,7 @@ def _fingerprinter(name: str, preset: str) -> Fingerprinter:
     """Return the fingerprinter; the child keeps it, so that its tables are made once."""
     from earmark.fingerprint import make
 
-    try:
-        return make(name, **msgspec.json.decode(preset))
-    except TypeError as error:  # a setting that it does not have
-        raise OptionError(f"{name} takes no such setting ({error}); leave it out") from error
+    return make(name, **msgspec.json.decode(preset))
 
 
 def make_fingerprinter(name: str, preset: Mapping[str, Any]) -> Fingerprinter:
@@ -113,6 +110,11 @@ class Extractors:
         self._all: list[Sandbox] = []
         self._lock = Lock()
         self._closed = False
+
+    @property
+    def fewest_features(self) -> int:
+        """A recording with fewer cannot be told from others."""
+        return self._maker.fewest_features
 
     def extract(self, file: BinaryIO, *, query: bool = False) -> Extracted:
         """Return what a child makes of an open file; raises MediaError."""

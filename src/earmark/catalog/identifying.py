@@ -1,21 +1,20 @@
-"""The chain from a clip's fingerprint to matches: terms, hits, votes, alignment, confidence, stretches of time."""
+"""The chain from a clip's fingerprint to matches: windows of a long clip, their stretches of time, confidence."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from threading import Lock
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from earmark.errors import OptionError
-from earmark.fingerprint.protocol import Constellations, Fingerprinter
+from earmark.fingerprint.protocol import Constellations, Fingerprinter, Segmented
 from earmark.index.protocol import Index
-from earmark.match.align import Points, QueryMap, Warp
-from earmark.match.confidence import THRESHOLD, Evidence, log_odds, probability
-from earmark.match.search import USUAL_WARPS, WIDE_WARPS, Aligned, search
+from earmark.match.confidence import probability
 from earmark.match.timeline import Stretch, best_of_each_track, joined, one_after_another
 from earmark.types import Fingerprint
 
@@ -23,8 +22,6 @@ from earmark.types import Fingerprint
 WINDOW_SECONDS = 10.0
 LONGEST_AT_ONCE_SECONDS = 15.0
 EDGE_SECONDS = 1.0  # a match that comes so near to the clip's edge is taken to reach it
-FEWEST_PEAKS = 8  # of a window that is looked up: fewer cannot be told from chance
-CACHE_PEAKS = 2_000_000  # of references unpacked, 8 bytes each: about 8 hours of audio
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +40,44 @@ class Found:
     evidence: Mapping[str, float]
 
 
+class Matcher(Protocol):
+    """Finds what one window of a clip comes from; there is one for each kind of feature."""
+
+    default_threshold: float
+
+    def stretches(self, index: Index, window: Fingerprint, first: int, *, limit: int, speed: bool) -> Iterator[Stretch]:
+        """Yield how a window, which begins at frame `first` of the clip, lies on up to `limit` tracks."""
+
+    def forget(self, track: int) -> None:
+        """Read a track's fingerprint anew when it is needed again."""
+
+
 def identifier_for(fingerprinter: Fingerprinter, reference: Callable[[int], Fingerprint]) -> Identifier:
     """Return what identifies clips by the fingerprints of this fingerprinter.
 
     `reference` gives the stored fingerprint of a track number; what it raises passes through. What it gave is kept.
     """
     if isinstance(fingerprinter, Constellations):
-        return Identifier(fingerprinter, reference)
-    raise OptionError(f"{fingerprinter.spec} can be indexed and not yet be matched; choose shazam")
+        from earmark.catalog.constellations import ConstellationMatcher
+
+        return Identifier(fingerprinter, ConstellationMatcher(fingerprinter, reference))
+    if isinstance(fingerprinter, Segmented):
+        from earmark.catalog.vectors import VectorMatcher
+
+        return Identifier(fingerprinter, VectorMatcher(fingerprinter, reference))
+    raise OptionError(f"{fingerprinter.spec} can be indexed and not be matched; choose neural or shazam")
 
 
 class Identifier:
-    """Identifies clips by constellations; safe to use from several threads."""
+    """Identifies clips; safe to use from several threads."""
 
-    default_threshold = THRESHOLD
+    def __init__(self, fingerprinter: Fingerprinter, matcher: Matcher) -> None:
+        self._frame_seconds, self._matcher = fingerprinter.frame_seconds, matcher
 
-    def __init__(self, fingerprinter: Constellations, reference: Callable[[int], Fingerprint]) -> None:
-        self._fingerprinter = fingerprinter
-        self._reference = reference
-        self._cache: OrderedDict[int, tuple[Points, float]] = OrderedDict()
-        self._cached_peaks = 0
-        self._lock = Lock()
+    @property
+    def default_threshold(self) -> float:
+        """The confidence that lets at most one unknown clip in a hundred through."""
+        return self._matcher.default_threshold
 
     def identify(
         self,
@@ -80,20 +94,21 @@ class Identifier:
         Without `several`, the best place of each track, the surest first; with it, one recording after another in
         order of time. `speed` also looks for changes of speed of up to 10 %.
         """
-        warps = WIDE_WARPS if speed else USUAL_WARPS
         windows = list(self._windows(fingerprint))
-        found = [one for window, first in windows for one in self._in_window(index, window, first, warps, limit)]
+        found = [
+            one
+            for window, first in windows
+            for one in self._matcher.stretches(index, window, first, limit=limit, speed=speed)
+        ]
         stretches = joined(found, windows=len(windows))
         stretches = one_after_another(stretches) if several else best_of_each_track(stretches)
         wanted = self.default_threshold if threshold is None else threshold
-        matches = [self._found(stretch, fingerprint.seconds) for stretch in stretches]
+        matches = [_found(stretch, fingerprint.seconds) for stretch in stretches]
         return tuple(match for match in matches if match.confidence >= wanted)[:limit]
 
     def forget(self, track: int) -> None:
         """Read a track's fingerprint anew when it is needed again."""
-        with self._lock:
-            points, _ = self._cache.pop(track, (None, 0.0))
-            self._cached_peaks -= len(points.frames) if points else 0
+        self._matcher.forget(track)
 
     def _windows(self, fingerprint: Fingerprint) -> Iterator[tuple[Fingerprint, int]]:
         """Yield (fingerprint of a window, the window's first frame)."""
@@ -102,84 +117,76 @@ class Identifier:
             return
         count = round(fingerprint.seconds / WINDOW_SECONDS)
         seconds = fingerprint.seconds / count
-        edges = np.rint(np.arange(count + 1) * seconds / self._fingerprinter.frame_seconds).astype(int)
+        edges = np.rint(np.arange(count + 1) * seconds / self._frame_seconds).astype(int)
         for first, last in pairwise(edges.tolist()):
             part = slice(*np.searchsorted(fingerprint.frames, [first, last]))
             frames = fingerprint.frames[part] - np.int32(first)
             yield replace(fingerprint, seconds=seconds, frames=frames, features=fingerprint.features[part]), first
 
-    def _in_window(
-        self, index: Index, window: Fingerprint, first: int, warps: tuple[Warp, ...], limit: int
-    ) -> Iterator[Stretch]:
-        points = Points(*self._fingerprinter.points(window))
-        if len(points.frames) < FEWEST_PEAKS:
-            return
-        query = QueryMap(points, bins=self._fingerprinter.bins, hypotheses=warps)
-        hits = index.search(*self._fingerprinter.terms(window, query=True))
-        for aligned in search(hits, query, lambda track: self._points(track)[0], limit=limit):
-            yield self._stretch(aligned, window.seconds, first)
 
-    def _stretch(self, aligned: Aligned, seconds: float, first: int) -> Stretch:
-        """Return an alignment as seconds of the clip and of the track."""
-        alignment, placing = aligned.alignment, aligned.alignment.placing
-        frame, lead = self._fingerprinter.frame_seconds, self._fingerprinter.lead_seconds
-        speed, begin = placing.warp.speed, first * frame
-        at_begin = placing.start * frame + (1 - speed) * lead  # of the track, at the window's beginning
-        start, end = alignment.first * frame, alignment.last * frame + 2 * lead
-        start = 0.0 if start < EDGE_SECONDS else start
-        end = seconds if seconds - end < EDGE_SECONDS else end
-        length = self._points(aligned.track)[1]
-        start, end = max(start, -at_begin / speed), min(end, (length - at_begin) / speed)
-        surplus = max(alignment.matched - alignment.expected, 0.0)
-        evidence = Evidence(
-            matched=alignment.matched,
-            expected=round(alignment.expected, 2),
-            z=round(placing.z, 3),
-            rival_z=round(aligned.rival_z, 3),
-            share=round(surplus / max(alignment.references, 1), 4),
-            seconds=round(seconds, 3),
-        )
-        return Stretch(
-            track=aligned.track,
-            log_odds=log_odds(evidence),
-            query_start=begin + start,
-            query_end=begin + max(end, start),
-            reference_start=at_begin + speed * start,
-            reference_end=at_begin + speed * max(end, start),
-            speed=speed,
-            pitch=placing.warp.pitch,
-            jitter=alignment.jitter * frame,
-            evidence=asdict(evidence),
-        )
+T = TypeVar("T")
 
-    def _found(self, stretch: Stretch, seconds: float) -> Found:
-        return Found(
-            track=stretch.track,
-            confidence=probability(stretch.log_odds),
-            query_start=max(stretch.query_start, 0.0),
-            query_end=min(stretch.query_end, seconds),
-            reference_start=max(stretch.reference_start, 0.0),
-            reference_end=stretch.reference_end,
-            position_error=stretch.jitter,
-            speed=stretch.speed,
-            pitch=stretch.pitch,
-            evidence=stretch.evidence,
-        )
 
-    def _points(self, track: int) -> tuple[Points, float]:
-        """Return a track's constellation and its length in seconds."""
+class References(Generic[T]):
+    """What was made of stored fingerprints, as much as fits; the least recently used goes first."""
+
+    def __init__(
+        self, make: Callable[[Fingerprint], T], reference: Callable[[int], Fingerprint], *, most_features: int
+    ) -> None:
+        self._make, self._reference, self._most = make, reference, most_features
+        self._kept: OrderedDict[int, tuple[T, float, int]] = OrderedDict()
+        self._features = 0
+        self._lock = Lock()
+
+    def __call__(self, track: int) -> tuple[T, float]:
+        """Return what is made of a track's fingerprint, and the track's length in seconds."""
         with self._lock:
-            known = self._cache.get(track)
+            known = self._kept.get(track)
             if known is not None:
-                self._cache.move_to_end(track)
-                return known
+                self._kept.move_to_end(track)
+                return known[:2]
         fingerprint = self._reference(track)
-        made = Points(*self._fingerprinter.points(fingerprint)), fingerprint.seconds
+        made = self._make(fingerprint)
         with self._lock:
-            if track not in self._cache:
-                self._cache[track] = made
-                self._cached_peaks += len(made[0].frames)
-            while self._cached_peaks > CACHE_PEAKS and len(self._cache) > 1:
-                _, (oldest, _) = self._cache.popitem(last=False)
-                self._cached_peaks -= len(oldest.frames)
-        return made
+            if track not in self._kept:
+                self._kept[track] = made, fingerprint.seconds, len(fingerprint.frames)
+                self._features += len(fingerprint.frames)
+            while self._features > self._most and len(self._kept) > 1:
+                _, (_, _, features) = self._kept.popitem(last=False)
+                self._features -= features
+        return made, fingerprint.seconds
+
+    def forget(self, track: int) -> None:
+        """Read a track's fingerprint anew when it is needed again."""
+        with self._lock:
+            known = self._kept.pop(track, None)
+            self._features -= known[2] if known else 0
+
+
+def extent(
+    start: float, end: float, *, seconds: float, at_begin: float, speed: float, length: float
+) -> tuple[float, float]:
+    """Return the (start, end) in a window of `seconds` of a match that was seen from `start` to `end`.
+
+    It reaches the window's edges where it comes near, and no farther than the track, which is `length` seconds long
+    and at `at_begin` where the window begins.
+    """
+    start = 0.0 if start < EDGE_SECONDS else start
+    end = seconds if seconds - end < EDGE_SECONDS else end
+    start, end = max(start, -at_begin / speed), min(end, (length - at_begin) / speed)
+    return start, max(end, start)
+
+
+def _found(stretch: Stretch, seconds: float) -> Found:
+    return Found(
+        track=stretch.track,
+        confidence=probability(stretch.log_odds),
+        query_start=max(stretch.query_start, 0.0),
+        query_end=min(stretch.query_end, seconds),
+        reference_start=max(stretch.reference_start, 0.0),
+        reference_end=stretch.reference_end,
+        position_error=stretch.jitter,
+        speed=stretch.speed,
+        pitch=stretch.pitch,
+        evidence=stretch.evidence,
+    )

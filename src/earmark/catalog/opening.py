@@ -13,13 +13,13 @@ from earmark.catalog.files import DATABASE, Files, is_catalog
 from earmark.catalog.lock import WriterLock
 from earmark.catalog.store import Settings, Store
 from earmark.errors import CatalogError, CatalogNotFound, OptionError
+from earmark.fingerprint import DEFAULT
 
 if TYPE_CHECKING:
     from earmark.fingerprint.protocol import Fingerprinter
 
-_DEFAULT_FINGERPRINTER = "shazam"
 # The index that suits a fingerprinter's keys; hashes, as most make, are looked up in postings.
-_SUITED: Mapping[str, str] = {}
+_SUITED: Mapping[str, str] = {"neural": "linear"}
 _OWN_NAMES = ("writer.lock", "generations", "quarantine", "CURRENT", DATABASE)
 
 
@@ -43,7 +43,7 @@ def open_catalog(
     if not is_catalog(folder):
         if read_only or not create:
             raise CatalogNotFound(f"no catalog is at {folder}; make one with earmark.open(path) or earmark index")
-        wanted = fingerprinter or _DEFAULT_FINGERPRINTER
+        wanted = fingerprinter or DEFAULT
         make_fingerprinter(wanted, preset), index_name(index or "auto", wanted)  # wrong ones leave no folder
         _make_folder(folder)
     lock = None if read_only else WriterLock(folder / "writer.lock")
@@ -88,7 +88,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _make_settings(store: Store, fingerprinter: str | None, index: str | None, preset: Mapping[str, Any]) -> Settings:
-    name = fingerprinter or _DEFAULT_FINGERPRINTER
+    name = fingerprinter or DEFAULT
     spec = make_fingerprinter(name, preset).spec
     settings = Settings(name, dict(preset), str(spec), index_name(index or "auto", name))
     with store.transaction():

@@ -7,15 +7,23 @@ from earmark.errors import OptionError
 TYPE_CHECKING = False  # as in typing, which is not imported for its sake
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from earmark.fingerprint.protocol import Fingerprinter
 
-NAMES = ("shazam",)
+NAMES = ("neural", "shazam")
+DEFAULT = "neural"
 
 
-def make(name: str, *, density: str = "default") -> Fingerprinter:
-    """Return the fingerprinter called `name`; raises OptionError when there is none."""
-    if name == "shazam":
-        from earmark.fingerprint.shazam import Shazam
-
-        return Shazam(density=density)
-    raise OptionError(f"fingerprinter {name!r} is not known: choose one of {', '.join(NAMES)}")
+def make(name: str = DEFAULT, **preset: Any) -> Fingerprinter:
+    """Return the fingerprinter called `name`, with settings of its own; raises OptionError for what there is not."""
+    if name == "neural":
+        from earmark.fingerprint.neural import Neural as Kind
+    elif name == "shazam":
+        from earmark.fingerprint.shazam import Shazam as Kind  # type: ignore[assignment]
+    else:
+        raise OptionError(f"fingerprinter {name!r} is not known: choose one of {', '.join(NAMES)}")
+    try:
+        return Kind(**preset)
+    except TypeError as error:  # a setting that it does not have
+        raise OptionError(f"{name} takes no such setting ({error}); leave it out") from error

@@ -14,12 +14,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio.spectrum import FrontEnd, power, power_chunks
+from earmark.audio.spectrum import FrontEnd, power
 from earmark.types import Samples
 
 Spectrogram = NDArray[np.float32]
 
-CHUNK_FRAMES = 1 << 10  # 32 s
 CLIPS_AT_ONCE = 16  # whose windows stay in the cache
 QUIETEST = 1e-10  # power of a band before the logarithm
 
@@ -64,20 +63,19 @@ class LogMel:
         return self.hop / self.rate
 
 
-def log_mel_chunks(blocks: Iterable[Samples], shape: LogMel) -> Iterator[Spectrogram]:
-    """Yield the spectrogram of sound that comes in blocks, as chunks of (frames, bands) in log10 of power.
-
-    The chunks' grid is fixed, so the result is the same to the last bit however the blocks are cut.
-    """
+def padded(blocks: Iterable[Samples], shape: LogMel) -> Iterator[Samples]:
+    """Yield the blocks, with the silence around them that the first frame and the last one reach into."""
     silence = np.zeros(shape.margin, np.float32)
+    yield silence
+    yield from blocks
+    yield silence
 
-    def padded() -> Iterator[Samples]:
-        yield silence
-        yield from blocks
-        yield silence
 
-    for chunk in power_chunks(padded(), shape.front_end, frames=CHUNK_FRAMES):
-        yield _banded(chunk, shape)
+def banded(spectra: NDArray[np.float32], shape: LogMel) -> Spectrogram:
+    """Return the bands, shape (..., bands) in log10 of power, of power spectra, shape (..., bins)."""
+    bands: Spectrogram = spectra @ filter_bank(shape)
+    np.log10(np.maximum(bands, np.float32(QUIETEST), out=bands), out=bands)
+    return bands
 
 
 def log_mel_segments(samples: Samples, shape: LogMel) -> Spectrogram:
@@ -86,7 +84,7 @@ def log_mel_segments(samples: Samples, shape: LogMel) -> Spectrogram:
     for first in range(0, len(samples), CLIPS_AT_ONCE):
         clips = samples[first : first + CLIPS_AT_ONCE]
         windows = np.lib.stride_tricks.sliding_window_view(clips, shape.window, axis=-1)[:, :: shape.hop]
-        out[first : first + CLIPS_AT_ONCE] = _banded(power(windows, shape.front_end), shape).swapaxes(-1, -2)
+        out[first : first + CLIPS_AT_ONCE] = banded(power(windows, shape.front_end), shape).swapaxes(-1, -2)
     return out
 
 
@@ -120,8 +118,3 @@ def filter_bank(shape: LogMel) -> NDArray[np.float32]:
 
 def _mel(hertz: float) -> float:
     return float(2_595 * np.log10(1 + hertz / 700))
-
-
-def _banded(spectra: NDArray[np.float32], shape: LogMel) -> Spectrogram:
-    bands: Spectrogram = spectra @ filter_bank(shape)
-    return np.log10(np.maximum(bands, np.float32(QUIETEST), out=bands), out=bands)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from earmark.types import Codes, Fingerprint, Frames, Samples, Spec
@@ -27,6 +28,10 @@ class Fingerprinter(Protocol):
     @property
     def frame_seconds(self) -> float:
         """How long one frame of `Fingerprint.frames` lasts."""
+
+    @property
+    def fewest_features(self) -> int:
+        """A recording or a clip with fewer features cannot be told from chance."""
 
     def extract(self, audio: Samples | Iterable[Samples], *, query: bool = False) -> Fingerprint:
         """Return the fingerprint of mono samples at `rate`, given whole or as consecutive blocks.
@@ -58,3 +63,27 @@ class Constellations(Fingerprinter, Protocol):
 
     def points(self, fingerprint: Fingerprint) -> tuple[Frames, Frames]:
         """Return (frames, bins) of the features; bins count from 0 Hz, so that a change of pitch is a factor."""
+
+
+@runtime_checkable
+class Segmented(Fingerprinter, Protocol):
+    """A fingerprinter whose features are vectors, each of a segment of the sound; compared by their inner products."""
+
+    @property
+    def segment_frames(self) -> int:
+        """How many frames a segment has."""
+
+    @property
+    def hop_frames(self) -> int:
+        """How many frames after the one before a stored segment begins."""
+
+    @property
+    def query_hop_frames(self) -> int:
+        """How many frames after the one before a query's segment begins."""
+
+    @property
+    def peaks(self) -> Constellations | None:
+        """What reads the constellation in `Fingerprint.beside`, None when there is none."""
+
+    def vectors(self, fingerprint: Fingerprint) -> NDArray[np.float32]:
+        """Return the features as vectors of length 1, (n, d)."""

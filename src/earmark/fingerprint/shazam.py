@@ -28,6 +28,7 @@ VERSION = 1
 FRONT_END = FrontEnd(rate=11_025, window=1_536, hop=192, low_bin=14, high_bin=750)  # 17.4 ms; 7.2 Hz; 100-5,380 Hz
 PEAK_RULE = PeakRule(frames=3, bins=8)  # 52 ms, 57 Hz to each side
 PAIRED = np.uint32(1 << 10)
+FEWEST_PEAKS = 8
 BIN_MASK = np.uint32(PAIRED - 1)
 LANDMARK_BITS = 21
 ANCHORS_AT_ONCE = 4_096  # whose possible targets are looked at together
@@ -69,11 +70,11 @@ ZONE = TargetZone()
 class Shazam:
     """The landmark fingerprinter; see the module's docstring."""
 
-    def __init__(self, *, density: str = "default") -> None:
+    def __init__(self, *, density: str = "default", front_end: FrontEnd = FRONT_END) -> None:
         if density not in DENSITIES:
             raise OptionError(f"density {density!r} is not known: choose one of {', '.join(DENSITIES)}")
-        self.density = DENSITIES[density]
-        shape = (asdict(FRONT_END), asdict(PEAK_RULE), asdict(ZONE), self.density.stored, self.density.paired,
+        self.density, self.front_end = DENSITIES[density], front_end
+        shape = (asdict(front_end), asdict(PEAK_RULE), asdict(ZONE), self.density.stored, self.density.paired,
                  self.density.fan_out)  # fmt: skip
         self._spec = Spec("shazam", VERSION, blake2b(msgspec.json.encode(shape), digest_size=4).hexdigest())
 
@@ -84,23 +85,28 @@ class Shazam:
 
     @property
     def rate(self) -> int:
-        """11,025 Hz."""
-        return FRONT_END.rate
+        """11,025 Hz, unless the front end is another."""
+        return self.front_end.rate
 
     @property
     def frame_seconds(self) -> float:
-        """17.4 ms."""
-        return FRONT_END.frame_seconds
+        """17.4 ms, unless the front end is another."""
+        return self.front_end.frame_seconds
+
+    @property
+    def fewest_features(self) -> int:
+        """Eight peaks: the landmarks of fewer match by chance."""
+        return FEWEST_PEAKS
 
     @property
     def lead_seconds(self) -> float:
-        """70 ms."""
-        return FRONT_END.window / FRONT_END.rate / 2
+        """70 ms, unless the front end is another."""
+        return self.front_end.window / self.front_end.rate / 2
 
     @property
     def bins(self) -> int:
-        """750 bins of 7.2 Hz."""
-        return FRONT_END.high_bin
+        """750 bins of 7.2 Hz, unless the front end is another."""
+        return self.front_end.high_bin
 
     def extract(self, audio: Samples | Iterable[Samples], *, query: bool = False) -> Fingerprint:
         """Return the constellation of mono samples at 11,025 Hz: one feature a peak, in order of (frame, bin)."""
@@ -113,11 +119,15 @@ class Shazam:
                 yield block
 
         blocks = [audio] if isinstance(audio, np.ndarray) else audio
-        keep = self.density.query if query else self.density.stored
-        peaks = find_peaks(power_chunks(counted(blocks), FRONT_END, frames=CHUNK_FRAMES), PEAK_RULE, keep=keep)
+        chunks = power_chunks(counted(blocks), self.front_end, frames=CHUNK_FRAMES)
+        frames, features = self.of_power(chunks, query=query)
+        return Fingerprint(self._spec, heard / self.rate, frames, features)
+
+    def of_power(self, chunks: Iterable[NDArray[np.float32]], *, query: bool = False) -> tuple[Frames, Codes]:
+        """Return (frames, features) of a power spectrogram in chunks of `CHUNK_FRAMES`, as the front end makes it."""
+        peaks = find_peaks(chunks, PEAK_RULE, keep=self.density.query if query else self.density.stored)
         paired = peaks.ranks < (self.density.query if query else self.density.paired)
-        features = peaks.bins | np.where(paired, PAIRED, np.uint32(0))
-        return Fingerprint(self._spec, heard / FRONT_END.rate, peaks.frames, features)
+        return peaks.frames, peaks.bins | np.where(paired, PAIRED, np.uint32(0))
 
     def terms(self, fingerprint: Fingerprint, *, query: bool = False) -> tuple[Frames, Codes]:
         """Return the (frames of anchors, landmarks) of a fingerprint of this spec."""
@@ -131,7 +141,7 @@ class Shazam:
         """Return the (frames, bins) of the peaks, bins counted from 0 Hz."""
         self._check(fingerprint.spec)
         bins = (fingerprint.features.astype(np.uint32, copy=False) & BIN_MASK).astype(np.int32)
-        return fingerprint.frames, bins + np.int32(FRONT_END.low_bin)
+        return fingerprint.frames, bins + np.int32(self.front_end.low_bin)
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return about 1.7 bytes a peak: peaks a frame, bins and the paired bits, each in a plane of its own."""

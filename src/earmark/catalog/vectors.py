@@ -1,0 +1,162 @@
+"""Matching by vectors: nearest neighbours, lines of time, their check by peaks, confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from earmark.catalog.identifying import References, extent
+from earmark.fingerprint.protocol import Segmented
+from earmark.index.protocol import Index
+from earmark.match.align import Placing, Points, QueryMap, Warp
+from earmark.match.checking import Place, checked
+from earmark.match.line_confidence import ALONE, CHECKED, LineEvidence, line_evidence
+from earmark.match.lines import USUAL_SPEEDS, WIDE_SPEEDS, Line, QueryLines, Segments, best_lines
+from earmark.match.search import USUAL_WARPS, WIDE_WARPS
+from earmark.match.timeline import Stretch
+from earmark.types import Fingerprint
+
+CACHE_VECTORS = 100_000  # of references unpacked to float32, 0.5 kB each: 14 hours of audio
+NEAREST = 20  # neighbours of each segment (NAFP, section 3.3)
+CHECKED_LINES = 16  # the best line of so many tracks is checked by peaks
+Z_WEIGHT = 0.04  # of a standard deviation of peaks, in cosines
+CERTAIN_Z = 7.0  # beyond which peaks tell place, speed and ends better than vectors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """A track as it is compared."""
+
+    segments: Segments
+    points: Points | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Supported:
+    """A line, and how well the peaks lie on it; z is 0 where there are no peaks."""
+
+    line: Line
+    placing: Placing | None
+
+    @property
+    def z(self) -> float:
+        """By how many standard deviations the peaks that match exceed chance."""
+        return self.placing.z if self.placing else 0.0
+
+    @property
+    def support(self) -> float:
+        """What candidates are ranked by."""
+        return self.line.score + Z_WEIGHT * max(self.z, 0.0)
+
+
+class VectorMatcher:
+    """Finds what a window of a clip comes from by the vectors of its segments."""
+
+    def __init__(self, fingerprinter: Segmented, reference: Callable[[int], Fingerprint]) -> None:
+        self._fingerprinter = fingerprinter
+        self._references = References(self._compared, reference, most_features=CACHE_VECTORS)
+        self._model = CHECKED if fingerprinter.peaks else ALONE
+        self.default_threshold = self._model.threshold
+
+    def forget(self, track: int) -> None:
+        """Read a track's fingerprint anew when it is needed again."""
+        self._references.forget(track)
+
+    def stretches(self, index: Index, window: Fingerprint, first: int, *, limit: int, speed: bool) -> Iterator[Stretch]:
+        """Yield how a window, which begins at frame `first` of the clip, lies on up to `limit` tracks."""
+        if not len(window.frames):
+            return
+        hits = index.search(*self._fingerprinter.terms(window, query=True), nearest=NEAREST)
+        if not len(hits):
+            return
+        clip = self._compared(window)
+        query = QueryLines(
+            clip.segments,
+            hits,
+            hop_frames=self._fingerprinter.query_hop_frames,
+            stored_hop_frames=self._fingerprinter.hop_frames,
+        )
+        speeds = WIDE_SPEEDS if speed else USUAL_SPEEDS
+        lines = best_lines(query, lambda track: self._references(track)[0].segments, speeds=speeds)
+        drawn = self._drawn(clip, WIDE_WARPS if speed else USUAL_WARPS)
+        ranked = self._supported(drawn, lines)
+        for found in ranked[:limit]:
+            others = [other for other in ranked if other is not found]
+            evidence = line_evidence(
+                query,
+                found.line,
+                rival=max((other.line.score for other in others), default=query.nearness),
+                z=found.z,
+                rival_z=max((other.z for other in others), default=0.0),
+                seconds=window.seconds,
+            )
+            yield self._stretch(query, drawn, found, evidence, first)
+
+    def _compared(self, fingerprint: Fingerprint) -> Reference:
+        segments = Segments(fingerprint.frames, self._fingerprinter.vectors(fingerprint))
+        peaks, beside = self._fingerprinter.peaks, fingerprint.beside
+        return Reference(segments, Points(*peaks.points(beside)) if peaks and beside else None)
+
+    def _drawn(self, clip: Reference, warps: Sequence[Warp]) -> QueryMap | None:
+        peaks = self._fingerprinter.peaks
+        if peaks is None or clip.points is None or len(clip.points.frames) < peaks.fewest_features:
+            return None
+        return QueryMap(clip.points, bins=peaks.bins, hypotheses=warps)
+
+    def _supported(self, drawn: QueryMap | None, lines: Sequence[Line]) -> list[Supported]:
+        """Return the lines with their checks, best first."""
+        if drawn is None or self._fingerprinter.peaks is None:
+            return [Supported(line, None) for line in lines]
+        places = [
+            Place(points, self._at_begin(line) / self._fingerprinter.peaks.frame_seconds, line.speed)
+            for line in lines[:CHECKED_LINES]
+            if (points := self._references(line.track)[0].points) is not None
+        ]
+        found = [Supported(line, placing) for line, placing in zip(lines, checked(drawn, places), strict=False)]
+        return sorted(found, key=lambda one: (-one.support, one.line.track))
+
+    def _at_begin(self, line: Line) -> float:
+        """Return the second of the track at which the clip begins."""
+        # Segments are matched by their middles; at another speed their beginnings are off the line of time.
+        frames = line.offset + (1 - line.speed) * self._fingerprinter.segment_frames / 2
+        return frames * self._fingerprinter.frame_seconds
+
+    def _stretch(
+        self, query: QueryLines, drawn: QueryMap | None, found: Supported, evidence: LineEvidence, first: int
+    ) -> Stretch:
+        """Return a line as seconds of the clip and of the track."""
+        line, seconds = found.line, evidence.seconds
+        frame, length = self._fingerprinter.frame_seconds, self._fingerprinter.segment_frames
+        speed = pitch = line.speed
+        at_begin, jitter = self._at_begin(line), query.hop * frame / np.sqrt(12 * len(line.rows))
+        start, end = query.segments.frames[line.rows][[0, -1]] * frame + (0, length * frame)
+        points, peaks = self._references(line.track)[0].points, self._fingerprinter.peaks
+        if drawn and found.placing and points and peaks and found.z >= CERTAIN_Z:
+            alignment = drawn.measured(points, found.placing)
+            speed, pitch = alignment.placing.warp.speed, alignment.placing.warp.pitch
+            at_begin = alignment.placing.start * peaks.frame_seconds + (1 - speed) * peaks.lead_seconds
+            start, end = alignment.first * peaks.frame_seconds, alignment.last * peaks.frame_seconds
+            end, jitter = end + 2 * peaks.lead_seconds, alignment.jitter * peaks.frame_seconds
+        start, end = extent(
+            float(start),
+            float(end),
+            seconds=seconds,
+            at_begin=at_begin,
+            speed=speed,
+            length=self._references(line.track)[1],
+        )
+        begin = first * frame
+        return Stretch(
+            track=line.track,
+            log_odds=self._model.log_odds(evidence),
+            query_start=begin + start,
+            query_end=begin + end,
+            reference_start=at_begin + speed * start,
+            reference_end=at_begin + speed * end,
+            speed=speed,
+            pitch=pitch,
+            jitter=float(jitter),
+            evidence=asdict(evidence),
+        )

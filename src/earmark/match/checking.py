@@ -1,0 +1,49 @@
+"""The check of lines by peaks: two constellations are laid on one another where vectors say that they belong.
+
+The place is known to a fraction of a segment, so hardly anything is tried, and what matches by chance is little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from earmark.match.align import Placing, Points, QueryMap, Warp
+
+APART_FRAMES = 5  # of the places that are tried beside a line's own: with the map's spread, 0.11 s to either side
+PERCENT_AROUND = 2  # of a line's speed, which vectors tell that well
+CLOSELY = 5  # lines that other speeds are tried for
+DECISIVE_Z = 12.0  # as in `search`: nothing comes near it by chance
+WARP_COST = 1.0  # of z, as in `search`: about what the best of so many gains by chance
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a clip should lie on a reference: reference frame = start + speed * query frame."""
+
+    reference: Points
+    start: float
+    speed: float
+
+
+def checked(query: QueryMap, places: Sequence[Place]) -> list[Placing]:
+    """Return the best placing near each place, in their order; the first places are looked at more closely."""
+    if not places:
+        return []
+    middles = [place.start + (place.speed - 1) * query.frames / 2 for place in places]  # where it is turned about
+    steps = (0, -APART_FRAMES, APART_FRAMES)
+    rough = query.rough(
+        [place.reference for _ in steps for place in places],
+        [round(middle) + step for step in steps for middle in middles],
+    )
+    placings = [max(rough[number :: len(places)], key=lambda placing: placing.z) for number in range(len(places))]
+    ranks = sorted(range(len(places)), key=lambda number: -placings[number].z)
+    if placings[ranks[0]].z >= DECISIVE_Z:
+        return placings
+    for number in dict.fromkeys([*ranks[:CLOSELY], *range(min(CLOSELY, len(places)))]):
+        around = [places[number].speed + step / 100 for step in range(-PERCENT_AROUND, PERCENT_AROUND + 1)]
+        hypotheses = [Warp(speed, pitch) for speed in around for pitch in dict.fromkeys((speed, 1.0))]
+        warped = query.warped(places[number].reference, middles[number], hypotheses)
+        if warped.z > placings[number].z + WARP_COST:
+            placings[number] = warped
+    return placings

@@ -1,0 +1,106 @@
+"""Confidence of a line: the probability that a match by vectors is right, from the evidence for it.
+
+A logistic model over figures of the line and, where there are peaks, of their check. What one segment says and what
+forty say differs in kind, so there is one set of weights for each of a few lengths, and between them they change
+gradually. It was fitted on clips of the development music with equal weight for every kind of clip, known and unknown
+(benchmarks/fit_line_confidence.py prints the weights and what they reach), so it is a probability where half of what
+is asked is known.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from earmark.match.lines import Line, QueryLines
+
+LOW_QUANTILE = 0.2  # of the cosines along a line
+LENGTHS = (1.0, 2.0, 5.0)  # seconds, for which there are weights; beyond, those of the nearest
+
+
+@dataclass(frozen=True, slots=True)
+class LineEvidence:
+    """What speaks for one line of a clip on a track."""
+
+    similarity: float  # mean cosine along the line, over the whole clip
+    rival: float  # the same of the best line of another track
+    margin: float  # mean of how much nearer the line's segments are than the best neighbour off the track
+    share: float  # of the clip's segments, those whose nearest neighbour lies on the line
+    low: float  # lower quintile of the cosines
+    spread: float  # their standard deviation
+    nearness: float  # of the clip to whatever there is: mean cosine of the segments' last neighbours
+    z: float  # by how many standard deviations the peaks that match exceed chance; 0 without peaks
+    rival_z: float  # the same of the best line of another track
+    segments: float  # that were compared
+    seconds: float  # of the clip
+
+
+@dataclass(frozen=True, slots=True)
+class LineModel:
+    """Weights of `features`, (lengths, features), and the confidence that an answer needs."""
+
+    weights: tuple[tuple[float, ...], ...]
+    threshold: float
+
+    def log_odds(self, evidence: LineEvidence) -> float:
+        """Return the natural logarithm of the odds that the match is right."""
+        place = math.log(max(evidence.seconds, 0.1))
+        known = np.log(LENGTHS)
+        weights = [np.interp(place, known, column) for column in zip(*self.weights, strict=True)]
+        return float(np.dot(weights, features(evidence)))
+
+
+CHECKED = LineModel(
+    weights=(
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.3),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.3),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.3),
+    ),
+    threshold=0.98,
+)
+ALONE = LineModel(
+    weights=(
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    ),
+    threshold=0.98,
+)
+
+
+def line_evidence(
+    query: QueryLines, line: Line, *, rival: float, z: float, rival_z: float, seconds: float
+) -> LineEvidence:
+    """Return the evidence for a line; `rival` and `rival_z` are of the best line of another track."""
+    return LineEvidence(
+        similarity=round(line.score, 4),
+        rival=round(rival, 4),
+        margin=round(float(query.beyond_others(line).mean()), 4),
+        share=round(query.share_on(line), 4),
+        low=round(float(np.quantile(line.similarities, LOW_QUANTILE)), 4),
+        spread=round(float(line.similarities.std()), 4),
+        nearness=round(query.nearness, 4),
+        z=round(z, 3),
+        rival_z=round(rival_z, 3),
+        segments=float(len(line.rows)),
+        seconds=round(seconds, 3),
+    )
+
+
+def features(evidence: LineEvidence) -> tuple[float, ...]:
+    """Return the figures that a model weighs; those of peaks are compressed, so that a very clear match stays one."""
+    return (
+        1.0,
+        evidence.similarity,
+        evidence.similarity - evidence.rival,
+        evidence.margin,
+        evidence.share,
+        evidence.low,
+        evidence.spread,
+        evidence.nearness,
+        math.sqrt(max(evidence.z, 0.0)),
+        min(max(evidence.z, 0.0), 12.0),
+        8 * math.tanh((evidence.z - evidence.rival_z) / 8),
+    )

@@ -1,0 +1,195 @@
+"""Search by vectors: from the nearest neighbours of a clip's segments to lines of time, and how well they hold.
+
+Coarse: neighbours vote for a track and a line, which is the frame of the track at which the clip begins (NAFP, section
+3.3). Fine: along a candidate's line each stored segment is compared with the clip's segment that lies on it, at several
+speeds. A line lies in one track, so no candidate reaches across the border of two.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.types import Frames, Hits
+
+Vectors = NDArray[np.float32]
+
+CANDIDATES = 24  # lines of the coarse search that are looked at closely
+A_TRACK = 3  # of them, so that a loop does not crowd out other recordings
+BIN_HOPS = 2  # of a query, within which two neighbours are on one line; the next bin on either side counts too
+SHIFT_HOPS = 3  # of a query, by which a line is moved to either side to find its best place
+USUAL_SPEEDS = (1.0, 0.98, 1.02, 0.96, 1.04)  # a segment bears half of a step over some ten seconds
+WIDE_SPEEDS = (*USUAL_SPEEDS, 0.94, 1.06, 0.92, 1.08, 0.9, 1.1)
+SPEED_COST = 0.02  # of mean similarity: about what the best of so many speeds gains by chance
+ON_LINE_HOPS = 2.5  # of a query: so near to a line a neighbour is on it
+EVEN_CHANCE = 1e-3  # of votes: what a neighbour that is the last of those found still counts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segments:
+    """The vectors of a clip or of a track, in order of time."""
+
+    frames: Frames  # (n,) where each begins
+    vectors: Vectors  # (n, d)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """How a clip lies on a track."""
+
+    track: int
+    offset: float  # the frame of the track at which a segment lies that would begin with the clip
+    speed: float  # of the clip over the track's: frame q of the clip is frame offset + speed * q
+    rows: NDArray[np.int64]  # (n,) which segments of the clip were compared
+    similarities: NDArray[np.float32]  # (n,) to the stored segments on the line
+    score: float  # what lines are ranked by: their mean over the whole clip, less what another speed costs
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    track: int
+    offset: int
+    votes: float
+
+
+class QueryLines:
+    """A clip's segments, and their nearest neighbours in an index."""
+
+    def __init__(self, segments: Segments, hits: Hits, *, hop_frames: int, stored_hop_frames: int) -> None:
+        """Take segments `hop_frames` apart, and the hits of an index whose segments are `stored_hop_frames` apart."""
+        self.segments, self.hop, self.stored_hop = segments, hop_frames, stored_hop_frames
+        self.first, self.last = int(segments.frames[0]), int(segments.frames[-1])
+        self.middle = (self.first + self.last) / 2
+        self._row_at = np.full((self.last - self.first) // hop_frames + 1, -1)
+        self._row_at[(segments.frames - self.first) // hop_frames] = np.arange(len(segments.frames))
+        self._hits = hits
+
+    @cached_property
+    def _hit_rows(self) -> NDArray[np.int64]:
+        """Which segment of the clip each hit is of."""
+        return self.rows_at(self._hits.query_frames.astype(np.float64))
+
+    def rows_at(self, frames: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return which segment begins nearest to each frame of the clip, -1 where there is none."""
+        places = np.rint((frames - self.first) / self.hop).astype(np.int64)
+        inside = (places >= 0) & (places < len(self._row_at))
+        return np.where(inside, self._row_at[np.clip(places, 0, len(self._row_at) - 1)], -1)
+
+    @cached_property
+    def nearness(self) -> float:
+        """The mean of the segments' last neighbours' scores: how much the clip is like anything."""
+        return float(self._floors.mean())
+
+    @cached_property
+    def _floors(self) -> NDArray[np.float32]:
+        """The score of each segment's last neighbour: what any track reaches."""
+        floors = np.full(len(self.segments.frames), np.inf, np.float32)
+        np.minimum.at(floors, self._hit_rows, self._hits.scores)
+        return np.where(np.isfinite(floors), floors, 0)
+
+    def candidates(self) -> Iterator[_Candidate]:
+        """Yield the lines with most votes; a neighbour counts by how much nearer it is than the last one found."""
+        hits = self._hits
+        votes = np.maximum(hits.scores - self._floors[self._hit_rows], 0) + EVEN_CHANCE
+        lines = hits.reference_frames.astype(np.int64) - hits.query_frames
+        width = BIN_HOPS * self.hop
+        bins = (hits.tracks.astype(np.int64) << 32) + (lines + (1 << 31)) // width
+        found, where = np.unique(bins, return_inverse=True)
+        own = np.bincount(where, weights=votes)
+        summed, beside = own.copy(), np.flatnonzero(np.diff(found) == 1)
+        summed[beside] += own[beside + 1]
+        summed[beside + 1] += own[beside]
+        taken: Counter[int] = Counter()
+        for place in np.argsort(-summed, kind="stable").tolist():
+            track = int(found[place] >> 32)
+            if taken[track] < A_TRACK:
+                taken[track] += 1
+                offset = int(found[place] & 0xFFFFFFFF) * width - (1 << 31) + width // 2
+                yield _Candidate(track, offset, float(summed[place]))
+                if taken.total() == CANDIDATES:
+                    return
+
+    def fitted(self, candidate: _Candidate, track: Segments, speeds: tuple[float, ...]) -> Line | None:
+        """Return the best line near a candidate, or None when no stored segment lies on it."""
+        slack = (SHIFT_HOPS + BIN_HOPS) * self.hop + round(0.1 * (self.last - self.first))
+        begin, end = np.searchsorted(
+            track.frames, [candidate.offset + self.first - slack, candidate.offset + self.last + slack]
+        )
+        if begin == end:
+            return None
+        frames = track.frames[begin:end].astype(np.float64)
+        products = self.segments.vectors @ track.vectors[begin:end].T
+        shifts = np.arange(-SHIFT_HOPS, SHIFT_HOPS + 1) * self.hop
+        offsets = np.tile(candidate.offset + shifts, len(speeds)).astype(np.float64)
+        factors = np.repeat(speeds, len(shifts))
+        places = (frames - offsets[:, None] - self.middle) / factors[:, None] + self.middle
+        rows = self.rows_at(places)  # (lines, stored segments)
+        known = rows >= 0
+        similarities = np.where(known, products[rows, np.arange(len(frames))], 0)
+        # What lies beside the track is like nothing, or a line would win by touching one good segment.
+        expected = max((self.last - self.first) / self.stored_hop, 1.0)
+        means = similarities.sum(axis=1) / np.maximum(known.sum(axis=1), expected)
+        means -= np.where(factors == 1, 0, SPEED_COST)
+        best = int(means.argmax())
+        if not known[best].any():
+            return None
+        between = self._between(means.reshape(len(speeds), -1), best)
+        return Line(
+            track=candidate.track,
+            offset=float(offsets[best] + self.middle * (1 - factors[best]) + between * self.hop),
+            speed=float(factors[best]),
+            rows=rows[best][known[best]],
+            similarities=similarities[best][known[best]].astype(np.float32),
+            score=float(means[best]),
+        )
+
+    def share_on(self, line: Line) -> float:
+        """Return the share of the clip's segments whose nearest neighbour lies on a line."""
+        return float(self._on(line)[self._nearest].mean()) if len(self._nearest) else 0.0
+
+    def beyond_others(self, line: Line) -> NDArray[np.float32]:
+        """Return by how much each similarity along a line exceeds that of the best neighbour off its track, (n,)."""
+        best = self._floors.copy()
+        other = self._hits.tracks != line.track
+        np.maximum.at(best, self._hit_rows[other], self._hits.scores[other])
+        return line.similarities - best[line.rows]
+
+    @cached_property
+    def _nearest(self) -> NDArray[np.int64]:
+        """Which hit is the nearest neighbour of each segment that has one."""
+        order = np.lexsort((-self._hits.scores, self._hit_rows))
+        _, first = np.unique(self._hit_rows[order], return_index=True)
+        nearest: NDArray[np.int64] = order[first]
+        return nearest
+
+    def _on(self, line: Line) -> NDArray[np.bool_]:
+        there = line.offset + line.speed * self._hits.query_frames
+        near = np.abs(self._hits.reference_frames - there) <= ON_LINE_HOPS * self.hop
+        return np.asarray(near & (self._hits.tracks == line.track))
+
+    @staticmethod
+    def _between(means: NDArray[np.float64], best: int) -> float:
+        """Return where between the shifts the best line lies, by a parabola through it and its neighbours."""
+        speed, shift = divmod(best, means.shape[1])
+        if not 0 < shift < means.shape[1] - 1:
+            return 0.0
+        before, here, after = means[speed, shift - 1 : shift + 2]
+        curve = before - 2 * here + after
+        return float(np.clip((before - after) / (2 * curve), -0.5, 0.5)) if np.isfinite(curve) and curve < 0 else 0.0
+
+
+def best_lines(
+    query: QueryLines, reference: Callable[[int], Segments], *, speeds: tuple[float, ...] = USUAL_SPEEDS
+) -> list[Line]:
+    """Return the best line of each track among the candidates, best first; `reference` gives a track's segments."""
+    best: dict[int, Line] = {}
+    for candidate in query.candidates():
+        line = query.fitted(candidate, reference(candidate.track), speeds)
+        if line is not None and (line.track not in best or line.score > best[line.track].score):
+            best[line.track] = line
+    return sorted(best.values(), key=lambda line: (-line.score, line.track))
