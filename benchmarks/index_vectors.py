@@ -11,7 +11,8 @@ that is the same for the whole clip.
 
 recall@1 and @10: how many of exact search's first and first ten are among the index's first and first ten; equally
 good ones count. source@1: how often the first is the vector that the query was made from, divided by how often exact
-search's first is. Times are CPU seconds of this process; a clip is searched at once, in one thread.
+search's first is. clip@1: how many clips' hits agree most on the place that the clip was made from. Times are CPU
+seconds of this process; a clip is searched at once, in one thread.
 """
 
 from __future__ import annotations
@@ -37,6 +38,20 @@ CLIP_VECTORS = 20
 NEAREST = 20
 HOP_FRAMES = 16
 SPECTRUM = 0.35  # the standard deviation of principal component i falls as i ** -0.35: half the energy in a quarter
+
+COLUMNS = {  # title: (width, digits)
+    "recall@1": (9, 3),
+    "@10": (6, 3),
+    "source@1": (9, 3),
+    "clip@1": (7, 2),
+    "ms/clip": (8, 1),
+    "queries/s": (10, 0),
+    "build s": (8, 1),
+    "disk B": (7, 0),  # a vector
+    "memory B": (9, 0),  # a vector, of what is not mapped for exact comparison
+    "compared %": (11, 2),
+    "imbalance": (10, 1),
+}
 
 Vectors = NDArray[np.float32]
 
@@ -139,6 +154,46 @@ def recalls(result: Result, exact: Result, clips: Clips) -> tuple[float, float, 
     return first / count, ten / count, source / max(exact_source, 1)
 
 
+def figures_of(result: Result, exact: Result, clips: Clips) -> tuple[float, ...]:
+    """Return what stands in the columns of the table."""
+    stats = result.stats
+    return (
+        *recalls(result, exact, clips),
+        clips_found(result, clips),
+        1e3 * result.clip_seconds,
+        CLIP_VECTORS / result.clip_seconds,
+        result.build_seconds,
+        stats["bytes_per_vector"],
+        stats.get("memory_bytes_per_vector", 0.0),
+        100 * stats["compared_share"],
+        stats.get("imbalance", 1.0),
+    )
+
+
+def clips_found(result: Result, clips: Clips) -> float:
+    """Return the share of clips whose hits vote for their own track and place above all others."""
+    found = 0
+    for hits, track, row in zip(result.hits, clips.tracks[:, 0], clips.rows[:, 0], strict=True):
+        places = hits.reference_frames.astype(np.int64) - hits.query_frames * HOP_FRAMES
+        votes, counts = np.unique(hits.tracks.astype(np.int64) << 32 | (places + (1 << 31)), return_counts=True)
+        found += len(votes) > 0 and votes[counts.argmax()] == (track << 32 | (row * HOP_FRAMES + (1 << 31)))
+    return found / len(result.hits)
+
+
+def drawn(points: dict[str, list[tuple[float, float]]], path: Path) -> None:
+    """Draw recall over time, one line for each kind of index."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    for name, own in points.items():
+        seconds, recall = zip(*sorted(own), strict=True)
+        axes.plot([1e3 * value for value in seconds], recall, marker="o", label=name)
+    axes.set(xscale="log", xlabel=f"ms for {CLIP_VECTORS} vectors, one thread", ylabel="recall@1 of exact search")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path)
+
+
 def options_of(text: str) -> tuple[str, dict[str, int]]:
     """Return (name, options) of `lsh:tables=10,probes=1000`."""
     name, _, rest = text.partition(":")
@@ -151,24 +206,24 @@ def main() -> None:
     parser.add_argument("--fingerprints", type=Path)
     parser.add_argument("--clips", type=int, default=50)
     parser.add_argument("--index", action="append", default=[], help="a name, or name:option=number,...")
+    parser.add_argument("--plot", type=Path, help="draw recall over time into this file")
     options = parser.parse_args()
     catalog = Catalog(None if options.fingerprints is None else np.load(options.fingerprints, mmap_mode="r"))
     tracks = max(2, options.vectors // TRACK_VECTORS)
     clips = catalog.clips(tracks, options.clips)
     exact = measured(make("linear"), catalog, tracks, clips)
     print(f"{tracks * TRACK_VECTORS:,} vectors, {options.clips} clips of {CLIP_VECTORS}, {NEAREST} nearest")
-    print(f"{'index':34} recall@1  @10  source@1  ms/clip  queries/s  build s  bytes/vector  compared  imbalance")
+    print(f"{'index':30}" + "".join(f"{title:>{width}}" for title, (width, _) in COLUMNS.items()))
+    points: dict[str, list[tuple[float, float]]] = {}
     for text in options.index or VECTOR_NAMES:
         name, settings = options_of(text)
         result = exact if name == "linear" else measured(make(name, **settings), catalog, tracks, clips)
-        first, ten, source = recalls(result, exact, clips)
-        stats, seconds = result.stats, result.clip_seconds
-        print(
-            f"{text:34} {first:8.3f} {ten:5.3f} {source:8.3f} {1e3 * seconds:8.1f} {CLIP_VECTORS / seconds:10.0f} "
-            f"{result.build_seconds:8.2f} {stats['bytes_per_vector']:13.1f} {stats['compared_share']:9.4f} "
-            f"{stats.get('imbalance', 1.0):10.1f}",
-            flush=True,
-        )
+        figures = figures_of(result, exact, clips)
+        points.setdefault(name, []).append((result.clip_seconds, figures[0]))
+        cells = (f"{value:{width}.{digits}f}" for value, (width, digits) in zip(figures, COLUMNS.values(), strict=True))
+        print(f"{text:30}" + "".join(cells), flush=True)
+    if options.plot:
+        drawn(points, options.plot)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from earmark.errors import OptionError
 from earmark.index import buckets
 from earmark.index.segments import SMALLEST, Segmented, Structure
 
-BITS_BELOW = 3  # K = log2 N - 3: eight vectors to a bucket
+BITS_BELOW = 1  # K = log2 N - 1, two vectors to a bucket: small ones, many of which are looked into, compare least
 SEED = 20020519  # of the hyperplanes, so that a catalog built twice is the same
 
 
@@ -30,12 +30,12 @@ class Lsh(Segmented):
     """Random hyperplanes, several tables, multi-probe; see the module's docstring.
 
     `probes` buckets are looked into for each vector of a query, in all tables together; `bits` is K, by default
-    log2 N - 3. Segments of fewer than `smallest` vectors are searched exactly.
+    log2 N - 1. Segments of fewer than `smallest` vectors are searched exactly.
     """
 
     most_vectors: ClassVar = buckets.MOST_VECTORS
 
-    def __init__(self, *, tables: int = 10, probes: int = 1_000, bits: int = 0, smallest: int = SMALLEST) -> None:
+    def __init__(self, *, tables: int = 10, probes: int = 1_500, bits: int = 0, smallest: int = SMALLEST) -> None:
         super().__init__(smallest=smallest)
         if tables < 1 or probes < 1 or not 0 <= bits <= buckets.MOST_BITS:
             raise OptionError(

@@ -91,7 +91,7 @@ class Segment:
     @cached_property
     def digest(self) -> bytes:
         """The checksum of the arrays."""
-        return _digest(self.arrays())
+        return checksum(self.arrays())
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all arrays but the removed tracks."""
@@ -285,7 +285,7 @@ class Segmented(ABC):
         if missing:
             raise CatalogDamaged(f"{name} lacks {', '.join(sorted(missing))}; earmark rebuild makes the index again")
         parts = {key: array for key, array in arrays.items() if not key.startswith(("removed-", "digest"))}
-        if arrays["digest"].tobytes() != _digest(parts):
+        if arrays["digest"].tobytes() != checksum(parts):
             raise CatalogDamaged(
                 f"{name} is damaged: its checksum does not hold; earmark rebuild makes the index again"
             )
@@ -363,7 +363,7 @@ def _groups(pieces: list[Piece], most: int) -> list[list[Piece]]:
     return groups
 
 
-def _digest(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def checksum(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return a checksum of everything but the vectors' content.
 
     A bit that flips there changes one score a little; one that flips elsewhere might send a search astray.
