@@ -93,7 +93,7 @@ def normalised(segments: Spectrogram, shape: LogMel) -> Spectrogram:
 
     So a fingerprint depends neither on loudness nor on what else is in a batch.
     """
-    floored = np.maximum(segments, segments.max(axis=(1, 2), keepdims=True) - shape.floor_decibels / 10)
+    floored: Spectrogram = np.maximum(segments, segments.max(axis=(1, 2), keepdims=True) - shape.floor_decibels / 10)
     floored -= floored.mean(axis=(1, 2), keepdims=True)
     floored /= np.sqrt(np.mean(floored**2, axis=(1, 2), keepdims=True)) + np.float32(1e-3)
     return floored

@@ -22,7 +22,8 @@ def mask_spectrograms(
     if isinstance(generators, np.random.Generator):
         generators = [generators]
     for one, generator in zip(masked.reshape(-1, *masked.shape[-2:]), generators, strict=True):
-        one[draw_holes(*one.shape, generator)] = one.min()
+        bands, frames = one.shape
+        one[draw_holes(bands, frames, generator)] = one.min()
     return masked
 
 
