@@ -10,7 +10,7 @@ import numpy as np
 from earmark.catalog.identifying import References, extent
 from earmark.fingerprint.protocol import Segmented
 from earmark.index.protocol import Index
-from earmark.match.align import Placing, Points, QueryMap, Warp
+from earmark.match.align import Alignment, Placing, Points, QueryMap, Warp
 from earmark.match.checking import Place, checked
 from earmark.match.line_confidence import ALONE, CHECKED, LineEvidence, line_evidence
 from earmark.match.lines import USUAL_SPEEDS, WIDE_SPEEDS, Line, QueryLines, Segments, best_lines
@@ -20,7 +20,7 @@ from earmark.types import Fingerprint
 
 CACHE_VECTORS = 100_000  # of references unpacked to float32, 0.5 kB each: 14 hours of audio
 NEAREST = 20  # neighbours of each segment (NAFP, section 3.3)
-CHECKED_LINES = 16  # the best line of so many tracks is checked by peaks
+CHECKED_LINES = 32  # the best line of so many tracks is checked by peaks
 Z_WEIGHT = 0.04  # of a standard deviation of peaks, in cosines
 CERTAIN_Z = 7.0  # beyond which peaks tell place, speed and ends better than vectors
 
@@ -84,15 +84,20 @@ class VectorMatcher:
         ranked = self._supported(drawn, lines)
         for found in ranked[:limit]:
             others = [other for other in ranked if other is not found]
+            alignment = self._alignment(drawn, found)
             evidence = line_evidence(
                 query,
                 found.line,
+                alignment,
                 rival=max((other.line.score for other in others), default=query.nearness),
-                z=found.z,
                 rival_z=max((other.z for other in others), default=0.0),
                 seconds=window.seconds,
             )
-            yield self._stretch(query, drawn, found, evidence, first)
+            yield self._stretch(query, found.line, alignment, evidence, first)
+
+    def _alignment(self, drawn: QueryMap | None, found: Supported) -> Alignment | None:
+        points = self._references(found.line.track)[0].points
+        return drawn.measured(points, found.placing) if drawn and points and found.placing else None
 
     def _compared(self, fingerprint: Fingerprint) -> Reference:
         segments = Segments(fingerprint.frames, self._fingerprinter.vectors(fingerprint))
@@ -124,17 +129,15 @@ class VectorMatcher:
         return frames * self._fingerprinter.frame_seconds
 
     def _stretch(
-        self, query: QueryLines, drawn: QueryMap | None, found: Supported, evidence: LineEvidence, first: int
+        self, query: QueryLines, line: Line, alignment: Alignment | None, evidence: LineEvidence, first: int
     ) -> Stretch:
         """Return a line as seconds of the clip and of the track."""
-        line, seconds = found.line, evidence.seconds
+        seconds, peaks = evidence.seconds, self._fingerprinter.peaks
         frame, length = self._fingerprinter.frame_seconds, self._fingerprinter.segment_frames
         speed = pitch = line.speed
         at_begin, jitter = self._at_begin(line), query.hop * frame / np.sqrt(12 * len(line.rows))
         start, end = query.segments.frames[line.rows][[0, -1]] * frame + (0, length * frame)
-        points, peaks = self._references(line.track)[0].points, self._fingerprinter.peaks
-        if drawn and found.placing and points and peaks and found.z >= CERTAIN_Z:
-            alignment = drawn.measured(points, found.placing)
+        if alignment and peaks and alignment.placing.z >= CERTAIN_Z:
             speed, pitch = alignment.placing.warp.speed, alignment.placing.warp.pitch
             at_begin = alignment.placing.start * peaks.frame_seconds + (1 - speed) * peaks.lead_seconds
             start, end = alignment.first * peaks.frame_seconds, alignment.last * peaks.frame_seconds

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from earmark.match.align import Alignment
 from earmark.match.lines import Line, QueryLines
 
 LOW_QUANTILE = 0.2  # of the cosines along a line
@@ -33,6 +34,8 @@ class LineEvidence:
     nearness: float  # of the clip to whatever there is: mean cosine of the segments' last neighbours
     z: float  # by how many standard deviations the peaks that match exceed chance; 0 without peaks
     rival_z: float  # the same of the best line of another track
+    surplus: float  # peaks that match, beyond chance
+    peak_share: float  # of the reference's peaks within the clip, the surplus
     segments: float  # that were compared
     seconds: float  # of the clip
 
@@ -54,26 +57,27 @@ class LineModel:
 
 CHECKED = LineModel(
     weights=(
-        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.3),
-        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.3),
-        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.3),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.3, 0.0, 0.0),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.3, 0.0, 0.0),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.3, 0.0, 0.0),
     ),
     threshold=0.98,
 )
 ALONE = LineModel(
     weights=(
-        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     ),
     threshold=0.98,
 )
 
 
 def line_evidence(
-    query: QueryLines, line: Line, *, rival: float, z: float, rival_z: float, seconds: float
+    query: QueryLines, line: Line, alignment: Alignment | None, *, rival: float, rival_z: float, seconds: float
 ) -> LineEvidence:
-    """Return the evidence for a line; `rival` and `rival_z` are of the best line of another track."""
+    """Return the evidence for a line and its check; `rival` and `rival_z` are of the best line of another track."""
+    surplus = max(alignment.matched - alignment.expected, 0.0) if alignment else 0.0
     return LineEvidence(
         similarity=round(line.score, 4),
         rival=round(rival, 4),
@@ -82,8 +86,10 @@ def line_evidence(
         low=round(float(np.quantile(line.similarities, LOW_QUANTILE)), 4),
         spread=round(float(line.similarities.std()), 4),
         nearness=round(query.nearness, 4),
-        z=round(z, 3),
+        z=round(alignment.placing.z, 3) if alignment else 0.0,
         rival_z=round(rival_z, 3),
+        surplus=round(surplus, 2),
+        peak_share=round(surplus / max(alignment.references, 1), 4) if alignment else 0.0,
         segments=float(len(line.rows)),
         seconds=round(seconds, 3),
     )
@@ -103,4 +109,6 @@ def features(evidence: LineEvidence) -> tuple[float, ...]:
         math.sqrt(max(evidence.z, 0.0)),
         min(max(evidence.z, 0.0), 12.0),
         8 * math.tanh((evidence.z - evidence.rival_z) / 8),
+        math.log1p(evidence.surplus),
+        evidence.peak_share,
     )

@@ -19,7 +19,7 @@ from earmark.types import Frames, Hits
 
 Vectors = NDArray[np.float32]
 
-CANDIDATES = 24  # lines of the coarse search that are looked at closely
+CANDIDATES = 48  # lines of the coarse search that are looked at closely
 A_TRACK = 3  # of them, so that a loop does not crowd out other recordings
 BIN_HOPS = 2  # of a query, within which two neighbours are on one line; the next bin on either side counts too
 SHIFT_HOPS = 3  # of a query, by which a line is moved to either side to find its best place
