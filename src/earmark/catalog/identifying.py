@@ -73,6 +73,8 @@ class Identifier:
 
     def __init__(self, fingerprinter: Fingerprinter, matcher: Matcher) -> None:
         self._frame_seconds, self._matcher = fingerprinter.frame_seconds, matcher
+        peaks = fingerprinter.peaks if isinstance(fingerprinter, Segmented) else None
+        self._frame_seconds_beside = peaks.frame_seconds if peaks else fingerprinter.frame_seconds
 
     @property
     def default_threshold(self) -> float:
@@ -119,9 +121,10 @@ class Identifier:
         seconds = fingerprint.seconds / count
         edges = np.rint(np.arange(count + 1) * seconds / self._frame_seconds).astype(int)
         for first, last in pairwise(edges.tolist()):
-            part = slice(*np.searchsorted(fingerprint.frames, [first, last]))
-            frames = fingerprint.frames[part] - np.int32(first)
-            yield replace(fingerprint, seconds=seconds, frames=frames, features=fingerprint.features[part]), first
+            begin, end = first * self._frame_seconds, last * self._frame_seconds
+            beside = fingerprint.beside and _part(fingerprint.beside, begin, end, self._frame_seconds_beside)
+            window = _part(fingerprint, begin, end, self._frame_seconds)
+            yield replace(window, seconds=seconds, beside=beside), first
 
 
 T = TypeVar("T")
@@ -175,6 +178,18 @@ def extent(
     end = seconds if seconds - end < EDGE_SECONDS else end
     start, end = max(start, -at_begin / speed), min(end, (length - at_begin) / speed)
     return start, max(end, start)
+
+
+def _part(fingerprint: Fingerprint, begin: float, end: float, frame_seconds: float) -> Fingerprint:
+    """Return the features of a fingerprint that begin between two seconds, their frames counted from the first."""
+    first, last = round(begin / frame_seconds), round(end / frame_seconds)
+    part = slice(*np.searchsorted(fingerprint.frames, [first, last]))
+    return replace(
+        fingerprint,
+        seconds=end - begin,
+        frames=fingerprint.frames[part] - np.int32(first),
+        features=fingerprint.features[part],
+    )
 
 
 def _found(stretch: Stretch, seconds: float) -> Found:

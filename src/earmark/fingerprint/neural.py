@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from earmark.audio.spectrum import FrontEnd, power_chunks
 from earmark.errors import OptionError, SpecMismatch
-from earmark.fingerprint.constellation import CHUNK_FRAMES
-from earmark.fingerprint.shazam import Shazam
+from earmark.fingerprint.constellation import CELL, CHUNK_FRAMES
+from earmark.fingerprint.shazam import BIN_MASK, Shazam
 from earmark.types import Fingerprint, Frames, Samples, Spec
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ QUERY_MARGIN_SHARE = 4  # of a segment, by which a query's first and last one re
 BATCH = 16  # segments at a time, always as many, so that a segment's vector never depends on others or on the memory
 SCALE = 254.0
 LARGEST_SEGMENTS = 1 << 22  # of an unpacked fingerprint: three weeks of audio
-PEAK_FRAMES = 2  # frames of peaks for each of the network's: 15.6 ms, as fine as landmarks'
+LARGEST_FRAMES = 1 << 26  # of the same
+PEAK_FRAMES = 2  # frames of peaks for each of the network's, if its hop can be halved: 15.6 ms, as fine as landmarks'
 PEAK_HERTZ = (125.0, 4_000.0)
 
 
@@ -105,7 +106,9 @@ class Neural:
             return None
         shape = self._log_mel
         low, high = (round(hertz * shape.window / shape.rate) for hertz in PEAK_HERTZ)
-        return Shazam(front_end=FrontEnd(shape.rate, shape.window, shape.hop // PEAK_FRAMES, low, high))
+        bins = min(high, shape.window // 2, low + int(BIN_MASK)) - low
+        high = low + bins // CELL * CELL
+        return Shazam(front_end=FrontEnd(shape.rate, shape.window, shape.hop // self._peak_frames, low, high))
 
     def vectors(self, fingerprint: Fingerprint) -> NDArray[np.float32]:
         """Return the features as vectors of length 1, up to rounding, (n, d)."""
@@ -128,7 +131,7 @@ class Neural:
                 yield block
 
         blocks = [audio] if isinstance(audio, np.ndarray) else audio
-        shape, every = self._log_mel, PEAK_FRAMES if self.peaks else 1
+        shape, every = self._log_mel, self._peak_frames if self.peaks else 1
         front_end = FrontEnd(shape.rate, shape.window, shape.hop // every, 0, shape.window // 2 + 1)
         encoding = _Encoding(
             self,
@@ -176,8 +179,8 @@ class Neural:
             packed, type=tuple[str, float, int, int, int, bytes, bytes]
         )
         self._check(Spec.parse(spec))
-        if not 0 <= places <= LARGEST_SEGMENTS or not 1 <= hop <= LARGEST_SEGMENTS:
-            raise ValueError(f"a fingerprint of {places} segments, {hop} apart")
+        if not (0 <= places <= LARGEST_SEGMENTS and hop >= 1 and abs(first) + places * hop <= LARGEST_FRAMES):
+            raise ValueError(f"a fingerprint of {places} segments from frame {first} on, {hop} apart")
         flags = (places + 7) // 8
         present = np.unpackbits(np.frombuffer(body[:flags], np.uint8), count=places)
         frames = (np.flatnonzero(present) * hop + first).astype(np.int32)
@@ -228,7 +231,13 @@ class Neural:
     def _log_mel(self) -> LogMel:
         from earmark.fingerprint.logmel import LogMel
 
+        if not {"front_end", "dimensions"} <= self._properties.keys():
+            raise OptionError(f"{self._path} does not say how it listens; give the .onnx file that earmark train wrote")
         return LogMel(**json.loads(self._properties["front_end"]))
+
+    @property
+    def _peak_frames(self) -> int:
+        return 1 if self._log_mel.hop % PEAK_FRAMES else PEAK_FRAMES
 
     def _check(self, spec: Spec) -> None:
         if spec != self._spec:
@@ -260,7 +269,8 @@ class _Encoding:
         if self._heard:
             length = self._maker.segment_frames
             left = self._heard + self._margin - self._first - length  # frames that reach beyond one more segment
-            count = max(-(-left // self._hop), 0) + 1
+            at_least = 0 if self._first > -self._margin else 1  # sound shorter than a segment has one
+            count = max(-(-left // self._hop) + 1, at_least)
             short = (count - 1) * self._hop + length - len(self._held)
             self._held = np.concatenate([self._held, self._silence(max(short, 0))])
             for done in range(0, count, BATCH):
