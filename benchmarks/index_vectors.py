@@ -4,10 +4,9 @@
         [--index linear --index lsh:tables=10,probes=1000 ...]
 
 The catalog consists of tracks of 500 vectors: walks on the sphere whose neighbours overlap by half, around a middle of
-each track, of a spectrum that falls off (as the principal components of learned fingerprints do), every fiftieth track
-a near-duplicate of another. With --fingerprints, its tracks are pieces of those vectors, slightly disturbed, so that a
-small real catalog stands in for a large one. A clip is 20 neighbouring vectors with noise, at a cosine of 0.5 to 0.95
-that is the same for the whole clip.
+each track, of a spectrum that falls off, every fiftieth track a near-duplicate of another. With --fingerprints, its
+tracks are pieces of those vectors, disturbed and of the same spectrum, so that a small real catalog stands in for a
+large one. A clip is 20 neighbouring vectors with noise, at a cosine of 0.5 to 0.95 that is the same for the whole clip.
 
 recall@1 and @10: how many of exact search's first and first ten are among the index's first and first ten; equally
 good ones count. source@1: how often the first is the vector that the query was made from, divided by how often exact
@@ -37,6 +36,7 @@ TRACK_VECTORS = 500
 CLIP_VECTORS = 20
 NEAREST = 20
 HOP_FRAMES = 16
+DISTURBED = 0.7  # of a real vector: a cosine of 0.82 to it, and of 0.67 among those made of the same
 SPECTRUM = 0.35  # the standard deviation of principal component i falls as i ** -0.35: half the energy in a quarter
 
 COLUMNS = {  # title: (width, digits)
@@ -84,10 +84,13 @@ class Catalog:
     """Tracks made by number, so that no more than one need be in memory."""
 
     def __init__(self, fingerprints: NDArray[Any] | None) -> None:
-        rng = np.random.default_rng(0)
         self._real = None if fingerprints is None else unit(fingerprints.astype(np.float32))
-        rotation = np.linalg.qr(rng.standard_normal((DIMENSIONS, DIMENSIONS)))[0]
-        self._mix = (np.arange(1, DIMENSIONS + 1) ** -SPECTRUM)[:, None] * rotation
+        if self._real is None:
+            rotation = np.linalg.qr(np.random.default_rng(0).standard_normal((DIMENSIONS, DIMENSIONS)))[0]
+            self._mix = (np.arange(1, DIMENSIONS + 1) ** -SPECTRUM)[:, None] * rotation
+        else:  # noise lies where fingerprints lie
+            variances, directions = np.linalg.eigh(np.cov(self._real.T))
+            self._mix = (np.sqrt(np.maximum(variances, 0)) * directions).T
 
     def track(self, number: int) -> Vectors:
         """Return (500, d) vectors of length 1."""
@@ -97,7 +100,7 @@ class Catalog:
         if self._real is not None:
             start = int(rng.integers(0, len(self._real) - TRACK_VECTORS))
             piece = self._real[start : start + TRACK_VECTORS]
-            return unit(piece + 0.4 * unit(self.noise(rng, TRACK_VECTORS)))
+            return unit(piece + DISTURBED * unit(self.noise(rng, TRACK_VECTORS)))
         steps = self.noise(rng, TRACK_VECTORS + 1)
         return unit(steps[1:] + steps[:-1] + 0.7 * self.noise(rng, 1))
 
