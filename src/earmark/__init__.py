@@ -18,7 +18,7 @@ import importlib
 TYPE_CHECKING = False  # as in typing, whose import alone is a fifth of a bare Python's start
 
 # Importing a room for the first time binds its name here, so this has to come before the function of the same name.
-importlib.import_module("earmark.fingerprint")
+_DEFAULT: str = importlib.import_module("earmark.fingerprint").DEFAULT
 
 if TYPE_CHECKING:
     from typing import Any
@@ -76,12 +76,12 @@ __all__ = [
 _TYPES = ("AddReport", "Answer", "Fingerprint", "Match", "Spec", "Track")
 
 
-def fingerprint(source: Source, *, fingerprinter: str = "shazam", query: bool = False, **preset: Any) -> Fingerprint:
+def fingerprint(source: Source, *, fingerprinter: str = _DEFAULT, query: bool = False, **preset: Any) -> Fingerprint:
     """Return the fingerprint of a path, bytes, a file object or (samples, rate), without a catalog.
 
     Samples are float32 in [-1, 1], shape (n,) or (n, channels). `query` looks closer, as for a clip that is to be
-    identified; `preset` are settings of the fingerprinter, as density="lean". Raises MediaError, and OptionError for
-    an unknown fingerprinter or setting.
+    identified; `preset` are settings of the fingerprinter, as peaks=False of "neural" (the default) or density="lean"
+    of "shazam". Raises MediaError, and OptionError for an unknown fingerprinter or setting.
     """
     from earmark.catalog.extracting import fingerprint_of
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from earmark.fingerprint.protocol import Fingerprinter
 
 # The index that suits a fingerprinter's keys; hashes, as most make, are looked up in postings.
-_SUITED: Mapping[str, str] = {"neural": "linear"}
+_SUITED: Mapping[str, str] = {"neural": "auto"}
 _OWN_NAMES = ("writer.lock", "generations", "quarantine", "CURRENT", DATABASE)
 
 
@@ -35,7 +35,7 @@ def open_catalog(
     """Open the catalog in the folder `path`; close it after use, or open it in a `with`.
 
     It is made when absent, unless `create` is False or it is opened `read_only`. One process at a time may write; any
-    number may read meanwhile. `fingerprinter`, its settings in `preset` (as density="lean") and `index` count when the
+    number may read meanwhile. `fingerprinter`, its settings in `preset` (as peaks=False) and `index` count when the
     catalog is made and are written in it; later they must agree or be left out. Raises CatalogNotFound, CatalogLocked,
     CatalogDamaged, CatalogTooNew, SpecMismatch when this earmark makes other fingerprints, OptionError.
     """
@@ -67,11 +67,18 @@ def open_catalog(
 
 
 def index_name(asked: str, fingerprinter: str) -> str:
-    """Return the name of an index, that of the one which suits the fingerprinter for 'auto'; raises OptionError."""
-    from earmark.index import make
+    """Return the name of an index, that of the one which suits the fingerprinter for 'auto'.
 
-    name = _SUITED.get(fingerprinter, "postings") if asked == "auto" else asked
+    Raises OptionError for an index that there is not, or that holds other keys than the fingerprinter makes.
+    """
+    from earmark.index import CODE_NAMES, VECTOR_NAMES, make
+
+    suited = _SUITED.get(fingerprinter, "postings")
+    name = suited if asked == "auto" else asked
     make(name)
+    names = VECTOR_NAMES if suited in VECTOR_NAMES else CODE_NAMES
+    if name not in names:
+        raise OptionError(f"index {name!r} cannot hold what {fingerprinter} makes: choose one of {', '.join(names)}")
     return name
 
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from earmark.fingerprint.protocol import Fingerprinter
 
-NAMES = ("neural", "shazam")
+SETTINGS = {"neural": ("model", "peaks"), "shazam": ("density",)}
+NAMES = tuple(SETTINGS)
 DEFAULT = "neural"
 
 
@@ -23,7 +24,10 @@ def make(name: str = DEFAULT, **preset: Any) -> Fingerprinter:
         from earmark.fingerprint.shazam import Shazam as Kind  # type: ignore[assignment]
     else:
         raise OptionError(f"fingerprinter {name!r} is not known: choose one of {', '.join(NAMES)}")
-    try:
-        return Kind(**preset)
-    except TypeError as error:  # a setting that it does not have
-        raise OptionError(f"{name} takes no such setting ({error}); leave it out") from error
+    for setting in preset:
+        if setting not in SETTINGS[name]:
+            raise OptionError(
+                f"{setting} is no setting of {name}, which has {' and '.join(SETTINGS[name])}: leave it out, "
+                "or choose another fingerprinter"
+            )
+    return Kind(**preset)

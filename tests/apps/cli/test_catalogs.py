@@ -30,7 +30,7 @@ def test_info_counts_what_is_there(earmark, indexed):
     assert "tracks             4" in done.lines
     (information,) = earmark("info", "--catalog", indexed, "--json").records
     assert information["tracks"] == 4
-    assert information["fingerprinter"] == "shazam"
+    assert information["fingerprinter"] == "neural"
     assert information["problems"] == []
 
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
+
+from earmark.fingerprint.neural import WEIGHTS
 
 
 @pytest.fixture
@@ -51,19 +54,55 @@ def test_quiet_prints_nothing_and_verbose_a_line_a_file(earmark, album, path):
     assert [line.split()[1] for line in verbose.err.splitlines()] == ["unchanged"] * 3
 
 
-def test_what_the_catalog_was_made_with_stays(earmark, album, path):
-    assert earmark("index", album, "--catalog", path, "--density", "lean").status == 0
-    assert earmark("index", album, "--catalog", path).status == 0
-    refused = earmark("index", album, "--catalog", path, "--density", "default")
+@pytest.mark.parametrize(
+    ("made", "other", "message"),
+    [
+        (("--fingerprinter", "shazam", "--density", "lean"), ("--density", "default"), "'density': 'lean'"),
+        (("--fingerprinter", "shazam"), ("--model", "default"), "model is no setting of shazam"),
+        (("--no-peaks",), ("--fingerprinter", "shazam"), "fingerprinter='neural'"),
+        (("--index", "linear"), ("--index", "lsh"), "index='linear'"),
+    ],
+)
+def test_what_the_catalog_was_made_with_stays(earmark, album, path, made, other, message):
+    assert earmark("index", album, "--catalog", path, *made).status == 0
+    assert earmark("index", album, "--catalog", path).lines == ["0 tracks added, 3 unchanged"]
+    refused = earmark("index", album, "--catalog", path, *other)
     assert refused.status == 2
-    assert "lean" in refused.err
+    assert message in refused.err
 
 
-@pytest.mark.parametrize(("option", "value"), [("--density", "thick"), ("--fingerprinter", "nonsense")])
-def test_an_unknown_way_to_fingerprint_leaves_nothing_behind(earmark, album, path, option, value):
-    done = earmark("index", album, "--catalog", path, option, value)
+def test_a_new_catalog_is_learned_and_searched_by_the_index_that_suits_it(earmark, album, path):
+    earmark("index", album, "--catalog", path)
+    (information,) = earmark("info", "--catalog", path, "--json").records
+    assert (information["fingerprinter"], information["index"], information["preset"]) == ("neural", "auto", {})
+
+
+def test_a_model_is_kept_by_its_whole_path(earmark, album, path, tmp_path, monkeypatch):
+    shutil.copy(WEIGHTS / "default.onnx", tmp_path / "own.onnx")
+    monkeypatch.chdir(tmp_path)
+    assert earmark("index", album, "--catalog", path, "--model", "own.onnx", "--no-peaks").status == 0
+    monkeypatch.chdir("/")
+    (information,) = earmark("info", "--catalog", path, "--json").records
+    assert information["preset"] == {"model": str(tmp_path / "own.onnx"), "peaks": False}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--fingerprinter", "nonsense"), "'nonsense' is not known: choose one of neural, shazam"),
+        (("--fingerprinter", "shazam", "--density", "thick"), "density 'thick' is not known"),
+        (("--density", "lean"), "density is no setting of neural, which has model and peaks"),
+        (("--fingerprinter", "shazam", "--no-peaks"), "peaks is no setting of shazam, which has density"),
+        (("--model", "nonsense"), "model 'nonsense' cannot be read"),
+        (("--index", "nonsense"), "index 'nonsense' is not known"),
+        (("--index", "postings"), "index 'postings' cannot hold what neural makes: choose one of auto, linear"),
+        (("--fingerprinter", "shazam", "--index", "hnsw"), "cannot hold what shazam makes: choose one of postings"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_and_leaves_nothing_behind(earmark, album, path, options, message):
+    done = earmark("index", album, "--catalog", path, *options)
     assert done.status == 2
-    assert value in done.err
+    assert message in done.err
     assert not path.exists()
 
 

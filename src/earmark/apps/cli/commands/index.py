@@ -7,21 +7,26 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from earmark.apps.cli.failures import DONE, PARTLY
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path, count
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, clock, printable
+from earmark.fingerprint import DEFAULT, NAMES
 
 if TYPE_CHECKING:
     from earmark.catalog.adding import Progress
     from earmark.types import AddReport
 
 INTERRUPTED = 130
+MODEL_SUFFIX = ".onnx"
 EPILOGUE = """\
 Run it again and only what is new or changed is done; Ctrl-C keeps what is done.
---fingerprinter and --density count when the catalog is made and are written in it: leave them out afterwards.
+
+neural, a learned fingerprint, hears through more noise and larger rooms; shazam, landmarks, takes less time and less
+room on the disk. Its index is auto, linear, lsh, hashcode, pq or hnsw for neural, postings for shazam. All of these
+options count when the catalog is made and are written in it: leave them out afterwards.
 """
 
 
@@ -30,8 +35,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="audio or video files, and folders with such in them")
     add_catalog(parser)
     parser.add_argument("--workers", type=count, metavar="N", help="files to decode at a time (default: one a core)")
-    parser.add_argument("--fingerprinter", metavar="NAME", help="how sound becomes features (default: shazam)")
-    parser.add_argument("--density", metavar="NAME", help="how many features: default or lean")
+    made = parser.add_argument_group("how a new catalog is made")
+    made.add_argument(
+        "--fingerprinter", metavar="NAME", help=f"how sound becomes features: {' or '.join(NAMES)} (default: {DEFAULT})"
+    )
+    made.add_argument(
+        "--model", metavar="MODEL", help="of neural: a network by name, or an .onnx file that `earmark train` wrote"
+    )
+    made.add_argument(
+        "--no-peaks",
+        dest="peaks",
+        action="store_false",
+        default=None,
+        help="of neural: keep vectors alone; smaller, and less sure of its answers",
+    )
+    made.add_argument("--density", metavar="NAME", help="of shazam: how many features, default or lean")
+    made.add_argument("--index", metavar="NAME", help="what looks features up (default: auto, which suits them)")
     add_output(parser)
     parser.epilog = EPILOGUE
 
@@ -41,18 +60,23 @@ def run(options: argparse.Namespace) -> int:
     import earmark
 
     output = Output.of(options)
-    preset = {"density": options.density} if options.density else {}
+    kind = {"fingerprinter": options.fingerprinter, "index": options.index, **preset_of(options)}
     began = time.perf_counter()
-    with (
-        earmark.open(catalog_path(options), fingerprinter=options.fingerprinter, **preset) as catalog,
-        watching(output) as progress,
-    ):
+    with earmark.open(catalog_path(options), **kind) as catalog, watching(output) as progress:
         report = catalog.add(options.paths, workers=options.workers, progress=progress)
     show(output, report, time.perf_counter() - began)
     if report.interrupted:
         output.remark("earmark: interrupted; what was added is kept: run the same command again to go on")
         return INTERRUPTED
     return PARTLY if report.failed else DONE
+
+
+def preset_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of a fingerprinter that were given; a model's file by its whole path, as it is kept."""
+    given = {name: getattr(options, name) for name in ("model", "peaks", "density")}
+    if options.model and Path(options.model).suffix == MODEL_SUFFIX:
+        given["model"] = str(Path(options.model).resolve())
+    return {name: value for name, value in given.items() if value is not None}
 
 
 @contextlib.contextmanager
