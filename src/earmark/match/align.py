@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 SPREAD = 1  # frames and bins: a peak's jitter between two analyses of the same sound
 SHIFT_FRAMES = 2  # places are tried at this distance; the spread covers what lies between
 COPY_SHARE = 0.5  # of peaks that match: two encodings of a recording share more, different music far less
+STEEPEST = 0.05  # of a line's speed against that of its placing: beyond, a few chance pairs made it up
 HALF_STEP = 0.005  # of the grid of pitches that `warps` is called with, a per cent
 
 
@@ -226,6 +227,6 @@ def _fit(query: NDArray[np.float64], reference: NDArray[np.float64], placing: Pl
     spread = float((centred**2).sum()) + 1e-9
     slope = float((centred * residual).sum()) / spread
     noise = float(residual.std()) + 0.05
-    if abs(slope) > 3 * noise / np.sqrt(spread):
+    if 3 * noise / np.sqrt(spread) < abs(slope) < STEEPEST:
         speed += slope
     return float((reference - speed * query).mean()), speed, noise / float(np.sqrt(len(query)))
