@@ -56,7 +56,7 @@ def _worker(material: Material, recipe: Recipe, numbers: range, raw: bool) -> It
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(theirs, material, recipe, numbers, raw), daemon=True)
-    with _environment(ONE_THREAD):
+    with _environment(ONE_THREAD), _without_interrupts():
         process.start()
     theirs.close()  # or the pipe would stay open when the process ends
     try:
@@ -69,16 +69,25 @@ def _worker(material: Material, recipe: Recipe, numbers: range, raw: bool) -> It
 
 def _work(pipe: Connection, material: Material, recipe: Recipe, numbers: range, raw: bool) -> None:
     """Send batches until nobody receives them; runs in the worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to decide on
-    with contextlib.suppress(BrokenPipeError):
-        try:
-            batches = Batches(material, recipe)
-            for number in numbers:
-                pipe.send(batches.raw(number) if raw else batches.pairs(number))
-        except BrokenPipeError:
-            raise
-        except Exception as error:  # whatever it is, the parent is to tell it
+    try:
+        batches = Batches(material, recipe)
+        for number in numbers:
+            pipe.send(batches.raw(number) if raw else batches.pairs(number))
+    except BrokenPipeError:
+        return
+    except Exception as error:  # whatever it is, the parent is to tell it
+        with contextlib.suppress(BrokenPipeError):
             pipe.send(f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back; processes that are started meanwhile never get it: it is the parent's to decide on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
