@@ -10,7 +10,7 @@ from earmark.index import linear
 from earmark.index.auto import Auto
 from earmark.index.linear import Linear
 from earmark.index.lsh import Lsh
-from earmark.index.segments import Segmented
+from earmark.index.segments import Segmented, Structure
 
 
 def track(seed: int, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,6 +69,24 @@ def test_a_search_waits_for_no_structure() -> None:
     assert index.stats()["exact_vectors"] == 1_000
     index.arrays()
     assert index.stats()["exact_vectors"] == 0
+
+
+class ForgettingMeanwhile(Lsh):
+    """Another thread finds a damaged track just while tables are made."""
+
+    def _build(self, vectors: np.ndarray) -> Structure:
+        self.remove([2])
+        return super()._build(vectors)
+
+
+def test_a_track_that_is_removed_while_structures_are_made_stays_away() -> None:
+    index = ForgettingMeanwhile(smallest=200, bits=4)
+    for number in range(5):
+        index.add(number, *track(number, 100))
+    arrays = index.arrays()
+    assert 2 not in index.search(*track(2, 10), nearest=500).tracks
+    assert 2 not in Lsh.from_arrays(arrays).search(*track(2, 10), nearest=500).tracks
+    assert index.stats()["tracks"] == 4
 
 
 def test_auto_is_exact_while_small_and_has_lists_when_large() -> None:
