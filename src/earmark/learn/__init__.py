@@ -3,9 +3,12 @@
 recipe      every number of a training run, read from TOML; recipes/ holds those that come with earmark
 sounds      music, noise and speech, decoded once to 16 bits and mapped from disk
 batches     pairs of a clean segment and the same one as it arrives; batch k of a seed is always the same
+ahead       batches made by other processes
+tensors     distortions and front end on torch tensors, for a GPU
 encoders/   networks from a log-mel segment to a vector
 objectives/ losses
-training    the loop: resumable, with progress, validation and logs
+training    the loop: resumable, with progress and logs
+validation  how often a distorted segment finds the segment it was made of
+checkpoint  the state of a run on disk
 export      a trained network as ONNX, for use without torch
-tensors     distortions and front end on torch tensors, for a GPU
 """
