@@ -182,6 +182,8 @@ class Neural:
         if not (0 <= places <= LARGEST_SEGMENTS and hop >= 1 and abs(first) + places * hop <= LARGEST_FRAMES):
             raise ValueError(f"a fingerprint of {places} segments from frame {first} on, {hop} apart")
         flags = (places + 7) // 8
+        if len(body) < flags:
+            raise ValueError(f"a fingerprint of {places} segments in {len(body)} bytes")
         present = np.unpackbits(np.frombuffer(body[:flags], np.uint8), count=places)
         frames = (np.flatnonzero(present) * hop + first).astype(np.int32)
         vectors = np.frombuffer(body[flags:], np.int8).reshape(len(frames), self.dimensions)
@@ -225,14 +227,15 @@ class Neural:
 
     @cached_property
     def _properties(self) -> dict[str, str]:
-        return dict(self._session.get_modelmeta().custom_metadata_map)
+        said: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        if not {"front_end", "dimensions"} <= said.keys():
+            raise OptionError(f"{self._path} does not say how it listens; give the .onnx file that earmark train wrote")
+        return said
 
     @cached_property
     def _log_mel(self) -> LogMel:
         from earmark.fingerprint.logmel import LogMel
 
-        if not {"front_end", "dimensions"} <= self._properties.keys():
-            raise OptionError(f"{self._path} does not say how it listens; give the .onnx file that earmark train wrote")
         return LogMel(**json.loads(self._properties["front_end"]))
 
     @property
