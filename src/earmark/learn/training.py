@@ -38,6 +38,8 @@ MEMORY_AFTER_STEPS = 500  # before, yesterday's vectors say little about today's
 LARGEST_GRADIENT = 1.0  # norm, beyond which a step is shortened
 SEGMENTS_AT_ONCE = 256  # in validation
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -78,8 +80,7 @@ class Run:
             recipe.encoder, bands=shape.bands, frames=shape.segment_frames, **recipe.encoder_options
         ).to(self._device)
         self._encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        averaging = get_ema_multi_avg_fn(AVERAGE)  # type: ignore[no-untyped-call]
-        self._average = AveragedModel(self._encoder, multi_avg_fn=averaging, use_buffers=True)
+        self._average = AveragedModel(self._encoder, multi_avg_fn=average_weights, use_buffers=True)
         self._optimiser = torch.optim.AdamW(
             self._encoder.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
@@ -228,6 +229,16 @@ class Run:
         for name in ("loss", "pairs_a_second"):
             writer.add_scalar(f"training/{name}", getattr(told, name), told.step)
         writer.add_scalar("training/learning_rate", self._rate(), told.step)
+
+
+def average_weights(averages: Tensors, weights: Tensors, count: Tensor | int) -> None:
+    """Bring averages of `count` steps up to date with one more.
+
+    Each step weighs `AVERAGE` times as much as the next. In the first thousand it is less: a run's beginning, when it
+    knew nothing, must not outweigh the rest, so the average is mostly of the later half.
+    """
+    keep = min(AVERAGE, (int(count) + 1) / (int(count) + 3))
+    get_ema_multi_avg_fn(keep)(averages, weights, count)  # type: ignore[no-untyped-call]
 
 
 def _device(name: str | None) -> torch.device:
