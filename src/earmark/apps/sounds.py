@@ -1,4 +1,7 @@
-"""Sounds with their landmarks, and how a clip's landmarks meet a recording's: what pictures are drawn of."""
+"""Sounds with their landmarks, and how a clip's landmarks meet a recording's: what pictures are drawn of.
+
+Landmarks are drawn whatever a catalog's fingerprints are: nothing can be seen in a learned vector.
+"""
 
 from __future__ import annotations
 
@@ -14,29 +17,27 @@ from earmark.apps.text import clock
 from earmark.audio.decode import decode
 from earmark.audio.media import open_regular
 from earmark.audio.sandbox import Sandbox
-from earmark.errors import OptionError
-from earmark.fingerprint.protocol import Fingerprinter
-from earmark.fingerprint.shazam import hertz
+from earmark.fingerprint.shazam import FRONT_END, Shazam, hertz
 from earmark.types import Fingerprint, Match, Samples
 
 Seconds = NDArray[np.float64]
+RATE = FRONT_END.rate  # Hz
 LONGEST_SECONDS = 3_600.0  # of a picture; an hour is 30 seconds to a millimetre already
 NEAR_SECONDS = 0.05  # to the line: three frames, as far as noise moves a peak
 
 
-def heard(path: str | Path, maker: Fingerprinter) -> Sound:
+def heard(path: str | Path) -> Sound:
     """Return a file's sound with its landmarks; raises MediaError."""
-    samples = decoded(path, maker.rate)
+    samples, maker = decoded(path), Shazam()
     return landmarked(Path(path).name, samples, maker, maker.extract(samples))
 
 
-def met(clip: Samples, match: Match, maker: Fingerprinter, *, name: str) -> tuple[Sound, Sound, Diagonal]:
-    """Return a clip, the recording it was found in, and all their hits; `clip` is at the rate of `maker`, the
-    catalog's fingerprinter.
+def met(clip: Samples, match: Match, *, name: str) -> tuple[Sound, Sound, Diagonal]:
+    """Return a clip, the recording it was found in, and all their hits; `clip` is at `RATE`.
 
     Raises MediaError when the recording's file cannot be read.
     """
-    recording = decoded(match.track.path, maker.rate)
+    recording, maker = decoded(match.track.path), Shazam()
     asked, known = maker.extract(clip, query=True), maker.extract(recording)
     times, places = hits(maker, asked, known)
     start = match.reference_start - match.query_start * match.speed
@@ -51,10 +52,10 @@ def met(clip: Samples, match: Match, maker: Fingerprinter, *, name: str) -> tupl
     )
 
 
-def decoded(path: str | Path, rate: int) -> Samples:
-    """Return the whole of a file as mono samples at `rate`, read in a child process; raises MediaError."""
+def decoded(path: str | Path) -> Samples:
+    """Return the whole of a file as mono samples at `RATE`, read in a child process; raises MediaError."""
     with open_regular(path) as file, Sandbox("earmark.apps.sounds:read_samples") as sandbox:
-        answer = sandbox.call(file, {"rate": rate})
+        answer = sandbox.call(file, {"rate": RATE})
     return np.frombuffer(answer["samples"], np.float32)
 
 
@@ -69,15 +70,13 @@ def read_samples(file: BinaryIO, request: dict[str, Any], heard: Callable[[float
     return {"samples": np.concatenate(blocks).tobytes()}
 
 
-def landmarked(name: str, samples: Samples, maker: Fingerprinter, fingerprint: Fingerprint) -> Sound:
-    """Return samples with the places of their landmarks; raises OptionError when the fingerprint has none."""
-    if fingerprint.spec.name != "shazam":
-        raise OptionError(f"{fingerprint.spec.name} has no landmarks to draw; pictures are for shazam's")
+def landmarked(name: str, samples: Samples, maker: Shazam, fingerprint: Fingerprint) -> Sound:
+    """Return samples with the places of their landmarks."""
     seconds = fingerprint.frames.astype(np.float64) * maker.frame_seconds
     return Sound(name, samples, maker.rate, seconds, hertz(fingerprint.features))
 
 
-def hits(maker: Fingerprinter, query: Fingerprint, reference: Fingerprint) -> tuple[Seconds, Seconds]:
+def hits(maker: Shazam, query: Fingerprint, reference: Fingerprint) -> tuple[Seconds, Seconds]:
     """Return where keys of a clip stand in a recording: (seconds in the clip, seconds in the recording), each (h,)."""
     frames, keys = maker.terms(query, query=True)
     reference_frames, reference_keys = maker.terms(reference)

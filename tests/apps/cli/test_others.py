@@ -38,10 +38,13 @@ def test_a_file_is_drawn_with_its_landmarks(earmark, music, tmp_path):
     assert picture.read_bytes().startswith(PNG)
 
 
-def test_a_match_is_drawn_with_its_diagonal(earmark, indexed, music, cut, tmp_path):
-    picture = tmp_path / "match.png"
-    assert earmark("plot", cut(music[2], 6, 6), "--catalog", indexed, "--out", picture).status == 0
-    assert picture.read_bytes().startswith(PNG)
+def test_a_match_is_drawn_with_its_diagonal_whatever_the_fingerprints(earmark, indexed, music, cut, tmp_path):
+    landmarks = tmp_path / "landmarks.earmark"
+    assert earmark("index", music[2], "--catalog", landmarks, "--fingerprinter", "shazam").status == 0
+    for number, catalog in enumerate((indexed, landmarks)):
+        picture = tmp_path / f"{number}.png"
+        assert earmark("plot", cut(music[2], 6, 6), "--catalog", catalog, "--out", picture).status == 0
+        assert picture.read_bytes().startswith(PNG)
 
 
 def test_without_a_match_there_is_nothing_to_draw(earmark, indexed, music, cut, tmp_path):
@@ -60,9 +63,11 @@ def test_the_doctor_finds_this_installation_sound(earmark, indexed):
     done = earmark("doctor", "--catalog", indexed, "--json")
     assert done.status == 0
     findings = {record["subject"]: record for record in done.records}
-    assert set(findings) == {"earmark", "python", "sqlite", "numpy", "ffmpeg", "plots", "decoding", "catalog"}
+    looked = {"earmark", "python", "sqlite", "numpy", "ffmpeg", "networks", "plots", "decoding", "catalog"}
+    assert set(findings) == looked
     assert {finding["state"] for finding in findings.values()} <= {"ok", "note"}
     assert "4 tracks" in findings["catalog"]["detail"]
+    assert "neural" in findings["catalog"]["detail"]
 
 
 def test_the_doctor_notices_a_damaged_catalog(earmark, catalog):
@@ -72,12 +77,18 @@ def test_the_doctor_notices_a_damaged_catalog(earmark, catalog):
     assert "bad   catalog" in done.out
 
 
-def test_the_demo_answers_as_it_should(earmark, tmp_path):
+def test_the_demo_answers_as_it_should_with_learned_fingerprints_and_with_landmarks(earmark, tmp_path):
     done = earmark("demo", "--out", tmp_path / "demo.png", "--json")
     assert done.status == 0
-    verdicts = [record["verdict"] for record in done.records]
-    assert "wrong" not in verdicts
-    held_out = [record for record in done.records if not record["truth"]["known"]]
+    *clips, learned, landmarks = done.records
+    assert (learned["fingerprinter"], landmarks["fingerprinter"]) == ("neural", "shazam")
+    held_out = [record for record in clips if not record["truth"]["known"]]
     assert len(held_out) >= 6
-    assert all(record["matches"] == [] for record in held_out)
+    for sums in (learned, landmarks):
+        answers = [record["answers"][sums["fingerprinter"]] for record in clips]
+        assert "wrong" not in [answer["verdict"] for answer in answers]
+        assert all(record["answers"][sums["fingerprinter"]]["matches"] == [] for record in held_out)
+        assert (sums["unknown"], sums["rejected"]) == (len(held_out), len(held_out))
+        assert sums["identified"] >= 0.9 * sums["known"]
+        assert 0 < sums["seconds_a_clip"] < sums["indexing_seconds"]
     assert (tmp_path / "demo.png").read_bytes().startswith(PNG)

@@ -1,10 +1,12 @@
-"""The demo's run: a catalog of most of the bundled music, clips of all of it, and what the catalog says of each."""
+"""The demo's run: catalogs of most of the bundled music, clips of all of it, and what each catalog says of each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import earmark
 from earmark.apps.demo import excerpts
@@ -44,22 +46,44 @@ class Attempt:
         return "right" if self.known and there else "wrong"
 
 
-def run(folder: Path, *, seed: int) -> Iterator[Attempt]:
-    """Yield what a catalog made in `folder` says of each clip; raises EarmarkError when a piece cannot be added."""
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What became of all clips with one fingerprinter, and what that cost."""
+
+    fingerprinter: str
+    attempts: tuple[Attempt, ...]
+    indexing_seconds: float
+
+    @property
+    def seconds_a_clip(self) -> float:
+        """What identifying took, at the median: the first clip waits for a child to start."""
+        return median(attempt.answer.elapsed for attempt in self.attempts)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answers are as they should be: none wrong, few missed."""
+        verdicts = [attempt.verdict for attempt in self.attempts]
+        known = sum(attempt.known for attempt in self.attempts)
+        return "wrong" not in verdicts and verdicts.count("missed") <= MISSED_AT_MOST * known
+
+
+def run(folder: Path, fingerprinters: Iterable[str], *, seed: int) -> list[Trial]:
+    """Return what a catalog of each fingerprinter, made in `folder`, says of the same clips.
+
+    Raises EarmarkError when a piece cannot be added.
+    """
     known = [path for path in excerpts() if path.name not in HELD_OUT]
     unknown = [path for path in excerpts() if path.name in HELD_OUT]
-    with earmark.open(folder / "demo.earmark") as catalog:
-        report = catalog.add(known)
-        if report.failed or len(report.added) != len(known):
-            raise EarmarkError(f"the bundled music could not be indexed: {report.failed}; install earmark again")
-        for clip in cut_clips(known, each=CLIPS_A_CONDITION, seed=seed):
-            yield Attempt(clip, True, catalog.identify((clip.samples, RATE)))
-        for clip in cut_clips(unknown, each=HELD_OUT_CLIPS_A_CONDITION, seed=seed):
-            yield Attempt(clip, False, catalog.identify((clip.samples, RATE)))
-
-
-def passed(attempts: list[Attempt]) -> bool:
-    """Return whether the answers are as they should be: none wrong, few missed."""
-    verdicts = [attempt.verdict for attempt in attempts]
-    known = sum(attempt.known for attempt in attempts)
-    return "wrong" not in verdicts and verdicts.count("missed") <= MISSED_AT_MOST * known
+    clips = [(clip, True) for clip in cut_clips(known, each=CLIPS_A_CONDITION, seed=seed)]
+    clips += [(clip, False) for clip in cut_clips(unknown, each=HELD_OUT_CLIPS_A_CONDITION, seed=seed)]
+    trials = []
+    for name in fingerprinters:
+        with earmark.open(folder / f"{name}.earmark", fingerprinter=name) as catalog:
+            began = time.perf_counter()
+            report = catalog.add(known)
+            elapsed = time.perf_counter() - began
+            if report.failed or len(report.added) != len(known):
+                raise EarmarkError(f"the bundled music could not be indexed: {report.failed}; install earmark again")
+            attempts = [Attempt(clip, known, catalog.identify((clip.samples, RATE))) for clip, known in clips]
+        trials.append(Trial(name, tuple(attempts), elapsed))
+    return trials

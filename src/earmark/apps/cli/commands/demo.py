@@ -1,23 +1,27 @@
-"""`earmark demo`: the whole chain on the bundled music."""
+"""`earmark demo`: the whole chain on the bundled music, with learned fingerprints and with landmarks."""
 
 from __future__ import annotations
 
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from earmark.apps.cli.failures import DONE, NOT_FOUND
 from earmark.apps.cli.options import add_output
 from earmark.apps.cli.output import Output
 from earmark.apps.text import clock
 from earmark.errors import OptionError
+from earmark.fingerprint import DEFAULT
 
 if TYPE_CHECKING:
-    from earmark.apps.demo.trial import Attempt
+    from earmark.apps.demo.clips import Clip
+    from earmark.apps.demo.trial import Attempt, Trial
 
-COLUMNS = ("what was done to it", "s", "from", "at", "answer", "at", "confidence", "")
+COLUMNS = ("what was done to it", "s", "from", "at")
+KINDS = {DEFAULT: "learned, the default", "shazam": "landmarks"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,74 +36,97 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the table and draw the picture; exit status 0 only when the answers are as they should be."""
+    """Print the table and draw the picture; exit status 0 only when the default's answers are as they should be."""
     from earmark.apps.demo import trial
 
     output = Output.of(options)
     began = time.perf_counter()
-    output.line(
-        "Indexing the bundled music, but for four pieces; cutting, distorting and identifying clips of all of it."
-    )
+    output.line("Indexing the bundled music, but for four pieces, with each fingerprinter;")
+    output.line("cutting, distorting and identifying clips of all of it.")
     with tempfile.TemporaryDirectory(prefix="earmark-") as folder:
-        attempts = list(trial.run(Path(folder), seed=options.seed))
-        for attempt in attempts:
-            output.record(record(attempt))
-        output.table(COLUMNS, [row(attempt) for attempt in attempts])
-        conclude(output, attempts, time.perf_counter() - began)
-        draw(output, attempts, options.out)
-    return DONE if trial.passed(attempts) else NOT_FOUND
+        trials = trial.run(Path(folder), KINDS, seed=options.seed)
+    by_clip = list(zip(*(trial.attempts for trial in trials), strict=True))
+    for attempts in by_clip:
+        output.record(record(attempts))
+    output.table((*COLUMNS, *KINDS), [row(attempts) for attempts in by_clip])
+    for one in trials:
+        conclude(output, one)
+    output.line(f"It took {time.perf_counter() - began:.1f} s.")
+    draw(output, trials[0], options.out)
+    return DONE if trials[0].passed else NOT_FOUND
 
 
-def row(attempt: Attempt) -> tuple[str, ...]:
-    """Return the cells of the table's row about a clip."""
-    clip, best, place = attempt.clip, attempt.answer.best, attempt.place
-    origin = clip.path.stem if attempt.known else f"{clip.path.stem} (not in the catalog)"
-    asked = (clip.condition.name, f"{clip.condition.seconds:g}", origin, clock(clip.start))
-    if best is None or place is None:
-        return (*asked, "no match", "", "", attempt.verdict)
-    return (*asked, Path(best.track.path).stem, clock(place), f"{best.confidence:.3f}", attempt.verdict)
+def row(attempts: Sequence[Attempt]) -> tuple[str, ...]:
+    """Return the cells of the table's row about a clip: what it is, and what each fingerprinter made of it."""
+    clip, known = attempts[0].clip, attempts[0].known
+    origin = clip.path.stem if known else f"{clip.path.stem} (unknown)"
+    return (clip.condition.name, f"{clip.condition.seconds:g}", origin, clock(clip.start), *map(cell, attempts))
 
 
-def record(attempt: Attempt) -> dict[str, object]:
+def cell(attempt: Attempt) -> str:
+    """Return 'right, 0.998', 'missed', 'no match' (rightly), or 'wrong, castle'."""
+    best = attempt.answer.best
+    if best is None:
+        return "missed" if attempt.known else "no match"
+    return f"{attempt.verdict}, " + (
+        f"{best.confidence:.3f}" if attempt.verdict == "right" else Path(best.track.path).stem
+    )
+
+
+def record(attempts: Sequence[Attempt]) -> dict[str, object]:
     """Return the object about a clip that --json prints."""
     from earmark.apps.records import answer_record
 
-    clip = attempt.clip
-    truth = {"file": clip.path.name, "start": clip.start, "known": attempt.known, "condition": clip.condition.name}
-    return {"truth": truth, "verdict": attempt.verdict, **answer_record(attempt.answer)}
+    clip, known = attempts[0].clip, attempts[0].known
+    truth = {"file": clip.path.name, "start": clip.start, "known": known, "condition": clip.condition.name}
+    answers = {
+        name: {"verdict": attempt.verdict, **answer_record(attempt.answer)}
+        for name, attempt in zip(KINDS, attempts, strict=True)
+    }
+    return {"truth": truth, "answers": answers}
 
 
-def conclude(output: Output, attempts: list[Attempt], elapsed: float) -> None:
-    """Print the sum of it."""
-    known = [attempt for attempt in attempts if attempt.known]
-    others = [attempt for attempt in attempts if not attempt.known]
+def conclude(output: Output, trial: Trial) -> None:
+    """Print the sum of one fingerprinter's answers, and what they cost."""
+    known = [attempt for attempt in trial.attempts if attempt.known]
+    others = [attempt for attempt in trial.attempts if not attempt.known]
     right = [attempt for attempt in known if attempt.verdict == "right"]
     errors = sorted(abs((attempt.place or 0.0) - attempt.clip.start) for attempt in right)
-    error = f", half of them within {1000 * errors[len(errors) // 2]:.0f} ms of the true place" if errors else ""
     rejected = sum(attempt.verdict == "right" for attempt in others)
-    output.line(f"{len(right)} of {len(known)} clips of known recordings were identified{error};")
-    output.line(f"{rejected} of {len(others)} clips of music that is not in the catalog were rightly called unknown.")
-    output.line(f"It took {elapsed:.1f} s.")
+    sums: dict[str, Any] = {
+        "fingerprinter": trial.fingerprinter,
+        "known": len(known),
+        "identified": len(right),
+        "unknown": len(others),
+        "rejected": rejected,
+        "indexing_seconds": trial.indexing_seconds,
+        "seconds_a_clip": trial.seconds_a_clip,
+    }
+    output.record(sums)
+    error = f", half of them within {1000 * errors[len(errors) // 2]:.0f} ms of the true place" if errors else ""
+    output.line(f"{trial.fingerprinter} ({KINDS[trial.fingerprinter]}):")
+    output.line(f"  {len(right)} of {len(known)} clips of known recordings were identified{error};")
+    output.line(f"  {rejected} of {len(others)} clips of music that is not in the catalog were rightly called unknown;")
+    output.line(f"  {trial.indexing_seconds:.1f} s to index, {1000 * trial.seconds_a_clip:.0f} ms a clip.")
 
 
-def draw(output: Output, attempts: list[Attempt], target: str) -> None:
-    """Draw the noisiest clip that was identified, where it comes from, and how that was seen."""
+def draw(output: Output, trial: Trial, target: str) -> None:
+    """Draw the noisiest clip that was identified, where it comes from, and how landmarks see that."""
     from earmark.apps import pictures, sounds
     from earmark.apps.demo.clips import RATE
     from earmark.audio.samples import from_samples
-    from earmark.fingerprint import make
 
-    right = [attempt for attempt in attempts if attempt.known and attempt.verdict == "right"]
+    right = [attempt for attempt in trial.attempts if attempt.known and attempt.verdict == "right"]
     hardest = min(right, key=lambda attempt: attempt.clip.condition.hardness, default=None)
     if hardest is None or hardest.answer.best is None:
         return
-    clip, maker = hardest.clip, make("shazam")
+    clip: Clip = hardest.clip
     try:
         pictures.check(target)
     except OptionError as error:  # an install without the extra is no reason to fail
         output.remark(f"no picture: {error}")
         return
     name = f"{clip.path.stem}, {clip.condition.name}"
-    heard = from_samples(clip.samples, RATE, to_rate=maker.rate)
-    pictures.save(pictures.draw_match(*sounds.met(heard, hardest.answer.best, maker, name=name)), target)
+    heard = from_samples(clip.samples, RATE, to_rate=sounds.RATE)
+    pictures.save(pictures.draw_match(*sounds.met(heard, hardest.answer.best, name=name)), target)
     output.line(f"Drew {target}: a clip under noise, its recording, and the diagonal that gave it away.")

@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the findings; exit status 1 when something of the installation is bad, 4 when the catalog is."""
     output = Output.of(options)
-    installation = [look() for look in (program, python, sqlite, numpy, ffmpeg, plots, decoding)]
+    installation = [look() for look in (program, python, sqlite, numpy, ffmpeg, networks, plots, decoding)]
     catalog = contents(catalog_path(options))
     for finding in (*installation, catalog):
         output.record({"subject": finding.subject, "state": finding.state, "detail": finding.detail})
@@ -83,6 +83,11 @@ def sqlite() -> Finding:
 def numpy() -> Finding:
     """Look at what computes."""
     return versions("numpy", "numpy", "scipy", "soxr")
+
+
+def networks() -> Finding:
+    """Look at what runs a learned fingerprint, and what searches many of them."""
+    return versions("networks", "onnxruntime", "faiss")
 
 
 def plots() -> Finding:

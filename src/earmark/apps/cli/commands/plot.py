@@ -46,22 +46,18 @@ def run(options: argparse.Namespace) -> int:
 def draw_sound(options: argparse.Namespace) -> Figure:
     """Return the picture of a file."""
     from earmark.apps import pictures, sounds
-    from earmark.fingerprint import make
 
-    return pictures.draw_sound(sounds.heard(options.file, make("shazam")))
+    return pictures.draw_sound(sounds.heard(options.file))
 
 
 def draw_match(options: argparse.Namespace) -> Figure | None:
     """Return the picture of a file's best match, if there is one."""
     import earmark
     from earmark.apps import pictures, sounds
-    from earmark.fingerprint import make
 
     with earmark.open(options.catalog, create=False, read_only=True) as catalog:
         match = catalog.identify(options.file, limit=1).best
-        information = catalog.info()
     if match is None:
         return None
-    maker = make(information["fingerprinter"], **information["preset"])
-    clip = sounds.decoded(options.file, maker.rate)
-    return pictures.draw_match(*sounds.met(clip, match, maker, name=Path(options.file).name))
+    clip = sounds.decoded(options.file)
+    return pictures.draw_match(*sounds.met(clip, match, name=Path(options.file).name))
