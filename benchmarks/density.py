@@ -38,7 +38,7 @@ def measure(density: str, music: list[dict[str, str]], folder: Path, clips: list
     with tempfile.TemporaryDirectory() as place:
         catalog_folder = Path(place) / "music.earmark"
         began = processor_seconds()
-        with earmark.open(catalog_folder, density=density) as catalog:
+        with earmark.open(catalog_folder, fingerprinter="shazam", density=density) as catalog:
             catalog.add(list(ids))
         indexing = hours * 3600 / (processor_seconds() - began)
         size = sum(file.stat().st_size for file in catalog_folder.rglob("*") if file.is_file()) / 1e6 / hours

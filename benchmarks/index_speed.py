@@ -1,6 +1,6 @@
 """How fast a folder is indexed, against decoding the same files alone; and what the catalog takes on disk.
 
-    python benchmarks/index_speed.py FOLDER [--workers 1] [--density default]
+    python benchmarks/index_speed.py FOLDER [--workers 1] [--fingerprinter neural]
 
 Both are CPU seconds of this process and its children. Decoding is what indexing does before its first fingerprint:
 whole files in a child process, to one channel at the fingerprinter's rate.
@@ -19,7 +19,7 @@ from earmark.audio.decode import decode
 from earmark.audio.media import open_regular
 from earmark.catalog.scanning import scan
 from earmark.errors import MediaError
-from earmark.fingerprint import make
+from earmark.fingerprint import DEFAULT, make
 
 
 def cpu_seconds() -> float:
@@ -43,14 +43,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--density")
+    parser.add_argument("--fingerprinter", default=DEFAULT)
     options = parser.parse_args()
-    preset = {"density": options.density} if options.density else {}
     files = scan(options.folder).files
-    alone, audio_seconds = decoding(files, make("shazam", **preset).rate)
+    alone, audio_seconds = decoding(files, make(options.fingerprinter).rate)
     with tempfile.TemporaryDirectory() as folder:
         before, began = cpu_seconds(), time.perf_counter()
-        with earmark.open(Path(folder) / "speed.earmark", **preset) as catalog:
+        with earmark.open(Path(folder) / "speed.earmark", fingerprinter=options.fingerprinter) as catalog:
             report = catalog.add([options.folder], workers=options.workers)
         whole, elapsed = cpu_seconds() - before, time.perf_counter() - began
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
