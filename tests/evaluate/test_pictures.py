@@ -9,7 +9,7 @@ from earmark.evaluate.report import outcomes_of, summarise
 PNG = b"\x89PNG"
 
 
-def test_hit_rates_and_calibration_are_drawn(query, reply, tmp_path):
+def test_hit_rates_and_calibration_of_several_fingerprinters_are_drawn(query, reply, tmp_path):
     queries = [
         replace(query("a", 10.0, id=f"{ratio}/{number}", condition=name), snr_decibels=ratio)
         for name, ratio in (("clean", None), ("noise0", 0.0), ("noise10", 10.0))
@@ -17,11 +17,11 @@ def test_hit_rates_and_calibration_are_drawn(query, reply, tmp_path):
     ]
     replies = [reply(("a", 10.0, 0.9), id=one.id) for one in queries]
     report = summarise(outcomes_of(queries, replies, nowhere_same), parameters={}, cost={})
-    paths = draw(report, tmp_path)
+    paths = draw({"neural": report, "shazam": report}, tmp_path)
     assert [path.name for path in paths] == ["hit-rate.png", "calibration.png"]
     assert all(path.read_bytes().startswith(PNG) for path in paths)
 
 
 def test_what_has_no_line_is_not_drawn(query, reply, tmp_path):
     report = summarise(outcomes_of([query("a", 1.0)], [reply()], nowhere_same), parameters={}, cost={})
-    assert draw(report, tmp_path) == []
+    assert draw({"neural": report}, tmp_path) == []

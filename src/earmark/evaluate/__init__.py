@@ -4,7 +4,9 @@
     running.py    puts them to a catalog through its public API; goes on where it was interrupted
     judging.py    what counts as right: track, place, loops and twins
     metrics.py    recall, reciprocal rank, false positives, intervals, calibration: numbers in, numbers out
-    report.py     a table, JSON and pictures
+    report.py     a table and JSON of one fingerprinter
+    comparing.py  several beside one another
+    pictures.py   right answers over noise, and what a confidence is worth
 
 docs/evaluation.md is the protocol.
 """

@@ -14,7 +14,7 @@ QUICK = ("--snr", "none,5", "--t60", "0", "--seconds", "2", "--count", "2", "--h
 def test_it_measures_a_folder_of_music_and_goes_on_where_it_was(earmark, album, tmp_path):
     first = earmark("evaluate", album, *QUICK, "--out", tmp_path / "runs")
     assert first.status == 0, first.err
-    assert "clean\t2\t2\t100.0\t100.0" in first.out
+    assert "clean\t2\t2\t100.0\t" in first.out
     (run,) = (tmp_path / "runs").glob("album-*")
     assert {path.name for path in run.iterdir()} >= {
         "parameters.json", "answers.jsonl", "report.json", "report.md", "hit-rate.png", "calibration.png",
@@ -23,6 +23,26 @@ def test_it_measures_a_folder_of_music_and_goes_on_where_it_was(earmark, album, 
     second = earmark("evaluate", album, *QUICK, "--out", tmp_path / "runs", "--json")
     assert (run / "answers.jsonl").read_bytes() == answers
     assert second.records[0]["conditions"] == json.loads((run / "report.json").read_text())["conditions"]
+
+
+def test_fingerprinters_are_measured_side_by_side_and_each_run_is_kept(earmark, album, tmp_path):
+    alone = earmark("evaluate", album, *QUICK, "--out", tmp_path / "runs", "--fingerprinter", "shazam")
+    assert alone.status == 0, alone.err
+    (run,) = (tmp_path / "runs").glob("album-*")
+    answers = (run / "answers.jsonl").read_bytes()
+    both = earmark("evaluate", album, *QUICK, "--out", tmp_path / "runs", "--fingerprinter", "neural,shazam", "--json")
+    assert both.status == 0, both.err
+    assert (run / "answers.jsonl").read_bytes() == answers
+    (record,) = both.records
+    assert list(record["fingerprinters"]) == ["neural", "shazam"]
+    shazam = json.loads((run / "report.json").read_text())
+    assert record["fingerprinters"]["shazam"]["conditions"] == shazam["conditions"]
+    runs = [folder for folder in (tmp_path / "runs").glob("album-*") if not (folder / "answers.jsonl").exists()]
+    (compared,) = runs
+    assert {path.name for path in compared.iterdir()} == {
+        "parameters.json", "report.json", "report.md", "hit-rate.png", "calibration.png",
+    }  # fmt: skip
+    assert "top-1 neural | top-1 shazam" in (compared / "report.md").read_text()
 
 
 def test_it_measures_clips_that_are_there(earmark, music, tmp_path, cut):
@@ -39,7 +59,7 @@ def test_it_measures_clips_that_are_there(earmark, music, tmp_path, cut):
         csv.writer(handle).writerows([head, *rows])
     done = earmark("evaluate", "--clips", clips, "--corpus", corpus, "--only", "clean@3", "--out", tmp_path / "runs")
     assert done.status == 0, done.err
-    assert done.lines[0].startswith("clean\t3\t1\t100.0\t100.0")
+    assert done.lines[0].startswith("clean\t3\t1\t100.0\t")
     assert "other" not in done.out
 
 
@@ -51,6 +71,7 @@ def test_it_measures_clips_that_are_there(earmark, music, tmp_path, cut):
         (("--held-out", "1"), "leave none to index"),
         (("--snr", "loud"), "is not a list of numbers"),
         (("--effects", "flanger"), "effect 'flanger'"),
+        (("--fingerprinter", "shazam,philips"), "fingerprinter 'philips' is not known"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(earmark, arguments, message, tmp_path):

@@ -6,7 +6,7 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from earmark.apps.cli.failures import DONE, PARTLY, complain
 from earmark.apps.cli.options import add_output, count, probability
 from earmark.apps.cli.output import Output
 from earmark.errors import OptionError
+from earmark.fingerprint import DEFAULT
 
 if TYPE_CHECKING:
     from earmark.evaluate.queries import Query
@@ -49,7 +50,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="share of the music that is not indexed, to count false answers (default: 0.2)",
     )  # fmt: skip
     parser.add_argument("--only", type=words, metavar="NAME@S,...", help="of --clips, these conditions, as noise0@5")
-    parser.add_argument("--fingerprinter", metavar="NAME", help="what to measure (default: that of a new catalog)")
+    parser.add_argument(
+        "--fingerprinter", type=words, default=DEFAULT, metavar="NAME,...",
+        help=f"what to measure, several side by side (default: {DEFAULT}, that of a new catalog)",
+    )  # fmt: skip
     parser.add_argument("--workers", type=count, metavar="N", help="clips at a time (default: one a core)")
     parser.add_argument(
         "--out", default="evaluation", metavar="FOLDER", help="where runs are kept (default: evaluation)"
@@ -62,37 +66,46 @@ def run(options: argparse.Namespace) -> int:
     from earmark.evaluate import report as reports
     from earmark.evaluate import running
     from earmark.evaluate.judging import Sameness
+    from earmark.fingerprint import make
 
-    output = Output.of(options)
+    output, out = Output.of(options), Path(options.out)
+    kinds = {name: str(make(name).spec) for name in options.fingerprinter}
     material = from_clips(options) if options.clips else from_music(options)
-    folder = running.run_folder(Path(options.out), material.name, material.parameters)
-    replies, failed, cost = ask(output, material, options, folder)
+    measured: dict[str, Report] = {}
+    failed: dict[str, str] = {}
     with Sameness(material.known) as same_place:
-        outcomes = reports.outcomes_of(material.queries, replies, same_place)
-    report = reports.summarise(outcomes, parameters=material.parameters, cost=cost)
-    show(output, report, folder)
-    for path, reason in failed:
+        for name, spec in kinds.items():
+            kind = {"fingerprinter": name, "spec": spec}
+            folder = running.run_folder(out, material.name, {**material.parameters, **kind})
+            replies, unread, cost = ask(output, material, options, kind, folder)
+            outcomes = reports.outcomes_of(material.queries, replies, same_place)
+            measured[name] = reports.summarise(outcomes, parameters={**material.parameters, **kind}, cost=cost)
+            show(output, measured[name], folder, alone=len(kinds) == 1)
+            failed |= dict(unread)
+    if len(kinds) > 1:
+        compare(output, measured, running.run_folder(out, material.name, {**material.parameters, "compared": kinds}))
+    for path, reason in failed.items():
         complain(f"{path}: {reason}")
     return PARTLY if failed else DONE
 
 
 def ask(
-    output: Output, material: Material, options: argparse.Namespace, folder: Path
+    output: Output, material: Material, options: argparse.Namespace, kind: Mapping[str, str], folder: Path
 ) -> tuple[list[Reply], tuple[tuple[str, str], ...], dict[str, float]]:
     """Return the replies to all queries, the files that could not be indexed with reasons, and what it cost.
 
-    The catalog is kept beside the runs, for all that index the same music.
+    The catalog is kept beside the runs, for all that index the same music with a fingerprinter of this kind.
     """
     import earmark
     from earmark.evaluate import running
     from earmark.evaluate.queries import Maker
 
-    kind = {"recordings": running.stamps(material.known.values()), "fingerprinter": options.fingerprinter}
-    settings = {"fingerprinter": options.fingerprinter} if options.fingerprinter else {}
+    recordings = {"recordings": running.stamps(material.known.values())}
+    path = running.named(Path(options.out), "catalog", {**recordings, **kind})
     ids = {str(path): track for track, path in material.known.items()}
     began = time.perf_counter()
-    with earmark.open(running.named(Path(options.out), "catalog", kind), **settings) as catalog:
-        output.remark(f"indexing {len(ids)} recordings; the run is kept in {folder}")
+    with earmark.open(path, fingerprinter=kind["fingerprinter"]) as catalog:
+        output.remark(f"{kind['fingerprinter']}: indexing {len(ids)} recordings; the run is kept in {folder}")
         failed = catalog.add(list(ids), ids=ids, workers=options.workers).failed
         maker, tell = Maker(material.noises), progress_of(output)
         replies = running.answer(
@@ -137,7 +150,6 @@ def from_music(options: argparse.Namespace) -> Material:
         "music": str(Path(options.folder).resolve()) if options.folder else BUNDLED,
         "noise": str(Path(options.noise).resolve()) if options.noise else "made",
         **{name: getattr(options, name) for name in ("snr", "t60", "seconds", "effects", "count", "seed", "held_out")},
-        "fingerprinter": options.fingerprinter,
     }
     return Material(
         Path(options.folder).resolve().name if options.folder else BUNDLED, parameters, known, queries, noises
@@ -168,7 +180,6 @@ def from_clips(options: argparse.Namespace) -> Material:
         "clips": str(Path(options.clips).resolve()),
         "corpus": str(corpus.resolve()),
         "only": options.only,
-        "fingerprinter": options.fingerprinter,
     }
     return Material(Path(options.clips).resolve().name, parameters, known, queries)
 
@@ -215,21 +226,43 @@ def progress_of(output: Output) -> Callable[[Stage], object] | None:
     return tell
 
 
-def show(output: Output, report: Report, folder: Path) -> None:
-    """Print the table, and write it with its pictures."""
-    from earmark.evaluate import pictures
+def show(output: Output, report: Report, folder: Path, *, alone: bool) -> None:
+    """Write the table of one fingerprinter with its pictures, and print it when there is no other."""
     from earmark.evaluate import report as reports
 
-    written = reports.write(report, folder)
-    try:
-        written += pictures.draw(report, folder)
-    except OptionError as error:  # an install without the extra is no reason to lose the figures
-        output.remark(f"no pictures: {error}")
-    output.record(reports.record(report))
-    output.table(reports.COLUMNS, reports.table_rows(report))
-    for line in reports.sentences(report):
+    written = [
+        *reports.write(report, folder),
+        *pictures_of(output, {report.parameters["fingerprinter"]: report}, folder),
+    ]
+    if alone:
+        output.record(reports.record(report))
+        output.table(reports.COLUMNS, reports.table_rows(report))
+        for line in reports.sentences(report):
+            output.line(line)
+    output.line(f"Wrote {', '.join(map(str, written))}.")
+
+
+def compare(output: Output, measured: Mapping[str, Report], folder: Path) -> None:
+    """Print the table of several fingerprinters, and write it with its pictures."""
+    from earmark.evaluate import comparing
+
+    written = [*comparing.write(measured, folder), *pictures_of(output, measured, folder)]
+    output.record(comparing.record(measured))
+    output.table(comparing.columns(measured), comparing.table_rows(measured))
+    for line in comparing.sentences(measured):
         output.line(line)
     output.line(f"Wrote {', '.join(map(str, written))}.")
+
+
+def pictures_of(output: Output, measured: Mapping[str, Report], folder: Path) -> list[Path]:
+    """Draw what is measured, and return where."""
+    from earmark.evaluate import pictures
+
+    try:
+        return pictures.draw(measured, folder)
+    except OptionError as error:  # an install without the extra is no reason to lose the figures
+        output.remark(f"no pictures: {error}")
+        return []
 
 
 def numbers(text: str) -> tuple[float, ...]:
