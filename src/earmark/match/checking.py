@@ -38,9 +38,9 @@ def checked(query: QueryMap, places: Sequence[Place]) -> list[Placing]:
     )
     placings = [max(rough[number :: len(places)], key=lambda placing: placing.z) for number in range(len(places))]
     ranks = sorted(range(len(places)), key=lambda number: -placings[number].z)
-    if placings[ranks[0]].z >= DECISIVE_Z:
-        return placings
-    for number in dict.fromkeys([*ranks[:CLOSELY], *range(min(CLOSELY, len(places)))]):
+    decided = placings[ranks[0]].z >= DECISIVE_Z
+    closely = ranks[:1] if decided else [*ranks[:CLOSELY], *range(min(CLOSELY, len(places)))]
+    for number in dict.fromkeys(closely):
         around = [places[number].speed + step / 100 for step in range(-PERCENT_AROUND, PERCENT_AROUND + 1)]
         hypotheses = [Warp(speed, pitch) for speed in around for pitch in dict.fromkeys((speed, 1.0))]
         warped = query.warped(places[number].reference, middles[number], hypotheses)

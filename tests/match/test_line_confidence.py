@@ -1,0 +1,189 @@
+"""Confidence of lines: between the lengths there are weights for it changes gradually, and no evidence is too much."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from earmark.match.align import Alignment, Placing, Warp
+from earmark.match.confidence import probability
+from earmark.match.line_confidence import (
+    ALONE,
+    CHECKED,
+    LENGTHS,
+    LineEvidence,
+    LineModel,
+    features,
+    line_evidence,
+)
+from earmark.match.lines import Line, QueryLines, Segments
+from earmark.types import Hits
+
+# As a clean clip of known music gives it, and one of music that was never indexed.
+CLEAR = LineEvidence(
+    similarity=0.92, rival=0.41, margin=0.45, share=0.95, low=0.85, spread=0.06, nearness=0.38, z=45.0, rival_z=3.0,
+    surplus=160.0, peak_share=0.75, segments=11.0, seconds=5.0,
+)  # fmt: skip
+CHANCE = LineEvidence(
+    similarity=0.42, rival=0.41, margin=-0.08, share=0.06, low=0.3, spread=0.1, nearness=0.4, z=2.1, rival_z=2.4,
+    surplus=9.0, peak_share=0.03, segments=11.0, seconds=5.0,
+)  # fmt: skip
+MODELS = {"checked": CHECKED, "alone": ALONE}
+
+cosines, zs = st.floats(-1.0, 1.0), st.floats(-50.0, 1e4)
+anything = st.builds(
+    LineEvidence,
+    similarity=cosines,
+    rival=cosines,
+    margin=st.floats(-2.0, 2.0),
+    share=st.floats(0.0, 1.0),
+    low=cosines,
+    spread=st.floats(0.0, 2.0),
+    nearness=cosines,
+    z=zs,
+    rival_z=zs,
+    surplus=st.floats(0.0, 1e7),
+    peak_share=st.floats(0.0, 1.0),
+    segments=st.floats(1.0, 1e6),
+    seconds=st.floats(0.0, 1e6),
+)
+
+
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest) -> LineModel:
+    return MODELS[request.param]
+
+
+def test_there_is_a_weight_for_each_figure_and_length(model: LineModel) -> None:
+    assert len(model.weights) == len(LENGTHS)
+    assert {len(row) for row in model.weights} == {len(features(CLEAR))}
+    assert all(math.isfinite(weight) for row in model.weights for weight in row)
+    assert list(LENGTHS) == sorted(set(LENGTHS))
+
+
+def test_the_threshold_is_a_probability(model: LineModel) -> None:
+    assert 0 < model.threshold < 1
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.0, 5.0, 10.0])
+def test_a_clear_match_is_accepted_and_chance_is_not(model: LineModel, seconds: float) -> None:
+    clear, chance = (probability(model.log_odds(replace(one, seconds=seconds))) for one in (CLEAR, CHANCE))
+    assert clear > chance
+    assert chance < model.threshold
+    assert clear > model.threshold or model is ALONE  # a clean clip without its peaks may be too short
+
+
+@settings(deadline=None)
+@given(anything)
+def test_any_evidence_gives_a_probability(evidence: LineEvidence) -> None:
+    for model in MODELS.values():
+        odds = model.log_odds(evidence)
+        assert math.isfinite(odds)
+        assert 0 < probability(odds) < 1
+
+
+@settings(deadline=None)
+@given(anything, st.floats(0.0, 40.0), st.floats(0.0, 40.0))
+def test_peaks_that_match_better_never_make_it_less_sure(evidence: LineEvidence, one: float, other: float) -> None:
+    weak, strong = (CHECKED.log_odds(replace(evidence, z=z)) for z in sorted((one, other)))
+    assert strong >= weak - 1e-9
+
+
+@settings(deadline=None)
+@given(anything, st.floats(-50.0, 50.0), st.floats(0.0, 1e4))
+def test_without_peaks_nothing_about_them_counts(evidence: LineEvidence, z: float, surplus: float) -> None:
+    other = replace(evidence, z=z, rival_z=-z, surplus=surplus, peak_share=0.5)
+    assert ALONE.log_odds(other) == pytest.approx(ALONE.log_odds(evidence))
+
+
+def of_length(weights: Callable[[float], float]) -> LineModel:
+    """A model of the bias alone, whose weight is a function of the length."""
+    size = len(features(CLEAR))
+    return LineModel(tuple((weights(length), *(0.0,) * (size - 1)) for length in LENGTHS), threshold=0.5)
+
+
+def test_at_a_length_there_are_weights_for_these_alone_count() -> None:
+    model = of_length(lambda length: 3 * length)
+    for length in LENGTHS:
+        assert model.log_odds(replace(CLEAR, seconds=length)) == pytest.approx(3 * length)
+
+
+@pytest.mark.parametrize(("shorter", "longer"), [(1.0, 2.0), (2.0, 5.0)])
+def test_between_two_lengths_the_weights_go_evenly_with_the_logarithm(shorter: float, longer: float) -> None:
+    model = of_length(lambda length: 10 * length)
+    halfway = math.sqrt(shorter * longer)
+    assert model.log_odds(replace(CLEAR, seconds=halfway)) == pytest.approx(5 * (shorter + longer))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "as_of"), [(0.0, 1.0), (0.05, 1.0), (0.9, 1.0), (7.0, 5.0), (15.0, 5.0), (1e6, 5.0)]
+)
+def test_beyond_the_lengths_the_nearest_counts(seconds: float, as_of: float) -> None:
+    for model in (CHECKED, ALONE, of_length(lambda length: length)):
+        there, nearest = (model.log_odds(replace(CLEAR, seconds=length)) for length in (seconds, as_of))
+        assert there == pytest.approx(nearest)
+
+
+@settings(deadline=None)
+@given(anything, st.floats(0.5, 20.0))
+def test_a_little_longer_is_a_little_surer_or_less(evidence: LineEvidence, seconds: float) -> None:
+    tame = replace(evidence, z=min(evidence.z, 50.0), surplus=min(evidence.surplus, 500.0))
+    for model in MODELS.values():
+        here, near = (model.log_odds(replace(tame, seconds=length)) for length in (seconds, seconds * 1.0001))
+        assert here == pytest.approx(near, abs=0.05)
+
+
+def evidence_of(alignment: Alignment | None, **figures: float) -> LineEvidence:
+    """Of a clip of three segments on track 7, whose nearest neighbours are known."""
+    frames = np.array([0, 4, 8], np.int32)
+    hits = Hits(
+        np.repeat(frames, 2),
+        np.array([7, 1, 7, 1, 1, 7], np.int32),
+        np.array([100, 5, 104, 9, 13, 300], np.int32),
+        np.array([0.9, 0.5, 0.8, 0.4, 0.7, 0.3], np.float32),
+    )
+    query = QueryLines(Segments(frames, np.zeros((3, 2), np.float32)), hits, hop_frames=4, stored_hop_frames=16)
+    line = Line(7, 100.0, 1.0, np.arange(3), np.array([0.9, 0.8, 0.6], np.float32), score=0.75)
+    return line_evidence(query, line, alignment, **{"rival": 0.3, "rival_z": 2.0, "seconds": 1.25, **figures})
+
+
+def test_golden_evidence_of_a_line() -> None:
+    evidence = evidence_of(None)
+    assert evidence.similarity == 0.75
+    assert evidence.rival == 0.3
+    assert evidence.margin == pytest.approx(((0.9 - 0.5) + (0.8 - 0.4) + (0.6 - 0.7)) / 3, abs=1e-4)
+    assert evidence.share == pytest.approx(2 / 3, abs=1e-4)
+    assert evidence.low == pytest.approx(0.6 + 0.4 * 0.2, abs=1e-4)  # a fifth of the way through three
+    assert evidence.spread == pytest.approx(np.std([0.9, 0.8, 0.6]), abs=1e-4)
+    assert evidence.nearness == pytest.approx((0.5 + 0.4 + 0.3) / 3, abs=1e-4)
+    assert (evidence.segments, evidence.seconds) == (3.0, 1.25)
+
+
+def test_without_a_check_peaks_say_nothing() -> None:
+    evidence = evidence_of(None)
+    assert (evidence.z, evidence.surplus, evidence.peak_share) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("matched", "surplus", "share"), [(40, 30.0, 0.3), (10, 0.0, 0.0), (4, 0.0, 0.0)])
+def test_golden_evidence_of_a_check(matched: int, surplus: float, share: float) -> None:
+    placing = Placing(200.0, Warp(), 7.123456)
+    evidence = evidence_of(Alignment(placing, matched, 10.0, 100, 0, 60, 0.1))
+    assert (evidence.z, evidence.rival_z) == (7.123, 2.0)
+    assert (evidence.surplus, evidence.peak_share) == (surplus, share)
+
+
+def test_a_check_without_any_peaks_of_the_track_is_no_trouble() -> None:
+    evidence = evidence_of(Alignment(Placing(200.0, Warp(), 0.0), 0, 0.0, 0, 0, 0, 1.0))
+    assert (evidence.surplus, evidence.peak_share) == (0.0, 0.0)
+
+
+def test_evidence_is_plain_numbers() -> None:
+    evidence = evidence_of(Alignment(Placing(200.0, Warp(), 7.0), 40, 9.5, 100, 0, 60, 0.1))
+    for field in fields(evidence):
+        assert type(getattr(evidence, field.name)) is float, field.name
