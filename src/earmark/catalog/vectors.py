@@ -21,7 +21,9 @@ from earmark.types import Fingerprint
 CACHE_VECTORS = 100_000  # of references unpacked to float32, 0.5 kB each: 14 hours of audio
 NEAREST = 20  # neighbours of each segment (NAFP, section 3.3)
 CHECKED_LINES = 32  # the best line of so many tracks is checked by peaks
-Z_WEIGHT = 0.04  # of a standard deviation of peaks, in cosines
+Z_WEIGHT = 0.03  # of a standard deviation of peaks, in cosines
+LIKELY = 10.0  # logarithm of a likelihood ratio; below it no copy is looked for
+ALIKE = 0.5  # of two such; further apart, two tracks are not looked at for being copies
 CERTAIN_Z = 7.0  # beyond which peaks tell place, speed and ends better than vectors
 
 
@@ -35,10 +37,11 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Supported:
-    """A line, and how well the peaks lie on it; z is 0 where there are no peaks."""
+    """A line, and how well the peaks lie on it: not at all where there are none."""
 
     line: Line
-    placing: Placing | None
+    placing: Placing | None = None
+    likelihood: float = 0.0
 
     @property
     def z(self) -> float:
@@ -83,17 +86,35 @@ class VectorMatcher:
         drawn = self._drawn(clip, WIDE_WARPS if speed else USUAL_WARPS)
         ranked = self._supported(drawn, lines)
         for found in ranked[:limit]:
-            others = [other for other in ranked if other is not found]
+            copies = self._copies(drawn, found, ranked)
+            others = [other for other in ranked if other is not found and other.line.track not in copies]
             alignment = self._alignment(drawn, found)
             evidence = line_evidence(
                 query,
                 found.line,
                 alignment,
+                likelihood=found.likelihood,
                 rival=max((other.line.score for other in others), default=query.nearness),
-                rival_z=max((other.z for other in others), default=0.0),
+                rival_likelihood=max((other.likelihood for other in others), default=0.0),
+                copies=copies,
                 seconds=window.seconds,
             )
             yield self._stretch(query, found.line, alignment, evidence, first)
+
+    def _copies(self, drawn: QueryMap | None, found: Supported, ranked: Sequence[Supported]) -> frozenset[int]:
+        """Return the tracks that hold the same sound under the clip, by their peaks."""
+        own, placing = self._references(found.line.track)[0].points, found.placing
+        if drawn is None or own is None or placing is None or found.likelihood < LIKELY:
+            return frozenset()
+        return frozenset(
+            other.line.track
+            for other in ranked
+            if other is not found
+            and other.placing is not None
+            and other.likelihood > ALIKE * found.likelihood
+            and (points := self._references(other.line.track)[0].points) is not None
+            and drawn.is_same_sound((own, placing.start), (points, other.placing.start))
+        )
 
     def _alignment(self, drawn: QueryMap | None, found: Supported) -> Alignment | None:
         points = self._references(found.line.track)[0].points
@@ -113,13 +134,16 @@ class VectorMatcher:
     def _supported(self, drawn: QueryMap | None, lines: Sequence[Line]) -> list[Supported]:
         """Return the lines with their checks, best first."""
         if drawn is None or self._fingerprinter.peaks is None:
-            return [Supported(line, None) for line in lines]
+            return [Supported(line) for line in lines]
         places = [
             Place(points, self._at_begin(line) / self._fingerprinter.peaks.frame_seconds, line.speed)
             for line in lines[:CHECKED_LINES]
             if (points := self._references(line.track)[0].points) is not None
         ]
-        found = [Supported(line, placing) for line, placing in zip(lines, checked(drawn, places), strict=False)]
+        found = [
+            Supported(line, placing, drawn.likelihood(place.reference, placing))
+            for line, place, placing in zip(lines, places, checked(drawn, places), strict=False)
+        ]
         return sorted(found, key=lambda one: (-one.support, one.line.track))
 
     def _at_begin(self, line: Line) -> float:

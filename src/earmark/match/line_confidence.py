@@ -10,6 +10,7 @@ is asked is known.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,8 @@ class LineEvidence:
     spread: float  # their standard deviation
     nearness: float  # of the clip to whatever there is: mean cosine of the segments' last neighbours
     z: float  # by how many standard deviations the peaks that match exceed chance; 0 without peaks
-    rival_z: float  # the same of the best line of another track
+    likelihood: float  # logarithm of how much likelier the match of peaks is here than by chance
+    rival_likelihood: float  # the same of the best line of another track
     surplus: float  # peaks that match, beyond chance
     peak_share: float  # of the reference's peaks within the clip, the surplus
     segments: float  # that were compared
@@ -57,37 +59,49 @@ class LineModel:
 
 CHECKED = LineModel(
     weights=(
-        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.3, 0.0, 0.0),
-        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.3, 0.0, 0.0),
-        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.5, 0.0, 0.3, 0.0, 0.0),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 1.0, 3.0, 0.5, 0.0),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 1.0, 3.0, 0.5, 0.0),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 1.0, 3.0, 0.5, 0.0),
     ),
     threshold=0.98,
 )
 ALONE = LineModel(
     weights=(
-        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        (-12.0, 5.0, 5.0, 5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     ),
     threshold=0.98,
 )
 
 
 def line_evidence(
-    query: QueryLines, line: Line, alignment: Alignment | None, *, rival: float, rival_z: float, seconds: float
+    query: QueryLines,
+    line: Line,
+    alignment: Alignment | None,
+    *,
+    likelihood: float,
+    rival: float,
+    rival_likelihood: float,
+    copies: Collection[int] = (),
+    seconds: float,
 ) -> LineEvidence:
-    """Return the evidence for a line and its check; `rival` and `rival_z` are of the best line of another track."""
+    """Return the evidence for a line and its check; the rivals are of the best line of another track.
+
+    `copies` are tracks with the same sound, which are no rivals.
+    """
     surplus = max(alignment.matched - alignment.expected, 0.0) if alignment else 0.0
     return LineEvidence(
         similarity=round(line.score, 4),
         rival=round(rival, 4),
-        margin=round(float(query.beyond_others(line).mean()), 4),
+        margin=round(float(query.beyond_others(line, copies=copies).mean()), 4),
         share=round(query.share_on(line), 4),
         low=round(float(np.quantile(line.similarities, LOW_QUANTILE)), 4),
         spread=round(float(line.similarities.std()), 4),
         nearness=round(query.nearness, 4),
         z=round(alignment.placing.z, 3) if alignment else 0.0,
-        rival_z=round(rival_z, 3),
+        likelihood=round(likelihood, 3),
+        rival_likelihood=round(rival_likelihood, 3),
         surplus=round(surplus, 2),
         peak_share=round(surplus / max(alignment.references, 1), 4) if alignment else 0.0,
         segments=float(len(line.rows)),
@@ -106,9 +120,8 @@ def features(evidence: LineEvidence) -> tuple[float, ...]:
         evidence.low,
         evidence.spread,
         evidence.nearness,
-        math.sqrt(max(evidence.z, 0.0)),
-        min(max(evidence.z, 0.0), 12.0),
-        8 * math.tanh((evidence.z - evidence.rival_z) / 8),
+        math.sqrt(evidence.likelihood),
+        math.tanh((evidence.likelihood - evidence.rival_likelihood) / 20),
         math.log1p(evidence.surplus),
         evidence.peak_share,
     )

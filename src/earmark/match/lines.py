@@ -8,7 +8,7 @@ speeds. A line lies in one track, so no candidate reaches across the border of t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -152,10 +152,13 @@ class QueryLines:
         """Return the share of the clip's segments whose nearest neighbour lies on a line."""
         return float(self._on(line)[self._nearest].mean()) if len(self._nearest) else 0.0
 
-    def beyond_others(self, line: Line) -> NDArray[np.float32]:
-        """Return by how much each similarity along a line exceeds that of the best neighbour off its track, (n,)."""
+    def beyond_others(self, line: Line, *, copies: Collection[int] = ()) -> NDArray[np.float32]:
+        """Return by how much each similarity along a line exceeds that of the best neighbour off its track, (n,).
+
+        `copies` are tracks that hold the same sound: what is theirs does not count.
+        """
         best = self._floors.copy()
-        other = self._hits.tracks != line.track
+        other = ~np.isin(self._hits.tracks, [line.track, *copies])
         np.maximum.at(best, self._hit_rows[other], self._hits.scores[other])
         return line.similarities - best[line.rows]
 
