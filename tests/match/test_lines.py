@@ -258,6 +258,17 @@ def test_the_share_on_a_line_is_what_a_plain_loop_counts(seed: int) -> None:
         assert asked.query.share_on(line) == pytest.approx(np.mean(on))
 
 
+def test_a_copy_leaves_a_lines_share_and_its_margin_as_they_are_without_it() -> None:
+    clip = mixed(played(TRACKS[2], 203, 159), 1.0)
+    alone, beside = (ask(clip, tracks, count=2 * NEAREST) for tracks in (TRACKS, [TRACKS[2], *TRACKS]))
+    [line] = [line for line in alone.lines() if line.track == 2]
+    [same] = [line for line in beside.lines() if line.track == 3]
+    assert beside.query.share_on(same) == 0.0
+    assert beside.query.beyond_others(same).max() < 0.1
+    assert beside.query.share_on(same, copies=[0]) == alone.query.share_on(line) > 0.8
+    assert beside.query.beyond_others(same, copies=[0]) == pytest.approx(alone.query.beyond_others(line))
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_what_exceeds_other_tracks_is_what_a_plain_loop_says(seed: int) -> None:
     asked = ask(mixed(played(TRACKS[2], 203 + seed, 159), 2.0, seed), TRACKS, count=5)

@@ -135,15 +135,15 @@ class VectorMatcher:
         """Return the lines with their checks, best first."""
         if drawn is None or self._fingerprinter.peaks is None:
             return [Supported(line) for line in lines]
-        places = [
-            Place(points, self._at_begin(line) / self._fingerprinter.peaks.frame_seconds, line.speed)
-            for line in lines[:CHECKED_LINES]
-            if (points := self._references(line.track)[0].points) is not None
-        ]
-        found = [
-            Supported(line, placing, drawn.likelihood(place.reference, placing))
-            for line, place, placing in zip(lines, places, checked(drawn, places), strict=False)
-        ]
+        found, places = [], {}
+        for line in lines[:CHECKED_LINES]:
+            points = self._references(line.track)[0].points
+            if points is None:
+                found.append(Supported(line))
+            else:
+                places[line] = Place(points, self._at_begin(line) / self._fingerprinter.peaks.frame_seconds, line.speed)
+        for (line, place), placing in zip(places.items(), checked(drawn, list(places.values())), strict=True):
+            found.append(Supported(line, placing, drawn.likelihood(place.reference, placing)))
         return sorted(found, key=lambda one: (-one.support, one.line.track))
 
     def _at_begin(self, line: Line) -> float:

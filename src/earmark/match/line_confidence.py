@@ -95,7 +95,7 @@ def line_evidence(
         similarity=round(line.score, 4),
         rival=round(rival, 4),
         margin=round(float(query.beyond_others(line, copies=copies).mean()), 4),
-        share=round(query.share_on(line), 4),
+        share=round(query.share_on(line, copies=copies), 4),
         low=round(float(np.quantile(line.similarities, LOW_QUANTILE)), 4),
         spread=round(float(line.similarities.std()), 4),
         nearness=round(query.nearness, 4),

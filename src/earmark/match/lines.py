@@ -148,9 +148,10 @@ class QueryLines:
             score=float(means[best]),
         )
 
-    def share_on(self, line: Line) -> float:
-        """Return the share of the clip's segments whose nearest neighbour lies on a line."""
-        return float(self._on(line)[self._nearest].mean()) if len(self._nearest) else 0.0
+    def share_on(self, line: Line, *, copies: Collection[int] = ()) -> float:
+        """Return the share of the clip's segments whose nearest neighbour, `copies` left out, lies on a line."""
+        nearest = self._nearest(copies)
+        return float(self._on(line)[nearest].mean()) if len(nearest) else 0.0
 
     def beyond_others(self, line: Line, *, copies: Collection[int] = ()) -> NDArray[np.float32]:
         """Return by how much each similarity along a line exceeds that of the best neighbour off its track, (n,).
@@ -162,10 +163,10 @@ class QueryLines:
         np.maximum.at(best, self._hit_rows[other], self._hits.scores[other])
         return line.similarities - best[line.rows]
 
-    @cached_property
-    def _nearest(self) -> NDArray[np.int64]:
-        """Which hit is the nearest neighbour of each segment that has one."""
+    def _nearest(self, copies: Collection[int]) -> NDArray[np.int64]:
+        """Which hit is the nearest neighbour, outside of some tracks, of each segment that has one."""
         order = np.lexsort((-self._hits.scores, self._hit_rows))
+        order = order[~np.isin(self._hits.tracks[order], list(copies))]
         _, first = np.unique(self._hit_rows[order], return_index=True)
         nearest: NDArray[np.int64] = order[first]
         return nearest

@@ -1,0 +1,308 @@
+"""From a clip's vectors to matches: places, long clips, several recordings, speed, with peaks and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soxr
+
+from earmark.audio.decode import load
+from earmark.catalog.identifying import Found, Identifier, identifier_for
+from earmark.catalog.vectors import VectorMatcher
+from earmark.fingerprint.neural import Neural
+from earmark.index import make
+from earmark.index.protocol import Index
+from earmark.types import Fingerprint
+
+RATE = 8_000
+MAKERS = {"with peaks": Neural(), "without": Neural(peaks=False)}
+PERIODS = {0: 8.0, 1: 7.5, 6: 8.25, 7: 4.75}  # seconds: excerpts that repeat themselves
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Recordings by number, with what identifies clips of them."""
+
+    maker: Neural
+    sounds: Sequence[np.ndarray]
+    index: Index
+    fingerprints: Mapping[int, Fingerprint]
+
+    def asked(self, clip: np.ndarray) -> Fingerprint:
+        return self.maker.extract(clip.astype(np.float32), query=True)
+
+    def identifier(self, reference: Callable[[int], Fingerprint] | None = None) -> Identifier:
+        return identifier_for(self.maker, reference or self.fingerprints.__getitem__)
+
+    def ask(self, clip: np.ndarray, **options: object) -> tuple[Found, ...]:
+        return self.identifier().identify(self.index, self.asked(clip), **{"threshold": 0.0, **options})  # type: ignore[arg-type]
+
+
+def shelf_of(maker: Neural, sounds: Sequence[np.ndarray]) -> Shelf:
+    index, fingerprints = make("auto"), {}
+    for number, sound in enumerate(sounds):
+        fingerprints[number] = maker.unpack(maker.pack(maker.extract(sound)))
+        index.add(number, *maker.terms(fingerprints[number]))
+    return Shelf(maker, sounds, index, fingerprints)
+
+
+@pytest.fixture(scope="module")
+def sounds(music: Sequence[Path]) -> list[np.ndarray]:
+    return [load(path, rate=RATE)[0][: 26 * RATE] for path in music[:10]]
+
+
+@pytest.fixture(scope="module")
+def shelves(sounds: list[np.ndarray]) -> dict[str, Shelf]:
+    return {kind: shelf_of(maker, sounds[:8]) for kind, maker in MAKERS.items()}
+
+
+@pytest.fixture(params=MAKERS)
+def shelf(request: pytest.FixtureRequest, shelves: dict[str, Shelf]) -> Shelf:
+    return shelves[request.param]
+
+
+@pytest.fixture
+def with_peaks(shelves: dict[str, Shelf]) -> Shelf:
+    return shelves["with peaks"]
+
+
+def cut(sound: np.ndarray, start: float, seconds: float) -> np.ndarray:
+    return sound[round(start * RATE) : round((start + seconds) * RATE)]
+
+
+def with_noise(sound: np.ndarray, decibels: float, seed: int = 1) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=len(sound))
+    return sound + noise * np.sqrt(np.mean(sound**2) / 10 ** (decibels / 10))
+
+
+def apart(match: Found, start: float) -> float:
+    """By how many seconds the match is beside the place where the clip was taken, or its repetition."""
+    period = PERIODS.get(match.track, 1e9)
+    return abs((match.reference_start - match.speed * match.query_start - start + period / 2) % period - period / 2)
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_noisy_clip_is_found_where_it_is(shelf: Shelf, number: int) -> None:
+    best = shelf.ask(with_noise(cut(shelf.sounds[number], 7.321, 5.0), 5.0))[0]
+    assert best.track == number
+    assert apart(best, 7.321) < 0.12
+    assert (best.query_start, best.query_end) == pytest.approx((0.0, 5.0), abs=0.6)
+    assert best.reference_end - best.reference_start == pytest.approx(best.query_end - best.query_start, rel=0.05)
+    assert (best.speed, best.pitch) == pytest.approx((1.0, 1.0), abs=0.021)
+    assert best.position_error < 0.1
+
+
+def test_with_peaks_its_place_is_known_to_some_milliseconds(with_peaks: Shelf) -> None:
+    best = with_peaks.ask(cut(with_peaks.sounds[2], 7.321, 5.0))[0]
+    assert apart(best, 7.321) < 0.015
+    assert best.evidence["z"] > 12
+    assert best.confidence > with_peaks.identifier().default_threshold
+
+
+def test_without_peaks_its_place_is_known_to_a_fraction_of_a_hop(shelves: dict[str, Shelf]) -> None:
+    for start in (3.0, 7.321, 11.1, 15.45):
+        best = shelves["without"].ask(cut(shelves["without"].sounds[2], start, 5.0))[0]
+        assert apart(best, start) < 0.06
+        assert best.evidence["z"] == 0.0
+
+
+def test_the_right_track_is_surer_than_every_other(shelf: Shelf) -> None:
+    first, *others = shelf.ask(with_noise(cut(shelf.sounds[4], 9.0, 5.0), 5.0), limit=8)
+    assert first.track == 4
+    assert others
+    assert all(match.confidence < first.confidence for match in others)
+    assert [match.confidence for match in others] == sorted((match.confidence for match in others), reverse=True)
+    assert len({match.track for match in (first, *others)}) == 1 + len(others)
+
+
+def test_as_many_candidates_as_asked_for(shelf: Shelf) -> None:
+    clip = with_noise(cut(shelf.sounds[4], 9.0, 5.0), 0.0)
+    assert len(shelf.ask(clip, limit=1)) == 1
+    assert len(shelf.ask(clip, limit=3)) == 3
+
+
+def test_unknown_music_has_less_confidence_than_known(shelf: Shelf, sounds: list[np.ndarray]) -> None:
+    known = min(shelf.ask(cut(shelf.sounds[number], 7.0, 5.0))[0].confidence for number in range(8))
+    for unknown in (sounds[8], sounds[9], np.random.default_rng(2).normal(size=26 * RATE) * 0.1):
+        for match in shelf.ask(cut(unknown, 7.0, 5.0)):
+            assert match.confidence < known
+            assert match.confidence < shelf.identifier().default_threshold
+
+
+def test_a_short_clip_is_found(shelf: Shelf) -> None:
+    best = shelf.ask(cut(shelf.sounds[2], 11.0, 1.0))[0]
+    assert best.track == 2
+    assert apart(best, 11.0) < 0.12
+    assert (best.query_start, best.query_end) == pytest.approx((0.0, 1.0), abs=0.05)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.3])
+def test_less_than_a_segment_is_no_trouble(shelf: Shelf, seconds: float) -> None:
+    for match in shelf.ask(cut(shelf.sounds[2], 11.0, seconds)):
+        assert 0 <= match.query_start <= match.query_end <= seconds + 1e-9
+        assert 0 <= match.confidence <= 1
+
+
+def test_silence_and_no_sound_have_no_match(shelf: Shelf) -> None:
+    for nothing in (np.zeros(0), np.zeros(5 * RATE), np.zeros(40 * RATE)):
+        assert shelf.ask(nothing) == ()
+
+
+def test_an_empty_index_knows_nothing(shelf: Shelf) -> None:
+    fingerprint = shelf.asked(cut(shelf.sounds[2], 11.0, 5.0))
+    assert shelf.identifier().identify(make("auto"), fingerprint, threshold=0.0) == ()
+
+
+def test_a_clip_that_begins_before_the_recording_does(shelf: Shelf) -> None:
+    clip = np.concatenate([np.zeros(2 * RATE), cut(shelf.sounds[2], 0.0, 4.0)])
+    best = shelf.ask(clip)[0]
+    assert best.track == 2
+    assert best.reference_start == pytest.approx(0.0, abs=0.3)
+    assert best.query_start == pytest.approx(2.0, abs=0.3)
+    assert best.reference_end == pytest.approx(4.0, abs=0.5)
+
+
+def test_a_clip_that_goes_on_after_the_recording_has_ended(shelf: Shelf, sounds: list[np.ndarray]) -> None:
+    length = len(shelf.sounds[2]) / RATE
+    clip = np.concatenate([cut(shelf.sounds[2], length - 4.0, 4.0), with_noise(np.zeros(2 * RATE) + 1e-3, 0.0)])
+    best = shelf.ask(clip)[0]
+    assert best.track == 2
+    assert best.reference_end == pytest.approx(length, abs=0.3)
+    assert best.reference_end <= length + 1e-6
+    assert best.query_end == pytest.approx(4.0, abs=0.3)
+
+
+def test_a_long_clip_is_one_match_and_every_window_of_it_is_checked(shelf: Shelf) -> None:
+    clip = with_noise(cut(shelf.sounds[2], 1.0, 24.0), 5.0)
+    for several in (False, True):
+        best = max(shelf.ask(clip, several=several), key=lambda match: match.confidence)
+        assert best.track == 2
+        assert (best.query_start, best.query_end) == pytest.approx((0.0, 24.0), abs=1.0)
+        assert apart(best, 1.0) < 0.12
+        assert best.speed == pytest.approx(1.0, abs=0.01)
+
+
+def test_the_peaks_of_a_later_window_are_those_of_its_own_sound(with_peaks: Shelf, sounds: list[np.ndarray]) -> None:
+    clip = np.concatenate([cut(sounds[8], 0.0, 12.0), cut(with_peaks.sounds[2], 5.0, 12.0)])
+    best = with_peaks.ask(clip)[0]
+    assert best.track == 2
+    assert best.evidence["z"] > 12
+    assert apart(best, 5.0 - 12.0) < 0.03
+    assert best.query_start == pytest.approx(12.0, abs=1.0)
+    assert best.query_end == pytest.approx(24.0, abs=0.5)
+
+
+def test_recordings_that_follow_one_another_are_told_apart(shelf: Shelf) -> None:
+    order = [3, 2, 5]
+    clip = np.concatenate([cut(shelf.sounds[number], 2.0, 20.0) for number in order])
+    found = [match for match in shelf.ask(clip, several=True, limit=9) if match.query_end - match.query_start > 12]
+    assert [match.track for match in found] == order
+    for place, match in enumerate(found):
+        assert match.query_start == pytest.approx(20.0 * place, abs=5.5)
+        assert match.query_end == pytest.approx(20.0 * (place + 1), abs=5.5)
+        assert apart(match, 2.0 - 20.0 * place) < 0.3
+
+
+@pytest.mark.parametrize("factor", [0.97, 1.02])
+def test_a_small_change_of_speed_is_found(shelf: Shelf, factor: float) -> None:
+    changed = soxr.resample(cut(shelf.sounds[2], 6.0, 8.0), RATE * factor, RATE)
+    best = shelf.ask(changed)[0]
+    assert best.track == 2
+    # Vectors alone hear no less than a change of some ten frames over the clip.
+    assert best.speed == pytest.approx(factor, abs=0.004 if shelf.maker.peaks else 0.031)
+    assert best.reference_start - best.speed * best.query_start == pytest.approx(6.0, abs=0.3)
+
+
+def test_whoever_asks_for_larger_changes_of_speed_finds_small_ones_too(with_peaks: Shelf) -> None:
+    fast = soxr.resample(cut(with_peaks.sounds[2], 6.0, 9.0), RATE * 1.03, RATE)
+    best = with_peaks.ask(fast, speed=True)[0]
+    assert best.track == 2
+    assert best.speed == pytest.approx(1.03, abs=0.006)
+    assert best.pitch == pytest.approx(1.03, abs=0.015)
+
+
+def test_two_copies_of_a_recording_are_both_named(shelf: Shelf) -> None:
+    index, fingerprints = make("auto"), {}
+    for number, original in enumerate((2, 3, 2)):
+        fingerprints[number] = shelf.fingerprints[original]
+        index.add(number, *shelf.maker.terms(fingerprints[number]))
+    found = Shelf(shelf.maker, shelf.sounds, index, fingerprints).ask(cut(shelf.sounds[2], 8.0, 5.0))
+    assert [match.track for match in found[:2]] == [0, 2]
+    assert found[0].reference_start == pytest.approx(found[1].reference_start, abs=1e-6)
+    if shelf.maker.peaks:  # they say that the two are copies, and a copy is no rival
+        assert found[1].confidence == pytest.approx(found[0].confidence, abs=0.01)
+        assert found[1].confidence > shelf.identifier().default_threshold
+
+
+def test_a_clip_without_peaks_enough_is_found_by_its_vectors(with_peaks: Shelf) -> None:
+    fingerprint = with_peaks.asked(cut(with_peaks.sounds[2], 11.0, 5.0))
+    assert fingerprint.beside is not None
+    few = replace(fingerprint.beside, frames=fingerprint.beside.frames[:5], features=fingerprint.beside.features[:5])
+    for poor in (replace(fingerprint, beside=few), replace(fingerprint, beside=None)):
+        best = with_peaks.identifier().identify(with_peaks.index, poor, threshold=0.0)[0]
+        assert best.track == 2
+        assert apart(best, 11.0) < 0.1
+        assert (best.evidence["z"], best.evidence["surplus"]) == (0.0, 0.0)
+
+
+def test_a_track_without_peaks_is_compared_by_its_vectors(with_peaks: Shelf) -> None:
+    fingerprints = dict(with_peaks.fingerprints)
+    for number in (0, 4):
+        fingerprints[number] = replace(fingerprints[number], beside=None)
+    identifier = with_peaks.identifier(fingerprints.__getitem__)
+    for number in range(8):
+        clip = with_peaks.asked(cut(with_peaks.sounds[number], 11.0, 5.0))
+        best = identifier.identify(with_peaks.index, clip, threshold=0.0)[0]
+        assert best.track == number
+        assert (best.evidence["z"] > 7) == (number not in (0, 4))
+
+
+def test_among_many_tracks_the_right_one_is_the_surest(with_peaks: Shelf) -> None:
+    pieces = [cut(sound, start, 1.5) for sound in with_peaks.sounds[:6] for start in np.arange(0.0, 24.0, 3.0)]
+    many = shelf_of(with_peaks.maker, pieces)
+    found = many.ask(cut(with_peaks.sounds[2], 6.0, 1.5), limit=len(pieces))
+    assert found[0].track == 16 + 2
+    assert len(found) > 5
+    assert found[0].confidence == max(match.confidence for match in found)
+
+
+def test_what_is_forgotten_is_read_anew(shelf: Shelf) -> None:
+    read: list[int] = []
+
+    def reference(number: int) -> Fingerprint:
+        read.append(number)
+        return shelf.fingerprints[number]
+
+    identifier = shelf.identifier(reference)
+    clip = shelf.asked(cut(shelf.sounds[3], 5.0, 5.0))
+    identifier.identify(shelf.index, clip)
+    before = list(read)
+    assert sorted(set(before)) == sorted(before)
+    identifier.identify(shelf.index, clip)
+    assert read == before
+    identifier.forget(3)
+    identifier.identify(shelf.index, clip)
+    assert read == [*before, 3]
+
+
+def test_an_error_in_reading_a_reference_comes_through(shelf: Shelf) -> None:
+    def broken(number: int) -> Fingerprint:
+        raise LookupError(f"{number} is gone")
+
+    clip = shelf.asked(cut(shelf.sounds[3], 5.0, 5.0))
+    with pytest.raises(LookupError, match="is gone"):
+        shelf.identifier(broken).identify(shelf.index, clip)
+
+
+def test_the_threshold_is_the_models_and_says_what_is_left_out(shelf: Shelf) -> None:
+    matcher = VectorMatcher(shelf.maker, shelf.fingerprints.__getitem__)
+    assert shelf.identifier().default_threshold == matcher.default_threshold
+    assert 0 < matcher.default_threshold < 1
+    clip = with_noise(cut(shelf.sounds[4], 9.0, 5.0), 5.0)
+    every = shelf.ask(clip)
+    middle = (every[0].confidence + every[1].confidence) / 2
+    assert shelf.ask(clip, threshold=middle) == every[:1]
