@@ -138,26 +138,26 @@ def test_stored_segments_are_as_few_as_hold_every_frame(small: dict[bool, Neural
 
 
 @pytest.mark.parametrize("frames", [9, 16, 17, 20, 21, 32, 33, 76, 77, 80, 84, 96, 140, 141, 160])
-def test_a_querys_segments_reach_a_quarter_over_the_edges(small: dict[bool, Neural], frames: int) -> None:
+def test_a_querys_segments_reach_three_eighths_over_the_edges(small: dict[bool, Neural], frames: int) -> None:
     fingerprint = small[False].extract(noise(frames * FRAME / RATE), query=True)
-    count = 1 + max(-(-(frames - 16) // 4), 0)
-    assert fingerprint.frames.tolist() == [4 * number - 8 for number in range(count)]
+    count = 1 + max(-(-(frames - 8) // 4), 0)
+    assert fingerprint.frames.tolist() == [4 * number - 12 for number in range(count)]
     last_end = int(fingerprint.frames[-1]) + 32
-    assert frames + 8 <= last_end or count == 1
-    assert last_end < frames + 8 + 4 or count == 1
+    assert frames + 12 <= last_end or count == 1
+    assert last_end < frames + 12 + 4 or count == 1
 
 
 @pytest.mark.parametrize("query", [False, True])
-def test_a_clip_of_one_second_is_one_segment_and_four_more_around_it_when_it_is_asked_for(query: bool) -> None:
+def test_a_clip_of_one_second_is_one_segment_and_six_more_around_it_when_it_is_asked_for(query: bool) -> None:
     fingerprint = maker().extract(noise(1.0), query=query)
-    assert fingerprint.frames.tolist() == ([-8, -4, 0, 4, 8] if query else [0])
+    assert fingerprint.frames.tolist() == ([-12, -8, -4, 0, 4, 8, 12] if query else [0])
     assert fingerprint.seconds == 1.0
 
 
 @pytest.mark.parametrize("query", [False, True])
 def test_a_third_of_a_second_is_padded_to_one_segment(query: bool) -> None:
     fingerprint = maker().extract(noise(0.3), query=query)
-    assert fingerprint.frames.tolist() == [-8 if query else 0]
+    assert fingerprint.frames.tolist() == [-12 if query else 0]
     assert fingerprint.features.shape == (1, maker().dimensions)
     assert fingerprint.seconds == pytest.approx(0.3)
 

@@ -35,7 +35,7 @@ VERSION = 1
 WEIGHTS = Path(__file__).parent / "weights"
 HOP_SHARE = 2  # a stored segment begins half a segment after the one before (NAFP)
 QUERY_HOP_SHARE = 8  # and a query's an eighth
-QUERY_MARGIN_SHARE = 4  # of a segment, by which a query's first and last one reach over the clip's edges
+QUERY_MARGIN_SHARE = 3 / 8  # of a segment, by which a query's first and last one reach over the clip's edges
 BATCH = 16  # segments at a time, always as many, so that a segment's vector never depends on others or on the memory
 SCALE = 254.0
 LARGEST_SEGMENTS = 1 << 22  # of an unpacked fingerprint: three weeks of audio
@@ -136,7 +136,7 @@ class Neural:
         encoding = _Encoding(
             self,
             hop=self.query_hop_frames if query else self.hop_frames,
-            margin=self.segment_frames // QUERY_MARGIN_SHARE if query else 0,
+            margin=round(self.segment_frames * QUERY_MARGIN_SHARE) if query else 0,
         )
 
         def encoded() -> Iterator[NDArray[np.float32]]:
