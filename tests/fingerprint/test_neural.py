@@ -155,10 +155,10 @@ def test_a_clip_of_one_second_is_one_segment_and_six_more_around_it_when_it_is_a
 
 
 @pytest.mark.parametrize("query", [False, True])
-def test_a_third_of_a_second_is_padded_to_one_segment(query: bool) -> None:
+def test_a_third_of_a_second_is_padded_to_a_segment(query: bool) -> None:
     fingerprint = maker().extract(noise(0.3), query=query)
-    assert fingerprint.frames.tolist() == [-12 if query else 0]
-    assert fingerprint.features.shape == (1, maker().dimensions)
+    assert fingerprint.frames.tolist() == ([-12, -8] if query else [0])
+    assert fingerprint.features.shape == (2 if query else 1, maker().dimensions)
     assert fingerprint.seconds == pytest.approx(0.3)
 
 
