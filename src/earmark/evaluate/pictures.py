@@ -49,7 +49,7 @@ def _panels(measured: Mapping[str, Report]) -> dict[str, Lines]:
 
 def _hit_rates(panels: Mapping[str, Lines]) -> Any:
     """Return a figure: top-1 over the ratio of signal to noise, one line a length of clips and fingerprinter."""
-    figure = _figure(4.5 * len(panels), 3.6)
+    figure = _figure(4.5 * len(panels) + 1.5, 3.6)
     ratios = {row.snr_decibels for lines in panels.values() for rows in lines.values() for row in rows}
     ticks = [*sorted(ratio for ratio in ratios if ratio is not None), *([None] if None in ratios else [])]
     for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
@@ -65,8 +65,17 @@ def _hit_rates(panels: Mapping[str, Lines]) -> Any:
         axes.set_xticks(range(len(ticks)), [CLEAN if tick is None else f"{tick:g}" for tick in ticks])
         axes.set(title=title, xlabel="signal to noise, dB", ylabel="right answers, %", ylim=(-3, 103))
         axes.grid(alpha=0.3)
-        axes.legend(title="clips of")
+    figure.legend(*_keys(figure.axes), title="clips of", loc="outside right upper")
     return figure
+
+
+def _keys(panels: list[Any]) -> tuple[list[Any], list[str]]:
+    """Return (lines, labels), each label once, whichever panels have it."""
+    by_label: dict[str, Any] = {}
+    for axes in panels:
+        lines, labels = axes.get_legend_handles_labels()
+        by_label |= dict(zip(labels, lines, strict=True))
+    return list(by_label.values()), list(by_label)
 
 
 def _line(axes: Any, rows: list[Row], ticks: list[float | None], aside: float, **style: str) -> None:
@@ -81,7 +90,7 @@ def _line(axes: Any, rows: list[Row], ticks: list[float | None], aside: float, *
 
 def _calibration(calibrations: Mapping[str, Calibration]) -> Any:
     """Return a figure: how often answers are right, over the confidence they came with."""
-    figure = _figure(4.5, 4.2)
+    figure = _figure(4.5, 4.2 + 0.25 * len(calibrations))
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
     for number, (name, one) in enumerate(calibrations.items()):
@@ -92,7 +101,7 @@ def _calibration(calibrations: Mapping[str, Calibration]) -> Any:
             axes.annotate(str(count), (confidence, accuracy), **place)
     axes.set(xlabel="confidence", ylabel="share that is right", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left", fontsize=8)
+    figure.legend(loc="outside lower center")
     return figure
 
 
