@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from earmark.match.align import Points, QueryMap, warps
-from earmark.match.checking import APART_FRAMES, CLOSELY, DECISIVE_Z, Place, checked
+from earmark.match.checking import CLOSELY, DECISIVE_Z, Place, checked
 
 BINS = 512
 WARPS = warps(range(-4, 5))
@@ -48,10 +48,9 @@ def test_the_true_place_is_certain_and_others_are_chance() -> None:
     assert max(placing.z for placing in rest) < 5.5
 
 
-@pytest.mark.parametrize("off", [-7, -6, -4, -2, 0, 2, 3, 5, 7])
-def test_the_place_may_be_off_by_a_tenth_of_a_second(off: int) -> None:
+@pytest.mark.parametrize("off", [-12, -9, -7, -6, -4, -2, 0, 2, 3, 5, 8, 12])
+def test_the_place_may_be_off_by_a_fifth_of_a_second(off: int) -> None:
     [placing] = checked(clip(REFERENCE, 800), [Place(REFERENCE, 800.0 + off, 1.0)])
-    assert abs(off) <= APART_FRAMES + 2
     assert placing.z > 8
     assert placing.start == pytest.approx(800, abs=1.5)
 

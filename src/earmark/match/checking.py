@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from earmark.match.align import Placing, Points, QueryMap
 
-APART_FRAMES = 5  # of the places that are tried beside a line's own: with the map's spread, 0.11 s to either side
+APART_FRAMES = 5  # of the places that are tried beside a line's own
+STEPS = (0, -1, 1, -2, 2)  # of such: with the map's spread, 0.2 s to either side
 CLOSELY = 5  # lines that all of the query's speeds are tried for: vectors take 4 % for none in a short clip
 DECISIVE_Z = 12.0  # as in `search`: nothing comes near it by chance
 WARP_COST = 1.0  # of z, as in `search`: about what the best of so many gains by chance
@@ -30,10 +31,9 @@ def checked(query: QueryMap, places: Sequence[Place]) -> list[Placing]:
     if not places:
         return []
     middles = [place.start + (place.speed - 1) * query.frames / 2 for place in places]  # where it is turned about
-    steps = (0, -APART_FRAMES, APART_FRAMES)
     rough = query.rough(
-        [place.reference for _ in steps for place in places],
-        [round(middle) + step for step in steps for middle in middles],
+        [place.reference for _ in STEPS for place in places],
+        [round(middle) + step * APART_FRAMES for step in STEPS for middle in middles],
     )
     placings = [max(rough[number :: len(places)], key=lambda placing: placing.z) for number in range(len(places))]
     ranks = sorted(range(len(places)), key=lambda number: -placings[number].z)
