@@ -32,3 +32,9 @@ def test_fingerprint_is_the_function_whoever_imports_the_room(first):
     program = f"import earmark\n{first}\nassert earmark.fingerprint.__name__ == 'fingerprint'\n"
     program += "from earmark.fingerprint import NAMES\nassert 'shazam' in NAMES and callable(earmark.fingerprint)"
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_fingerprint_is_learned_unless_another_kind_is_named(music):
+    assert earmark.fingerprint(music[0]).spec.name == "neural"
+    assert earmark.fingerprint(music[0], peaks=False).beside is None
+    assert earmark.fingerprint(music[0], fingerprinter="shazam", density="lean").spec.name == "shazam"
