@@ -24,9 +24,9 @@ from earmark.audio.distort import (
     saturate,
 )
 from earmark.audio.distort.masking import draw_holes
-from earmark.audio.distort.timing import change_speed
 from earmark.errors import OptionError
 from earmark.fingerprint.logmel import Spectrogram, log_mel_segments, normalised
+from earmark.learn.pieces import Piece, draw_piece
 from earmark.learn.recipe import Recipe
 from earmark.learn.sounds import Sounds
 from earmark.types import Samples
@@ -116,8 +116,9 @@ class Batches:
         music = np.empty((self.size, history + samples + 2 * self._reach), np.float32)
         heard = np.ones((self.size, samples), bool)
         for row, (track, generator) in enumerate(zip(tracks, generators, strict=True)):
-            places[row], anchors[row] = self._segment(int(track), generator)
-            music[row] = self._played(int(track), int(places[row]), generator, music.shape[1])
+            piece, anchors[row] = self._piece(int(track), generator)
+            places[row] = piece.parts[0].place
+            music[row] = self._played(piece, generator, music.shape[1])
             noise[row] = self._noise(samples, generator)
             self._cut(heard[row], generator)
         draws = draw(self._ranges, self.channel, generators)
@@ -128,30 +129,23 @@ class Batches:
         weights = 0.5 * np.log(self._material.music.lengths)
         return np.argsort(-(weights + chooser.gumbel(size=len(weights))))[: self.size]
 
-    def _segment(self, track: int, generator: np.random.Generator) -> tuple[int, Samples]:
+    def _piece(self, track: int, generator: np.random.Generator) -> tuple[Piece, Samples]:
+        """Return a piece of a track that is not silent, as far as that can be found, and its segment."""
         music, samples = self._material.music, self._shape.segment_samples
-        room = max(int(music.lengths[track]) - samples, 1)
         for _ in range(ATTEMPTS):
-            place = int(generator.integers(room))
-            segment = music.piece(track, place, samples)
+            piece = draw_piece(self._recipe.content, music, track, samples, generator)
+            segment = piece.sound(music, 0, samples)
             if np.sqrt(np.mean(segment**2)) > QUIETEST:
                 break
-        return place, segment
+        return piece, segment
 
-    def _played(self, track: int, place: int, generator: np.random.Generator, length: int) -> Samples:
+    def _played(self, piece: Piece, generator: np.random.Generator, length: int) -> Samples:
         """Return the music around a segment as a loudspeaker gives it: perhaps faster, perhaps distorted."""
-        playing, music = self._recipe.playing, self._material.music
+        playing = self._recipe.playing
         chance = generator.random(4)
-        before = self.channel.history + self._reach
         speed = 1 + playing.speed * (2 * chance[1] - 1) if chance[0] < playing.speed_share else 1.0
-        if speed == 1:
-            sound = music.piece(track, place - before, length)
-        else:
-            middle = self._shape.segment_samples / 2
-            begin = round(place + middle - (before + middle) * speed)
-            faster = change_speed(music.piece(track, begin, int(length * speed) + 2), speed)
-            sound = np.zeros(length, np.float32)
-            sound[: len(faster)] = faster[:length]
+        before, middle = self.channel.history + self._reach, self._shape.segment_samples / 2
+        sound = piece.sound(self._material.music, middle - (before + middle) * speed, length, speed=speed)
         if chance[2] < playing.overdriven_share:
             return self._overdriven(sound, chance[2] / playing.overdriven_share, chance[3])
         return sound

@@ -29,6 +29,16 @@ class Playing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     masked_share: float = 0.0  # segments with a hole and a stripe (SpecAugment, cutout)
 
 
+class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How music becomes other music, the same on both sides of a pair: some hundred tracks are soon known by heart."""
+
+    transposed_share: float = 0.0  # of pairs that are faster and higher, or slower and lower
+    transposition: float = 1.0  # the largest factor, and its inverse the smallest
+    reversed_share: float = 0.0  # of pairs that run backwards
+    mixed_share: float = 0.0  # of pairs that are two pieces at once
+    mix_decibels: float = 6.0  # by which the second one is at most louder or quieter
+
+
 class Noises(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which noise a clip meets; the shares are divided by their sum."""
 
@@ -53,6 +63,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encoder_options: dict[str, Any] = {}
     front_end: dict[str, Any] = {}  # of LogMel; what is left out keeps its default
     ranges: dict[str, Any] = {}  # of earmark.audio.distort.Ranges
+    content: Content = Content()
     playing: Playing = Playing()
     noises: Noises = Noises()
     rooms: Rooms = Rooms()
