@@ -2,6 +2,7 @@
 
 recipe      every number of a training run, read from TOML; recipes/ holds those that come with earmark
 sounds      music, noise and speech, decoded once to 16 bits and mapped from disk
+pieces      what a pair is made of: a place in a track, or music that does not exist, made of one or two
 batches     pairs of a clean segment and the same one as it arrives; batch k of a seed is always the same
 ahead       batches made by other processes
 tensors     distortions and front end on torch tensors, for a GPU
