@@ -297,7 +297,7 @@ def test_a_clip_that_is_like_nothing_is_near_to_nothing() -> None:
     assert known.nearness == pytest.approx(float(np.mean(last)), abs=1e-6)
 
 
-def test_a_segment_without_neighbours_counts_as_like_nothing() -> None:
+def test_a_segment_that_was_not_looked_up_lies_on_lines_all_the_same_and_says_nothing_of_others() -> None:
     clip = segments(played(TRACKS[2], 203, 159), HOP, margin=8)
     tracks = {2: segments(TRACKS[2], STORED_HOP)}
     hits = nearest(clip, tracks)
@@ -307,9 +307,11 @@ def test_a_segment_without_neighbours_counts_as_like_nothing() -> None:
     [line] = best_lines(query, tracks.__getitem__)
     assert line.offset == pytest.approx(203, abs=1.5)
     assert query.share_on(line) > 0.9
-    early = clip.frames[line.rows] < 40
-    assert early.any()
-    assert query.beyond_others(line)[early] == pytest.approx(line.similarities[early])
+    late = clip.frames[line.rows] >= 40
+    assert 0 < late.sum() < len(late)
+    assert len(query.beyond_others(line)) == late.sum()
+    asked = hits.scores[some].reshape(-1, 20)[:, -1]
+    assert query.nearness == pytest.approx(float(asked.mean()), abs=1e-6)
 
 
 @pytest.mark.parametrize("frames", [32, 33, 40])

@@ -19,6 +19,7 @@ from earmark.match.timeline import Stretch
 from earmark.types import Fingerprint
 
 CACHE_VECTORS = 100_000  # of references unpacked to float32, 0.5 kB each: 14 hours of audio
+MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second one, a quarter of a second apart
 NEAREST = 20  # neighbours of each segment (NAFP, section 3.3)
 CHECKED_LINES = 32  # the best line of so many tracks is checked by peaks
 Z_WEIGHT = 0.03  # of a standard deviation of peaks, in cosines
@@ -71,7 +72,9 @@ class VectorMatcher:
         """Yield how a window, which begins at frame `first` of the clip, lies on up to `limit` tracks."""
         if not len(window.frames):
             return
-        hits = index.search(*self._fingerprinter.terms(window, query=True), nearest=NEAREST)
+        frames, vectors = self._fingerprinter.terms(window, query=True)
+        every = -(-len(frames) // MOST_ASKED)
+        hits = index.search(frames[::every], vectors[::every], nearest=NEAREST)
         if not len(hits):
             return
         clip = self._compared(window)

@@ -61,7 +61,10 @@ class QueryLines:
     """A clip's segments, and their nearest neighbours in an index."""
 
     def __init__(self, segments: Segments, hits: Hits, *, hop_frames: int, stored_hop_frames: int) -> None:
-        """Take segments `hop_frames` apart, and the hits of an index whose segments are `stored_hop_frames` apart."""
+        """Take segments `hop_frames` apart, and the hits of an index whose segments are `stored_hop_frames` apart.
+
+        Hits of every second segment, or fewer, do as well: the others are compared along the lines alone.
+        """
         self.segments, self.hop, self.stored_hop = segments, hop_frames, stored_hop_frames
         self.first, self.last = int(segments.frames[0]), int(segments.frames[-1])
         self.middle = (self.first + self.last) / 2
@@ -90,7 +93,14 @@ class QueryLines:
         """The score of each segment's last neighbour: what any track reaches."""
         floors = np.full(len(self.segments.frames), np.inf, np.float32)
         np.minimum.at(floors, self._hit_rows, self._hits.scores)
-        return np.where(np.isfinite(floors), floors, 0)
+        return np.where(self._asked, floors, floors[self._asked].mean() if self._asked.any() else 0)
+
+    @cached_property
+    def _asked(self) -> NDArray[np.bool_]:
+        """Which segments have hits."""
+        asked = np.zeros(len(self.segments.frames), bool)
+        asked[self._hit_rows] = True
+        return asked
 
     def candidates(self) -> Iterator[_Candidate]:
         """Yield the lines with most votes; a neighbour counts by how much nearer it is than the last one found."""
@@ -157,12 +167,15 @@ class QueryLines:
     def beyond_others(self, line: Line, *, copies: Collection[int] = ()) -> NDArray[np.float32]:
         """Return by how much each similarity along a line exceeds that of the best neighbour off its track, (n,).
 
-        `copies` are tracks that hold the same sound: what is theirs does not count.
+        Only of segments that have neighbours, if any has. `copies` are tracks that hold the same sound: what is theirs
+        does not count.
         """
         best = self._floors.copy()
         other = ~np.isin(self._hits.tracks, [line.track, *copies])
         np.maximum.at(best, self._hit_rows[other], self._hits.scores[other])
-        return line.similarities - best[line.rows]
+        beyond: NDArray[np.float32] = line.similarities - best[line.rows]
+        asked = self._asked[line.rows]
+        return beyond[asked] if asked.any() else beyond
 
     def _nearest(self, copies: Collection[int]) -> NDArray[np.int64]:
         """Which hit is the nearest neighbour, outside of some tracks, of each segment that has one."""
