@@ -1,8 +1,7 @@
 """What a pair is made of: a place in a track, or music that does not exist, made of one or two.
 
-A few hundred tracks are soon known by heart: the loss goes on falling, and music that was never heard is found no more
-often. Played faster, backwards, or two at a time, they are other music, of which there is no end. The same is done to
-both sides of a pair, so it is what the pair is about and no distortion.
+A few hundred tracks are soon known by heart. Played faster, backwards, or two at a time, they are other music, of which
+there is no end. The same is done to both sides of a pair, so it is what the pair is about and no distortion.
 """
 
 from __future__ import annotations
