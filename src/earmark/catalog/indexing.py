@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from earmark.catalog.generations import Generation, Generations
 from earmark.catalog.store import Store
 from earmark.errors import CatalogDamaged, EarmarkError
+from earmark.index.protocol import OfTwoKinds
 from earmark.types import Fingerprint
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Indexing:
         self.problems.clear()
         self.degraded = False
         for number, fingerprint in self._fingerprints(0):
-            index.add(number, *self._fingerprinter.terms(fingerprint))
+            self._put(index, number, fingerprint)
             last_track = number
         with self._gate.writing():
             self.index, self.name, self._changed = index, name, True
@@ -165,9 +166,15 @@ class Indexing:
                 yield number, self._fingerprinter.unpack(packed)
 
     def _include(self, number: int, fingerprint: Fingerprint) -> None:
-        self.index.add(number, *self._fingerprinter.terms(fingerprint))
+        self._put(self.index, number, fingerprint)
         self._last_track = number
         self._unpublished = self._changed = True
+
+    def _put(self, index: Index, number: int, fingerprint: Fingerprint) -> None:
+        index.add(number, *self._fingerprinter.terms(fingerprint))
+        peaks = getattr(self._fingerprinter, "peaks", None)
+        if isinstance(index, OfTwoKinds) and peaks and fingerprint.beside:
+            index.add_codes(number, *peaks.terms(fingerprint.beside))
 
     def _follow_removals(self) -> None:
         removals = self._store.removals(self._last_removal)

@@ -9,19 +9,21 @@ import numpy as np
 
 from earmark.catalog.identifying import References, extent
 from earmark.fingerprint.protocol import Segmented
-from earmark.index.protocol import Index
+from earmark.index.protocol import Index, OfTwoKinds
 from earmark.match.align import Alignment, Placing, Points, QueryMap, Warp
 from earmark.match.checking import Place, checked
 from earmark.match.line_confidence import ALONE, CHECKED, LineEvidence, line_evidence
-from earmark.match.lines import USUAL_SPEEDS, WIDE_SPEEDS, Line, QueryLines, Segments, best_lines
+from earmark.match.lines import USUAL_SPEEDS, WIDE_SPEEDS, Candidate, Line, QueryLines, Segments, best_lines
 from earmark.match.search import USUAL_WARPS, WIDE_WARPS
 from earmark.match.timeline import Stretch
+from earmark.match.vote import vote
 from earmark.types import Fingerprint
 
 CACHE_VECTORS = 100_000  # of references unpacked to float32, 0.5 kB each: 14 hours of audio
 MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second one, a quarter of a second apart
 NEAREST = 20  # neighbours of each segment (NAFP, section 3.3)
-CHECKED_LINES = 32  # the best line of so many tracks is checked by peaks
+LANDMARK_LINES = 24  # candidates of the landmarks, in an index that holds them
+CHECKED_LINES = 72  # the best line of so many tracks is checked by peaks: of all, as a rule
 Z_WEIGHT = 0.03  # of a standard deviation of peaks, in cosines
 LIKELY = 10.0  # logarithm of a likelihood ratio; below it no copy is looked for
 ALIKE = 0.5  # of two such; further apart, two tracks are not looked at for being copies
@@ -85,7 +87,12 @@ class VectorMatcher:
             stored_hop_frames=self._fingerprinter.hop_frames,
         )
         speeds = WIDE_SPEEDS if speed else USUAL_SPEEDS
-        lines = best_lines(query, lambda track: self._references(track)[0].segments, speeds=speeds)
+        lines = best_lines(
+            query,
+            lambda track: self._references(track)[0].segments,
+            speeds=speeds,
+            also=self._by_landmarks(index, window),
+        )
         drawn = self._drawn(clip, WIDE_WARPS if speed else USUAL_WARPS)
         ranked = self._supported(drawn, lines)
         for found in ranked[:limit]:
@@ -103,6 +110,16 @@ class VectorMatcher:
                 seconds=window.seconds,
             )
             yield self._stretch(query, found.line, alignment, evidence, first)
+
+    def _by_landmarks(self, index: Index, window: Fingerprint) -> Iterator[Candidate]:
+        """Yield the lines that landmarks propose, in an index that holds them."""
+        peaks, hop = self._fingerprinter.peaks, self._fingerprinter.query_hop_frames
+        if not isinstance(index, OfTwoKinds) or peaks is None or window.beside is None:
+            return
+        hits = index.search_codes(*peaks.terms(window.beside, query=True))
+        for found in vote(hits, limit=LANDMARK_LINES):
+            offset = found.offset * peaks.frame_seconds / self._fingerprinter.frame_seconds
+            yield Candidate(found.track, round(offset / hop) * hop, found.votes)
 
     def _copies(self, drawn: QueryMap | None, found: Supported, ranked: Sequence[Supported]) -> frozenset[int]:
         """Return the tracks that hold the same sound under the clip, by their peaks."""

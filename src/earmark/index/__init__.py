@@ -12,7 +12,7 @@ from earmark.errors import OptionError
 from earmark.index.protocol import Index
 
 CODE_NAMES = ("postings",)  # indexes of codes
-VECTOR_NAMES = ("auto", "linear", "lsh", "hashcode", "pq", "hnsw")  # indexes of vectors
+VECTOR_NAMES = ("auto", "linear", "lsh", "hashcode", "pq", "hnsw", "both")  # indexes of vectors
 NAMES = CODE_NAMES + VECTOR_NAMES
 
 

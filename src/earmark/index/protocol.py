@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -45,3 +45,14 @@ class Index(Protocol):
 
     def stats(self) -> Mapping[str, float]:
         """Return figures about the index: tracks, keys, bytes, and what was left out and why."""
+
+
+@runtime_checkable
+class OfTwoKinds(Index, Protocol):
+    """An index of vectors that also holds codes of the same recordings."""
+
+    def add_codes(self, track: int, frames: Frames, codes: NDArray[Any]) -> None:
+        """Add a recording's codes, (n,) integers; their frames may be others than those of the vectors."""
+
+    def search_codes(self, frames: Frames, codes: NDArray[Any]) -> Hits:
+        """Return where a query's codes stand in the references."""

@@ -8,7 +8,7 @@ speeds. A line lies in one track, so no candidate reaches across the border of t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -51,7 +51,9 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Candidate:
+    """A line that is to be looked at: the frame of a track at which the clip would begin."""
+
     track: int
     offset: int
     votes: float
@@ -102,7 +104,7 @@ class QueryLines:
         asked[self._hit_rows] = True
         return asked
 
-    def candidates(self) -> Iterator[_Candidate]:
+    def candidates(self) -> Iterator[Candidate]:
         """Yield the lines with most votes; a neighbour counts by how much nearer it is than the last one found."""
         hits = self._hits
         votes = np.maximum(hits.scores - self._floors[self._hit_rows], 0) + EVEN_CHANCE
@@ -120,11 +122,11 @@ class QueryLines:
             if taken[track] < A_TRACK:
                 taken[track] += 1
                 offset = int(found[place] & 0xFFFFFFFF) * width - (1 << 31) + width // 2
-                yield _Candidate(track, offset, float(summed[place]))
+                yield Candidate(track, offset, float(summed[place]))
                 if taken.total() == CANDIDATES:
                     return
 
-    def fitted(self, candidate: _Candidate, track: Segments, speeds: tuple[float, ...]) -> Line | None:
+    def fitted(self, candidate: Candidate, track: Segments, speeds: tuple[float, ...]) -> Line | None:
         """Return the best line near a candidate, or None when no stored segment lies on it."""
         slack = (SHIFT_HOPS + BIN_HOPS) * self.hop + round(0.1 * (self.last - self.first))
         begin, end = np.searchsorted(
@@ -202,11 +204,18 @@ class QueryLines:
 
 
 def best_lines(
-    query: QueryLines, reference: Callable[[int], Segments], *, speeds: tuple[float, ...] = USUAL_SPEEDS
+    query: QueryLines,
+    reference: Callable[[int], Segments],
+    *,
+    speeds: tuple[float, ...] = USUAL_SPEEDS,
+    also: Iterable[Candidate] = (),
 ) -> list[Line]:
-    """Return the best line of each track among the candidates, best first; `reference` gives a track's segments."""
+    """Return the best line of each track among the candidates, best first; `reference` gives a track's segments.
+
+    `also` are candidates that something else than neighbours proposes.
+    """
     best: dict[int, Line] = {}
-    for candidate in query.candidates():
+    for candidate in (*query.candidates(), *also):
         line = query.fitted(candidate, reference(candidate.track), speeds)
         if line is not None and (line.track not in best or line.score > best[line.track].score):
             best[line.track] = line
