@@ -48,7 +48,8 @@ EXHAUSTIVE = (  # these look everywhere
     Kind("hnsw", {"smallest": 1, "breadth": 1_000}),
     Kind("auto", {"smallest": 100}),
 )
-KINDS = (*(Kind(name) for name in VECTOR_NAMES), *EXHAUSTIVE)
+# `both` is `auto` with codes beside it: tests/index/test_both.py.
+KINDS = (*(Kind(name) for name in VECTOR_NAMES if name != "both"), *EXHAUSTIVE)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
