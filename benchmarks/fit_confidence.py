@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -81,8 +81,11 @@ def weights_of(clips: list[Clip]) -> Array:
     return weight * len(clips) / 2
 
 
-def fitted(inputs: Array, right: Array, weight: Array) -> Array:
-    """Return the logistic model's weights for features (n, d), the first of which is the constant 1."""
+def fitted(inputs: Array, right: Array, weight: Array, *, rising: Collection[int] = ()) -> Array:
+    """Return the logistic model's weights for features (n, d), the first of which is the constant 1.
+
+    Features `rising` can only speak for a match: their weights are not negative, whatever the clips say.
+    """
     mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
     mean[0], deviation[0] = 0.0, 1.0
     standard = (inputs - mean) / deviation
@@ -94,7 +97,8 @@ def fitted(inputs: Array, right: Array, weight: Array) -> Array:
         value = weight @ (np.logaddexp(0, odds) - right * odds) + RIDGE * (beta[1:] ** 2).sum()
         return float(value), gradient + penalty
 
-    beta = scipy.optimize.minimize(loss, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B").x
+    bounds = [(0.0 if feature in rising else None, None) for feature in range(inputs.shape[1])]
+    beta = scipy.optimize.minimize(loss, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
     result: Array = beta / deviation
     result[0] = beta[0] - float((beta * mean / deviation)[1:].sum())
     return result
@@ -110,7 +114,8 @@ def fitted_by_length(clips: list[Clip], lengths: Sequence[float]) -> tuple[Array
     for number in range(len(lengths)):
         own = nearest == number
         part = [clip for clip, is_own in zip(clips, own, strict=True) if is_own]
-        models.append(fitted(inputs[own], right[own], weights_of(part)))
+        rising = line_confidence.RISING if len(lengths) > 1 else ()
+        models.append(fitted(inputs[own], right[own], weights_of(part), rising=rising))
     odds = np.einsum("nf,nf->n", inputs, np.array(models)[nearest])
     return np.array(models), odds
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second o
 NEAREST = 20  # neighbours of each segment (NAFP, section 3.3)
 LANDMARK_LINES = 24  # candidates of the landmarks, in an index that holds them
 CHECKED_LINES = 72  # the best line of so many tracks is checked by peaks: of all, as a rule
+WEIGHED_LINES = 12  # of them, the best, of which the likelihood is computed: no other is a rival
 Z_WEIGHT = 0.03  # of a standard deviation of peaks, in cosines
 LIKELY = 10.0  # logarithm of a likelihood ratio; below it no copy is looked for
 ALIKE = 0.5  # of two such; further apart, two tracks are not looked at for being copies
@@ -162,9 +163,13 @@ class VectorMatcher:
                 found.append(Supported(line))
             else:
                 places[line] = Place(points, self._at_begin(line) / self._fingerprinter.peaks.frame_seconds, line.speed)
-        for (line, place), placing in zip(places.items(), checked(drawn, list(places.values())), strict=True):
-            found.append(Supported(line, placing, drawn.likelihood(place.reference, placing)))
-        return sorted(found, key=lambda one: (-one.support, one.line.track))
+        for line, placing in zip(places, checked(drawn, list(places.values())), strict=True):
+            found.append(Supported(line, placing))
+        found.sort(key=lambda one: (-one.support, one.line.track))
+        for rank, one in enumerate(found[:WEIGHED_LINES]):
+            if one.placing:
+                found[rank] = replace(one, likelihood=drawn.likelihood(places[one.line].reference, one.placing))
+        return found
 
     def _at_begin(self, line: Line) -> float:
         """Return the second of the track at which the clip begins."""

@@ -19,6 +19,7 @@ from earmark.match.align import Alignment
 from earmark.match.lines import Line, QueryLines
 
 LOW_QUANTILE = 0.2  # of the cosines along a line
+RISING = (1, 2, 3, 4, 8, 9, 10, 11)  # of `features`: those that can only speak for a match
 LENGTHS = (1.0, 2.0, 5.0)  # seconds, for which there are weights; beyond, those of the nearest
 
 

@@ -21,6 +21,7 @@ Vectors = NDArray[np.float32]
 
 CANDIDATES = 48  # lines of the coarse search that are looked at closely
 A_TRACK = 3  # of them, so that a loop does not crowd out other recordings
+AT_ALL_SPEEDS = 16  # of them, the best at the first speed
 BIN_HOPS = 2  # of a query, within which two neighbours are on one line; the next bin on either side counts too
 SHIFT_HOPS = 3  # of a query, by which a line is moved to either side to find its best place
 USUAL_SPEEDS = (1.0, 0.98, 1.02, 0.96, 1.04)  # a segment bears half of a step over some ten seconds
@@ -214,9 +215,15 @@ def best_lines(
 
     `also` are candidates that something else than neighbours proposes.
     """
-    best: dict[int, Line] = {}
+    found: list[tuple[Line, Candidate]] = []
     for candidate in (*query.candidates(), *also):
-        line = query.fitted(candidate, reference(candidate.track), speeds)
+        line = query.fitted(candidate, reference(candidate.track), speeds[:1])
+        if line is not None:
+            found.append((line, candidate))
+    found.sort(key=lambda pair: (-pair[0].score, pair[0].track))
+    best: dict[int, Line] = {}
+    for rank, (plain, candidate) in enumerate(found):
+        line = query.fitted(candidate, reference(candidate.track), speeds) if rank < AT_ALL_SPEEDS else plain
         if line is not None and (line.track not in best or line.score > best[line.track].score):
             best[line.track] = line
     return sorted(best.values(), key=lambda line: (-line.score, line.track))
