@@ -45,11 +45,19 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def features_of(evidence: Mapping[str, float]) -> tuple[float, ...]:
-    """Return the figures that the model of this kind of evidence weighs."""
+def line_model(catalog: earmark.Catalog) -> line_confidence.LineModel | None:
+    """Return the model of a catalog of vectors, None for one of landmarks."""
+    information = catalog.info()
+    if information["fingerprinter"] == "shazam":
+        return None
+    return line_confidence.CHECKED if information["preset"].get("peaks", True) else line_confidence.ALONE
+
+
+def features_of(evidence: Mapping[str, float], model: line_confidence.LineModel | None) -> tuple[float, ...]:
+    """Return the figures that a model weighs."""
     values = {name: float(value) for name, value in evidence.items()}
-    if "similarity" in values:
-        return line_confidence.features(line_confidence.LineEvidence(**values))
+    if model is not None:
+        return model.figures(line_confidence.LineEvidence(**values))
     return confidence.features(confidence.Evidence(**values))
 
 
@@ -57,6 +65,7 @@ def candidates(
     catalog: earmark.Catalog, clips: Path, names: dict[str, str], *, unknown: bool, only: set[str]
 ) -> Iterable[Clip]:
     """Yield the best candidate of each clip of a folder; a clip without one says nothing for the fit."""
+    model = line_model(catalog)
     queries = [one for one in rows(clips / "queries.csv") if not only or one["condition"] in only]
     answers = catalog.identify_many([str(clips / query["path"]) for query in queries], threshold=0, limit=1)
     for query, answer in zip(queries, answers, strict=True):
@@ -66,7 +75,7 @@ def candidates(
         known = bool(query["track_id"]) and not unknown
         kind = f"{'unknown:' if unknown else ''}{query['condition']}@{query['seconds']}"
         right = known and track == query["track_id"]
-        yield Clip(kind, float(query["seconds"]), known, right, features_of(answer.best.evidence))
+        yield Clip(kind, float(query["seconds"]), known, right, features_of(answer.best.evidence, model))
 
 
 def weights_of(clips: list[Clip]) -> Array:
@@ -104,7 +113,7 @@ def fitted(inputs: Array, right: Array, weight: Array, *, rising: Collection[int
     return result
 
 
-def fitted_by_length(clips: list[Clip], lengths: Sequence[float]) -> tuple[Array, Array]:
+def fitted_by_length(clips: list[Clip], lengths: Sequence[float], rising: Collection[int]) -> tuple[Array, Array]:
     """Return (weights, one row a length; log odds of each clip); a clip belongs to the nearest length."""
     inputs = np.array([clip.features for clip in clips])
     right = np.array([clip.right for clip in clips], float)
@@ -114,7 +123,6 @@ def fitted_by_length(clips: list[Clip], lengths: Sequence[float]) -> tuple[Array
     for number in range(len(lengths)):
         own = nearest == number
         part = [clip for clip, is_own in zip(clips, own, strict=True) if is_own]
-        rising = line_confidence.RISING if len(lengths) > 1 else ()
         models.append(fitted(inputs[own], right[own], weights_of(part), rising=rising))
     odds = np.einsum("nf,nf->n", inputs, np.array(models)[nearest])
     return np.array(models), odds
@@ -172,13 +180,14 @@ def main() -> None:
     names = {str((arguments.corpus / row["path"]).resolve()): row["track_id"] for row in music}
     only = set(arguments.only.split(",")) - {""}
     with earmark.open(arguments.catalog, create=False, read_only=True) as catalog:
-        lengths = (1.0,) if catalog.info()["fingerprinter"] == "shazam" else line_confidence.LENGTHS
+        model = line_model(catalog)
+        lengths, rising = (line_confidence.LENGTHS, model.rising) if model else ((1.0,), ())
         clips = list(candidates(catalog, arguments.clips, names, unknown=False, only=only))
         for folder in arguments.unknown:
             clips += candidates(catalog, folder, names, unknown=True, only=only)
-    models, odds = fitted_by_length(clips, lengths)
-    for model in models:
-        print(tuple(round(float(value), 3) for value in model))
+    models, odds = fitted_by_length(clips, lengths, rising)
+    for weights in models:
+        print(tuple(round(float(value), 3) for value in weights))
     print_thresholds(clips, odds)
     print_calibration(clips, odds, weights_of(clips))
 
