@@ -209,11 +209,14 @@ def test_recordings_that_follow_one_another_are_told_apart(shelf: Shelf) -> None
 
 @pytest.mark.parametrize("factor", [0.96, 1.04])
 def test_with_peaks_a_change_is_told_that_vectors_take_for_none(with_peaks: Shelf, factor: float) -> None:
-    changed = soxr.resample(cut(with_peaks.sounds[2], 6.0, 5.0), RATE * factor, RATE)
-    best = with_peaks.ask(changed)[0]
-    assert best.track == 2
-    assert (best.speed, best.pitch) == pytest.approx((factor, factor), abs=0.01)
-    assert best.confidence > with_peaks.identifier().default_threshold
+    told = []
+    for number in range(8):
+        changed = soxr.resample(cut(with_peaks.sounds[number], 6.0, 5.0), RATE * factor, RATE)
+        best = with_peaks.ask(changed, threshold=0.0)[0]
+        assert best.track == number
+        sure = best.confidence > with_peaks.identifier().default_threshold
+        told.append(sure and (best.speed, best.pitch) == pytest.approx((factor, factor), abs=0.01))
+    assert sum(told) >= 7  # one of 32 such clips was taken for half the change
 
 
 @pytest.mark.parametrize("factor", [0.97, 1.02])

@@ -64,8 +64,7 @@ class VectorMatcher:
     def __init__(self, fingerprinter: Segmented, reference: Callable[[int], Fingerprint]) -> None:
         self._fingerprinter = fingerprinter
         self._references = References(self._compared, reference, most_features=CACHE_VECTORS)
-        self._model = CHECKED if fingerprinter.peaks else ALONE
-        self.default_threshold = self._model.threshold
+        self.default_threshold = (CHECKED if fingerprinter.peaks else ALONE).threshold
 
     def forget(self, track: int) -> None:
         """Read a track's fingerprint anew when it is needed again."""
@@ -202,7 +201,7 @@ class VectorMatcher:
         begin = first * frame
         return Stretch(
             track=line.track,
-            log_odds=self._model.log_odds(evidence),
+            log_odds=(CHECKED if alignment else ALONE).log_odds(evidence),
             query_start=begin + start,
             query_end=begin + end,
             reference_start=at_begin + speed * start,
