@@ -97,17 +97,19 @@ def _peaks_of(
 def running_maximum(values: NDArray[np.float32], reach: int, *, axis: int) -> NDArray[np.float32]:
     """Return the maximum within `reach` places to each side along `axis`, by doubling the width of the maximum."""
     size = values.shape[axis]
-    shape = list(values.shape)
-    shape[axis] = size + 2 * reach
+    shape, inside = list(values.shape), [slice(None)] * values.ndim
+    shape[axis], inside[axis] = size + 2 * reach, slice(reach, reach + size)
     padded = np.full(shape, -np.inf, np.float32)
-    padded = np.moveaxis(padded, axis, 0)
-    padded[reach : reach + size] = np.moveaxis(values, axis, 0)
+    padded[tuple(inside)] = values
+    # From one array into another, since numpy copies what overlaps.
+    here, there = np.moveaxis(padded, axis, 0), np.moveaxis(np.empty_like(padded), axis, 0)
     width, target = 1, 2 * reach + 1
     while width < target:
         step = min(width, target - width)
-        np.maximum(padded[:-step], padded[step:], out=padded[:-step])
+        np.maximum(here[:-step], here[step:], out=there[:-step])
+        here, there = there, here
         width += step
-    return np.moveaxis(padded[:size], 0, axis)
+    return np.moveaxis(here[:size], 0, axis)
 
 
 def _surroundings(log_power: NDArray[np.float32]) -> NDArray[np.float32]:
