@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from earmark.audio.samples import from_samples
 from earmark.catalog.extracting import Extracted, Extractors, Source, opened, pack_samples
-from earmark.catalog.identifying import Found, identifier_for
+from earmark.catalog.identifying import Found, Identifier, identifier_for
 from earmark.catalog.indexing import Indexing
 from earmark.catalog.names import shown
 from earmark.catalog.store import Store
@@ -50,7 +51,11 @@ class Answering:
     def __init__(self, store: Store, indexing: Indexing, fingerprinter: Fingerprinter, extractors: Extractors) -> None:
         self._store, self._indexing = store, indexing
         self._fingerprinter, self._extractors = fingerprinter, extractors
-        self._identifier = identifier_for(fingerprinter, self._reference)
+
+    @cached_property
+    def _identifier(self) -> Identifier:
+        """What identifies clips: made for the first one, since a network is loaded for it that no list needs."""
+        return identifier_for(self._fingerprinter, self._reference)
 
     def answer(self, source: Source, question: Question) -> Answer:
         """Return what the catalog says of a clip; raises MediaError when it cannot be read as audio."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from earmark.catalog.generations import Generation, Generations
 from earmark.catalog.store import Store
 from earmark.errors import CatalogDamaged, EarmarkError
+from earmark.fingerprint.protocol import Segmented
 from earmark.index.protocol import OfTwoKinds
 from earmark.types import Fingerprint
 
@@ -172,9 +173,10 @@ class Indexing:
 
     def _put(self, index: Index, number: int, fingerprint: Fingerprint) -> None:
         index.add(number, *self._fingerprinter.terms(fingerprint))
-        peaks = getattr(self._fingerprinter, "peaks", None)
-        if isinstance(index, OfTwoKinds) and peaks and fingerprint.beside:
-            index.add_codes(number, *peaks.terms(fingerprint.beside))
+        if isinstance(index, OfTwoKinds) and isinstance(self._fingerprinter, Segmented):
+            peaks = self._fingerprinter.peaks
+            if peaks and fingerprint.beside:
+                index.add_codes(number, *peaks.terms(fingerprint.beside))
 
     def _follow_removals(self) -> None:
         removals = self._store.removals(self._last_removal)

@@ -19,7 +19,7 @@ from earmark.match.timeline import Stretch
 from earmark.match.vote import vote
 from earmark.types import Fingerprint
 
-CACHE_VECTORS = 100_000  # of references unpacked to float32, 0.5 kB each: 14 hours of audio
+CACHE_VECTORS = 100_000  # of references unpacked to float32, 0.8 kB each with the peaks beside: 14 hours of audio
 MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second one, a quarter of a second apart
 NEAREST = 20  # neighbours of each segment (NAFP, section 3.3)
 LANDMARK_LINES = 24  # candidates of the landmarks, in an index that holds them

@@ -3,7 +3,7 @@
 A logistic model over figures of the line and, where there are peaks, of their check. What one segment says and what
 forty say differs in kind, so there is one set of weights for each of a few lengths, and between them they change
 gradually. It was fitted on clips of the development music with equal weight for every kind of clip, known and unknown
-(benchmarks/fit_line_confidence.py prints the weights and what they reach), so it is a probability where half of what
+(benchmarks/fit_confidence.py prints the weights and what they reach), so it is a probability where half of what
 is asked is known.
 """
 
@@ -61,15 +61,14 @@ class LineModel:
 def checked_figures(evidence: LineEvidence) -> tuple[float, ...]:
     """Return what is weighed of a line that peaks have checked: nothing that depends on how large the catalog is.
 
-    The likelihood is compressed, so that a very clear match stays one.
+    The likelihood is compressed, so that a very clear match stays one. Its root and the share of peaks that match were
+    weighed too, and got no weight at any length.
     """
     return (
         1.0,
         evidence.similarity,
-        math.sqrt(evidence.likelihood),
         math.tanh((evidence.likelihood - evidence.rival_likelihood) / 20),
         math.log1p(evidence.surplus),
-        evidence.peak_share,
     )
 
 
@@ -90,11 +89,11 @@ def vector_figures(evidence: LineEvidence) -> tuple[float, ...]:
 # tracks and among 668. Promised is 1 %, on any music.
 CHECKED = LineModel(
     checked_figures,
-    rising=(1, 2, 3, 4, 5),
+    rising=(1, 2, 3),
     weights=(
-        (-14.521, 14.336, 0.0, 10.98, 1.26, 0.0),
-        (-19.38, 13.208, 0.0, 2.471, 3.799, 0.0),
-        (-20.556, 13.845, 0.0, 3.756, 3.3, 0.0),
+        (-14.521, 14.336, 10.98, 1.26),
+        (-19.38, 13.208, 2.471, 3.799),
+        (-20.556, 13.845, 3.756, 3.3),
     ),
     threshold=0.924,
 )
