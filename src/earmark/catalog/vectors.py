@@ -13,10 +13,10 @@ from earmark.index.protocol import Index, OfTwoKinds
 from earmark.match.align import Alignment, Placing, Points, QueryMap, Warp
 from earmark.match.checking import Place, checked
 from earmark.match.line_confidence import ALONE, CHECKED, LineEvidence, line_evidence
-from earmark.match.lines import USUAL_SPEEDS, WIDE_SPEEDS, Candidate, Line, QueryLines, Segments, best_lines
+from earmark.match.lines import USUAL_SPEEDS, WIDE_SPEEDS, Line, QueryLines, Segments, best_lines
 from earmark.match.search import USUAL_WARPS, WIDE_WARPS
 from earmark.match.timeline import Stretch
-from earmark.match.vote import vote
+from earmark.match.vote import Candidate, vote
 from earmark.types import Fingerprint
 
 CACHE_VECTORS = 100_000  # of references unpacked to float32, 0.8 kB each with the peaks beside: 14 hours of audio

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.match.vote import Candidate
 from earmark.types import Frames, Hits
 
 Vectors = NDArray[np.float32]
@@ -49,15 +50,6 @@ class Line:
     rows: NDArray[np.int64]  # (n,) which segments of the clip were compared
     similarities: NDArray[np.float32]  # (n,) to the stored segments on the line
     score: float  # what lines are ranked by: their mean over the whole clip, less what another speed costs
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A line that is to be looked at: the frame of a track at which the clip would begin."""
-
-    track: int
-    offset: int
-    votes: float
 
 
 class QueryLines:
