@@ -15,6 +15,10 @@ Samples = NDArray[np.float32]
 Frames = NDArray[np.int32]
 Codes = NDArray[np.uint32]
 
+# Vectors of length 1 are kept as 8-bit integers, so many to one: components of 128 are about 0.09, and none that matters
+# is above a half.
+VECTOR_SCALE = 254.0
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from earmark.match.align import Points, QueryMap, warps
-from earmark.match.checking import CLOSELY, DECISIVE_Z, Place, checked
+from earmark.match.checking import CLOSELY, Place, checked
+from earmark.match.search import DECISIVE
 
 BINS = 512
 WARPS = warps(range(-4, 5))
@@ -98,7 +99,7 @@ def test_places_keep_their_order_and_do_not_depend_on_each_other() -> None:
     query = clip(REFERENCE, 800.0, keep=0.9)
     places = [Place(constellation(2), 700.0, 1.0), Place(REFERENCE, 803.0, 1.0), Place(constellation(3), 5.0, 1.0)]
     forwards, backwards = checked(query, places), checked(query, places[::-1])
-    assert forwards[1].z >= DECISIVE_Z
+    assert forwards[1].z >= DECISIVE
     assert forwards == backwards[::-1]
 
 

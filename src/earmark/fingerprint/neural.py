@@ -26,7 +26,7 @@ from earmark.audio.spectrum import FrontEnd, power_chunks
 from earmark.errors import OptionError, SpecMismatch
 from earmark.fingerprint.constellation import CELL, CHUNK_FRAMES
 from earmark.fingerprint.shazam import BIN_MASK, Shazam
-from earmark.types import Fingerprint, Frames, Samples, Spec
+from earmark.types import VECTOR_SCALE, Fingerprint, Frames, Samples, Spec
 
 if TYPE_CHECKING:
     from earmark.fingerprint.logmel import LogMel, Spectrogram
@@ -37,7 +37,7 @@ HOP_SHARE = 2  # a stored segment begins half a segment after the one before (NA
 QUERY_HOP_SHARE = 8  # and a query's an eighth
 QUERY_MARGIN_SHARE = 3 / 8  # of a segment, by which a query's first and last one reach over the clip's edges
 BATCH = 16  # segments at a time, always as many, so that a segment's vector never depends on others or on the memory
-SCALE = 254.0
+SCALE = VECTOR_SCALE
 LARGEST_SEGMENTS = 1 << 22  # of an unpacked fingerprint: three weeks of audio
 LARGEST_FRAMES = 1 << 26  # of the same
 PEAK_FRAMES = 2  # frames of peaks for each of the network's, if its hop can be halved: 15.6 ms, as fine as landmarks'

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import OptionError
-from earmark.types import Frames, Hits
+from earmark.types import VECTOR_SCALE, Frames, Hits
 
-SCALE = 254.0  # components of a unit vector of 128 dimensions are about 0.09; none that matters is above a half
+SCALE = VECTOR_SCALE
 LARGEST = 127
 MOST_DIMENSIONS = 1024  # 127 * 127 * 1,024 is just below 2^24, up to which float32 counts exactly
 ROW = (1 << 32) - 1  # the part of a pair that is the row

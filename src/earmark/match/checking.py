@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.match.align import Placing, Points, QueryMap
+from earmark.match.search import DECISIVE, WARP_COST
 
 APART_FRAMES = 5  # of the places that are tried beside a line's own
 STEPS = (0, -1, 1, -2, 2)  # of such: with the map's spread, 0.2 s to either side
 CLOSELY = 5  # lines that all of the query's speeds are tried for: vectors take 4 % for none in a short clip
-DECISIVE_Z = 12.0  # as in `search`: nothing comes near it by chance
-WARP_COST = 1.0  # of z, as in `search`: about what the best of so many gains by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ def checked(query: QueryMap, places: Sequence[Place]) -> list[Placing]:
     )
     placings = [max(rough[number :: len(places)], key=lambda placing: placing.z) for number in range(len(places))]
     ranks = sorted(range(len(places)), key=lambda number: -placings[number].z)
-    decided = placings[ranks[0]].z >= DECISIVE_Z
+    decided = placings[ranks[0]].z >= DECISIVE
     closely = ranks[:1] if decided else [*ranks[:CLOSELY], *range(min(CLOSELY, len(places)))]
     for number in dict.fromkeys(closely):
         warped = query.warped(places[number].reference, middles[number])
