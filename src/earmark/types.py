@@ -15,8 +15,8 @@ Samples = NDArray[np.float32]
 Frames = NDArray[np.int32]
 Codes = NDArray[np.uint32]
 
-# Vectors of length 1 are kept as 8-bit integers, so many to one: components of 128 are about 0.09, and none that matters
-# is above a half.
+# Vectors of length 1 are kept as 8-bit integers, so many to one: components of 128 are about 0.09, none that matters
+# above a half.
 VECTOR_SCALE = 254.0
 
 
