@@ -7,7 +7,7 @@ import pytest
 
 from earmark.errors import CatalogDamaged, OptionError
 from earmark.index import faissing
-from earmark.index.pq import KIND, Pq, parts_of
+from earmark.index.pq import KIND, Pq, parts_of, turned
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,16 @@ def test_it_finds_noisy_vectors_in_little_memory(index: Pq, vectors: np.ndarray)
 def test_codes_are_as_long_as_the_memory_allows(dimensions: int, budget: int, parts: int) -> None:
     assert parts_of(dimensions, budget) == parts
     assert parts // 2 + 10 <= budget
+
+
+def test_vectors_in_few_directions_are_turned_into_these_and_keep_their_products() -> None:
+    rng = np.random.default_rng(2)
+    few = rng.standard_normal((2_000, 50)) @ rng.standard_normal((50, 128)) + rng.standard_normal(128)
+    turn = turned(few.astype(np.float32))
+    assert turn.shape == (128, 64)
+    np.testing.assert_allclose((few @ turn) @ (few[:9] @ turn).T, few @ few[:9].T, rtol=0.01, atol=1)
+    held = ((few @ turn) ** 2).mean(axis=0)
+    assert held.max() < 5 * held.min()  # no direction is more than a part of a code can hold
 
 
 def test_a_search_leaves_the_number_of_threads_as_it_was(index: Pq, vectors: np.ndarray) -> None:

@@ -101,9 +101,10 @@ def built(vectors: NDArray[np.int8], planes: NDArray[np.float32], offsets: NDArr
     for start in range(0, len(vectors), BLOCK):
         distances = _distances(vectors[start : start + BLOCK], planes, offsets)
         codes[:, start : start + BLOCK] = _codes(distances).T
-    members = np.argsort(codes, axis=1, kind="stable").astype(np.uint32)
+    members = np.empty((tables, len(vectors)), np.uint32)
     ends = np.zeros((tables, (1 << bits) + 1), np.uint32)
     for table in range(tables):
+        members[table] = np.argsort(codes[table], kind="stable")  # which takes 8 bytes each, so one table at a time
         np.cumsum(np.bincount(codes[table], minlength=1 << bits), out=ends[table, 1:], dtype=np.uint32)
     return Buckets(planes, offsets, ends, members, probes)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
+import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged
+from earmark.index.spilling import SPILLED_BYTES, folder
 
 MANY = 100_000  # vectors, indexed within a second; more threads would spend it waiting for each other
 HARMLESS_BYTES = 1 << 27  # may be claimed by however small an index: tables of 32,768 lists take half of it
@@ -26,11 +30,17 @@ def library() -> Any:
     return faiss
 
 
-def to_array(index: Any) -> NDArray[np.uint8]:
-    """Return a Faiss index as bytes."""
+def to_array(index: Any, size: int) -> NDArray[np.uint8]:
+    """Return a Faiss index as bytes, of which there are about `size`: many lie on disk, not twice in memory."""
     faiss = library()
-    packed: NDArray[np.uint8] = faiss.serialize_index(index)
-    return packed
+    if size < SPILLED_BYTES:
+        packed: NDArray[np.uint8] = faiss.serialize_index(index)
+        return packed
+    with tempfile.NamedTemporaryFile(prefix="earmark-", dir=folder()) as file:
+        faiss.write_index(index, file.name)
+        with Path(file.name).open("rb") as written:
+            mapped = mmap.mmap(written.fileno(), 0, access=mmap.ACCESS_READ)  # keeps the file open by itself
+    return np.frombuffer(mapped, np.uint8)
 
 
 def from_array(packed: NDArray[np.uint8], kind: str, shape: tuple[int, ...]) -> Any:

@@ -48,7 +48,8 @@ class Hnsw(Segmented):
     def _build(self, vectors: NDArray[np.int8]) -> Structure:
         members, ends = _groups_of_equals(vectors)
         different = vectors[members[ends[:-1]]]
-        packed = faissing.to_array(_linked(different, self._links))
+        size = len(different) * (different.shape[1] + 8 * self._links)
+        packed = faissing.to_array(_linked(different, self._links), size)
         return Graph(packed, members, ends, faissing.from_array(packed, KIND, different.shape), self._breadth)
 
     def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:

@@ -4,7 +4,8 @@ Tracks that were added are searched exactly until the index is asked for its arr
 their kind, and small segments are merged with their neighbour (as Lucene does), so that `add` stays linear up to a
 logarithm and a published segment never changes. Rows of a segment are in order of track, then frame. Removed tracks are
 masked; their vectors go when the segment is written anew: at once where that is only copying, else when a fifth is
-gone. What kind of structure a large segment gets is all that a kind of index decides.
+gone. Vectors that would fill the memory wait on disk (`spilling.py`). What kind of structure a large segment gets is
+all that a kind of index decides.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from earmark.errors import CatalogDamaged, OptionError
 from earmark.index.exact import Exact
 from earmark.index.protocol import NEAREST
+from earmark.index.spilling import SPILLED_BYTES, joined
 from earmark.index.vectors import SCALE, Found, best, no_hits, quantised
 from earmark.types import Frames, Hits
 
@@ -126,6 +128,7 @@ class Segmented(ABC):
         self._smallest = inf if smallest is None else max(smallest, 1)
         self._segments: tuple[Segment, ...] = ()
         self._fresh: list[Piece] = []
+        self._fresh_bytes = 0  # of those that lie in memory, which come last
         self._dimensions = 0
         self._lock = Lock()
         self._searches = self._compared = self._comparable = self._last_compared = self._last_comparable = 0
@@ -151,6 +154,9 @@ class Segmented(ABC):
         order = np.argsort(frames, kind="stable")
         with self._lock:
             self._fresh.append(Piece(track, np.asarray(frames, np.int32)[order], vectors[order]))
+            self._fresh_bytes += vectors.nbytes
+            if self._fresh_bytes >= SPILLED_BYTES:
+                self._fresh, self._fresh_bytes = _spilled(self._fresh, self._fresh_bytes), 0
 
     def remove(self, tracks: Iterable[int]) -> None:
         """Forget these tracks; their vectors go when their segment is written anew."""
@@ -247,7 +253,7 @@ class Segmented(ABC):
             if not self._fresh:
                 return
             pieces, segments = self._fresh, list(self._segments)
-            self._fresh = []
+            self._fresh, self._fresh_bytes = [], 0
             while segments and isinstance(segments[-1].structure, Exact) and self._are_merged(segments[-1], pieces):
                 pieces = [*segments.pop().pieces(), *pieces]
             segments += [_segment(group) for group in _groups(pieces, self.most_vectors)]
@@ -330,9 +336,26 @@ def _segment(pieces: list[Piece]) -> Segment:
     pieces = sorted(pieces, key=lambda piece: piece.track)
     lengths = np.array([len(piece.vectors) for piece in pieces], np.int64)
     tracks = np.array([piece.track for piece in pieces], np.int32)
-    vectors = np.concatenate([piece.vectors for piece in pieces]) if pieces else np.zeros((0, 1), np.int8)
+    vectors = joined([piece.vectors for piece in pieces]) if pieces else np.zeros((0, 1), np.int8)
     frames = np.concatenate([np.zeros(0, np.int32), *(piece.frames for piece in pieces)])
     return Segment(_new_name(), vectors, frames, tracks, np.cumsum(lengths) - lengths, Exact())
+
+
+def _spilled(pieces: list[Piece], size: int) -> list[Piece]:
+    """Return the pieces, those at the end whose vectors take `size` bytes with these on disk."""
+    first = len(pieces)
+    while size > 0:
+        first -= 1
+        size -= pieces[first].vectors.nbytes
+    moved = joined([piece.vectors for piece in pieces[first:]])
+    ends = np.cumsum([len(piece.vectors) for piece in pieces[first:]])
+    return [
+        *pieces[:first],
+        *(
+            replace(piece, vectors=moved[end - len(piece.vectors) : end])
+            for piece, end in zip(pieces[first:], ends.tolist(), strict=True)
+        ),
+    ]
 
 
 def _without(segment: Segment, tracks: frozenset[int]) -> Segment:
