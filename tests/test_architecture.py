@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "catalog": VALUES | {"fingerprint", "index", "match", "audio"},
     "learn": VALUES | {"audio", "fingerprint"},
     "datasets": VALUES | {"audio"},
-    "evaluate": VALUES | {"earmark", "catalog", "audio", "datasets"},
+    "evaluate": VALUES | {"earmark", "catalog", "audio", "datasets", "fingerprint", "index", "match"},
     "apps": VALUES | {"earmark", "catalog", "audio", "fingerprint", "evaluate", "learn", "datasets"},
 }
 HEAVY = {"torch", "faiss", "onnxruntime", "av", "numpy", "scipy", "rich", "matplotlib", "sqlite3", "shtab"}

@@ -6,6 +6,7 @@
     metrics.py    recall, reciprocal rank, false positives, intervals, calibration: numbers in, numbers out
     report.py     a table and JSON of one fingerprinter
     comparing.py  several beside one another
+    indexes/      how well each index finds what exact search finds, how fast, in how much memory
     pictures.py   right answers over noise, and what a confidence is worth
 
 docs/evaluation.md is the protocol.

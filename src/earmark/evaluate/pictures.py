@@ -25,10 +25,10 @@ def draw(measured: Mapping[str, Report], folder: Path) -> list[Path]:
     paths = []
     panels = _panels(measured)
     if panels:
-        paths.append(_save(_hit_rates(panels), folder / "hit-rate.png"))
+        paths.append(saved(_hit_rates(panels), folder / "hit-rate.png"))
     calibrations = {name: report.calibration for name, report in measured.items() if report.calibration is not None}
     if calibrations:
-        paths.append(_save(_calibration(calibrations), folder / "calibration.png"))
+        paths.append(saved(_calibration(calibrations), folder / "calibration.png"))
     return paths
 
 
@@ -49,7 +49,7 @@ def _panels(measured: Mapping[str, Report]) -> dict[str, Lines]:
 
 def _hit_rates(panels: Mapping[str, Lines]) -> Any:
     """Return a figure: top-1 over the ratio of signal to noise, one line a length of clips and fingerprinter."""
-    figure = _figure(4.5 * len(panels) + 1.5, 3.6)
+    figure = new_figure(4.5 * len(panels) + 1.5, 3.6)
     ratios = {row.snr_decibels for lines in panels.values() for rows in lines.values() for row in rows}
     ticks = [*sorted(ratio for ratio in ratios if ratio is not None), *([None] if None in ratios else [])]
     for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
@@ -90,7 +90,7 @@ def _line(axes: Any, rows: list[Row], ticks: list[float | None], aside: float, *
 
 def _calibration(calibrations: Mapping[str, Calibration]) -> Any:
     """Return a figure: how often answers are right, over the confidence they came with."""
-    figure = _figure(4.5, 4.2 + 0.25 * len(calibrations))
+    figure = new_figure(4.5, 4.2 + 0.25 * len(calibrations))
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
     for number, (name, one) in enumerate(calibrations.items()):
@@ -105,7 +105,8 @@ def _calibration(calibrations: Mapping[str, Calibration]) -> Any:
     return figure
 
 
-def _figure(width: float, height: float) -> Any:
+def new_figure(width: float, height: float) -> Any:
+    """Return an empty figure, in inches; raises OptionError without matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -113,6 +114,7 @@ def _figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _save(figure: Any, path: Path) -> Path:
+def saved(figure: Any, path: Path) -> Path:
+    """Write a figure, and return its path."""
     figure.savefig(path, dpi=120)
     return path

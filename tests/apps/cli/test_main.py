@@ -32,7 +32,7 @@ def test_help_lists_every_command(earmark):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(earmark, name):
-    done = earmark(name, "--help")
+    done = earmark(*name.split(), "--help")
     assert done.status == 0
     assert done.out.startswith(f"usage: earmark {name}")
 

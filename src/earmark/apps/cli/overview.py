@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-COMMANDS = {  # name: what it does in a line; the module of that name holds its options and its work
+COMMANDS = {  # name: what it does in a line; the module of that name (a space is a _) holds its options and its work
     "index": "add files and folders of music to the catalog",
     "identify": "say which known recording a clip comes from, and where in it",
     "compare": "say whether two files hold the same recording, and where they meet",
@@ -18,6 +18,7 @@ COMMANDS = {  # name: what it does in a line; the module of that name holds its 
     "plot": "draw a spectrogram with its landmarks, or a match with its diagonal",
     "demo": "index the bundled music and identify noisy clips of it",
     "evaluate": "measure how many distorted clips are identified, and how far to trust the confidence",
+    "evaluate indexes": "measure the kinds of index against each other, on the vectors of a catalog",
     "train": 'learn a fingerprint from recordings of your own (needs the extra "train")',
     "doctor": "check this installation and the catalog",
     "completion": "print a script that lets a shell complete commands and options",
@@ -36,7 +37,7 @@ STATUSES = {
 
 def overview() -> str:
     """Return the page that `earmark --help` prints."""
-    commands = [f"  {name:12}{summary}" for name, summary in COMMANDS.items()]
+    commands = [f"  {name:18}{summary}" for name, summary in COMMANDS.items()]
     statuses = [f"  {status:<5}{meaning}" for status, meaning in STATUSES.items()]
     lines = ["usage: earmark COMMAND [OPTION...]", "", DESCRIPTION, "", "commands:", *commands, ""]
     lines += ["`earmark COMMAND --help` shows a command's options; `earmark --version` prints the version.", ""]

@@ -32,6 +32,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Leaves by SystemExit: with 0 after --help, with 2 after wrong usage.
     """
     name, *rest = arguments
+    if rest and f"{name} {rest[0]}" in COMMANDS:
+        name, rest = f"{name} {rest[0]}", rest[1:]
     if name not in COMMANDS:
         CommandParser(prog="earmark").error(unknown_command(name))
     parser = CommandParser(prog=f"earmark {name}")
@@ -45,7 +47,8 @@ def build_parser() -> CommandParser:
     parser.add_argument("--version", action="store_true", help="print the version")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=CommandParser)
     for name, summary in COMMANDS.items():
-        fill(subparsers.add_parser(name, help=summary), name)
+        if " " not in name:  # a shell completes one word
+            fill(subparsers.add_parser(name, help=summary), name)
     return parser
 
 
@@ -53,7 +56,7 @@ def fill(parser: argparse.ArgumentParser, name: str) -> None:
     """Give a parser the description, the options and the work of a command."""
     summary = COMMANDS[name]
     parser.description = f"{summary[0].upper()}{summary[1:]}."
-    module = importlib.import_module(f"earmark.apps.cli.commands.{name}")
+    module = importlib.import_module(f"earmark.apps.cli.commands.{name.replace(' ', '_')}")
     module.configure(parser)
     parser.set_defaults(run=module.run)
 

@@ -1,0 +1,111 @@
+"""What is asked of an index: the vectors of distorted clips, as a catalog would ask them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio.decode import load
+from earmark.audio.samples import from_samples
+from earmark.catalog.vectors import MOST_ASKED
+from earmark.errors import OptionError
+from earmark.evaluate.indexes.material import Material, Vectors, unit
+from earmark.evaluate.queries import Grid, Maker, Query, from_music
+from earmark.match.lines import Segments
+from earmark.types import Frames
+
+CLIP_VECTORS = 20  # of a clip that is made of stored vectors: 10 s
+COSINES = (0.5, 0.95)  # to the stored ones: as noise at 0 dB leaves them, and hardly changed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """The vectors of a clip, and the track that it is from."""
+
+    condition: str
+    frames: Frames  # (n,) of all its segments
+    vectors: Vectors  # (n, d)
+    hop_frames: int  # between two of them
+    track: int  # number
+
+    @property
+    def every(self) -> int:
+        """Each such segment is looked up, the others are compared along lines alone."""
+        return -(-len(self.frames) // MOST_ASKED)
+
+    @property
+    def asked(self) -> tuple[Frames, Vectors]:
+        """The segments that are looked up."""
+        return self.frames[:: self.every], self.vectors[:: self.every]
+
+    @property
+    def segments(self) -> Segments:
+        """Return all segments as they are compared along lines."""
+        return Segments(self.frames, unit(self.vectors.astype(np.float32)))
+
+
+def heard(
+    material: Material, grid: Grid, *, count: int, seed: int, progress: Callable[[int, int], object]
+) -> list[Clip]:
+    """Return clips cut from the recordings of the catalog's tracks, distorted; `count` of each condition.
+
+    Raises OptionError when none of the recordings is where it was.
+    """
+    there = {path: number for path, number in material.paths.items() if Path(path).is_file()}
+    if not there:
+        raise OptionError(
+            "none of the catalog's recordings is where it was when it was indexed: ask invented clips instead"
+        )
+    queries = from_music([(path, Path(path)) for path in there], [], grid, count=count, seed=seed)
+    return of_queries(material, queries, [there[str(query.path)] for query in queries], Maker(), progress)
+
+
+def of_queries(
+    material: Material,
+    queries: Sequence[Query],
+    tracks: Sequence[int],
+    maker: Maker,
+    progress: Callable[[int, int], object],
+) -> list[Clip]:
+    """Return the clips of queries, each with the number of the track that it is from; those of silence are left out."""
+    own, clips = material.fingerprinter, []
+    for query, track in zip(queries, tracks, strict=True):
+        sound = maker(query)
+        samples = load(sound, rate=own.rate)[0] if isinstance(sound, str) else from_samples(*sound, to_rate=own.rate)
+        frames, vectors = own.terms(own.extract(samples, query=True), query=True)
+        if len(frames):
+            label = f"{query.condition}@{query.seconds:g}"
+            clips.append(Clip(label, frames, vectors, own.query_hop_frames, track))
+        progress(len(clips), len(queries))
+    return clips
+
+
+def invented(material: Material, *, count: int, seed: int) -> list[Clip]:
+    """Return clips of neighbouring vectors of the catalog with noise, at one cosine a clip: for want of recordings."""
+    draw = np.random.default_rng(seed)
+    long_enough = np.flatnonzero(np.diff(material.starts) > CLIP_VECTORS)
+    if not len(long_enough):
+        raise OptionError(f"no track has more than {CLIP_VECTORS} vectors: index longer music")
+    return [_invented(material, int(place), draw) for place in draw.choice(long_enough, count)]
+
+
+def _invented(material: Material, place: int, draw: np.random.Generator) -> Clip:
+    begin, end = material.starts[place], material.starts[place + 1]
+    first = int(draw.integers(begin, end - CLIP_VECTORS))
+    here = slice(first, first + CLIP_VECTORS)
+    clean = unit(material.vectors[here].astype(np.float32))
+    vectors = at_cosine(clean, material.noise(draw, CLIP_VECTORS), float(draw.uniform(*COSINES)))
+    frames = (material.frames[here] - material.frames[first]).astype(np.int32)
+    return Clip("invented", frames, vectors, material.fingerprinter.hop_frames, int(material.numbers[place]))
+
+
+def at_cosine(clean: NDArray[np.float32], noise: NDArray[np.float32], cosine: float) -> Vectors:
+    """Return vectors that lie at a cosine to those of length 1, in the direction of noise, as 8-bit integers."""
+    across = unit(noise - (noise * clean).sum(axis=1, keepdims=True) * clean)
+    mixed = 254 * (cosine * clean + np.sqrt(1 - cosine**2) * across)
+    whole: Vectors = np.clip(np.rint(mixed), -127, 127).astype(np.int8)
+    return whole

@@ -1,0 +1,60 @@
+"""Which indexes are measured, with which options: as `pq:probes=64,rerank=100`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from earmark.errors import OptionError
+from earmark.index import VECTOR_NAMES, make
+from earmark.index.protocol import Index
+
+EXACT = "linear"
+GRID = (  # from little to much effort, each over the range in which it goes from poor to good
+    EXACT,
+    "auto",
+    *(f"pq:probes={probes}" for probes in (8, 32, 128)),
+    "pq:probes=256,rerank=1000",
+    "pq:probes=128,bytes_per_vector=20",
+    *(f"lsh:probes={probes}" for probes in (100, 400, 1000, 3000)),
+    "lsh:probes=1000,components=0",
+    "lsh:probes=10",
+    *(f"hashcode:probes={probes}" for probes in (100, 300, 1000, 3000)),
+    *(f"hnsw:breadth={breadth}" for breadth in (32, 128, 512)),
+    "hnsw:links=32,breadth=256",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """An index with options."""
+
+    name: str
+    options: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> Kind:
+        """Return what 'pq:probes=64,rerank=100' means; raises OptionError when there is no such index or option."""
+        name, _, rest = text.partition(":")
+        if name not in VECTOR_NAMES:
+            raise OptionError(f"index {name!r} holds no vectors: choose one of {', '.join(VECTOR_NAMES)}")
+        options: dict[str, int] = {}
+        for part in filter(None, rest.split(",")):
+            option, _, value = part.partition("=")
+            if not value.isdecimal():
+                raise OptionError(f"{part!r} in {text!r} is not OPTION=NUMBER")
+            options[option] = int(value)
+        kind = cls(name, options)
+        kind.make()
+        return kind
+
+    def __str__(self) -> str:
+        said = ",".join(f"{option}={value}" for option, value in self.options.items())
+        return f"{self.name}:{said}" if said else self.name
+
+    def make(self) -> Index:
+        """Return an empty index of this kind; raises OptionError for an option that it has not."""
+        try:
+            return make(self.name, **self.options)
+        except TypeError as error:
+            raise OptionError(f"{self}: {error}; see docs/indexes.md for the options") from error

@@ -1,0 +1,154 @@
+"""The vectors of a catalog, and disturbed copies of them that make a small catalog a large one.
+
+A copy has the frames of its original, and its vectors with noise that has their covariance: noise lies where
+fingerprints lie. Near a vector that nothing in the catalog resembles, copies bring less than as much other music would:
+among 111,000 vectors of other tracks, the nearest to a clip's has a cosine of 0.76, among as many that were made of
+12,000 one of 0.73, and among these 12,000 alone 0.70.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.catalog.extracting import make_fingerprinter
+from earmark.catalog.files import DATABASE, is_catalog
+from earmark.catalog.store import Recording, Store
+from earmark.errors import CatalogDamaged, CatalogNotFound, OptionError
+from earmark.fingerprint.protocol import Fingerprinter, Segmented
+from earmark.index.vectors import SCALE
+from earmark.types import Frames
+
+DISTURBED = 0.5  # length of the noise; of 0.4 to 2, what comes nearest to as much other music is 0.4 to 0.7
+SEED = 1  # of copies, together with their number
+SAMPLE = 100_000  # vectors that the covariance is taken from
+LARGEST = 127
+
+Vectors = NDArray[Any]  # (n, d) int8
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Tracks of vectors, by number; those of the catalog, then as many copies as are wanted."""
+
+    fingerprinter: Segmented
+    numbers: NDArray[np.int32]  # of the catalog's tracks, rising
+    starts: NDArray[np.int64]  # (tracks + 1,): the row where each begins, and the one before it ends
+    frames: Frames  # (n,)
+    vectors: Vectors  # (n, d)
+    paths: dict[str, int]  # number by path of the recording
+    wanted: int  # vectors altogether, at least as many as the catalog has
+
+    def tracks(self) -> Iterator[tuple[int, Frames, Vectors]]:
+        """Yield (number, frames, vectors) of all tracks, the last one cut to come to `wanted` vectors."""
+        left, number = self.wanted, 0
+        rows = {int(own): place for place, own in enumerate(self.numbers)}
+        for own, place in rows.items():
+            left -= int(self.starts[place + 1] - self.starts[place])
+            yield own, *self._rows(place)
+        first = int(self.numbers.max()) + 1
+        while left > 0:
+            frames, vectors = self.track(first + number)
+            yield first + number, frames[:left], vectors[:left]
+            left, number = left - len(vectors), number + 1
+
+    def track(self, number: int) -> tuple[Frames, Vectors]:
+        """Return (frames, vectors) of a track of the catalog, or of a copy, whose numbers follow those."""
+        last = int(self.numbers[-1])
+        if number <= last:
+            return self._rows(int(np.searchsorted(self.numbers, number)))
+        frames, vectors = self._rows((number - last - 1) % len(self.numbers))
+        noise = np.random.default_rng([SEED, number]).standard_normal(
+            (len(vectors), len(self._spread)), dtype=np.float32
+        )
+        disturbed = unit(vectors.astype(np.float32)) + DISTURBED * unit(noise @ self._spread)
+        return frames, np.clip(np.rint(SCALE * unit(disturbed)), -LARGEST, LARGEST).astype(np.int8)
+
+    def noise(self, draw: np.random.Generator, count: int) -> NDArray[np.float32]:
+        """Return noise that has the covariance of the vectors, (count, d)."""
+        mixed: NDArray[np.float32] = draw.standard_normal((count, len(self._spread)), dtype=np.float32) @ self._spread
+        return mixed
+
+    def _rows(self, place: int) -> tuple[Frames, Vectors]:
+        here = slice(int(self.starts[place]), int(self.starts[place + 1]))
+        return self.frames[here], self.vectors[here]
+
+    @cached_property
+    def _spread(self) -> NDArray[np.float32]:
+        """What turns white noise into noise of the vectors' covariance; directions without any are left out."""
+        every = max(1, len(self.vectors) // SAMPLE)
+        variances, directions = np.linalg.eigh(np.cov(self.vectors[::every].astype(np.float32).T))
+        there = variances > 0.001 * variances.mean()
+        spread: NDArray[np.float32] = (np.sqrt(variances[there]) * directions[:, there]).T.astype(np.float32)
+        return spread
+
+
+def of_catalog(path: Path, *, vectors: int = 0) -> Material:
+    """Return the vectors of the catalog in a folder, and copies until there are `vectors`.
+
+    Raises CatalogNotFound, and OptionError when its fingerprints are no vectors.
+    """
+    if not is_catalog(path):
+        raise CatalogNotFound(f"no catalog is at {path}; make one with earmark index")
+    store = Store(path / DATABASE, read_only=True)
+    try:
+        settings = store.settings()
+        if settings is None:
+            raise CatalogNotFound(f"{path} is a catalog that is only being made; try again later")
+        fingerprinter = make_fingerprinter(settings.fingerprinter, settings.preset)
+        if not isinstance(fingerprinter, Segmented):
+            raise OptionError(
+                f"{path} holds what {settings.fingerprinter} makes, which has one index: nothing to compare"
+            )
+        paths = {one.track.path: one.number for one in store.recordings() if isinstance(one, Recording)}
+        return of_tracks(fingerprinter, _unpacked(store, fingerprinter), paths=paths, vectors=vectors)
+    finally:
+        store.close()
+
+
+def of_tracks(
+    fingerprinter: Segmented,
+    tracks: Iterator[tuple[int, Frames, Vectors]],
+    *,
+    paths: dict[str, int],
+    vectors: int = 0,
+) -> Material:
+    """Return tracks of rising numbers, and copies until there are `vectors`; raises OptionError when there are none."""
+    numbers, frames, parts = [], [], []
+    for number, places, own in tracks:
+        numbers.append(number)
+        frames.append(places)
+        parts.append(own)
+    if not sum(map(len, parts)):
+        raise OptionError("the catalog holds no vectors: index some music first")
+    starts = np.append(0, np.cumsum([len(part) for part in parts]))
+    return Material(
+        fingerprinter,
+        np.array(numbers, np.int32),
+        starts,
+        np.concatenate(frames),
+        np.concatenate(parts),
+        paths,
+        max(vectors, int(starts[-1])),
+    )
+
+
+def _unpacked(store: Store, fingerprinter: Fingerprinter) -> Iterator[tuple[int, Frames, Vectors]]:
+    for number, packed in store.fingerprints(0):
+        if isinstance(packed, CatalogDamaged):
+            raise packed
+        frames, vectors = fingerprinter.terms(fingerprinter.unpack(packed))
+        yield number, frames, vectors
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return vectors at length 1, along the last axis."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    scaled: NDArray[np.float32] = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return scaled

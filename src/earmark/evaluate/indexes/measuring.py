@@ -1,0 +1,144 @@
+"""Builds an index, asks it, and compares its hits with those of exact search.
+
+Times are of the processor, of this process: searches run in one thread, building in as many as Faiss takes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.evaluate.indexes.clips import Clip
+from earmark.evaluate.indexes.grid import EXACT, Kind
+from earmark.evaluate.indexes.material import Material, unit
+from earmark.index.protocol import NEAREST, Index
+from earmark.match.lines import QueryLines, Segments
+from earmark.types import Hits
+
+KEPT_TRACKS = 4096  # unpacked to be compared along lines
+TOLD_TRACKS = 200  # added between two words about progress
+
+Tell = Callable[[str, int, int], object]  # what is being done, how much of it is done, of how much
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one index came to."""
+
+    index: str
+    recall_at_1: float  # of exact search's nearest, how many are the nearest here; equally near ones count
+    recall_at_10: float  # of exact search's nearest ten, how many are among the nearest ten here
+    rank_1: float  # share of the clips whose best line is on their own track
+    clip_seconds: float
+    vectors_a_second: float  # of queries
+    build_seconds: float
+    bytes_per_vector: float  # that lie on disk, mapped
+    memory_bytes_per_vector: float  # of what a search cannot do without
+    memory_bytes: float  # that, for all vectors
+    compared_share: float  # of the vectors, those whose product or code was looked at
+    imbalance: float  # how many times fuller than the mean a vector's own bucket is
+
+
+def measure(
+    material: Material, clips: Sequence[Clip], kinds: Sequence[Kind], tell: Tell = lambda *_: None
+) -> Iterator[Figures]:
+    """Yield the figures of each kind of index, exact search before all others, whether it is among them or not."""
+    lines = Lines(material)
+    judge = Kind(EXACT)
+    exact: list[Hits] = []
+    for kind in [judge, *(kind for kind in kinds if kind != judge)]:
+        index, build_seconds = built(kind, material, tell)
+        hits, seconds = asked(index, clips, partial(tell, f"asking {kind}"))
+        exact = exact or hits
+        first, ten = recalls(hits, exact)
+        stats = index.stats()
+        memory = stats.get("memory_bytes_per_vector", 0.0)
+        yield Figures(
+            index=str(kind),
+            recall_at_1=first,
+            recall_at_10=ten,
+            rank_1=float(np.mean([lines.found(clip, own) for clip, own in zip(clips, hits, strict=True)])),
+            clip_seconds=seconds / len(clips),
+            vectors_a_second=sum(len(clip.asked[0]) for clip in clips) / seconds,
+            build_seconds=build_seconds,
+            bytes_per_vector=stats["bytes_per_vector"],
+            memory_bytes_per_vector=memory,
+            memory_bytes=memory * stats["vectors"],
+            compared_share=stats["compared_share"],
+            imbalance=stats.get("imbalance", 1.0),
+        )
+
+
+def built(kind: Kind, material: Material, tell: Tell) -> tuple[Index, float]:
+    """Return an index of all vectors, and how long its structure took to build."""
+    index, done = kind.make(), 0
+    for place, (number, frames, vectors) in enumerate(material.tracks()):
+        index.add(number, frames, vectors)
+        done += len(vectors)
+        if place % TOLD_TRACKS == 0 or done == material.wanted:
+            tell(f"adding to {kind}", done, material.wanted)
+    tell(f"building {kind}", 0, 1)
+    began = time.process_time()
+    index.arrays()
+    seconds = time.process_time() - began
+    tell(f"building {kind}", 1, 1)
+    return index, seconds
+
+
+def asked(
+    index: Index, clips: Sequence[Clip], progress: Callable[[int, int], object] = lambda *_: None
+) -> tuple[list[Hits], float]:
+    """Return the hits of each clip, and how long all took; the first is asked once before, to load what it needs."""
+    index.search(*clips[0].asked, nearest=NEAREST)
+    hits, seconds = [], 0.0
+    for done, clip in enumerate(clips, start=1):
+        frames, vectors = clip.asked
+        began = time.process_time()
+        hits.append(index.search(frames, vectors, nearest=NEAREST))
+        seconds += time.process_time() - began
+        progress(done, len(clips))
+    return hits, max(seconds, 1e-9)
+
+
+def recalls(found: Sequence[Hits], exact: Sequence[Hits]) -> tuple[float, float]:
+    """Return recall@1 and recall@10 against exact search, of all vectors of all clips."""
+    first, ten = [0.0], [0.0]
+    for own, wanted in zip(found, exact, strict=True):
+        for frame in np.unique(wanted.query_frames):
+            best = wanted.scores[wanted.query_frames == frame]
+            here = own.scores[own.query_frames == frame]
+            first.append(len(here) > 0 and here[0] >= best[0])
+            ten.append((here[:10] >= best[:10][-1]).sum() / len(best[:10]))
+    return float(np.sum(first)) / max(len(first) - 1, 1), float(np.sum(ten)) / max(len(ten) - 1, 1)
+
+
+class Lines:
+    """From the hits of a clip to the track that it is from, as a catalog goes."""
+
+    def __init__(self, material: Material) -> None:
+        self._material = material
+        self._reference = lru_cache(KEPT_TRACKS)(self._unpacked)
+
+    def found(self, clip: Clip, hits: Hits) -> bool:
+        """Whether the best line among those that the hits vote for is on the clip's own track."""
+        if not len(hits):
+            return False
+        query = QueryLines(
+            clip.segments,
+            hits,
+            hop_frames=clip.hop_frames,
+            stored_hop_frames=self._material.fingerprinter.hop_frames,
+        )
+        lines = [query.fitted(one, self._reference(one.track), (1.0,)) for one in query.candidates()]
+        best = max((line for line in lines if line is not None), key=lambda line: line.score, default=None)
+        return best is not None and best.track == clip.track
+
+    def _unpacked(self, track: int) -> Segments:
+        frames, vectors = self._material.track(track)
+        wide: NDArray[np.float32] = unit(vectors.astype(np.float32))
+        return Segments(frames, wide)
