@@ -45,7 +45,7 @@ def test_vectors_meet_as_often_as_the_formula_says(vectors: np.ndarray, cosine: 
     bits, tables = 10, 10
     same_side = 1 - np.arccos(cosine) / np.pi
     expected = 1 - (1 - same_side**bits) ** tables
-    index = filled(vectors, tables=tables, bits=bits, probes=tables)
+    index = filled(vectors, tables=tables, bits=bits, probes=tables, components=0)
     # the cheapest ten probes of all are not one of each table, but the ten own buckets cost nothing
     assert recall(index, queries(vectors, cosine=cosine)) == pytest.approx(expected, abs=0.06)
 
@@ -67,7 +67,20 @@ def test_looking_into_more_buckets_beats_more_tables_at_equal_comparisons(vector
     assert with_probes > plain
 
 
+def test_hyperplanes_in_the_main_directions_find_as_much_among_fewer_in_evener_buckets() -> None:
+    rng = np.random.default_rng(3)
+    spread = np.arange(1, 129) ** -0.6  # as those of a network: few directions hold most
+    vectors = unit(rng.standard_normal((VECTORS, 128)) * spread + 0.1 * spread)
+    asked = unit(vectors[:400] + 0.6 * unit(rng.standard_normal((400, 128)) * spread))
+    main, all_directions = (filled(vectors, bits=12, probes=150, components=components) for components in (32, 0))
+    assert recall(main, asked) > recall(all_directions, asked) - 0.02
+    assert main.stats()["compared_share"] < 0.8 * all_directions.stats()["compared_share"]
+    assert main.stats()["imbalance"] < all_directions.stats()["imbalance"]
+    cost = main.cost()
+    assert cost["measured"] == pytest.approx(cost["predicted"], rel=0.2)
+
+
 def test_senseless_options_are_refused() -> None:
-    for options in ({"tables": 0}, {"probes": 0}, {"bits": 25}):
+    for options in ({"tables": 0}, {"probes": 0}, {"bits": 25}, {"components": -1}):
         with pytest.raises(OptionError, match="at least one table"):
             Lsh(**options)
