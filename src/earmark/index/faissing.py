@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import mmap
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -14,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged
-from earmark.index.spilling import SPILLED_BYTES, folder
+from earmark.index.spilling import BLOCK_BYTES, SPILLED_BYTES, mapped, temporary_file
 
 MANY = 100_000  # vectors, indexed within a second; more threads would spend it waiting for each other
 HARMLESS_BYTES = 1 << 27  # may be claimed by however small an index: tables of 32,768 lists take half of it
@@ -36,11 +33,9 @@ def to_array(index: Any, size: int) -> NDArray[np.uint8]:
     if size < SPILLED_BYTES:
         packed: NDArray[np.uint8] = faiss.serialize_index(index)
         return packed
-    with tempfile.NamedTemporaryFile(prefix="earmark-", dir=folder()) as file:
-        faiss.write_index(index, file.name)
-        with Path(file.name).open("rb") as written:
-            mapped = mmap.mmap(written.fileno(), 0, access=mmap.ACCESS_READ)  # keeps the file open by itself
-    return np.frombuffer(mapped, np.uint8)
+    with temporary_file() as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, BLOCK_BYTES))
+        return mapped(file)
 
 
 def from_array(packed: NDArray[np.uint8], kind: str, shape: tuple[int, ...]) -> Any:

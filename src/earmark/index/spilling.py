@@ -1,7 +1,7 @@
 """Arrays that are too large to be kept in memory while an index is built: in a file that ends with this process.
 
-The file is written, not mapped for writing: a full disk is then an error and no crash. It has no name, or loses it at
-once, so nothing is left behind by a kill. It lies in $TMPDIR, else in /var/tmp, since /tmp is memory on many machines.
+The file is written, not mapped for writing: a full disk is then an error and no crash. It has no name, so nothing is
+left behind by a kill. It lies in $TMPDIR, else in /var/tmp, since /tmp is memory on many machines.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +28,24 @@ def joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """
     if sum(part.nbytes for part in parts) < SPILLED_BYTES:
         return np.concatenate(parts)
-    with tempfile.TemporaryFile(prefix="earmark-", dir=folder()) as file:
+    with temporary_file() as file:
         for part in parts:
             flat = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
             for start in range(0, len(flat), BLOCK_BYTES):
                 file.write(flat[start : start + BLOCK_BYTES].data)
-        file.flush()
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # keeps the file open by itself
-    rows = sum(len(part) for part in parts)
-    return np.frombuffer(mapped, parts[0].dtype).reshape(rows, *parts[0].shape[1:])
+        rows = sum(len(part) for part in parts)
+        return mapped(file).view(parts[0].dtype).reshape(rows, *parts[0].shape[1:])
+
+
+def temporary_file() -> IO[bytes]:
+    """Return a file without a name, to be written."""
+    return tempfile.TemporaryFile(prefix="earmark-", dir=folder())
+
+
+def mapped(file: IO[bytes]) -> NDArray[np.uint8]:
+    """Return what was written to a file, memory-mapped; the file may be closed then."""
+    file.flush()
+    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
 
 def folder() -> str:

@@ -1,0 +1,125 @@
+"""Kills the building of vector indexes again and again; says what was lost (nothing).
+
+    python benchmarks/kill_rebuild.py CATALOG [--kills 60] [--tracks 60]
+
+A copy of the catalog, of so many tracks, is rebuilt as one kind of index after the other by another process, which gets
+a SIGKILL at a random moment of the time that this takes. After each, the catalog is opened for reading: it has to hold
+every track, an index that is whole, of the kind it was or of the one it was to be, with every vector, and everything
+has to hold against its checksums; stored vectors have to find themselves. Then it is opened for writing, which clears
+up, and nothing of a build may be left. The catalog should have more than 10,000 vectors in these tracks, from where on
+indexes get a structure. The exit status is 1 when anything was lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import earmark
+from earmark.evaluate.indexes.material import Material, of_catalog
+from earmark.index import VECTOR_NAMES
+
+REBUILD = """
+import sys, earmark
+with earmark.open(sys.argv[1], create=False) as catalog:
+    print("begun", flush=True)
+    catalog.rebuild(sys.argv[2])
+"""
+ASKED = 5  # vectors of each track that are looked up after a kill
+
+
+def main() -> int:
+    """Kill, look, and say what was lost."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("catalog", type=Path)
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--tracks", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    chance, lost, ended = random.Random(options.seed), [], Counter[str]()
+    with tempfile.TemporaryDirectory(prefix="earmark-kill-") as scratch:
+        path = Path(scratch) / "music.earmark"
+        ids = copied(options.catalog, path, options.tracks)
+        material = of_catalog(path)
+        print(f"{len(ids)} tracks, {len(material.vectors):,} vectors")
+        took = {name: rebuilt(path, name) for name in VECTOR_NAMES}
+        print("seconds of a rebuild:", {name: round(seconds, 1) for name, seconds in took.items()}, flush=True)
+        before = VECTOR_NAMES[-1]
+        for number, name in zip(range(options.kills), itertools.cycle(VECTOR_NAMES)):
+            after = chance.uniform(0, 1.1 * took[name])
+            rebuilt(path, name, kill_after=after)
+            found, problems = looked_at(path, ids, material, {before, name})
+            ended["as it was" if found == before != name else "as it was to be"] += 1
+            lost += [f"{name}, killed after {after:.2f} s: {problem}" for problem in problems]
+            before = found
+            print(f"{number + 1}: {name}, killed after {after:.2f} s: {found}, {len(lost)} problems", flush=True)
+    print(f"{options.kills} kills; the index was {dict(ended)}; {len(lost)} problems")
+    for line in lost:
+        print(line)
+    return bool(lost)
+
+
+def copied(catalog: Path, path: Path, tracks: int) -> list[str]:
+    """Copy the first tracks of a catalog, and return their ids."""
+    with earmark.open(catalog, create=False, read_only=True) as whole:
+        whole.export(path)
+    with earmark.open(path, create=False) as copy:
+        copy.remove([track.id for track in copy.tracks()[tracks:]])
+        return [track.id for track in copy.tracks()]
+
+
+def rebuilt(path: Path, name: str, *, kill_after: float | None = None) -> float:
+    """Rebuild a catalog in another process, killed so long after it has begun, and return how long it took."""
+    with subprocess.Popen([sys.executable, "-c", REBUILD, str(path), name], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        began = time.perf_counter()
+        if kill_after is not None:
+            time.sleep(kill_after)
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+    if kill_after is None and process.returncode:
+        raise RuntimeError(f"rebuilding {path} as {name} failed")
+    return time.perf_counter() - began
+
+
+def looked_at(path: Path, ids: list[str], material: Material, kinds: set[str]) -> tuple[str, list[str]]:
+    """Return (the kind of index that is there, what is wrong)."""
+    problems = []
+    with earmark.open(path, create=False, read_only=True) as reader:
+        info = reader.info()
+        problems += [*info["problems"], *reader.verify().problems]
+        if [track.id for track in reader.tracks()] != ids:
+            problems.append("tracks are missing")
+        if info["index"] not in kinds or info["index_stats"]["vectors"] != len(material.vectors):
+            problems.append(f"the index is {info['index']} with {info['index_stats']['vectors']} vectors")
+        problems += unfound(reader, material)
+    earmark.open(path, create=False).close()
+    generations = [entry.name for entry in (path / "generations").iterdir()]
+    if len(generations) != 1 or (path / "quarantine").exists():
+        problems.append(f"left behind: {generations}")
+    return str(info["index"]), problems
+
+
+def unfound(reader: earmark.Catalog, material: Material) -> list[str]:
+    """Return which tracks' stored vectors do not find themselves."""
+    with reader._indexing.searching() as index:
+        missing = []
+        for number, frames, vectors in material.tracks():
+            every = max(1, len(frames) // ASKED)
+            hits = index.search(frames[::every], vectors[::every], nearest=1)
+            if len(hits) < len(frames[::every]) or hits.scores.min() < 0.9:
+                missing.append(f"vectors of track {number} are not found")
+        return missing
+
+
+if __name__ == "__main__":
+    sys.exit(main())
