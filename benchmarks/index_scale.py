@@ -60,7 +60,11 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--vectors", type=amount, default=0)
     parser.add_argument("--count", type=int, default=200, help="clips")
-    parser.add_argument("--index", help=f"instead of {LISTS}, {GRAPH} or lsh")
+    parser.add_argument(
+        "--index",
+        action="append",
+        help=f"instead of {LISTS}, {GRAPH} or lsh; several for pq, of the same lists",
+    )
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     BARS[options.what](options)
@@ -70,27 +74,28 @@ def pq(options: argparse.Namespace) -> None:
     """Inverted lists against exact search."""
     material = of_catalog(options.catalog, vectors=options.vectors)
     clips = clips_of(material, options, "noise0", 5)
-    kind = Kind.parse(options.index or LISTS)
     exact, _ = built(Kind("linear"), material, lambda *_: None)
     wanted, exact_seconds = asked(exact, clips)
     say("linear", material, clips, wanted, exact_seconds)
-    lists = kept(kind, material, options.keep)
-    found, seconds = asked(lists, clips)
-    say(str(kind), material, clips, found, seconds)
-    stats = lists.stats()
-    ratio = rank_1(material, clips, found) / rank_1(material, clips, wanted)
-    print(
-        f"{kind}: {ratio:.1%} of exact search's rank-1, recall@1 {recalls(found, wanted)[0]:.3f}, "
-        f"{exact_seconds / seconds:.0f} times as fast, {stats['memory_bytes_per_vector']:.1f} bytes a vector in "
-        f"memory, {stats['compared_share']:.2%} compared"
-    )
+    for kind in map(Kind.parse, options.index or [LISTS]):
+        lists = kept(kind, material, options.keep)
+        found, seconds = asked(lists, clips)
+        say(str(kind), material, clips, found, seconds)
+        stats = lists.stats()
+        ratio = rank_1(material, clips, found) / rank_1(material, clips, wanted)
+        print(
+            f"    {ratio:.1%} of exact search's rank-1, recall@1 {recalls(found, wanted)[0]:.3f}, "
+            f"{exact_seconds / seconds:.0f} times as fast, {stats['memory_bytes_per_vector']:.1f} bytes a vector in "
+            f"memory, {stats['compared_share']:.2%} compared",
+            flush=True,
+        )
 
 
 def hnsw(options: argparse.Namespace) -> None:
     """The graph on clean clips."""
     material = of_catalog(options.catalog, vectors=options.vectors)
     clips = clips_of(material, options, "clean", 5)
-    kind = Kind.parse(options.index or GRAPH)
+    kind = Kind.parse((options.index or [GRAPH])[0])
     wanted, exact_seconds = asked(built(Kind("linear"), material, lambda *_: None)[0], clips)
     found, seconds = asked(kept(kind, material, options.keep), clips)
     say("linear", material, clips, wanted, exact_seconds)
@@ -105,7 +110,7 @@ def lsh(options: argparse.Namespace) -> None:
     wanted, seconds = asked(built(Kind("linear"), material, lambda *_: None)[0], clips)
     say("linear", material, clips, wanted, seconds)
     exact = rank_1(material, clips, wanted)
-    probed = Kind.parse(options.index or "lsh")
+    probed = Kind.parse((options.index or ["lsh"])[0])
     for kind in (probed, Kind.parse(PLAIN), replace(probed, options={**probed.options, "components": 0})):
         index, _ = built(kind, material, lambda *_: None)
         found, seconds = asked(index, clips)
@@ -122,7 +127,7 @@ def lsh(options: argparse.Namespace) -> None:
 
 def large(options: argparse.Namespace) -> None:
     """Lists of very many vectors: built here, asked in another process."""
-    kind = Kind.parse(options.index or LISTS)
+    kind = Kind.parse((options.index or [LISTS])[0])
     if not any(options.keep.glob("*.npy")):
         material = of_catalog(options.catalog, vectors=options.vectors)
         began, processor = time.perf_counter(), time.process_time()
@@ -141,7 +146,7 @@ def asking(options: argparse.Namespace) -> None:
     material = of_catalog(options.catalog, vectors=options.vectors)
     clips = clips_of(material, options, "noise0", 5)
     began, before = time.perf_counter(), peak_gigabytes()
-    index = kept(Kind.parse(options.index or LISTS), material, options.keep)
+    index = kept(Kind.parse((options.index or [LISTS])[0]), material, options.keep)
     stats = index.stats()
     print(f"opened {stats['vectors']:,.0f} vectors in {time.perf_counter() - began:.1f} s")
     for turn in ("not read before", "read before"):
