@@ -14,7 +14,7 @@ one thread, in one run, but for `large`.
     hnsw    recall@1 on clean clips of 5 s
     lsh     noise of 0 dB, 1 s: comparisons, rank-1, multi-probe against one bucket a table, predicted cost and measured
     large   builds lists, and asks them, memory-mapped, in another process: seconds by the clock, and peak memory, in
-            which pages of files that were read count too. First with files that the system has been told to forget.
+            which, of asking, pages of files that were read count too. First with files that the system has forgotten.
 
 --keep holds what was built for the next run.
 """
@@ -27,6 +27,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -130,11 +131,13 @@ def large(options: argparse.Namespace) -> None:
     kind = Kind.parse((options.index or [LISTS])[0])
     if not any(options.keep.glob("*.npy")):
         material = of_catalog(options.catalog, vectors=options.vectors)
-        began, processor = time.perf_counter(), time.process_time()
+        began, processor, meter = time.perf_counter(), time.process_time(), Meter()
+        meter.start()
         kept(kind, material, options.keep)
         print(
-            f"built {material.wanted:,} vectors in {time.perf_counter() - began:.0f} s, of the processor "
-            f"{time.process_time() - processor:.0f} s, peak memory {peak_gigabytes():.2f} GB"
+            f"built and written {material.wanted:,} vectors in {time.perf_counter() - began:.0f} s, of the processor "
+            f"{time.process_time() - processor:.0f} s; {meter.most / 1e9:.2f} GB of memory at most, of its own",
+            flush=True,
         )
     forget_files(options.keep)
     command = [sys.executable, __file__, "asking", *sys.argv[2:]]
@@ -209,6 +212,22 @@ def rank_1(material: Material, clips: Sequence[Clip], hits: Sequence[Hits]) -> f
     """Return the share of clips that are found first."""
     lines = Lines(material)
     return float(np.mean([lines.found(clip, own) for clip, own in zip(clips, hits, strict=True)]))
+
+
+class Meter(threading.Thread):
+    """Keeps the most memory of its own that this process has: without pages of files, which the system may take."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.most = 0
+
+    def run(self) -> None:
+        """Look once a second."""
+        while True:
+            lines = Path("/proc/self/status").read_text().splitlines()
+            kilobytes = next(line.split()[1] for line in lines if line.startswith("RssAnon"))
+            self.most = max(self.most, int(kilobytes) * 1024)
+            time.sleep(1.0)
 
 
 def peak_gigabytes() -> float:

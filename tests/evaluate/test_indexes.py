@@ -101,6 +101,17 @@ def test_each_kind_is_compared_with_exact_search(material: Material) -> None:
     assert {"adding to linear", "building linear", "asking linear"} <= set(told)
 
 
+def test_kinds_that_are_only_asked_otherwise_are_built_once(material: Material) -> None:
+    told: list[str] = []
+    kinds = [Kind.parse(f"lsh:smallest=1,bits=6,probes={probes}") for probes in (1, 640)]
+    made = clips.invented(material, count=3, seed=5)
+    _, few, many = measure(material, made, kinds, lambda doing, *_: told.append(doing))
+    assert few.recall_at_1 < many.recall_at_1 == 1
+    assert few.build_seconds == many.build_seconds
+    assert f"building {kinds[0]}" in told
+    assert f"building {kinds[1]}" not in told
+
+
 def test_a_clip_is_found_along_a_line(material: Material) -> None:
     (clip,) = clips.invented(material, count=1, seed=3)
     index, _ = built(Kind("linear"), material, lambda *_: None)

@@ -10,18 +10,18 @@ from earmark.index import VECTOR_NAMES, make
 from earmark.index.protocol import Index
 
 EXACT = "linear"
+ASKING = ("probes", "rerank", "breadth")  # options that an index which is built can be given anew
 GRID = (  # from little to much effort, each over the range in which it goes from poor to good
     EXACT,
     "auto",
     *(f"pq:probes={probes}" for probes in (8, 32, 128)),
     "pq:probes=256,rerank=1000",
     "pq:probes=128,bytes_per_vector=20",
-    *(f"lsh:probes={probes}" for probes in (100, 400, 1000, 3000)),
-    "lsh:probes=1000,components=0",
-    "lsh:probes=10",
+    *(f"lsh:probes={probes}" for probes in (10, 100, 400, 1500, 4000)),
+    "lsh:components=0,probes=1000",
+    "lsh:components=0,probes=10",
     *(f"hashcode:probes={probes}" for probes in (100, 300, 1000, 3000)),
-    *(f"hnsw:breadth={breadth}" for breadth in (32, 128, 512)),
-    "hnsw:links=32,breadth=256",
+    *(f"hnsw:breadth={breadth}" for breadth in (32, 128, 256, 512)),
 )
 
 
@@ -51,6 +51,11 @@ class Kind:
     def __str__(self) -> str:
         said = ",".join(f"{option}={value}" for option, value in self.options.items())
         return f"{self.name}:{said}" if said else self.name
+
+    @property
+    def as_built(self) -> Kind:
+        """This kind without the options that only say how it is asked."""
+        return Kind(self.name, {name: value for name, value in self.options.items() if name not in ASKING})
 
     def make(self) -> Index:
         """Return an empty index of this kind; raises OptionError for an option that it has not."""

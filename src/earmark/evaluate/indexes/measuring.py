@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from earmark.evaluate.indexes.clips import Clip
 from earmark.evaluate.indexes.grid import EXACT, Kind
 from earmark.evaluate.indexes.material import Material, unit
+from earmark.index import load
 from earmark.index.protocol import NEAREST, Index
 from earmark.match.lines import QueryLines, Segments
 from earmark.types import Hits
@@ -47,12 +48,21 @@ class Figures:
 def measure(
     material: Material, clips: Sequence[Clip], kinds: Sequence[Kind], tell: Tell = lambda *_: None
 ) -> Iterator[Figures]:
-    """Yield the figures of each kind of index, exact search before all others, whether it is among them or not."""
+    """Yield the figures of each kind of index, exact search before all others, whether it is among them or not.
+
+    Neighbours that differ in how they are asked alone are built once.
+    """
     lines = Lines(material)
     judge = Kind(EXACT)
     exact: list[Hits] = []
+    before: tuple[Kind, Index, float] | None = None
     for kind in [judge, *(kind for kind in kinds if kind != judge)]:
-        index, build_seconds = built(kind, material, tell)
+        if before is not None and before[0] == kind.as_built:
+            _, built_before, build_seconds = before
+            index = load(kind.name, built_before.arrays(), **kind.options)
+        else:
+            index, build_seconds = built(kind, material, tell)
+        before = kind.as_built, index, build_seconds
         hits, seconds = asked(index, clips, partial(tell, f"asking {kind}"))
         exact = exact or hits
         first, ten = recalls(hits, exact)
@@ -134,8 +144,8 @@ class Lines:
             hop_frames=clip.hop_frames,
             stored_hop_frames=self._material.fingerprinter.hop_frames,
         )
-        lines = [query.fitted(one, self._reference(one.track), (1.0,)) for one in query.candidates()]
-        best = max((line for line in lines if line is not None), key=lambda line: line.score, default=None)
+        lines = query.fitted(list(query.candidates()), self._reference, (1.0,))
+        best = max((line for line, _ in lines), key=lambda line: line.score, default=None)
         return best is not None and best.track == clip.track
 
     def _unpacked(self, track: int) -> Segments:
