@@ -1,10 +1,12 @@
 """Fit the confidence's weights on clips whose truth is known, and print what each threshold would let through.
 
-    python benchmarks/fit_confidence.py music.earmark CLIPS --corpus FOLDER [--unknown OTHER_CLIPS ...]
+    python benchmarks/fit_confidence.py music.earmark CLIPS --corpus FOLDER [--also small.earmark ...]
+        [--unknown OTHER_CLIPS ...]
 
 CLIPS holds queries.csv (clip_id, path, condition, seconds, track_id, start, speed; no track_id: not in the catalog) and
-FOLDER the recordings with music.csv (track_id, path). All clips of OTHER_CLIPS are unknown, whatever they say. Every
-condition weighs the same, known and unknown clips together the same. The weights go into match/confidence.py, those of
+FOLDER the recordings with music.csv (track_id, path). All clips of OTHER_CLIPS are unknown, whatever they say. The
+clips are asked of each catalog, of different sizes, so that the weights suit them all. Every condition of each weighs
+the same, known and unknown clips together the same. The weights go into match/confidence.py, those of
 a catalog of vectors into match/line_confidence.py; there, each of a few lengths has its own.
 """
 
@@ -66,14 +68,17 @@ def candidates(
 ) -> Iterable[Clip]:
     """Yield the best candidate of each clip of a folder; a clip without one says nothing for the fit."""
     model = line_model(catalog)
+    held = {names.get(str(Path(track.path).resolve()), track.id) for track in catalog}
+    prefix = f"{'unknown:' if unknown else ''}{len(catalog)} tracks:"
     queries = [one for one in rows(clips / "queries.csv") if not only or one["condition"] in only]
     answers = catalog.identify_many([str(clips / query["path"]) for query in queries], threshold=0, limit=1)
     for query, answer in zip(queries, answers, strict=True):
         if answer.best is None:
             continue
         track = names.get(str(Path(answer.best.track.path).resolve()), answer.best.track.id)
-        known = bool(query["track_id"]) and not unknown
-        kind = f"{'unknown:' if unknown else ''}{query['condition']}@{query['seconds']}"
+        known = query["track_id"] in held and not unknown
+        asked = "" if known or unknown or not query["track_id"] else "not held:"
+        kind = f"{prefix}{asked}{query['condition']}@{query['seconds']}"
         right = known and track == query["track_id"]
         yield Clip(kind, float(query["seconds"]), known, right, features_of(answer.best.evidence, model))
 
@@ -173,18 +178,21 @@ def main() -> None:
     parser.add_argument("catalog", type=Path)
     parser.add_argument("clips", type=Path)
     parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--also", type=Path, action="append", default=[], help="catalogs of another size")
     parser.add_argument("--unknown", type=Path, action="append", default=[])
     parser.add_argument("--only", default="", help="conditions, with commas")
     arguments = parser.parse_args()
     music = rows(arguments.corpus / "music.csv")
     names = {str((arguments.corpus / row["path"]).resolve()): row["track_id"] for row in music}
     only = set(arguments.only.split(",")) - {""}
-    with earmark.open(arguments.catalog, create=False, read_only=True) as catalog:
-        model = line_model(catalog)
-        lengths, rising = (line_confidence.LENGTHS, model.rising) if model else ((1.0,), ())
-        clips = list(candidates(catalog, arguments.clips, names, unknown=False, only=only))
-        for folder in arguments.unknown:
-            clips += candidates(catalog, folder, names, unknown=True, only=only)
+    clips: list[Clip] = []
+    for path in (arguments.catalog, *arguments.also):
+        with earmark.open(path, create=False, read_only=True) as catalog:
+            model = line_model(catalog)
+            clips += candidates(catalog, arguments.clips, names, unknown=False, only=only)
+            for folder in arguments.unknown:
+                clips += candidates(catalog, folder, names, unknown=True, only=only)
+    lengths, rising = (line_confidence.LENGTHS, model.rising) if model else ((1.0,), ())
     models, odds = fitted_by_length(clips, lengths, rising)
     for weights in models:
         print(tuple(round(float(value), 3) for value in weights))

@@ -47,6 +47,9 @@ class Fingerprint:
     frames: Frames  # (n,), not decreasing
     features: NDArray[np.generic]  # (n,) or (n, w) uint32 codes, or (n, d) vectors of 8-bit integers
     beside: Fingerprint | None = None  # features of another kind, of the same sound, with frames of their own
+    relief: NDArray[np.uint8] | None = (
+        None  # of a clip, (frames, bins): how far each place of its spectrogram stands out
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -120,9 +120,9 @@ def test_packing_loses_nothing(places: set[tuple[int, int]], flags: int) -> None
     assert (again.seconds, again.spec) == (6.5, shazam.spec)
 
 
-def test_a_fingerprint_takes_less_than_half_a_megabyte_an_hour(samples: np.ndarray) -> None:
+def test_a_fingerprint_takes_little_more_than_half_a_megabyte_an_hour(samples: np.ndarray) -> None:
     packed = Shazam().pack(Shazam().extract(samples))
-    assert len(packed) / (len(samples) / FRONT_END.rate) * 3600 < 500_000
+    assert len(packed) / (len(samples) / FRONT_END.rate) * 3600 < 600_000
 
 
 def test_fingerprints_of_another_density_are_refused(samples: np.ndarray) -> None:

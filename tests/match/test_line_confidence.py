@@ -27,11 +27,11 @@ from earmark.types import Hits
 
 # As a clean clip of known music gives it, and one of music that was never indexed.
 CLEAR = LineEvidence(
-    similarity=0.92, rival=0.41, margin=0.45, share=0.95, low=0.85, spread=0.06, z=45.0,
+    similarity=0.92, rival=0.41, margin=0.45, share=0.95, low=0.85, spread=0.06, z=45.0, rival_z=4.0,
     likelihood=300.0, rival_likelihood=1.0, surplus=160.0, peak_share=0.75, segments=11.0, seconds=5.0,
 )  # fmt: skip
 CHANCE = LineEvidence(
-    similarity=0.42, rival=0.41, margin=-0.08, share=0.06, low=0.3, spread=0.1, z=2.1, likelihood=1.5,
+    similarity=0.42, rival=0.41, margin=-0.08, share=0.06, low=0.3, spread=0.1, z=2.1, rival_z=2.5, likelihood=1.5,
     rival_likelihood=2.0, surplus=9.0, peak_share=0.03, segments=11.0, seconds=5.0,
 )  # fmt: skip
 MODELS = {"checked": CHECKED, "alone": ALONE}
@@ -46,6 +46,7 @@ anything = st.builds(
     low=cosines,
     spread=st.floats(0.0, 2.0),
     z=st.floats(-50.0, 1e4),
+    rival_z=st.floats(-50.0, 1e4),
     likelihood=likelihoods,
     rival_likelihood=likelihoods,
     surplus=st.floats(0.0, 1e7),
@@ -158,6 +159,7 @@ def evidence_of(alignment: Alignment | None, copies: Collection[int] = (), likel
         alignment,
         likelihood=likelihood,
         rival=0.3,
+        rival_z=3.0,
         rival_likelihood=2.0,
         copies=copies,
         seconds=1.25,

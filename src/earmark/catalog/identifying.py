@@ -189,6 +189,7 @@ def _part(fingerprint: Fingerprint, begin: float, end: float, frame_seconds: flo
         seconds=end - begin,
         frames=fingerprint.frames[part] - np.int32(first),
         features=fingerprint.features[part],
+        relief=None if fingerprint.relief is None else fingerprint.relief[first:last],
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from earmark.fingerprint.protocol import Fingerprinter
 
 # The index that suits a fingerprinter's keys; hashes, as most make, are looked up in postings.
-_SUITED: Mapping[str, str] = {"neural": "auto"}
+_SUITED: Mapping[str, str] = {"neural": "both"}
 _OWN_NAMES = ("writer.lock", "generations", "quarantine", "CURRENT", DATABASE)
 
 

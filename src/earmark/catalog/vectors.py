@@ -19,13 +19,13 @@ from earmark.match.timeline import Stretch
 from earmark.match.vote import Candidate, vote
 from earmark.types import Fingerprint
 
-CACHE_VECTORS = 100_000  # of references unpacked to float32, 0.8 kB each with the peaks beside: 14 hours of audio
+CACHE_VECTORS = 300_000  # of references unpacked, 0.45 kB each with the peaks beside: 42 hours of audio
 MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second one, a quarter of a second apart
-NEAREST = 20  # neighbours of each segment (NAFP, section 3.3)
-LANDMARK_LINES = 24  # candidates of the landmarks, in an index that holds them
-CHECKED_LINES = 72  # the best line of so many tracks is checked by peaks: of all, as a rule
+NEAREST = 40  # neighbours of each segment; of the codes of `both` the first 40 hold nearly all of the nearest 20
+LANDMARK_LINES = 60  # candidates of the landmarks, in an index that holds them
+APART_FRAMES = 8  # of peaks: a landmark's candidate that is so near to a line is the same
 WEIGHED_LINES = 12  # of them, the best, of which the likelihood is computed: no other is a rival
-Z_WEIGHT = 0.03  # of a standard deviation of peaks, in cosines
+Z_WEIGHT = 0.08  # of a standard deviation of peaks, in cosines; 0.06 to 0.1 rank equally well
 LIKELY = 10.0  # logarithm of a likelihood ratio; below it no copy is looked for
 ALIKE = 0.5  # of two such; further apart, two tracks are not looked at for being copies
 CERTAIN_Z = 7.0  # beyond which peaks tell place, speed and ends better than vectors
@@ -37,6 +37,14 @@ class Reference:
 
     segments: Segments
     points: Points | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposed:
+    """A line, and the frame of the track's peaks at which the clip should begin."""
+
+    line: Line
+    start: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,20 +89,14 @@ class VectorMatcher:
             return
         clip = self._compared(window)
         query = QueryLines(
-            clip.segments,
+            Segments(window.frames, self._fingerprinter.vectors(window)),
             hits,
             hop_frames=self._fingerprinter.query_hop_frames,
             stored_hop_frames=self._fingerprinter.hop_frames,
         )
-        speeds = WIDE_SPEEDS if speed else USUAL_SPEEDS
-        lines = best_lines(
-            query,
-            lambda track: self._references(track)[0].segments,
-            speeds=speeds,
-            also=self._by_landmarks(index, window),
-        )
-        drawn = self._drawn(clip, WIDE_WARPS if speed else USUAL_WARPS)
-        ranked = self._supported(drawn, lines)
+        drawn = self._drawn(clip, window, WIDE_WARPS if speed else USUAL_WARPS)
+        proposed = self._proposed(query, index, window, WIDE_SPEEDS if speed else USUAL_SPEEDS)
+        ranked = self._supported(drawn, proposed)
         for found in ranked[:limit]:
             copies = self._copies(drawn, found, ranked)
             others = [other for other in ranked if other is not found and other.line.track not in copies]
@@ -105,21 +107,35 @@ class VectorMatcher:
                 alignment,
                 likelihood=found.likelihood,
                 rival=max((other.line.score for other in others), default=query.nearness),
+                rival_z=max((other.z for other in others), default=0.0),
                 rival_likelihood=max((other.likelihood for other in others), default=0.0),
                 copies=copies,
                 seconds=window.seconds,
             )
             yield self._stretch(query, found.line, alignment, evidence, first)
 
-    def _by_landmarks(self, index: Index, window: Fingerprint) -> Iterator[Candidate]:
-        """Yield the lines that landmarks propose, in an index that holds them."""
+    def _proposed(
+        self, query: QueryLines, index: Index, window: Fingerprint, speeds: tuple[float, ...]
+    ) -> list[Proposed]:
+        """Return the lines of the vectors, best first, and those that landmarks propose, in an index that holds them."""
+
+        def segments(track: int) -> Segments:
+            return self._references(track)[0].segments
+
         peaks, hop = self._fingerprinter.peaks, self._fingerprinter.query_hop_frames
+        ratio = self._fingerprinter.frame_seconds / peaks.frame_seconds if peaks else 1.0
+        lines = best_lines(query, query.candidates(), segments, speeds=speeds)
+        found = [Proposed(line, self._at_begin(line) * ratio / self._fingerprinter.frame_seconds) for line, _ in lines]
         if not isinstance(index, OfTwoKinds) or peaks is None or window.beside is None:
-            return
-        hits = index.search_codes(*peaks.terms(window.beside, query=True))
-        for found in vote(hits, limit=LANDMARK_LINES):
-            offset = found.offset * peaks.frame_seconds / self._fingerprinter.frame_seconds
-            yield Candidate(found.track, round(offset / hop) * hop, found.votes)
+            return found
+        known = {(one.line.track, round(one.start / APART_FRAMES)) for one in found}
+        voted = {
+            Candidate(one.track, round(one.offset / ratio / hop) * hop, one.votes): one.offset
+            for one in vote(index.search_codes(*peaks.terms(window.beside, query=True)), limit=LANDMARK_LINES)
+            if (one.track, round(one.offset / APART_FRAMES)) not in known
+        }
+        lines = best_lines(query, voted, segments, speeds=speeds[:1])
+        return found + [Proposed(line, float(voted[candidate])) for line, candidate in lines]
 
     def _copies(self, drawn: QueryMap | None, found: Supported, ranked: Sequence[Supported]) -> frozenset[int]:
         """Return the tracks that hold the same sound under the clip, by their peaks."""
@@ -141,34 +157,36 @@ class VectorMatcher:
         return drawn.measured(points, found.placing) if drawn and points and found.placing else None
 
     def _compared(self, fingerprint: Fingerprint) -> Reference:
-        segments = Segments(fingerprint.frames, self._fingerprinter.vectors(fingerprint))
+        segments = Segments(fingerprint.frames, fingerprint.features.astype(np.int8, copy=False))
         peaks, beside = self._fingerprinter.peaks, fingerprint.beside
         return Reference(segments, Points(*peaks.points(beside)) if peaks and beside else None)
 
-    def _drawn(self, clip: Reference, warps: Sequence[Warp]) -> QueryMap | None:
+    def _drawn(self, clip: Reference, window: Fingerprint, warps: Sequence[Warp]) -> QueryMap | None:
         peaks = self._fingerprinter.peaks
         if peaks is None or clip.points is None or len(clip.points.frames) < peaks.fewest_features:
             return None
-        return QueryMap(clip.points, bins=peaks.bins, hypotheses=warps)
+        relief = peaks.relief(window.beside) if window.beside else None
+        return QueryMap(clip.points, bins=peaks.bins, hypotheses=warps, relief=relief)
 
-    def _supported(self, drawn: QueryMap | None, lines: Sequence[Line]) -> list[Supported]:
-        """Return the lines with their checks, best first."""
-        if drawn is None or self._fingerprinter.peaks is None:
-            return [Supported(line) for line in lines]
-        found, places = [], {}
-        for line in lines[:CHECKED_LINES]:
-            points = self._references(line.track)[0].points
+    def _supported(self, drawn: QueryMap | None, proposed: Sequence[Proposed]) -> list[Supported]:
+        """Return the best line of each track with its check, best first."""
+        if drawn is None:
+            return _best_of_each([Supported(one.line) for one in proposed])
+        found, places, lines = [], [], []
+        for one in proposed:
+            points = self._references(one.line.track)[0].points
             if points is None:
-                found.append(Supported(line))
+                found.append(Supported(one.line))
             else:
-                places[line] = Place(points, self._at_begin(line) / self._fingerprinter.peaks.frame_seconds, line.speed)
-        for line, placing in zip(places, checked(drawn, list(places.values())), strict=True):
-            found.append(Supported(line, placing))
-        found.sort(key=lambda one: (-one.support, one.line.track))
-        for rank, one in enumerate(found[:WEIGHED_LINES]):
-            if one.placing:
-                found[rank] = replace(one, likelihood=drawn.likelihood(places[one.line].reference, one.placing))
-        return found
+                places.append(Place(points, one.start, one.line.speed))
+                lines.append(one.line)
+        found += [Supported(line, placing) for line, placing in zip(lines, checked(drawn, places), strict=True)]
+        ranked = _best_of_each(found)
+        for rank, supported in enumerate(ranked[:WEIGHED_LINES]):
+            points = self._references(supported.line.track)[0].points
+            if supported.placing and points:
+                ranked[rank] = replace(supported, likelihood=drawn.likelihood(points, supported.placing))
+        return ranked
 
     def _at_begin(self, line: Line) -> float:
         """Return the second of the track at which the clip begins."""
@@ -211,3 +229,11 @@ class VectorMatcher:
             jitter=float(jitter),
             evidence=asdict(evidence),
         )
+
+
+def _best_of_each(found: Sequence[Supported]) -> list[Supported]:
+    """Return the best line of each track, best first."""
+    best: dict[int, Supported] = {}
+    for one in sorted(found, key=lambda one: (-one.support, one.line.track)):
+        best.setdefault(one.line.track, one)
+    return list(best.values())

@@ -108,7 +108,8 @@ class Neural:
         low, high = (round(hertz * shape.window / shape.rate) for hertz in PEAK_HERTZ)
         bins = min(high, shape.window // 2, low + int(BIN_MASK)) - low
         high = low + bins // CELL * CELL
-        return Shazam(front_end=FrontEnd(shape.rate, shape.window, shape.hop // self._peak_frames, low, high))
+        front_end = FrontEnd(shape.rate, shape.window, shape.hop // self._peak_frames, low, high)
+        return Shazam(density="beside", front_end=front_end)
 
     def vectors(self, fingerprint: Fingerprint) -> NDArray[np.float32]:
         """Return the features as vectors of length 1, up to rounding, (n, d)."""
@@ -147,8 +148,9 @@ class Neural:
         beside = None
         if self.peaks:
             band = slice(self.peaks.front_end.low_bin, self.peaks.front_end.high_bin)
-            frames, features = self.peaks.of_power((spectra[:, band] for spectra in encoded()), query=query)
-            beside = Fingerprint(self.peaks.spec, heard / self.rate, frames, features)
+            spectra = (part[:, band] for part in encoded())
+            frames, features, relief = self.peaks.of_power(spectra, query=query, with_relief=query)
+            beside = Fingerprint(self.peaks.spec, heard / self.rate, frames, features, relief=relief)
         else:
             for _ in encoded():
                 pass

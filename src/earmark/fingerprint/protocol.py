@@ -64,6 +64,9 @@ class Constellations(Fingerprinter, Protocol):
     def points(self, fingerprint: Fingerprint) -> tuple[Frames, Frames]:
         """Return (frames, bins) of the features; bins count from 0 Hz, so that a change of pitch is a factor."""
 
+    def relief(self, fingerprint: Fingerprint) -> NDArray[np.uint8] | None:
+        """Return how far each place of a clip's spectrogram stands out, (frames, bins) from 0 Hz, where it is known."""
+
 
 @runtime_checkable
 class Segmented(Fingerprinter, Protocol):

@@ -33,6 +33,11 @@ BIN_MASK = np.uint32(PAIRED - 1)
 LANDMARK_BITS = 21
 ANCHORS_AT_ONCE = 4_096  # whose possible targets are looked at together
 LARGEST_BYTES = 1 << 26  # of an unpacked fingerprint: five days of audio
+LARGEST_RELIEF_BYTES = 1 << 30  # of a clip's unpacked relief: eight hours of it
+BODY_LEVEL = 0  # of compression: a quarter less would cost each candidate of each clip a millisecond
+RELIEF_LEVEL = 1  # of compression: most of it is nought, and it is made for every clip
+
+Relief = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,20 @@ class Density:
 DENSITIES = {
     "default": Density(stored=40, paired=22, fan_out=5, query=45, query_fan_out=10),
     "lean": Density(stored=20, paired=10, fan_out=3, query=45, query_fan_out=10),
+    # Beside vectors, which name most candidates themselves: a third of the landmarks find all but a few of the others.
+    "beside": Density(stored=40, paired=14, fan_out=2, query=45, query_fan_out=10),
 }
+
+
+class Packed(msgspec.Struct, frozen=True, array_like=True):
+    """A packed fingerprint: the peaks' planes, and of a clip the relief."""
+
+    spec: str
+    seconds: float
+    frames: int
+    peaks: int
+    body: bytes
+    relief: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +138,17 @@ class Shazam:
 
         blocks = [audio] if isinstance(audio, np.ndarray) else audio
         chunks = power_chunks(counted(blocks), self.front_end, frames=CHUNK_FRAMES)
-        frames, features = self.of_power(chunks, query=query)
+        frames, features, _ = self.of_power(chunks, query=query)
         return Fingerprint(self._spec, heard / self.rate, frames, features)
 
-    def of_power(self, chunks: Iterable[NDArray[np.float32]], *, query: bool = False) -> tuple[Frames, Codes]:
-        """Return (frames, features) of a power spectrogram in chunks of `CHUNK_FRAMES`, as the front end makes it."""
-        peaks = find_peaks(chunks, PEAK_RULE, keep=self.density.query if query else self.density.stored)
+    def of_power(
+        self, chunks: Iterable[NDArray[np.float32]], *, query: bool = False, with_relief: bool = False
+    ) -> tuple[Frames, Codes, Relief | None]:
+        """Return (frames, features, relief) of a power spectrogram in chunks of `CHUNK_FRAMES`, as the front end makes it."""
+        keep = self.density.query if query else self.density.stored
+        peaks = find_peaks(chunks, PEAK_RULE, keep=keep, with_relief=with_relief)
         paired = peaks.ranks < (self.density.query if query else self.density.paired)
-        return peaks.frames, peaks.bins | np.where(paired, PAIRED, np.uint32(0))
+        return peaks.frames, peaks.bins | np.where(paired, PAIRED, np.uint32(0)), peaks.relief
 
     def terms(self, fingerprint: Fingerprint, *, query: bool = False) -> tuple[Frames, Codes]:
         """Return the (frames of anchors, landmarks) of a fingerprint of this spec."""
@@ -143,6 +164,11 @@ class Shazam:
         bins = (fingerprint.features.astype(np.uint32, copy=False) & BIN_MASK).astype(np.int32)
         return fingerprint.frames, bins + np.int32(self.front_end.low_bin)
 
+    def relief(self, fingerprint: Fingerprint) -> Relief | None:
+        """Return how far each place of a clip's spectrogram stands out, (frames, bins), bins counted from 0 Hz."""
+        self._check(fingerprint.spec)
+        return None if fingerprint.relief is None else np.pad(fingerprint.relief, ((0, 0), (self.front_end.low_bin, 0)))
+
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return about 1.7 bytes a peak: peaks a frame, bins and the paired bits, each in a plane of its own."""
         self._check(fingerprint.spec)
@@ -153,21 +179,31 @@ class Shazam:
             (features & 0xFF).astype(np.uint8),
             np.packbits(features[:, None] >> np.arange(8, 11, dtype=np.uint32) & 1 == 1),
         ]
-        body = zlib.compress(b"".join(plane.tobytes() for plane in planes), 6)
-        return msgspec.msgpack.encode((str(self._spec), fingerprint.seconds, frames, len(features), body))
+        body = zlib.compress(b"".join(plane.tobytes() for plane in planes), BODY_LEVEL)
+        relief = b"" if fingerprint.relief is None else zlib.compress(fingerprint.relief.tobytes(), RELIEF_LEVEL)
+        return msgspec.msgpack.encode(Packed(str(self._spec), fingerprint.seconds, frames, len(features), body, relief))
 
     def unpack(self, packed: bytes) -> Fingerprint:
         """Return the fingerprint that `pack` packed; raises SpecMismatch for another fingerprinter's."""
-        spec, seconds, frames, peaks, body = msgspec.msgpack.decode(packed, type=tuple[str, float, int, int, bytes])
-        self._check(Spec.parse(spec))
+        parts = msgspec.msgpack.decode(packed, type=Packed)
+        self._check(Spec.parse(parts.spec))
+        frames, peaks = parts.frames, parts.peaks
         size = frames + peaks + (3 * peaks + 7) // 8
         if not 0 <= size <= LARGEST_BYTES:
             raise ValueError(f"a fingerprint of {size} bytes")
-        planes = np.frombuffer(zlib.decompressobj().decompress(body, size), np.uint8)
-        high = np.unpackbits(planes[frames + peaks :], count=3 * peaks).reshape(peaks, 3).astype(np.uint32)
-        shifted: Codes = (high << np.arange(8, 11, dtype=np.uint32)).sum(axis=1).astype(np.uint32)
-        features = planes[frames : frames + peaks].astype(np.uint32) | shifted
-        return Fingerprint(self._spec, seconds, np.repeat(np.arange(frames, dtype=np.int32), planes[:frames]), features)
+        planes = np.frombuffer(zlib.decompressobj().decompress(parts.body, size), np.uint8)
+        high = np.unpackbits(planes[frames + peaks :], count=3 * peaks).reshape(peaks, 3)
+        upper = high[:, 0] | high[:, 1] << 1 | high[:, 2] << 2
+        features = planes[frames : frames + peaks] | upper.astype(np.uint32) << 8
+        moments = np.repeat(np.arange(frames, dtype=np.int32), planes[:frames])
+        return Fingerprint(self._spec, parts.seconds, moments, features, relief=self._unpacked_relief(parts.relief))
+
+    def _unpacked_relief(self, packed: bytes) -> Relief | None:
+        if not packed:
+            return None
+        width = self.front_end.high_bin - self.front_end.low_bin
+        relief = np.frombuffer(zlib.decompressobj().decompress(packed, LARGEST_RELIEF_BYTES), np.uint8)
+        return relief[: len(relief) // width * width].reshape(-1, width)
 
     def _check(self, spec: Spec) -> None:
         if spec != self._spec:

@@ -1,6 +1,8 @@
 """Vectors, and the landmarks of the peaks beside them: an index of each, searched each for itself.
 
-A recording that is lost to the one is often found by the other. Cost: that of `auto.py` and of `postings.py`, added up.
+A recording that is lost to the one is often found by the other. Both only name candidates, which are then compared by
+what the catalog stores of them, so vectors are kept in two bits a component here. Cost: that of `compact.py` and of
+`postings.py`, added up.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from earmark.index.auto import Auto
+from earmark.index.compact import Compact
 from earmark.index.postings import Postings
 from earmark.index.protocol import NEAREST
 from earmark.types import Frames, Hits
@@ -22,7 +24,7 @@ class Both:
     """An index of vectors which also holds codes; see the module's docstring."""
 
     def __init__(self) -> None:
-        self._vectors, self._codes = Auto(), Postings()
+        self._vectors, self._codes = Compact(), Postings()
 
     def add(self, track: int, frames: Frames, keys: NDArray[Any]) -> None:
         """Add a recording's vectors."""
@@ -55,7 +57,7 @@ class Both:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return the index that `arrays` described."""
         made = cls()
-        made._vectors = Auto.from_arrays(_named(arrays, VECTORS))
+        made._vectors = Compact.from_arrays(_named(arrays, VECTORS))
         made._codes = Postings.from_arrays(_named(arrays, CODES))
         return made
 

@@ -122,6 +122,7 @@ class Segmented(ABC):
     """An index of vectors in segments; see the module's docstring."""
 
     most_vectors: ClassVar[int]  # of a segment that is made by merging
+    components_a_byte: ClassVar[int] = 1  # of the vectors as they are stored
 
     def __init__(self, *, smallest: int | None = None) -> None:
         """Give structures to segments of at least `smallest` vectors; to none, when it is None."""
@@ -141,6 +142,15 @@ class Segmented(ABC):
     def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
         """Return the structure that its `arrays` described; raises CatalogDamaged when they do not fit."""
 
+    @staticmethod
+    def _plain() -> Exact:
+        """Return how a segment is searched that has no structure."""
+        return Exact()
+
+    def _stored(self, vectors: NDArray[np.int8]) -> NDArray[Any]:
+        """Return vectors as segments hold them."""
+        return vectors
+
     def add(self, track: int, frames: Frames, keys: NDArray[Any]) -> None:
         """Add a recording's vectors, (n, d) int8 or float; `track` is the catalog's number for it, not yet in here.
 
@@ -152,9 +162,10 @@ class Segmented(ABC):
         self._check_dimensions(vectors)
         self._dimensions = vectors.shape[1]
         order = np.argsort(frames, kind="stable")
+        stored = self._stored(vectors)[order]
         with self._lock:
-            self._fresh.append(Piece(track, np.asarray(frames, np.int32)[order], vectors[order]))
-            self._fresh_bytes += vectors.nbytes
+            self._fresh.append(Piece(track, np.asarray(frames, np.int32)[order], stored))
+            self._fresh_bytes += stored.nbytes
             if self._fresh_bytes >= SPILLED_BYTES:
                 self._fresh, self._fresh_bytes = _spilled(self._fresh, self._fresh_bytes), 0
 
@@ -214,7 +225,7 @@ class Segmented(ABC):
             for name in names
         }
         index._segments = tuple(index._read_segment(name, part) for name, part in parts.items())
-        dimensions = {segment.vectors.shape[1] for segment in index._segments}
+        dimensions = {cls.components_a_byte * segment.vectors.shape[1] for segment in index._segments}
         if len(dimensions) > 1:
             raise CatalogDamaged(f"segments hold vectors of {sorted(dimensions)} dimensions")
         index._dimensions = max(dimensions, default=0)
@@ -256,7 +267,7 @@ class Segmented(ABC):
             self._fresh, self._fresh_bytes = [], 0
             while segments and isinstance(segments[-1].structure, Exact) and self._are_merged(segments[-1], pieces):
                 pieces = [*segments.pop().pieces(), *pieces]
-            segments += [_segment(group) for group in _groups(pieces, self.most_vectors)]
+            segments += [_segment(group, self._plain()) for group in _groups(pieces, self.most_vectors)]
             self._segments = tuple(segments)
 
     def _settle(self) -> tuple[Segment, ...]:
@@ -274,9 +285,9 @@ class Segmented(ABC):
         for segment in segments:
             merged = segment
             while done and self._are_merged(done[-1], merged.pieces()):
-                merged = _segment([*done.pop().pieces(), *merged.pieces()])
+                merged = _segment([*done.pop().pieces(), *merged.pieces()], self._plain())
             if merged is segment and self._is_worn(segment):
-                merged = _segment(segment.pieces())
+                merged = _segment(segment.pieces(), self._plain())
             if merged.tracks.size:
                 done.append(merged)
         return done
@@ -300,7 +311,7 @@ class Segmented(ABC):
         if any(_name_of_removed(array) != key for key, array in removed.items()):
             raise CatalogDamaged(f"{name}'s list of removed tracks is damaged; earmark rebuild makes the index again")
         gone = frozenset(int(number) for array in removed.values() for number in array) & set(own["tracks"].tolist())
-        structure = self._read(parts, own["vectors"]) if parts else Exact()
+        structure = self._read(parts, own["vectors"]) if parts else self._plain()
         return Segment(name, **own, structure=structure, removed=gone)
 
     def _are_merged(self, older: Segment, newer: list[Piece]) -> bool:
@@ -331,14 +342,14 @@ def _new_name() -> str:
     return f"segment-{uuid4().hex[:12]}"
 
 
-def _segment(pieces: list[Piece]) -> Segment:
-    """Return the pieces in order of track as a segment that is searched exactly."""
+def _segment(pieces: list[Piece], structure: Exact) -> Segment:
+    """Return the pieces in order of track as a segment without a structure."""
     pieces = sorted(pieces, key=lambda piece: piece.track)
     lengths = np.array([len(piece.vectors) for piece in pieces], np.int64)
     tracks = np.array([piece.track for piece in pieces], np.int32)
     vectors = joined([piece.vectors for piece in pieces]) if pieces else np.zeros((0, 1), np.int8)
     frames = np.concatenate([np.zeros(0, np.int32), *(piece.frames for piece in pieces)])
-    return Segment(_new_name(), vectors, frames, tracks, np.cumsum(lengths) - lengths, Exact())
+    return Segment(_new_name(), vectors, frames, tracks, np.cumsum(lengths) - lengths, structure)
 
 
 def _spilled(pieces: list[Piece], size: int) -> list[Piece]:

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 SPREAD = 1  # frames and bins: a peak's jitter between two analyses of the same sound
+MOST_REACH_FRAMES = 16  # that a rough place is looked for at once: the map's margin is as wide
 SHIFT_FRAMES = 2  # places are tried at this distance; the spread covers what lies between
 COPY_SHARE = 0.5  # of peaks that match: two encodings of a recording share more, different music far less
 SURVIVING = np.array([0.05, 0.1, 0.2, 0.35, 0.5, 0.7])[:, None]  # shares of peaks that noise may leave, tried all
 RAREST = 1e-3  # chance of a match in a column without any peak
+RELIEF_UNIT = 6.0  # of three places' relief in half nepers: a neper
 STEEPEST = 0.05  # of a line's speed against that of its placing: beyond, a few chance pairs made it up
 HALF_STEP = 0.005  # of the grid of pitches that `warps` is called with, a per cent
 
@@ -70,8 +72,19 @@ def warps(percent: Sequence[int]) -> tuple[Warp, ...]:
 class QueryMap:
     """A query's constellation, drawn for look-up."""
 
-    def __init__(self, query: Points, *, bins: int, hypotheses: Sequence[Warp]) -> None:
-        """`bins`: one more than the largest bin there is; `hypotheses`: the warps that will be asked about."""
+    def __init__(
+        self,
+        query: Points,
+        *,
+        bins: int,
+        hypotheses: Sequence[Warp],
+        relief: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """`bins`: one more than the largest bin there is; `hypotheses`: the warps that will be asked about.
+
+        Where `relief` is given, (frames, bins), places are found by it: a reference's peak counts by how far the
+        query stands out there, rather than by whether the query has a peak.
+        """
         self.points = query
         self.hypotheses = tuple(hypotheses)
         self.frames = int(query.frames[-1]) + 1 if len(query.frames) else 1
@@ -79,37 +92,61 @@ class QueryMap:
         self._bins = bins
         self._width = bins + 2 * SPREAD
         self._drift = int(max(abs(warp.speed - 1) for warp in hypotheses) * self._middle) + SHIFT_FRAMES
-        self._margin = 2 * self._drift + 4 * SHIFT_FRAMES
+        self._margin = 2 * self._drift + MOST_REACH_FRAMES
         self._drawn = np.zeros((self.frames + 2 * self._margin, self._width), bool)
         for ahead in range(-SPREAD, SPREAD + 1):
             for above in range(-SPREAD, SPREAD + 1):
                 self._drawn[query.frames + self._margin + ahead, query.bins + SPREAD + above] = True
         inside = self._drawn[self._margin : self._margin + self.frames]
         self._filled = inside.mean(axis=0, dtype=np.float32)  # the share of the time that a bin is drawn
-        self._variance = self._filled * (1 - self._filled)
         chance = np.clip(self._filled, RAREST, 1 - RAREST)
         self._gains = np.log1p(SURVIVING * (1 - chance) / chance)  # (shares, columns): what a match says
+        self._lay(self._drawn.astype(np.float32), 1.0)
+        if relief is not None:
+            self._stand_on(relief)
 
-    def rough(self, references: Sequence[Points], offsets: Sequence[int]) -> list[Placing]:
-        """Return, for each reference, the best place near its offset (reference frame of query frame 0), unwarped."""
+    def _stand_on(self, relief: NDArray[np.uint8]) -> None:
+        """Take the relief, each place with the one before and after it, for how much a peak there counts."""
+        heights = np.zeros(self._drawn.shape, np.float32)
+        known = relief[: self.frames, : self._bins]
+        rows, columns = slice(self._margin, self._margin + len(known)), slice(SPREAD, SPREAD + known.shape[1])
+        inside = heights[rows, columns]
+        inside += known
+        inside[1:] += known[:-1]
+        inside[:-1] += known[1:]
+        self._lay(heights, RELIEF_UNIT)
+
+    def _lay(self, heights: NDArray[np.float32], unit: float) -> None:
+        """Keep by how much each place within the clip exceeds its column's mean, and the column's variance."""
+        inside = slice(self._margin, self._margin + self.frames)
+        mean, spread = heights[inside].mean(axis=0), heights[inside].var(axis=0)
+        self._heights, self._spreads = np.zeros((2, *heights.shape), np.float32)
+        self._heights[inside] = heights[inside] - mean
+        self._spreads[inside] = spread
+        self._least = unit**2  # variance: a few matches in empty columns are no certainty
+
+    def rough(
+        self, references: Sequence[Points], offsets: Sequence[int], *, reach: int = SHIFT_FRAMES
+    ) -> list[Placing]:
+        """Return, for each reference, the best place near its offset (reference frame of query frame 0), unwarped.
+
+        Places up to `reach` frames to either side are tried, at most `MOST_REACH_FRAMES`, `SHIFT_FRAMES` apart.
+        """
         parts = [self._part(points, offset) for points, offset in zip(references, offsets, strict=True)]
         lengths = np.array([len(frames) for frames, _ in parts])
         filled = np.flatnonzero(lengths)
-        shifts = (-SHIFT_FRAMES, 0, SHIFT_FRAMES)
+        shifts = range(-reach, reach + 1, SHIFT_FRAMES)
         z = np.zeros((len(shifts), len(parts)))
         if len(filled):
             frames = np.concatenate([frames for frames, _ in parts])
             bins = np.concatenate([bins for _, bins in parts]) + SPREAD
             firsts = (np.cumsum(lengths) - lengths)[filled]
             cells = (frames + self._margin) * self._width + bins
-            drawn = self._drawn.reshape(-1)
-            matched = [
-                np.add.reduceat(drawn.take(cells - shift * self._width), firsts, dtype=np.int64) for shift in shifts
-            ]
-            inside = (frames >= 0) & (frames < self.frames)
-            expected = np.add.reduceat(self._filled[bins] * inside, firsts)
-            variance = np.add.reduceat(self._variance[bins] * inside, firsts)
-            z[:, filled] = (np.array(matched) - expected) / np.sqrt(variance + 1)
+            heights, spreads = self._heights.reshape(-1), self._spreads.reshape(-1)
+            for row, shift in enumerate(shifts):
+                moved = cells - shift * self._width
+                reached = np.add.reduceat(heights.take(moved), firsts)
+                z[row, filled] = reached / np.sqrt(np.add.reduceat(spreads.take(moved), firsts) + self._least)
         best = z.argmax(axis=0)
         return [
             Placing(float(offset + shifts[which]) if lengths[place] else float(offset), Warp(), float(z[which, place]))
@@ -132,14 +169,13 @@ class QueryMap:
         reach = self._drift
         at = np.clip(at, reach - self._margin, self.frames + self._margin - reach - 1)
         cells = (at + self._margin) * self._width + moved
-        drawn = self._drawn.reshape(-1)
+        heights, spreads = self._heights.reshape(-1), self._spreads.reshape(-1)
         shifts = range(-reach, reach + 1, SHIFT_FRAMES)
-        matched = np.array(
-            [np.count_nonzero(drawn.take(cells - shift * self._width) & inside, axis=1) for shift in shifts]
-        )
-        expected = np.where(inside, self._filled[moved], 0).sum(axis=1)
-        variance = np.where(inside, self._variance[moved], 0).sum(axis=1)
-        z = (matched - expected) / np.sqrt(variance + 1)
+        z = np.empty((len(shifts), len(hypotheses)))
+        for row, shift in enumerate(shifts):
+            there = cells - shift * self._width
+            reached = (heights.take(there) * inside).sum(axis=1)
+            z[row] = reached / np.sqrt((spreads.take(there) * inside).sum(axis=1) + self._least)
         which, place = np.unravel_index(int(z.argmax()), z.shape)
         warp = hypotheses[int(place)]
         return Placing(
@@ -155,9 +191,9 @@ class QueryMap:
             nearby = [Warp(speed, pitch + step) for step in (0, -HALF_STEP, HALF_STEP)]
             pitch = self.warped(reference, start - self._middle * (1 - speed), nearby).warp.pitch
         at, bins = self._seen(reference, start, Warp(speed, pitch))
-        hit = self._drawn[at + self._margin, bins]
-        expected, variance = float(self._filled[bins].sum()), float(self._variance[bins].sum())
-        z = (int(hit.sum()) - expected) / np.sqrt(variance + 1)
+        hit, expected = self._drawn[at + self._margin, bins], float(self._filled[bins].sum())
+        rows = at + self._margin
+        z = float(self._heights[rows, bins].sum()) / np.sqrt(float(self._spreads[rows, bins].sum()) + self._least)
         first, last = _span(at, hit, expected / max(len(at), 1))
         refined = replace(placing, start=start, warp=Warp(speed, pitch), z=float(z))
         return Alignment(refined, int(hit.sum()), expected, len(at), first, last, jitter)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from earmark.match.align import Placing, Points, QueryMap
 from earmark.match.search import DECISIVE, WARP_COST
 
-APART_FRAMES = 5  # of the places that are tried beside a line's own
-STEPS = (0, -1, 1, -2, 2)  # of such: with the map's spread, 0.2 s to either side
+REACH_FRAMES = 12  # to either side of a line's own place that others are tried: 0.2 s
 CLOSELY = 5  # lines that all of the query's speeds are tried for: vectors take 4 % for none in a short clip
 
 
@@ -30,11 +29,9 @@ def checked(query: QueryMap, places: Sequence[Place]) -> list[Placing]:
     if not places:
         return []
     middles = [place.start + (place.speed - 1) * query.frames / 2 for place in places]  # where it is turned about
-    rough = query.rough(
-        [place.reference for _ in STEPS for place in places],
-        [round(middle) + step * APART_FRAMES for step in STEPS for middle in middles],
+    placings = query.rough(
+        [place.reference for place in places], [round(middle) for middle in middles], reach=REACH_FRAMES
     )
-    placings = [max(rough[number :: len(places)], key=lambda placing: placing.z) for number in range(len(places))]
     ranks = sorted(range(len(places)), key=lambda number: -placings[number].z)
     decided = placings[ranks[0]].z >= DECISIVE
     closely = ranks[:1] if decided else [*ranks[:CLOSELY], *range(min(CLOSELY, len(places)))]

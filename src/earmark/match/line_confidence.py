@@ -32,7 +32,8 @@ class LineEvidence:
     share: float  # of the clip's segments, those whose nearest neighbour lies on the line
     low: float  # lower quintile of the cosines
     spread: float  # their standard deviation
-    z: float  # by how many standard deviations the peaks that match exceed chance; 0 without peaks
+    z: float  # by how many standard deviations the clip stands out where the peaks are; 0 without peaks
+    rival_z: float  # the same of the best line of another track
     likelihood: float  # logarithm of how much likelier the match of peaks is here than by chance
     rival_likelihood: float  # the same of the best line of another track
     surplus: float  # peaks that match, beyond chance
@@ -117,6 +118,7 @@ def line_evidence(
     *,
     likelihood: float,
     rival: float,
+    rival_z: float,
     rival_likelihood: float,
     copies: Collection[int] = (),
     seconds: float,
@@ -134,6 +136,7 @@ def line_evidence(
         low=round(float(np.quantile(line.similarities, LOW_QUANTILE)), 4),
         spread=round(float(line.similarities.std()), 4),
         z=round(alignment.placing.z, 3) if alignment else 0.0,
+        rival_z=round(rival_z, 3),
         likelihood=round(likelihood, 3),
         rival_likelihood=round(rival_likelihood, 3),
         surplus=round(surplus, 2),

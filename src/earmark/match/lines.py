@@ -8,7 +8,7 @@ speeds. A line lies in one track, so no candidate reaches across the border of t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.match.vote import Candidate
-from earmark.types import Frames, Hits
+from earmark.types import VECTOR_SCALE, Frames, Hits
 
 Vectors = NDArray[np.float32]
 
 CANDIDATES = 48  # lines of the coarse search that are looked at closely
+MOST_CANDIDATES = 96  # of a short clip, which is less sure, and has fewer segments to compare
+COMPARED = 1_500  # lines times segments of the clip, as long as these bounds are kept
 A_TRACK = 3  # of them, so that a loop does not crowd out other recordings
 AT_ALL_SPEEDS = 16  # of them, the best at the first speed
 BIN_HOPS = 2  # of a query, within which two neighbours are on one line; the next bin on either side counts too
@@ -37,7 +39,7 @@ class Segments:
     """The vectors of a clip or of a track, in order of time."""
 
     frames: Frames  # (n,) where each begins
-    vectors: Vectors  # (n, d)
+    vectors: Vectors | NDArray[np.int8]  # (n, d), of length 1; those of a track may be 8-bit integers, 254 to one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +111,7 @@ class QueryLines:
         summed, beside = own.copy(), np.flatnonzero(np.diff(found) == 1)
         summed[beside] += own[beside + 1]
         summed[beside + 1] += own[beside]
+        most = min(max(COMPARED // len(self.segments.frames), CANDIDATES), MOST_CANDIDATES)
         taken: Counter[int] = Counter()
         for place in np.argsort(-summed, kind="stable").tolist():
             track = int(found[place] >> 32)
@@ -116,43 +119,61 @@ class QueryLines:
                 taken[track] += 1
                 offset = int(found[place] & 0xFFFFFFFF) * width - (1 << 31) + width // 2
                 yield Candidate(track, offset, float(summed[place]))
-                if taken.total() == CANDIDATES:
+                if taken.total() == most:
                     return
 
-    def fitted(self, candidate: Candidate, track: Segments, speeds: tuple[float, ...]) -> Line | None:
-        """Return the best line near a candidate, or None when no stored segment lies on it."""
-        slack = (SHIFT_HOPS + BIN_HOPS) * self.hop + round(0.1 * (self.last - self.first))
-        begin, end = np.searchsorted(
-            track.frames, [candidate.offset + self.first - slack, candidate.offset + self.last + slack]
-        )
-        if begin == end:
-            return None
-        frames = track.frames[begin:end].astype(np.float64)
-        products = self.segments.vectors @ track.vectors[begin:end].T
+    def fitted(
+        self, candidates: Sequence[Candidate], reference: Callable[[int], Segments], speeds: tuple[float, ...]
+    ) -> list[tuple[Line, Candidate]]:
+        """Return the best line near each candidate; one on whose line no stored segment lies is left out."""
+        near = [self._near(reference(candidate.track), candidate.offset) for candidate in candidates]
+        lengths = np.array([len(part.frames) for part in near])
+        filled = np.flatnonzero(lengths).tolist()
+        if not filled:
+            return []
+        firsts = (np.cumsum(lengths) - lengths)[filled]
+        frames = np.concatenate([part.frames for part in near])
+        offsets = np.repeat([float(candidate.offset) for candidate in candidates], lengths)
+        # In products so small that the linear algebra library starts no threads for them (index/exact.py says why).
+        products = np.concatenate([self.segments.vectors @ part.vectors.T for part in near], axis=1)
         shifts = np.arange(-SHIFT_HOPS, SHIFT_HOPS + 1) * self.hop
-        offsets = np.tile(candidate.offset + shifts, len(speeds)).astype(np.float64)
-        factors = np.repeat(speeds, len(shifts))
-        places = (frames - offsets[:, None] - self.middle) / factors[:, None] + self.middle
-        rows = self.rows_at(places)  # (lines, stored segments)
+        moves, factors = np.tile(shifts, len(speeds))[:, None], np.repeat(speeds, len(shifts))[:, None]
+        rows = self.rows_at((frames - offsets - moves - self.middle) / factors + self.middle)  # (lines, segments)
         known = rows >= 0
         similarities = np.where(known, products[rows, np.arange(len(frames))], 0)
         # What lies beside the track is like nothing, or a line would win by touching one good segment.
         # So many stored segments every line has; were it their mean, a line with one more would be moved to get it.
         expected = max(len(self.segments.frames) * self.hop // self.stored_hop, 1)
-        means = similarities.sum(axis=1) / np.maximum(known.sum(axis=1), expected)
+        counts = np.add.reduceat(known, firsts, axis=1, dtype=np.int64)
+        means = np.add.reduceat(similarities, firsts, axis=1) / np.maximum(counts, expected)
         means -= np.where(factors == 1, 0, SPEED_COST)
-        best = int(means.argmax())
-        if not known[best].any():
-            return None
-        between = self._between(means.reshape(len(speeds), -1), best)
-        return Line(
-            track=candidate.track,
-            offset=float(offsets[best] + self.middle * (1 - factors[best]) + between * self.hop),
-            speed=float(factors[best]),
-            rows=rows[best][known[best]],
-            similarities=similarities[best][known[best]].astype(np.float32),
-            score=float(means[best]),
-        )
+        found = []
+        for place, (number, best) in enumerate(zip(filled, means.argmax(axis=0).tolist(), strict=True)):
+            if not counts[best, place]:
+                continue
+            part = slice(firsts[place], firsts[place] + lengths[number])
+            here, factor = known[best, part], float(factors[best, 0])
+            between = self._between(means[:, place].reshape(len(speeds), -1), best)
+            begin = candidates[number].offset + moves[best, 0] + self.middle * (1 - factor) + between * self.hop
+            line = Line(
+                track=candidates[number].track,
+                offset=float(begin),
+                speed=factor,
+                rows=rows[best, part][here],
+                similarities=similarities[best, part][here].astype(np.float32),
+                score=float(means[best, place]),
+            )
+            found.append((line, candidates[number]))
+        return found
+
+    def _near(self, track: Segments, offset: float) -> Segments:
+        """Return a track's segments on and near a line, as vectors of length 1."""
+        slack = (SHIFT_HOPS + BIN_HOPS) * self.hop + round(0.1 * (self.last - self.first))
+        begin, end = np.searchsorted(track.frames, [offset + self.first - slack, offset + self.last + slack])
+        vectors = track.vectors[begin:end]
+        if vectors.dtype == np.int8:
+            vectors = vectors.astype(np.float32) / np.float32(VECTOR_SCALE)
+        return Segments(track.frames[begin:end], vectors)
 
     def share_on(self, line: Line, *, copies: Collection[int] = ()) -> float:
         """Return the share of the clip's segments whose nearest neighbour, `copies` left out, lies on a line."""
@@ -198,24 +219,25 @@ class QueryLines:
 
 def best_lines(
     query: QueryLines,
+    candidates: Iterable[Candidate],
     reference: Callable[[int], Segments],
     *,
     speeds: tuple[float, ...] = USUAL_SPEEDS,
-    also: Iterable[Candidate] = (),
-) -> list[Line]:
-    """Return the best line of each track among the candidates, best first; `reference` gives a track's segments.
+) -> list[tuple[Line, Candidate]]:
+    """Return the best line near each candidate, best first, each line once; `reference` gives a track's segments.
 
-    `also` are candidates that something else than neighbours proposes.
+    The first of them are tried at all speeds.
     """
-    found: list[tuple[Line, Candidate]] = []
-    for candidate in (*query.candidates(), *also):
-        line = query.fitted(candidate, reference(candidate.track), speeds[:1])
-        if line is not None:
-            found.append((line, candidate))
-    found.sort(key=lambda pair: (-pair[0].score, pair[0].track))
-    best: dict[int, Line] = {}
-    for rank, (plain, candidate) in enumerate(found):
-        line = query.fitted(candidate, reference(candidate.track), speeds) if rank < AT_ALL_SPEEDS else plain
-        if line is not None and (line.track not in best or line.score > best[line.track].score):
-            best[line.track] = line
-    return sorted(best.values(), key=lambda line: (-line.score, line.track))
+    found = sorted(query.fitted(list(candidates), reference, speeds[:1]), key=_rank)
+    if len(speeds) > 1:
+        closely = [candidate for _, candidate in found[:AT_ALL_SPEEDS]]
+        found[:AT_ALL_SPEEDS] = query.fitted(closely, reference, speeds)
+    best: dict[tuple[int, int], tuple[Line, Candidate]] = {}
+    for line, candidate in sorted(found, key=_rank):
+        best.setdefault((line.track, round(line.offset / query.hop)), (line, candidate))
+    return list(best.values())
+
+
+def _rank(pair: tuple[Line, Candidate]) -> tuple[float, int]:
+    line, _ = pair
+    return -line.score, line.track
