@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.audio.decode import load
+from earmark.audio.spectrum import power_chunks
 from earmark.errors import OptionError, SpecMismatch
+from earmark.fingerprint.constellation import CHUNK_FRAMES
 from earmark.fingerprint.shazam import (
     BIN_MASK,
     FRONT_END,
@@ -141,3 +143,26 @@ def test_features_hold_bins_below_the_paired_bit(samples: np.ndarray) -> None:
     features = Shazam().extract(samples).features.astype(np.uint32)
     assert int((features & BIN_MASK).max()) < FRONT_END.high_bin - FRONT_END.low_bin
     assert 0 < np.count_nonzero(features & PAIRED) < len(features)
+
+
+def test_a_clips_relief_survives_packing_and_counts_bins_from_0_hertz(samples: np.ndarray) -> None:
+    maker = Shazam()
+    chunks = list(power_chunks([samples[:44_100]], FRONT_END, frames=CHUNK_FRAMES))
+    frames, features, relief = maker.of_power(chunks, query=True, with_relief=True)
+    assert relief is not None
+    packed = maker.pack(Fingerprint(maker.spec, 4.0, frames, features, relief=relief))
+    unpacked = maker.unpack(packed)
+    assert np.array_equal(unpacked.relief, relief)
+    assert np.array_equal(unpacked.features, features)
+    assert len(packed) < relief.size / 2
+    whole = maker.relief(unpacked)
+    assert whole is not None
+    assert whole.shape == (len(relief), FRONT_END.high_bin)
+    assert not whole[:, : FRONT_END.low_bin].any()
+    assert np.array_equal(whole[:, FRONT_END.low_bin :], relief)
+
+
+def test_a_recording_has_no_relief(samples: np.ndarray) -> None:
+    maker = Shazam()
+    fingerprint = maker.extract(samples)
+    assert maker.relief(maker.unpack(maker.pack(fingerprint))) is None

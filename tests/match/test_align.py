@@ -106,3 +106,37 @@ def test_rough_places_do_not_depend_on_each_other() -> None:
     offsets = [100, 9_000, 800, 5, 1_500]
     together = query.rough([REFERENCE] * 5, offsets)
     assert together == [query.rough([REFERENCE], [offset])[0] for offset in offsets]
+
+
+def under_noise(reference: Points, start: int, frames: int, *, height: int, seed: int = 7) -> np.ndarray:
+    """A relief of noise, a little higher where the reference has peaks, and no peak of its own there."""
+    rng = np.random.default_rng(seed)
+    relief = rng.integers(0, 4, (frames, BINS)).astype(np.uint8)
+    low, high = np.searchsorted(reference.frames, [start, start + frames])
+    relief[reference.frames[low:high] - start, reference.bins[low:high]] += np.uint8(height)
+    return relief
+
+
+def test_the_relief_places_a_clip_whose_peaks_noise_has_covered() -> None:
+    none_of_its = clip(REFERENCE, 800, 64, keep=0.0)
+    assert query_map(none_of_its).rough([REFERENCE], [800])[0].z < 4
+    relief = under_noise(REFERENCE, 800, 64, height=3)
+    query = QueryMap(none_of_its, bins=BINS, hypotheses=WARPS, relief=relief)
+    [placing, elsewhere] = query.rough([REFERENCE, REFERENCE], [794, 300], reach=12)
+    assert placing.z > 8
+    assert placing.start == pytest.approx(800, abs=1)
+    assert elsewhere.z < 4
+    assert query.measured(REFERENCE, placing).placing.z == pytest.approx(placing.z, abs=1.0)
+
+
+def test_a_band_that_always_stands_out_says_nothing() -> None:
+    relief = np.zeros((64, BINS), np.uint8)
+    relief[:, 100:400] = 12
+    query = QueryMap(clip(REFERENCE, 800, 64), bins=BINS, hypotheses=WARPS, relief=relief)
+    assert query.rough([REFERENCE], [800], reach=12)[0].z == pytest.approx(0, abs=1e-3)
+
+
+def test_a_place_as_far_off_as_the_reach_is_found_and_no_farther() -> None:
+    query = query_map(clip(REFERENCE, 800, 290))
+    assert query.rough([REFERENCE], [812], reach=12)[0].start == 800
+    assert query.rough([REFERENCE], [812], reach=2)[0].z < 4

@@ -117,7 +117,7 @@ class VectorMatcher:
     def _proposed(
         self, query: QueryLines, index: Index, window: Fingerprint, speeds: tuple[float, ...]
     ) -> list[Proposed]:
-        """Return the lines of the vectors, best first, and those that landmarks propose, in an index that holds them."""
+        """Return the lines of the vectors, best first, and those of landmarks, in an index that holds them."""
 
         def segments(track: int) -> Segments:
             return self._references(track)[0].segments

@@ -19,8 +19,8 @@ BLOCK_FRAMES = 32  # the most prominent peaks of each block are kept
 CHUNK_FRAMES = 16 * BLOCK_FRAMES
 CONTEXT_FRAMES = 64  # what a chunk sees of its neighbours; more than any filter below reaches
 TIME_CELLS, BIN_CELLS = 7, 4  # the surroundings: 1 s and 200 Hz to each side
-# What stands out is above the mean of 0.14 s and 130 Hz; of nine such boxes and seven ways to weigh the height, this one
-# put the right recording first most often at 0 dB (clips of 1 s of the development music).
+# What stands out is above the mean of 0.14 s and 130 Hz; of nine such boxes and seven ways to weigh the height, this
+# one put the right recording first most often at 0 dB (clips of 1 s of the development music).
 RELIEF_SURROUNDINGS = (9, 17)
 RELIEF_FOOT, RELIEF_STEPS, RELIEF_HIGHEST = 1.0, 2, 15  # nepers, steps a neper, steps: four bits are enough
 FLOOR = -14.0  # ln of power: about -85 dB below a full-scale sine, under the dither of 16 bits

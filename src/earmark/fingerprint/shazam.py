@@ -144,7 +144,7 @@ class Shazam:
     def of_power(
         self, chunks: Iterable[NDArray[np.float32]], *, query: bool = False, with_relief: bool = False
     ) -> tuple[Frames, Codes, Relief | None]:
-        """Return (frames, features, relief) of a power spectrogram in chunks of `CHUNK_FRAMES`, as the front end makes it."""
+        """Return (frames, features, relief) of a power spectrogram of the front end, in chunks of `CHUNK_FRAMES`."""
         keep = self.density.query if query else self.density.stored
         peaks = find_peaks(chunks, PEAK_RULE, keep=keep, with_relief=with_relief)
         paired = peaks.ranks < (self.density.query if query else self.density.paired)

@@ -112,8 +112,8 @@ class QueryMap:
         rows, columns = slice(self._margin, self._margin + len(known)), slice(SPREAD, SPREAD + known.shape[1])
         inside = heights[rows, columns]
         inside += known
-        inside[1:] += known[:-1]
-        inside[:-1] += known[1:]
+        inside += known[np.maximum(np.arange(len(known)) - 1, 0)]
+        inside += known[np.minimum(np.arange(len(known)) + 1, len(known) - 1)]
         self._lay(heights, RELIEF_UNIT)
 
     def _lay(self, heights: NDArray[np.float32], unit: float) -> None:
