@@ -90,7 +90,7 @@ def test_what_it_was_made_with_stays(known, options, message):
 
 
 def test_settings_that_agree_may_be_given(known):
-    earmark.open(known, read_only=True, fingerprinter="neural", index="auto", model="default", peaks=True).close()
+    earmark.open(known, read_only=True, fingerprinter="neural", index="both", model="default", peaks=True).close()
 
 
 def test_settings_that_make_no_sense_leave_no_folder(tmp_path):
@@ -168,7 +168,7 @@ def test_it_tells_about_itself(reader, known):
     assert info["tracks"] == 4
     assert 47 < info["seconds"] < 49
     assert info["spec"].startswith("neural/")
-    assert info["index"] == "auto"
+    assert info["index"] == "both"
     assert info["problems"] == ()
     assert info["unpublished_tracks"] == 0
 

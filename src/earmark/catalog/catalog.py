@@ -211,8 +211,9 @@ class Catalog:
         from earmark.catalog.opening import index_name
 
         with self._writing():
-            name = self._settings.index if index is None else index_name(index, self._settings.fingerprinter)
-            settings = Settings(self._settings.fingerprinter, self._settings.preset, self._settings.spec, name)
+            made = self._settings
+            name = made.index if index is None else index_name(index, made.fingerprinter, made.preset)
+            settings = Settings(made.fingerprinter, made.preset, made.spec, name)
             with self._store.transaction():
                 self._store.write_settings(settings)
             self._settings = settings

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # The index that suits a fingerprinter's keys; hashes, as most make, are looked up in postings.
 _SUITED: Mapping[str, str] = {"neural": "both"}
+_WITHOUT_PEAKS = "auto"  # for vectors alone
 _OWN_NAMES = ("writer.lock", "generations", "quarantine", "CURRENT", DATABASE)
 
 
@@ -44,7 +45,7 @@ def open_catalog(
         if read_only or not create:
             raise CatalogNotFound(f"no catalog is at {folder}; make one with earmark.open(path) or earmark index")
         wanted = fingerprinter or DEFAULT
-        make_fingerprinter(wanted, preset), index_name(index or "auto", wanted)  # wrong ones leave no folder
+        make_fingerprinter(wanted, preset), index_name(index, wanted, preset)  # wrong ones leave no folder
         _make_folder(folder)
     lock = None if read_only else WriterLock(folder / "writer.lock")
     try:
@@ -66,20 +67,21 @@ def open_catalog(
         raise
 
 
-def index_name(asked: str, fingerprinter: str) -> str:
-    """Return the name of an index, that of the one which suits the fingerprinter for 'auto'.
+def index_name(asked: str | None, fingerprinter: str, preset: Mapping[str, Any]) -> str:
+    """Return the name of an index, unless it is named that of the one which suits the fingerprinter.
 
     Raises OptionError for an index that there is not, or that holds other keys than the fingerprinter makes.
     """
     from earmark.index import CODE_NAMES, VECTOR_NAMES, make
 
     suited = _SUITED.get(fingerprinter, "postings")
-    name = suited if asked == "auto" else asked
-    make(name)
     names = VECTOR_NAMES if suited in VECTOR_NAMES else CODE_NAMES
-    if name not in names:
-        raise OptionError(f"index {name!r} cannot hold what {fingerprinter} makes: choose one of {', '.join(names)}")
-    return name
+    if asked is None:
+        return _WITHOUT_PEAKS if suited in VECTOR_NAMES and preset.get("peaks") is False else suited
+    make(asked)
+    if asked not in names:
+        raise OptionError(f"index {asked!r} cannot hold what {fingerprinter} makes: choose one of {', '.join(names)}")
+    return asked
 
 
 def _make_folder(folder: Path) -> None:
@@ -97,7 +99,7 @@ def _make_folder(folder: Path) -> None:
 def _make_settings(store: Store, fingerprinter: str | None, index: str | None, preset: Mapping[str, Any]) -> Settings:
     name = fingerprinter or DEFAULT
     spec = make_fingerprinter(name, preset).spec
-    settings = Settings(name, dict(preset), str(spec), index_name(index or "auto", name))
+    settings = Settings(name, dict(preset), str(spec), index_name(index, name, preset))
     with store.transaction():
         store.write_settings(settings)
     files = Files()
@@ -114,7 +116,7 @@ def _agreed(
     preset: Mapping[str, Any],
 ) -> Fingerprinter:
     """Return the catalog's fingerprinter; raises OptionError for a setting that is not the catalog's, naming both."""
-    name = index and index_name(index, settings.fingerprinter)
+    name = index and index_name(index, settings.fingerprinter, settings.preset)
     if name and name != settings.index:
         raise OptionError(
             f"{folder} has index={settings.index!r}, not {name!r}: leave it out, or use rebuild(index=...)"

@@ -74,7 +74,7 @@ def test_what_the_catalog_was_made_with_stays(earmark, album, path, made, other,
 def test_a_new_catalog_is_learned_and_searched_by_the_index_that_suits_it(earmark, album, path):
     earmark("index", album, "--catalog", path)
     (information,) = earmark("info", "--catalog", path, "--json").records
-    assert (information["fingerprinter"], information["index"], information["preset"]) == ("neural", "auto", {})
+    assert (information["fingerprinter"], information["index"], information["preset"]) == ("neural", "both", {})
 
 
 def test_a_model_is_kept_by_its_whole_path(earmark, album, path, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ EPILOGUE = """\
 Run it again and only what is new or changed is done; Ctrl-C keeps what is done.
 
 neural, a learned fingerprint, hears through more noise and larger rooms; shazam, landmarks, takes less time and less
-room on the disk. Its index is auto, linear, lsh, hashcode, pq or hnsw for neural, postings for shazam. All of these
+room on the disk. Its index is both, auto, linear, lsh, hashcode, pq or hnsw for neural, postings for shazam. All of these
 options count when the catalog is made and are written in it: leave them out afterwards.
 """
 
@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="of neural: keep vectors alone; smaller, and less sure of its answers",
     )
     made.add_argument("--density", metavar="NAME", help="of shazam: how many features, default or lean")
-    made.add_argument("--index", metavar="NAME", help="what looks features up (default: auto, which suits them)")
+    made.add_argument("--index", metavar="NAME", help="what looks features up (default: both or postings)")
     add_output(parser)
     parser.epilog = EPILOGUE
 

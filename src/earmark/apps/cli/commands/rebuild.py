@@ -12,7 +12,7 @@ from earmark.apps.text import amount
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("--index", metavar="NAME", help="of another kind; auto is the one that suits the fingerprinter")
+    parser.add_argument("--index", metavar="NAME", help="of another kind (default: the catalog's)")
     add_catalog(parser)
     add_output(parser)
 
