@@ -116,7 +116,7 @@ def unfound(reader: earmark.Catalog, material: Material) -> list[str]:
         for number, frames, vectors in material.tracks():
             every = max(1, len(frames) // ASKED)
             hits = index.search(frames[::every], vectors[::every], nearest=1)
-            if len(hits) < len(frames[::every]) or hits.scores.min() < 0.9:
+            if len(hits) < len(frames[::every]) or hits.scores.min() < 0.8:
                 missing.append(f"vectors of track {number} are not found")
         return missing
 

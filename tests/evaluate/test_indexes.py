@@ -83,6 +83,8 @@ def test_recall_counts_what_exact_search_finds(material: Material) -> None:
     assert recalls(exact, exact) == (1.0, 1.0)
     assert recalls([hits(0.9), hits()], exact) == (0.5, pytest.approx(0.05))
     assert recalls([hits(0.7), hits(0.8, 0.7)], exact) == (0.5, pytest.approx(0.5))
+    guessed = [hits(*np.linspace(0.7, 0.6, 20)), hits(0.9)]
+    assert recalls(guessed, exact, scored=False) == (1.0, pytest.approx(0.75))
 
 
 def test_each_kind_is_compared_with_exact_search(material: Material) -> None:

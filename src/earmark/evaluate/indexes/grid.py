@@ -10,10 +10,12 @@ from earmark.index import VECTOR_NAMES, make
 from earmark.index.protocol import Index
 
 EXACT = "linear"
+ESTIMATING = ("both",)  # indexes whose scores are not the inner products, only near them
 ASKING = ("probes", "rerank", "breadth")  # options that an index which is built can be given anew
 GRID = (  # from little to much effort, each over the range in which it goes from poor to good
     EXACT,
     "auto",
+    "both",
     *(f"pq:probes={probes}" for probes in (8, 32, 128)),
     "pq:probes=256,rerank=1000",
     "pq:probes=128,bytes_per_vector=20",

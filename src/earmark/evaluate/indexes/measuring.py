@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.evaluate.indexes.clips import Clip
-from earmark.evaluate.indexes.grid import EXACT, Kind
+from earmark.evaluate.indexes.grid import ESTIMATING, EXACT, Kind
 from earmark.evaluate.indexes.material import Material, unit
 from earmark.index import load
 from earmark.index.protocol import NEAREST, Index
@@ -65,7 +65,7 @@ def measure(
         before = kind.as_built, index, build_seconds
         hits, seconds = asked(index, clips, partial(tell, f"asking {kind}"))
         exact = exact or hits
-        first, ten = recalls(hits, exact)
+        first, ten = recalls(hits, exact, scored=kind.name not in ESTIMATING)
         stats = index.stats()
         memory = stats.get("memory_bytes_per_vector", 0.0)
         yield Figures(
@@ -115,16 +115,31 @@ def asked(
     return hits, max(seconds, 1e-9)
 
 
-def recalls(found: Sequence[Hits], exact: Sequence[Hits]) -> tuple[float, float]:
-    """Return recall@1 and recall@10 against exact search, of all vectors of all clips."""
+def recalls(found: Sequence[Hits], exact: Sequence[Hits], *, scored: bool = True) -> tuple[float, float]:
+    """Return recall@1 and recall@10 against exact search, of all vectors of all clips.
+
+    Hits that are `scored` alike count by their scores, so that equally near ones are as good; else by their places.
+    """
     first, ten = [0.0], [0.0]
     for own, wanted in zip(found, exact, strict=True):
+        scores = own.scores if scored else _scores_of(own, wanted)
         for frame in np.unique(wanted.query_frames):
             best = wanted.scores[wanted.query_frames == frame]
-            here = own.scores[own.query_frames == frame]
+            here = scores[own.query_frames == frame]
             first.append(len(here) > 0 and here[0] >= best[0])
             ten.append((here[:10] >= best[:10][-1]).sum() / len(best[:10]))
     return float(np.sum(first)) / max(len(first) - 1, 1), float(np.sum(ten)) / max(len(ten) - 1, 1)
+
+
+def _scores_of(found: Hits, exact: Hits) -> NDArray[np.float32]:
+    """Return the scores that exact search gives what was found, 0 for what it did not find."""
+    known = dict(zip(_places(exact), exact.scores.tolist(), strict=True))
+    return np.array([known.get(place, 0.0) for place in _places(found)], np.float32)
+
+
+def _places(hits: Hits) -> list[tuple[int, int, int]]:
+    columns = (hits.query_frames.tolist(), hits.tracks.tolist(), hits.reference_frames.tolist())
+    return list(zip(*columns, strict=True))
 
 
 class Lines:
