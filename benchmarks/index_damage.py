@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from earmark.errors import EarmarkError
 from earmark.index import VECTOR_NAMES, load, make
-from earmark.index.segments import Segment, checksum
+from earmark.index.segment import Segment, checksum
 from earmark.index.vectors import quantised
 
 TRACKS, TRACK_VECTORS, DIMENSIONS = 40, 100, 128

@@ -10,7 +10,8 @@ from earmark.index import linear
 from earmark.index.auto import Auto
 from earmark.index.linear import Linear
 from earmark.index.lsh import Lsh
-from earmark.index.segments import Segmented, Structure
+from earmark.index.segment import Structure
+from earmark.index.segments import Segmented
 
 
 def track(seed: int, length: int) -> tuple[np.ndarray, np.ndarray]:

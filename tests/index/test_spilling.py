@@ -51,7 +51,10 @@ def filled(index: Segmented) -> Segmented:
 
 def test_an_index_whose_vectors_wait_on_disk_is_the_same(on_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def made() -> Segmented:
-        index = filled(Pq(smallest=100, probes=10_000, rerank=1_000))
+        index = Pq(smallest=100, probes=10_000, rerank=1_000)
+        index.add(99, np.arange(200, dtype=np.int32), np.ones((200, 32), np.int8))
+        index.remove([99])  # before it went to disk
+        filled(index)
         index.remove([7])
         index.arrays()
         return index

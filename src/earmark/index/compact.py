@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from earmark.errors import CatalogDamaged, OptionError
 from earmark.index import faissing
 from earmark.index.exact import Exact
-from earmark.index.segments import Segmented, Structure
+from earmark.index.segment import Structure
+from earmark.index.segments import Segmented
 from earmark.index.vectors import SCALE, Found
 
 BORDER, LEVELS = 0.9816, (-1.510, -0.4528, 0.4528, 1.510)  # standard deviations

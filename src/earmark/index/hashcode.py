@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from earmark.errors import OptionError
 from earmark.index import buckets
-from earmark.index.segments import SMALLEST, Segmented, Structure
+from earmark.index.segment import Structure
+from earmark.index.segments import SMALLEST, Segmented
 
 BITS_BELOW = 3  # K = log2 N - 3: eight vectors to a bucket
 TINY = 1e-3  # a variance below which a direction holds nothing but rounding (a component's unit is 1/254)

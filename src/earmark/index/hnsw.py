@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged, OptionError
 from earmark.index import faissing
-from earmark.index.segments import SMALLEST, Segmented, Structure
+from earmark.index.segment import Structure
+from earmark.index.segments import SMALLEST, Segmented
 from earmark.index.vectors import Found, compare, ranges
 
 BUILDING_BREADTH = 40  # Faiss's own; 80 takes twice as long

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged
-from earmark.index.segments import Segmented, Structure
+from earmark.index.segment import Structure
+from earmark.index.segments import Segmented
 
 SEGMENT_VECTORS = 1 << 17  # 17 MB of 128 dimensions: what a removal writes anew, and what opening checks whole
 

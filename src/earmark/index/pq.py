@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged, OptionError
 from earmark.index import faissing
-from earmark.index.segments import SMALLEST, Segmented, Structure
+from earmark.index.segment import Structure
+from earmark.index.segments import SMALLEST, Segmented
 from earmark.index.vectors import Found, compare
 
 FEWEST = 32  # vectors that can be quantised at all: 16 codes, some of them twice

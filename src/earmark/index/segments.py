@@ -12,13 +12,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from hashlib import sha256
+from dataclasses import replace
 from math import inf
 from threading import Lock
-from typing import Any, ClassVar, Protocol, Self
-from uuid import uuid4
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,96 +23,25 @@ from numpy.typing import NDArray
 from earmark.errors import CatalogDamaged, OptionError
 from earmark.index.exact import Exact
 from earmark.index.protocol import NEAREST
-from earmark.index.spilling import SPILLED_BYTES, joined
-from earmark.index.vectors import SCALE, Found, best, no_hits, quantised
+from earmark.index.segment import (
+    Piece,
+    Segment,
+    Structure,
+    checksum,
+    groups_of,
+    name_of_removed,
+    new_name,
+    segment_of,
+    size_of,
+    spilled,
+    without,
+)
+from earmark.index.spilling import SPILLED_BYTES
+from earmark.index.vectors import SCALE, best, no_hits, quantised
 from earmark.types import Frames, Hits
 
 SMALLEST = 10_000  # vectors of a segment that gets a structure; below, exact search takes a millisecond
 REMOVED_SHARE = 0.2  # of a segment with a structure, from which on it is written anew
-DIGEST_BYTES = 16
-
-
-class Structure(Protocol):
-    """What shortens the search of one segment's vectors."""
-
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Return it as arrays."""
-
-    def stats(self) -> Mapping[str, float]:
-        """Return figures about it."""
-
-    def search(
-        self, queries: NDArray[np.int8], vectors: NDArray[np.int8], gone: NDArray[np.bool_] | None, nearest: int
-    ) -> Found:
-        """Return up to `nearest` rows of each query with their inner products; none of the rows that are `gone`."""
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """The vectors of one track that no segment holds yet."""
-
-    track: int
-    frames: Frames
-    vectors: NDArray[np.int8]
-
-
-@dataclass(frozen=True, eq=False)
-class Segment:
-    """The vectors of some tracks; unchangeable but for the set of removed tracks, which a new one replaces."""
-
-    name: str
-    vectors: NDArray[np.int8]  # (n, d)
-    frames: NDArray[np.int32]  # (n,)
-    tracks: NDArray[np.int32]  # (pieces,), rising
-    starts: NDArray[np.int64]  # (pieces,): the row where each track begins
-    structure: Structure
-    removed: frozenset[int] = field(default_factory=frozenset)
-
-    ARRAYS: ClassVar = ("vectors", "frames", "tracks", "starts")
-
-    @cached_property
-    def gone(self) -> NDArray[np.bool_] | None:
-        """Which rows belong to removed tracks; None when there are none."""
-        if not self.removed:
-            return None
-        return np.repeat(np.isin(self.tracks, list(self.removed)), self.lengths)
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """How many vectors each track has."""
-        return np.diff(self.starts, append=len(self.vectors))
-
-    @cached_property
-    def kept(self) -> set[int]:
-        """The tracks that are there."""
-        return set(self.tracks.tolist()) - self.removed
-
-    @cached_property
-    def digest(self) -> bytes:
-        """The checksum of the arrays."""
-        return checksum(self.arrays())
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all arrays but the removed tracks."""
-        return {name: getattr(self, name) for name in self.ARRAYS} | dict(self.structure.arrays())
-
-    def pieces(self) -> list[Piece]:
-        """Return the tracks that are not removed."""
-        return [
-            Piece(track, self.frames[start : start + length], self.vectors[start : start + length])
-            for track, start, length in zip(
-                self.tracks.tolist(), self.starts.tolist(), self.lengths.tolist(), strict=True
-            )
-            if track not in self.removed
-        ]
-
-    def search(self, queries: NDArray[np.int8], nearest: int) -> tuple[Hits, int]:
-        """Return hits (whose query frames are numbers of queries), and how many pairs were compared."""
-        found = self.structure.search(queries, self.vectors, self.gone, nearest)
-        piece = np.searchsorted(self.starts, found.rows, side="right") - 1  # a track without vectors is passed over
-        return Hits(
-            found.queries.astype(np.int32), self.tracks[piece], self.frames[found.rows], found.scores
-        ), found.compared
 
 
 class Segmented(ABC):
@@ -167,14 +93,14 @@ class Segmented(ABC):
             self._fresh.append(Piece(track, np.asarray(frames, np.int32)[order], stored))
             self._fresh_bytes += stored.nbytes
             if self._fresh_bytes >= SPILLED_BYTES:
-                self._fresh, self._fresh_bytes = _spilled(self._fresh, self._fresh_bytes), 0
+                self._fresh, self._fresh_bytes = spilled(self._fresh, self._fresh_bytes), 0
 
     def remove(self, tracks: Iterable[int]) -> None:
         """Forget these tracks; their vectors go when their segment is written anew."""
         wanted = frozenset(tracks)
         with self._lock:
             self._fresh = [piece for piece in self._fresh if piece.track not in wanted]
-            self._segments = tuple(_without(segment, wanted) for segment in self._segments)
+            self._segments = tuple(without(segment, wanted) for segment in self._segments)
 
     def search(self, frames: Frames, keys: NDArray[Any], *, nearest: int = NEAREST) -> Hits:
         """Return up to `nearest` hits of each vector of a query, best first; the score is the inner product.
@@ -209,7 +135,7 @@ class Segmented(ABC):
             named[f"{segment.name}.digest"] = np.frombuffer(segment.digest, np.uint8)
             if segment.removed:
                 removed = np.array(sorted(segment.removed), np.int32)
-                named[f"{segment.name}.{_name_of_removed(removed)}"] = removed
+                named[f"{segment.name}.{name_of_removed(removed)}"] = removed
         return named
 
     @classmethod
@@ -267,7 +193,7 @@ class Segmented(ABC):
             self._fresh, self._fresh_bytes = [], 0
             while segments and isinstance(segments[-1].structure, Exact) and self._are_merged(segments[-1], pieces):
                 pieces = [*segments.pop().pieces(), *pieces]
-            segments += [_segment(group, self._plain()) for group in _groups(pieces, self.most_vectors)]
+            segments += [segment_of(group, self._plain()) for group in groups_of(pieces, self.most_vectors)]
             self._segments = tuple(segments)
 
     def _settle(self) -> tuple[Segment, ...]:
@@ -277,7 +203,7 @@ class Segmented(ABC):
         with self._lock:
             now = {segment.name: segment.kept for segment in self._segments}
             removed = frozenset().union(*(segment.kept - now[segment.name] for segment in before))
-            self._segments = tuple(_without(segment, removed) for segment in settled)
+            self._segments = tuple(without(segment, removed) for segment in settled)
             return self._segments
 
     def _merged(self, segments: Iterable[Segment]) -> list[Segment]:
@@ -285,16 +211,16 @@ class Segmented(ABC):
         for segment in segments:
             merged = segment
             while done and self._are_merged(done[-1], merged.pieces()):
-                merged = _segment([*done.pop().pieces(), *merged.pieces()], self._plain())
+                merged = segment_of([*done.pop().pieces(), *merged.pieces()], self._plain())
             if merged is segment and self._is_worn(segment):
-                merged = _segment(segment.pieces(), self._plain())
+                merged = segment_of(segment.pieces(), self._plain())
             if merged.tracks.size:
                 done.append(merged)
         return done
 
     def _structured(self, segment: Segment) -> Segment:
         if isinstance(segment.structure, Exact) and len(segment.vectors) >= self._smallest:
-            return replace(segment, name=_new_name(), structure=self._build(segment.vectors))
+            return replace(segment, name=new_name(), structure=self._build(segment.vectors))
         return segment
 
     def _read_segment(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Segment:
@@ -308,7 +234,7 @@ class Segmented(ABC):
             )
         own = {key: parts.pop(key) for key in Segment.ARRAYS}
         removed = {key: array for key, array in arrays.items() if key.startswith("removed-")}
-        if any(_name_of_removed(array) != key for key, array in removed.items()):
+        if any(name_of_removed(array) != key for key, array in removed.items()):
             raise CatalogDamaged(f"{name}'s list of removed tracks is damaged; earmark rebuild makes the index again")
         gone = frozenset(int(number) for array in removed.values() for number in array) & set(own["tracks"].tolist())
         structure = self._read(parts, own["vectors"]) if parts else self._plain()
@@ -316,7 +242,7 @@ class Segmented(ABC):
 
     def _are_merged(self, older: Segment, newer: list[Piece]) -> bool:
         gone = 0 if older.gone is None else int(older.gone.sum())
-        old, new = len(older.vectors) - gone + len(older.kept), _size(newer)
+        old, new = len(older.vectors) - gone + len(older.kept), size_of(newer)
         return old < 2 * new and old + new <= self.most_vectors
 
     @staticmethod
@@ -336,75 +262,3 @@ class Segmented(ABC):
             self._compared += compared
             self._comparable += comparable
             self._last_compared, self._last_comparable = compared, comparable
-
-
-def _new_name() -> str:
-    return f"segment-{uuid4().hex[:12]}"
-
-
-def _segment(pieces: list[Piece], structure: Exact) -> Segment:
-    """Return the pieces in order of track as a segment without a structure."""
-    pieces = sorted(pieces, key=lambda piece: piece.track)
-    lengths = np.array([len(piece.vectors) for piece in pieces], np.int64)
-    tracks = np.array([piece.track for piece in pieces], np.int32)
-    vectors = joined([piece.vectors for piece in pieces]) if pieces else np.zeros((0, 1), np.int8)
-    frames = np.concatenate([np.zeros(0, np.int32), *(piece.frames for piece in pieces)])
-    return Segment(_new_name(), vectors, frames, tracks, np.cumsum(lengths) - lengths, structure)
-
-
-def _spilled(pieces: list[Piece], size: int) -> list[Piece]:
-    """Return the pieces, those at the end whose vectors take `size` bytes with these on disk."""
-    first = len(pieces)
-    while size > 0:
-        first -= 1
-        size -= pieces[first].vectors.nbytes
-    moved = joined([piece.vectors for piece in pieces[first:]])
-    ends = np.cumsum([len(piece.vectors) for piece in pieces[first:]])
-    return [
-        *pieces[:first],
-        *(
-            replace(piece, vectors=moved[end - len(piece.vectors) : end])
-            for piece, end in zip(pieces[first:], ends.tolist(), strict=True)
-        ),
-    ]
-
-
-def _without(segment: Segment, tracks: frozenset[int]) -> Segment:
-    """Return the segment with these tracks masked."""
-    here = tracks & segment.kept
-    return replace(segment, removed=segment.removed | here) if here else segment
-
-
-def _name_of_removed(tracks: NDArray[np.int32]) -> str:
-    """Return a name that stands for the content."""
-    return f"removed-{sha256(np.ascontiguousarray(tracks, np.int32).tobytes()).hexdigest()[:12]}"
-
-
-def _size(pieces: list[Piece]) -> int:
-    return sum(len(piece.vectors) + 1 for piece in pieces)  # a track without vectors takes room too
-
-
-def _groups(pieces: list[Piece], most: int) -> list[list[Piece]]:
-    """Return the pieces in order of track, in groups of at most `most` vectors, or of one track."""
-    groups: list[list[Piece]] = [[]]
-    size = 0
-    for piece in sorted(pieces, key=lambda piece: piece.track):
-        if groups[-1] and size + len(piece.vectors) > most:
-            groups.append([])
-            size = 0
-        groups[-1].append(piece)
-        size += len(piece.vectors)
-    return groups
-
-
-def checksum(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return a checksum of everything but the vectors' content.
-
-    A bit that flips there changes one score a little; one that flips elsewhere might send a search astray.
-    """
-    digest = sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        if name != "vectors":
-            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.digest()[:DIGEST_BYTES]

@@ -1,0 +1,180 @@
+"""One segment of an index: the vectors of some tracks, and what shortens their search; and how segments are made.
+
+Rows of a segment are in order of track, then frame. A segment never changes, but for the set of tracks that are masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, ClassVar, Protocol
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.index.exact import Exact
+from earmark.index.spilling import joined
+from earmark.index.vectors import Found
+from earmark.types import Frames, Hits
+
+DIGEST_BYTES = 16
+
+
+class Structure(Protocol):
+    """What shortens the search of one segment's vectors."""
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Return it as arrays."""
+
+    def stats(self) -> Mapping[str, float]:
+        """Return figures about it."""
+
+    def search(
+        self, queries: NDArray[np.int8], vectors: NDArray[np.int8], gone: NDArray[np.bool_] | None, nearest: int
+    ) -> Found:
+        """Return up to `nearest` rows of each query with their inner products; none of the rows that are `gone`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """The vectors of one track that no segment holds yet."""
+
+    track: int
+    frames: Frames
+    vectors: NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """The vectors of some tracks; unchangeable but for the set of removed tracks, which a new one replaces."""
+
+    name: str
+    vectors: NDArray[np.int8]  # (n, d)
+    frames: NDArray[np.int32]  # (n,)
+    tracks: NDArray[np.int32]  # (pieces,), rising
+    starts: NDArray[np.int64]  # (pieces,): the row where each track begins
+    structure: Structure
+    removed: frozenset[int] = field(default_factory=frozenset)
+
+    ARRAYS: ClassVar = ("vectors", "frames", "tracks", "starts")
+
+    @cached_property
+    def gone(self) -> NDArray[np.bool_] | None:
+        """Which rows belong to removed tracks; None when there are none."""
+        if not self.removed:
+            return None
+        return np.repeat(np.isin(self.tracks, list(self.removed)), self.lengths)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """How many vectors each track has."""
+        return np.diff(self.starts, append=len(self.vectors))
+
+    @cached_property
+    def kept(self) -> set[int]:
+        """The tracks that are there."""
+        return set(self.tracks.tolist()) - self.removed
+
+    @cached_property
+    def digest(self) -> bytes:
+        """The checksum of the arrays."""
+        return checksum(self.arrays())
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all arrays but the removed tracks."""
+        return {name: getattr(self, name) for name in self.ARRAYS} | dict(self.structure.arrays())
+
+    def pieces(self) -> list[Piece]:
+        """Return the tracks that are not removed."""
+        return [
+            Piece(track, self.frames[start : start + length], self.vectors[start : start + length])
+            for track, start, length in zip(
+                self.tracks.tolist(), self.starts.tolist(), self.lengths.tolist(), strict=True
+            )
+            if track not in self.removed
+        ]
+
+    def search(self, queries: NDArray[np.int8], nearest: int) -> tuple[Hits, int]:
+        """Return hits (whose query frames are numbers of queries), and how many pairs were compared."""
+        found = self.structure.search(queries, self.vectors, self.gone, nearest)
+        piece = np.searchsorted(self.starts, found.rows, side="right") - 1  # a track without vectors is passed over
+        return Hits(
+            found.queries.astype(np.int32), self.tracks[piece], self.frames[found.rows], found.scores
+        ), found.compared
+
+
+def new_name() -> str:
+    """Return a name that no other segment has."""
+    return f"segment-{uuid4().hex[:12]}"
+
+
+def segment_of(pieces: list[Piece], structure: Exact) -> Segment:
+    """Return the pieces in order of track as a segment without a structure."""
+    pieces = sorted(pieces, key=lambda piece: piece.track)
+    lengths = np.array([len(piece.vectors) for piece in pieces], np.int64)
+    tracks = np.array([piece.track for piece in pieces], np.int32)
+    vectors = joined([piece.vectors for piece in pieces]) if pieces else np.zeros((0, 1), np.int8)
+    frames = np.concatenate([np.zeros(0, np.int32), *(piece.frames for piece in pieces)])
+    return Segment(new_name(), vectors, frames, tracks, np.cumsum(lengths) - lengths, structure)
+
+
+def spilled(pieces: list[Piece], size: int) -> list[Piece]:
+    """Return the pieces, those at the end whose vectors take `size` bytes with these on disk."""
+    first = len(pieces)
+    while size > 0 and first > 0:  # some of them may have been removed
+        first -= 1
+        size -= pieces[first].vectors.nbytes
+    moved = joined([piece.vectors for piece in pieces[first:]])
+    ends = np.cumsum([len(piece.vectors) for piece in pieces[first:]])
+    return [
+        *pieces[:first],
+        *(
+            replace(piece, vectors=moved[end - len(piece.vectors) : end])
+            for piece, end in zip(pieces[first:], ends.tolist(), strict=True)
+        ),
+    ]
+
+
+def without(segment: Segment, tracks: frozenset[int]) -> Segment:
+    """Return the segment with these tracks masked."""
+    here = tracks & segment.kept
+    return replace(segment, removed=segment.removed | here) if here else segment
+
+
+def name_of_removed(tracks: NDArray[np.int32]) -> str:
+    """Return a name that stands for the content."""
+    return f"removed-{sha256(np.ascontiguousarray(tracks, np.int32).tobytes()).hexdigest()[:12]}"
+
+
+def size_of(pieces: list[Piece]) -> int:
+    """Return how much pieces weigh when it is decided what is merged."""
+    return sum(len(piece.vectors) + 1 for piece in pieces)  # a track without vectors takes room too
+
+
+def groups_of(pieces: list[Piece], most: int) -> list[list[Piece]]:
+    """Return the pieces in order of track, in groups of at most `most` vectors, or of one track."""
+    groups: list[list[Piece]] = [[]]
+    size = 0
+    for piece in sorted(pieces, key=lambda piece: piece.track):
+        if groups[-1] and size + len(piece.vectors) > most:
+            groups.append([])
+            size = 0
+        groups[-1].append(piece)
+        size += len(piece.vectors)
+    return groups
+
+
+def checksum(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return a checksum of everything but the vectors' content.
+
+    A bit that flips there changes one score a little; one that flips elsewhere might send a search astray.
+    """
+    digest = sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        if name != "vectors":
+            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.digest()[:DIGEST_BYTES]
