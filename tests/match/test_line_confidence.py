@@ -28,15 +28,15 @@ from earmark.types import Hits
 # As a clean clip of known music gives it, and one of music that was never indexed.
 CLEAR = LineEvidence(
     similarity=0.92, rival=0.41, margin=0.45, share=0.95, low=0.85, spread=0.06, z=45.0, rival_z=4.0,
-    likelihood=300.0, rival_likelihood=1.0, surplus=160.0, peak_share=0.75, segments=11.0, seconds=5.0,
+    surplus=160.0, peak_share=0.75, segments=11.0, seconds=5.0,
 )  # fmt: skip
 CHANCE = LineEvidence(
-    similarity=0.42, rival=0.41, margin=-0.08, share=0.06, low=0.3, spread=0.1, z=2.1, rival_z=2.5, likelihood=1.5,
-    rival_likelihood=2.0, surplus=9.0, peak_share=0.03, segments=11.0, seconds=5.0,
+    similarity=0.42, rival=0.41, margin=-0.08, share=0.06, low=0.3, spread=0.1, z=2.1, rival_z=2.5,
+    surplus=9.0, peak_share=0.03, segments=11.0, seconds=5.0,
 )  # fmt: skip
 MODELS = {"checked": CHECKED, "alone": ALONE}
 
-cosines, likelihoods = st.floats(-1.0, 1.0), st.floats(0.0, 1e5)
+cosines = st.floats(-1.0, 1.0)
 anything = st.builds(
     LineEvidence,
     similarity=cosines,
@@ -47,8 +47,6 @@ anything = st.builds(
     spread=st.floats(0.0, 2.0),
     z=st.floats(-50.0, 1e4),
     rival_z=st.floats(-50.0, 1e4),
-    likelihood=likelihoods,
-    rival_likelihood=likelihoods,
     surplus=st.floats(0.0, 1e7),
     peak_share=st.floats(0.0, 1.0),
     segments=st.floats(1.0, 1e6),
@@ -93,14 +91,14 @@ def test_any_evidence_gives_a_probability(evidence: LineEvidence) -> None:
 @settings(deadline=None)
 @given(anything, st.floats(0.0, 500.0), st.floats(0.0, 500.0))
 def test_peaks_that_match_better_never_make_it_less_sure(evidence: LineEvidence, one: float, other: float) -> None:
-    weak, strong = (CHECKED.log_odds(replace(evidence, likelihood=here)) for here in sorted((one, other)))
+    weak, strong = (CHECKED.log_odds(replace(evidence, z=here)) for here in sorted((one, other)))
     assert strong >= weak - 1e-9
 
 
 @settings(deadline=None)
 @given(anything, st.floats(0.0, 1e4), st.floats(0.0, 1e4))
-def test_without_peaks_nothing_about_them_counts(evidence: LineEvidence, likelihood: float, surplus: float) -> None:
-    other = replace(evidence, z=likelihood, likelihood=likelihood, surplus=surplus, peak_share=0.5)
+def test_without_peaks_nothing_about_them_counts(evidence: LineEvidence, z: float, surplus: float) -> None:
+    other = replace(evidence, z=z, rival_z=z / 2, surplus=surplus, peak_share=0.5)
     assert ALONE.log_odds(other) == pytest.approx(ALONE.log_odds(evidence))
 
 
@@ -136,13 +134,13 @@ def test_beyond_the_lengths_the_nearest_counts(seconds: float, as_of: float) -> 
 @settings(deadline=None)
 @given(anything, st.floats(0.5, 20.0))
 def test_a_little_longer_is_a_little_surer_or_less(evidence: LineEvidence, seconds: float) -> None:
-    tame = replace(evidence, likelihood=min(evidence.likelihood, 500.0), surplus=min(evidence.surplus, 500.0))
+    tame = replace(evidence, surplus=min(evidence.surplus, 500.0))
     for model in MODELS.values():
         here, near = (model.log_odds(replace(tame, seconds=length)) for length in (seconds, seconds * 1.0001))
         assert here == pytest.approx(near, abs=0.05)
 
 
-def evidence_of(alignment: Alignment | None, copies: Collection[int] = (), likelihood: float = 0.0) -> LineEvidence:
+def evidence_of(alignment: Alignment | None, copies: Collection[int] = ()) -> LineEvidence:
     """Of a clip of three segments on track 7, whose nearest neighbours are known."""
     frames = np.array([0, 4, 8], np.int32)
     hits = Hits(
@@ -157,10 +155,8 @@ def evidence_of(alignment: Alignment | None, copies: Collection[int] = (), likel
         query,
         line,
         alignment,
-        likelihood=likelihood,
         rival=0.3,
         rival_z=3.0,
-        rival_likelihood=2.0,
         copies=copies,
         seconds=1.25,
     )
@@ -186,14 +182,14 @@ def test_a_copy_is_as_if_it_were_not_there() -> None:
 
 def test_without_a_check_peaks_say_nothing() -> None:
     evidence = evidence_of(None)
-    assert (evidence.z, evidence.likelihood, evidence.surplus, evidence.peak_share) == (0.0, 0.0, 0.0, 0.0)
+    assert (evidence.z, evidence.surplus, evidence.peak_share) == (0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(("matched", "surplus", "share"), [(40, 30.0, 0.3), (10, 0.0, 0.0), (4, 0.0, 0.0)])
 def test_golden_evidence_of_a_check(matched: int, surplus: float, share: float) -> None:
     placing = Placing(200.0, Warp(), 7.123456)
-    evidence = evidence_of(Alignment(placing, matched, 10.0, 100, 0, 60, 0.1), likelihood=21.98765)
-    assert (evidence.z, evidence.likelihood, evidence.rival_likelihood) == (7.123, 21.988, 2.0)
+    evidence = evidence_of(Alignment(placing, matched, 10.0, 100, 0, 60, 0.1))
+    assert (evidence.z, evidence.rival_z) == (7.123, 3.0)
     assert (evidence.surplus, evidence.peak_share) == (surplus, share)
 
 

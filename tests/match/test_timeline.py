@@ -52,3 +52,13 @@ def test_of_two_at_the_same_time_the_surer_stays() -> None:
 def test_each_track_has_one_best_place() -> None:
     found = [stretch(1, 0, 50, odds=9.0), stretch(2, 0, 1), stretch(1, 0, 70)]
     assert [(part.track, part.reference_start) for part in best_of_each_track(found)] == [(1, 50), (2, 1)]
+
+
+def test_an_unlikely_window_does_not_bend_the_line_of_a_sure_one() -> None:
+    sure = stretch(2, 10.0, 30.0, odds=9.0)
+    unlikely = stretch(2, 8.5, 28.9, odds=-3.0, seconds=1.5)
+    [whole] = joined([unlikely, sure], windows=2)
+    assert (whole.query_start, whole.query_end) == (8.5, 20.0)
+    assert whole.speed == 1.0
+    assert whole.reference_start == pytest.approx(28.5)
+    assert whole.reference_end == pytest.approx(40.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -24,11 +24,11 @@ MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second o
 NEAREST = 40  # neighbours of each segment; of the codes of `both` the first 40 hold nearly all of the nearest 20
 LANDMARK_LINES = 60  # candidates of the landmarks, in an index that holds them
 APART_FRAMES = 8  # of peaks: a landmark's candidate that is so near to a line is the same
-WEIGHED_LINES = 12  # of them, the best, of which the likelihood is computed: no other is a rival
 Z_WEIGHT = 0.08  # of a standard deviation of peaks, in cosines; 0.06 to 0.1 rank equally well
-LIKELY = 10.0  # logarithm of a likelihood ratio; below it no copy is looked for
-ALIKE = 0.5  # of two such; further apart, two tracks are not looked at for being copies
-CERTAIN_Z = 7.0  # beyond which peaks tell place, speed and ends better than vectors
+PLAIN_Z = 6.0  # below it no copy is looked for
+ALIKE = 0.5  # of two z; further apart, two tracks are not looked at for being copies
+PLACED_Z = 3.0  # beyond which peaks tell place and speed better than vectors: to 50 ms twice as often
+CERTAIN_Z = 7.0  # beyond which they tell the ends too
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +53,6 @@ class Supported:
 
     line: Line
     placing: Placing | None = None
-    likelihood: float = 0.0
 
     @property
     def z(self) -> float:
@@ -105,10 +104,8 @@ class VectorMatcher:
                 query,
                 found.line,
                 alignment,
-                likelihood=found.likelihood,
                 rival=max((other.line.score for other in others), default=query.nearness),
                 rival_z=max((other.z for other in others), default=0.0),
-                rival_likelihood=max((other.likelihood for other in others), default=0.0),
                 copies=copies,
                 seconds=window.seconds,
             )
@@ -140,14 +137,14 @@ class VectorMatcher:
     def _copies(self, drawn: QueryMap | None, found: Supported, ranked: Sequence[Supported]) -> frozenset[int]:
         """Return the tracks that hold the same sound under the clip, by their peaks."""
         own, placing = self._references(found.line.track)[0].points, found.placing
-        if drawn is None or own is None or placing is None or found.likelihood < LIKELY:
+        if drawn is None or own is None or placing is None or found.z < PLAIN_Z:
             return frozenset()
         return frozenset(
             other.line.track
             for other in ranked
             if other is not found
             and other.placing is not None
-            and other.likelihood > ALIKE * found.likelihood
+            and other.z > ALIKE * found.z
             and (points := self._references(other.line.track)[0].points) is not None
             and drawn.is_same_sound((own, placing.start), (points, other.placing.start))
         )
@@ -181,12 +178,7 @@ class VectorMatcher:
                 places.append(Place(points, one.start, one.line.speed))
                 lines.append(one.line)
         found += [Supported(line, placing) for line, placing in zip(lines, checked(drawn, places), strict=True)]
-        ranked = _best_of_each(found)
-        for rank, supported in enumerate(ranked[:WEIGHED_LINES]):
-            points = self._references(supported.line.track)[0].points
-            if supported.placing and points:
-                ranked[rank] = replace(supported, likelihood=drawn.likelihood(points, supported.placing))
-        return ranked
+        return _best_of_each(found)
 
     def _at_begin(self, line: Line) -> float:
         """Return the second of the track at which the clip begins."""
@@ -203,11 +195,13 @@ class VectorMatcher:
         speed = pitch = line.speed
         at_begin, jitter = self._at_begin(line), query.hop * frame / np.sqrt(12 * len(line.rows))
         start, end = query.segments.frames[line.rows][[0, -1]] * frame + (0, length * frame)
-        if alignment and peaks and alignment.placing.z >= CERTAIN_Z:
+        if alignment and peaks and alignment.placing.z >= PLACED_Z:
             speed, pitch = alignment.placing.warp.speed, alignment.placing.warp.pitch
             at_begin = alignment.placing.start * peaks.frame_seconds + (1 - speed) * peaks.lead_seconds
-            start, end = alignment.first * peaks.frame_seconds, alignment.last * peaks.frame_seconds
-            end, jitter = end + 2 * peaks.lead_seconds, alignment.jitter * peaks.frame_seconds
+            jitter = alignment.jitter * peaks.frame_seconds
+            if alignment.placing.z >= CERTAIN_Z:
+                start, end = alignment.first * peaks.frame_seconds, alignment.last * peaks.frame_seconds
+                end += 2 * peaks.lead_seconds
         start, end = extent(
             float(start),
             float(end),

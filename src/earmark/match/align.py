@@ -18,8 +18,6 @@ SPREAD = 1  # frames and bins: a peak's jitter between two analyses of the same 
 MOST_REACH_FRAMES = 16  # that a rough place is looked for at once: the map's margin is as wide
 SHIFT_FRAMES = 2  # places are tried at this distance; the spread covers what lies between
 COPY_SHARE = 0.5  # of peaks that match: two encodings of a recording share more, different music far less
-SURVIVING = np.array([0.05, 0.1, 0.2, 0.35, 0.5, 0.7])[:, None]  # shares of peaks that noise may leave, tried all
-RAREST = 1e-3  # chance of a match in a column without any peak
 RELIEF_UNIT = 6.0  # of three places' relief in half nepers: a neper
 STEEPEST = 0.05  # of a line's speed against that of its placing: beyond, a few chance pairs made it up
 HALF_STEP = 0.005  # of the grid of pitches that `warps` is called with, a per cent
@@ -99,8 +97,6 @@ class QueryMap:
                 self._drawn[query.frames + self._margin + ahead, query.bins + SPREAD + above] = True
         inside = self._drawn[self._margin : self._margin + self.frames]
         self._filled = inside.mean(axis=0, dtype=np.float32)  # the share of the time that a bin is drawn
-        chance = np.clip(self._filled, RAREST, 1 - RAREST)
-        self._gains = np.log1p(SURVIVING * (1 - chance) / chance)  # (shares, columns): what a match says
         self._lay(self._drawn.astype(np.float32), 1.0)
         if relief is not None:
             self._stand_on(relief)
@@ -197,20 +193,6 @@ class QueryMap:
         first, last = _span(at, hit, expected / max(len(at), 1))
         refined = replace(placing, start=start, warp=Warp(speed, pitch), z=float(z))
         return Alignment(refined, int(hit.sum()), expected, len(at), first, last, jitter)
-
-    def likelihood(self, reference: Points, placing: Placing) -> float:
-        """Return the logarithm of how much likelier what matches is at the true place than at any other.
-
-        At the true place a share of the reference's peaks survives, whatever the column, and the others match by
-        chance; the share is taken that explains best what is seen (a generalised likelihood ratio). A match says the
-        more, the emptier its column.
-        """
-        at, columns = self._seen(reference, placing.start, placing.warp)
-        if not len(at):
-            return 0.0
-        hit = self._drawn[at + self._margin, columns]
-        ratios = self._gains[:, columns[hit]].sum(axis=1) + np.count_nonzero(~hit) * np.log1p(-SURVIVING[:, 0])
-        return max(float(ratios.max()), 0.0)
 
     def is_same_sound(self, one: tuple[Points, float], other: tuple[Points, float]) -> bool:
         """Whether two references (points, start) hold the same sound under the clip."""

@@ -34,8 +34,6 @@ class LineEvidence:
     spread: float  # their standard deviation
     z: float  # by how many standard deviations the clip stands out where the peaks are; 0 without peaks
     rival_z: float  # the same of the best line of another track
-    likelihood: float  # logarithm of how much likelier the match of peaks is here than by chance
-    rival_likelihood: float  # the same of the best line of another track
     surplus: float  # peaks that match, beyond chance
     peak_share: float  # of the reference's peaks within the clip, the surplus
     segments: float  # that were compared
@@ -62,13 +60,13 @@ class LineModel:
 def checked_figures(evidence: LineEvidence) -> tuple[float, ...]:
     """Return what is weighed of a line that peaks have checked: nothing that depends on how large the catalog is.
 
-    The likelihood is compressed, so that a very clear match stays one. Its root and the share of peaks that match were
-    weighed too, and got no weight at any length.
+    The lead over the rival is compressed, so that a very clear match stays one. Its lead in cosines, a likelihood ratio
+    of the peaks that match, and their share were weighed too: they gain nothing, or let more through among few tracks.
     """
     return (
         1.0,
         evidence.similarity,
-        math.tanh((evidence.likelihood - evidence.rival_likelihood) / 20),
+        math.tanh((evidence.z - evidence.rival_z) / 8),
         math.log1p(evidence.surplus),
     )
 
@@ -92,9 +90,9 @@ CHECKED = LineModel(
     checked_figures,
     rising=(1, 2, 3),
     weights=(
-        (-14.521, 14.336, 10.98, 1.26),
-        (-19.38, 13.208, 2.471, 3.799),
-        (-20.556, 13.845, 3.756, 3.3),
+        (-14.23, 13.1, 8.96, 1.66),
+        (-13.97, 9.56, 9.13, 2.38),
+        (-12.57, 11.56, 9.76, 0.65),
     ),
     threshold=0.924,
 )
@@ -116,10 +114,8 @@ def line_evidence(
     line: Line,
     alignment: Alignment | None,
     *,
-    likelihood: float,
     rival: float,
     rival_z: float,
-    rival_likelihood: float,
     copies: Collection[int] = (),
     seconds: float,
 ) -> LineEvidence:
@@ -137,8 +133,6 @@ def line_evidence(
         spread=round(float(line.similarities.std()), 4),
         z=round(alignment.placing.z, 3) if alignment else 0.0,
         rival_z=round(rival_z, 3),
-        likelihood=round(likelihood, 3),
-        rival_likelihood=round(rival_likelihood, 3),
         surplus=round(surplus, 2),
         peak_share=round(surplus / max(alignment.references, 1), 4) if alignment else 0.0,
         segments=float(len(line.rows)),

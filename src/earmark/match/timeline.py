@@ -79,16 +79,23 @@ def _goes_on(before: Stretch, here: Stretch) -> bool:
 
 
 def _join(before: Stretch, surest: float, here: Stretch) -> tuple[Stretch, float]:
-    """Return both as one stretch; evidence against (negative log odds) in one window does not undo the other's."""
+    """Return both as one stretch; evidence against (negative log odds) in one window does not undo the other's.
+
+    Nor does it bend the line of the other: the speed is measured from end to end only where both are likely.
+    """
     surer = here if here.log_odds > surest else before
-    span = max(here.query_end - before.query_start, 1e-9)
+    start, end = surer.reference_at(before.query_start), surer.reference_at(here.query_end)
+    speed = surer.speed
+    if min(before.log_odds, here.log_odds) > 0:
+        start, end = before.reference_start, here.reference_end
+        speed = (end - start) / max(here.query_end - before.query_start, 1e-9)
     both = replace(
         surer,
         log_odds=max(before.log_odds, here.log_odds, before.log_odds + here.log_odds),
         query_start=before.query_start,
         query_end=here.query_end,
-        reference_start=before.reference_start,
-        reference_end=here.reference_end,
-        speed=(here.reference_end - before.reference_start) / span,
+        reference_start=start,
+        reference_end=end,
+        speed=speed,
     )
     return both, max(surest, here.log_odds)

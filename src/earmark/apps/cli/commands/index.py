@@ -25,8 +25,8 @@ EPILOGUE = """\
 Run it again and only what is new or changed is done; Ctrl-C keeps what is done.
 
 neural, a learned fingerprint, hears through more noise and larger rooms; shazam, landmarks, takes less time and less
-room on the disk. Its index is both, auto, linear, lsh, hashcode, pq or hnsw for neural, postings for shazam. All of these
-options count when the catalog is made and are written in it: leave them out afterwards.
+room on the disk. Its index is both, auto, linear, lsh, hashcode, pq or hnsw for neural, postings for shazam. All of
+these options count when the catalog is made and are written in it: leave them out afterwards.
 """
 
 
