@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import resource
 import subprocess
 import sys
 import threading
@@ -148,7 +147,7 @@ def asking(options: argparse.Namespace) -> None:
     """Ask what lies in a folder, mapped; no other index has been in this process."""
     material = of_catalog(options.catalog, vectors=options.vectors)
     clips = clips_of(material, options, "noise0", 5)
-    began, before = time.perf_counter(), peak_gigabytes()
+    began = time.perf_counter()
     index = kept(Kind.parse((options.index or [LISTS])[0]), material, options.keep)
     stats = index.stats()
     print(f"opened {stats['vectors']:,.0f} vectors in {time.perf_counter() - began:.1f} s")
@@ -160,7 +159,7 @@ def asking(options: argparse.Namespace) -> None:
             times.append(time.perf_counter() - began)
         print(
             f"{turn}: a clip took {np.median(times):.3f} s, the slowest of {len(clips)} {max(times):.3f} s; "
-            f"{peak_gigabytes():.2f} GB of memory at most, {before:.2f} GB before the index was opened"
+            f"{memory('VmHWM') / 1e9:.2f} GB of memory at most, {memory('RssAnon') / 1e9:.2f} GB of them its own"
         )
     print(f"{stats['memory_bytes_per_vector']:.1f} bytes a vector, rank-1 {rank_1(material, clips, hits):.3f}")
 
@@ -224,15 +223,14 @@ class Meter(threading.Thread):
     def run(self) -> None:
         """Look once a second."""
         while True:
-            lines = Path("/proc/self/status").read_text().splitlines()
-            kilobytes = next(line.split()[1] for line in lines if line.startswith("RssAnon"))
-            self.most = max(self.most, int(kilobytes) * 1024)
+            self.most = max(self.most, memory("RssAnon"))
             time.sleep(1.0)
 
 
-def peak_gigabytes() -> float:
-    """Return the most memory that this process has had, mapped files that were touched included."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+def memory(kind: str) -> int:
+    """Return bytes of memory of this process: RssAnon, its own; VmHWM, the most so far, with pages of files."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:"))
 
 
 BARS = {"pq": pq, "hnsw": hnsw, "lsh": lsh, "large": large, "asking": asking}
