@@ -56,7 +56,6 @@ def test_the_predicted_cost_is_the_measured_one_when_buckets_are_even(vectors: n
     index.search(np.arange(500, dtype=np.int32), unit(rng.standard_normal((500, 128))))
     cost = index.cost()
     assert cost["measured"] == pytest.approx(cost["predicted"], rel=0.2)
-    assert cost["expected"] == pytest.approx(cost["predicted"], rel=0.2)
 
 
 def test_looking_into_more_buckets_beats_more_tables_at_equal_comparisons(vectors: np.ndarray) -> None:

@@ -62,9 +62,9 @@ class Lsh(Segmented):
         self._tables, self._probes, self._bits, self._components = tables, probes, bits, components
 
     def cost(self) -> Mapping[str, float]:
-        """Return multiplications of one vector of a query: as the formulas say, and as measured in searches so far.
+        """Return multiplications of one vector of a query: by the formula for even buckets, and as measured so far.
 
-        `predicted` takes all buckets for equal, `expected` takes them as they are: a full one is met more often.
+        More is measured where buckets are uneven, since full ones are met more often, and less where tables overlap.
         """
         stats = self.stats()
         tables, bits, probes = (float(stats.get(name, 0)) for name in ("tables", "bits", "probes"))
@@ -73,7 +73,6 @@ class Lsh(Segmented):
         comparing = probes * dimensions * vectors / 2**bits
         return {
             "predicted": hashing + comparing,
-            "expected": hashing + comparing * stats.get("imbalance", 1.0),
             "measured": hashing + dimensions * vectors * stats["compared_share"],
         }
 
