@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from earmark.catalog.identifying import Found, Identifier, identifier_for
 from earmark.catalog.vectors import VectorMatcher
 from earmark.fingerprint.neural import Neural
 from earmark.index import make
-from earmark.index.protocol import Index
+from earmark.index.protocol import Index, OfTwoKinds
 from earmark.types import Fingerprint
 
 RATE = 8_000
@@ -43,11 +44,17 @@ class Shelf:
 
 
 def shelf_of(maker: Neural, sounds: Sequence[np.ndarray]) -> Shelf:
-    index, fingerprints = make("auto"), {}
+    index, fingerprints = make("both" if maker.peaks else "auto"), {}
     for number, sound in enumerate(sounds):
         fingerprints[number] = maker.unpack(maker.pack(maker.extract(sound)))
         index.add(number, *maker.terms(fingerprints[number]))
+        add_landmarks(maker, index, number, fingerprints[number])
     return Shelf(maker, sounds, index, fingerprints)
+
+
+def add_landmarks(maker: Neural, index: Index, number: int, fingerprint: Fingerprint) -> None:
+    if maker.peaks and fingerprint.beside and isinstance(index, OfTwoKinds):
+        index.add_codes(number, *maker.peaks.terms(fingerprint.beside))
 
 
 @pytest.fixture(scope="module")
@@ -318,3 +325,28 @@ def test_the_threshold_is_the_models_and_says_what_is_left_out(shelf: Shelf) -> 
     every = shelf.ask(clip)
     middle = (every[0].confidence + every[1].confidence) / 2
     assert shelf.ask(clip, threshold=middle) == every[:1]
+
+
+def test_what_vectors_do_not_name_landmarks_may(with_peaks: Shelf) -> None:
+    index, maker = make("both"), with_peaks.maker
+    for number, fingerprint in with_peaks.fingerprints.items():
+        if number != 3:
+            index.add(number, *maker.terms(fingerprint))
+        add_landmarks(maker, index, number, fingerprint)
+    clip = with_peaks.asked(with_noise(cut(with_peaks.sounds[3], 4.0, 5.0), 10))
+    best, *_ = with_peaks.identifier().identify(index, clip, threshold=0.0)
+    assert best.track == 3
+    assert best.reference_start == pytest.approx(4.0, abs=0.05)
+    assert best.confidence > with_peaks.identifier().default_threshold
+
+
+def test_more_noisy_clips_are_right_first_by_how_they_stand_out_than_by_their_peaks(with_peaks: Shelf) -> None:
+    identifier, right = with_peaks.identifier(), {"relief": 0, "peaks": 0}
+    for number, start in product(range(8), (2.0, 9.0, 16.0)):
+        clip = with_peaks.asked(with_noise(cut(with_peaks.sounds[number], start, 1.0), -12, seed=number))
+        assert clip.beside is not None
+        flat = replace(clip, beside=replace(clip.beside, relief=None))
+        for name, one in (("relief", clip), ("peaks", flat)):
+            found = identifier.identify(with_peaks.index, one, threshold=0.0, limit=1)
+            right[name] += bool(found) and found[0].track == number
+    assert right["relief"] > right["peaks"]

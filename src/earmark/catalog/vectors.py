@@ -56,7 +56,7 @@ class Supported:
 
     @property
     def z(self) -> float:
-        """By how many standard deviations the peaks that match exceed chance."""
+        """By how many standard deviations the clip stands out where the track has peaks."""
         return self.placing.z if self.placing else 0.0
 
     @property
@@ -86,14 +86,13 @@ class VectorMatcher:
         hits = index.search(frames[::every], vectors[::every], nearest=NEAREST)
         if not len(hits):
             return
-        clip = self._compared(window)
         query = QueryLines(
             Segments(window.frames, self._fingerprinter.vectors(window)),
             hits,
             hop_frames=self._fingerprinter.query_hop_frames,
             stored_hop_frames=self._fingerprinter.hop_frames,
         )
-        drawn = self._drawn(clip, window, WIDE_WARPS if speed else USUAL_WARPS)
+        drawn = self._drawn(window, WIDE_WARPS if speed else USUAL_WARPS)
         proposed = self._proposed(query, index, window, WIDE_SPEEDS if speed else USUAL_SPEEDS)
         ranked = self._supported(drawn, proposed)
         for found in ranked[:limit]:
@@ -158,12 +157,11 @@ class VectorMatcher:
         peaks, beside = self._fingerprinter.peaks, fingerprint.beside
         return Reference(segments, Points(*peaks.points(beside)) if peaks and beside else None)
 
-    def _drawn(self, clip: Reference, window: Fingerprint, warps: Sequence[Warp]) -> QueryMap | None:
-        peaks = self._fingerprinter.peaks
-        if peaks is None or clip.points is None or len(clip.points.frames) < peaks.fewest_features:
+    def _drawn(self, window: Fingerprint, warps: Sequence[Warp]) -> QueryMap | None:
+        peaks, beside = self._fingerprinter.peaks, window.beside
+        if peaks is None or beside is None or len(beside.frames) < peaks.fewest_features:
             return None
-        relief = peaks.relief(window.beside) if window.beside else None
-        return QueryMap(clip.points, bins=peaks.bins, hypotheses=warps, relief=relief)
+        return QueryMap(Points(*peaks.points(beside)), bins=peaks.bins, hypotheses=warps, relief=peaks.relief(beside))
 
     def _supported(self, drawn: QueryMap | None, proposed: Sequence[Proposed]) -> list[Supported]:
         """Return the best line of each track with its check, best first."""
