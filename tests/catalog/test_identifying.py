@@ -18,7 +18,7 @@ from earmark.types import Fingerprint
 
 RATE = FRONT_END.rate
 MAKER = Shazam()
-LOOPS = {0: 8.0}  # seconds: the first excerpt repeats itself
+LOOPS = {0: 8.0, 4: 24.0}  # seconds: two excerpts repeat themselves
 
 
 @dataclass(frozen=True)

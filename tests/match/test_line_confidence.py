@@ -27,12 +27,12 @@ from earmark.types import Hits
 
 # As a clean clip of known music gives it, and one of music that was never indexed.
 CLEAR = LineEvidence(
-    similarity=0.92, rival=0.41, margin=0.45, share=0.95, low=0.85, spread=0.06, z=45.0, rival_z=4.0,
-    surplus=160.0, peak_share=0.75, segments=11.0, seconds=5.0,
+    similarity=0.92, rival=0.41, margin=0.45, share=0.95, z=45.0, rival_z=4.0,
+    surplus=160.0, seconds=5.0,
 )  # fmt: skip
 CHANCE = LineEvidence(
-    similarity=0.42, rival=0.41, margin=-0.08, share=0.06, low=0.3, spread=0.1, z=2.1, rival_z=2.5,
-    surplus=9.0, peak_share=0.03, segments=11.0, seconds=5.0,
+    similarity=0.42, rival=0.41, margin=-0.08, share=0.06, z=2.1, rival_z=2.5,
+    surplus=9.0, seconds=5.0,
 )  # fmt: skip
 MODELS = {"checked": CHECKED, "alone": ALONE}
 
@@ -43,13 +43,9 @@ anything = st.builds(
     rival=cosines,
     margin=st.floats(-2.0, 2.0),
     share=st.floats(0.0, 1.0),
-    low=cosines,
-    spread=st.floats(0.0, 2.0),
     z=st.floats(-50.0, 1e4),
     rival_z=st.floats(-50.0, 1e4),
     surplus=st.floats(0.0, 1e7),
-    peak_share=st.floats(0.0, 1.0),
-    segments=st.floats(1.0, 1e6),
     seconds=st.floats(0.0, 1e6),
 )
 
@@ -98,7 +94,7 @@ def test_peaks_that_match_better_never_make_it_less_sure(evidence: LineEvidence,
 @settings(deadline=None)
 @given(anything, st.floats(0.0, 1e4), st.floats(0.0, 1e4))
 def test_without_peaks_nothing_about_them_counts(evidence: LineEvidence, z: float, surplus: float) -> None:
-    other = replace(evidence, z=z, rival_z=z / 2, surplus=surplus, peak_share=0.5)
+    other = replace(evidence, z=z, rival_z=z / 2, surplus=surplus)
     assert ALONE.log_odds(other) == pytest.approx(ALONE.log_odds(evidence))
 
 
@@ -168,9 +164,7 @@ def test_golden_evidence_of_a_line() -> None:
     assert evidence.rival == 0.3
     assert evidence.margin == pytest.approx(((0.9 - 0.5) + (0.8 - 0.4) + (0.6 - 0.7)) / 3, abs=1e-4)
     assert evidence.share == pytest.approx(2 / 3, abs=1e-4)
-    assert evidence.low == pytest.approx(0.6 + 0.4 * 0.2, abs=1e-4)  # a fifth of the way through three
-    assert evidence.spread == pytest.approx(np.std([0.9, 0.8, 0.6]), abs=1e-4)
-    assert (evidence.segments, evidence.seconds) == (3.0, 1.25)
+    assert evidence.seconds == 1.25
 
 
 def test_a_copy_is_as_if_it_were_not_there() -> None:
@@ -182,20 +176,20 @@ def test_a_copy_is_as_if_it_were_not_there() -> None:
 
 def test_without_a_check_peaks_say_nothing() -> None:
     evidence = evidence_of(None)
-    assert (evidence.z, evidence.surplus, evidence.peak_share) == (0.0, 0.0, 0.0)
+    assert (evidence.z, evidence.surplus) == (0.0, 0.0)
 
 
-@pytest.mark.parametrize(("matched", "surplus", "share"), [(40, 30.0, 0.3), (10, 0.0, 0.0), (4, 0.0, 0.0)])
-def test_golden_evidence_of_a_check(matched: int, surplus: float, share: float) -> None:
+@pytest.mark.parametrize(("matched", "surplus"), [(40, 30.0), (10, 0.0), (4, 0.0)])
+def test_golden_evidence_of_a_check(matched: int, surplus: float) -> None:
     placing = Placing(200.0, Warp(), 7.123456)
     evidence = evidence_of(Alignment(placing, matched, 10.0, 100, 0, 60, 0.1))
     assert (evidence.z, evidence.rival_z) == (7.123, 3.0)
-    assert (evidence.surplus, evidence.peak_share) == (surplus, share)
+    assert evidence.surplus == surplus
 
 
 def test_a_check_without_any_peaks_of_the_track_is_no_trouble() -> None:
     evidence = evidence_of(Alignment(Placing(200.0, Warp(), 0.0), 0, 0.0, 0, 0, 0, 1.0))
-    assert (evidence.surplus, evidence.peak_share) == (0.0, 0.0)
+    assert evidence.surplus == 0.0
 
 
 def test_evidence_is_plain_numbers() -> None:

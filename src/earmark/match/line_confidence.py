@@ -18,7 +18,6 @@ import numpy as np
 from earmark.match.align import Alignment
 from earmark.match.lines import Line, QueryLines
 
-LOW_QUANTILE = 0.2  # of the cosines along a line
 LENGTHS = (1.0, 2.0, 5.0)  # seconds, for which there are weights; beyond, those of the nearest
 
 
@@ -30,13 +29,9 @@ class LineEvidence:
     rival: float  # the same of the best line of another track
     margin: float  # mean of how much nearer the line's segments are than the best neighbour off the track
     share: float  # of the clip's segments, those whose nearest neighbour lies on the line
-    low: float  # lower quintile of the cosines
-    spread: float  # their standard deviation
     z: float  # by how many standard deviations the clip stands out where the peaks are; 0 without peaks
     rival_z: float  # the same of the best line of another track
     surplus: float  # peaks that match, beyond chance
-    peak_share: float  # of the reference's peaks within the clip, the surplus
-    segments: float  # that were compared
     seconds: float  # of the clip
 
 
@@ -58,7 +53,7 @@ class LineModel:
 
 
 def checked_figures(evidence: LineEvidence) -> tuple[float, ...]:
-    """Return what is weighed of a line that peaks have checked: nothing that depends on how large the catalog is.
+    """Return what is weighed of a line that peaks have checked: little that depends on how large the catalog is.
 
     The lead over the rival is compressed, so that a very clear match stays one. Its lead in cosines, a likelihood ratio
     of the peaks that match, and their share were weighed too: they gain nothing, or let more through among few tracks.
@@ -72,15 +67,13 @@ def checked_figures(evidence: LineEvidence) -> tuple[float, ...]:
 
 
 def vector_figures(evidence: LineEvidence) -> tuple[float, ...]:
-    """Return what is weighed of a line of vectors alone."""
+    """Return what is weighed of a line of vectors alone; the spread of the cosines adds nothing to these."""
     return (
         1.0,
         evidence.similarity,
         evidence.similarity - evidence.rival,
         evidence.margin,
         evidence.share,
-        evidence.low,
-        evidence.spread,
     )
 
 
@@ -96,16 +89,16 @@ CHECKED = LineModel(
     ),
     threshold=0.924,
 )
-# Of the same clips, with what the peaks said left out. Log odds of 3.5: vectors alone are surer of what is wrong.
+# Of catalogs without peaks, as large. Log odds of 4.5: vectors alone are surer of what is wrong.
 ALONE = LineModel(
     vector_figures,
     rising=(1, 2, 3, 4),
     weights=(
-        (-13.681, 8.579, 0.213, 15.987, 0.0, 7.226, 13.225),
-        (-12.946, 43.489, 11.109, 0.869, 2.526, -28.405, -16.736),
-        (-12.373, 16.721, 13.298, 0.0, 5.092, -1.424, 0.789),
+        (-12.454, 13.133, 8.092, 15.711, 0.461),
+        (-12.529, 13.227, 20.065, 0.0, 4.061),
+        (-9.744, 10.576, 17.854, 1.158, 8.635),
     ),
-    threshold=0.971,
+    threshold=0.989,
 )
 
 
@@ -129,12 +122,8 @@ def line_evidence(
         rival=round(rival, 4),
         margin=round(float(query.beyond_others(line, copies=copies).mean()), 4),
         share=round(query.share_on(line, copies=copies), 4),
-        low=round(float(np.quantile(line.similarities, LOW_QUANTILE)), 4),
-        spread=round(float(line.similarities.std()), 4),
         z=round(alignment.placing.z, 3) if alignment else 0.0,
         rival_z=round(rival_z, 3),
         surplus=round(surplus, 2),
-        peak_share=round(surplus / max(alignment.references, 1), 4) if alignment else 0.0,
-        segments=float(len(line.rows)),
         seconds=round(seconds, 3),
     )
