@@ -456,3 +456,10 @@ def test_a_network_of_another_front_end_works_with_peaks(tmp_path: Path, music: 
     assert np.array_equal(
         Neural(model=str(tmp_path / "model.onnx"), peaks=False).extract(sound).frames, fingerprint.frames
     )
+
+
+def test_the_spec_says_how_the_peaks_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Neural()
+    monkeypatch.setattr("earmark.fingerprint.neural.PEAK_DENSITY", "lean")
+    assert Neural().spec != made.spec
+    assert Neural(peaks=False).spec not in (made.spec, Neural().spec)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from earmark.audio.spectrum import FrontEnd, power_chunks
 from earmark.errors import OptionError, SpecMismatch
 from earmark.fingerprint.constellation import CELL, CHUNK_FRAMES
-from earmark.fingerprint.shazam import BIN_MASK, Shazam
+from earmark.fingerprint.shazam import BIN_MASK, DENSITIES, PEAK_RULE, ZONE, Shazam
 from earmark.types import VECTOR_SCALE, Fingerprint, Frames, Samples, Spec
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ LARGEST_SEGMENTS = 1 << 22  # of an unpacked fingerprint: three weeks of audio
 LARGEST_FRAMES = 1 << 26  # of the same
 PEAK_FRAMES = 2  # frames of peaks for each of the network's, if its hop can be halved: 15.6 ms, as fine as landmarks'
 PEAK_HERTZ = (125.0, 4_000.0)
+PEAK_DENSITY = "beside"
 
 
 class Neural:
@@ -61,7 +63,7 @@ class Neural:
                 "or give the .onnx file of a trained one"
             ) from error
         self._with_peaks = peaks
-        shape = blake2b(self._content, digest_size=4, key=b"peaks" if peaks else b"")
+        shape = blake2b(self._content, digest_size=4, key=_shape_of_peaks() if peaks else b"")
         self._spec = Spec("neural", VERSION, shape.hexdigest())
 
     @property
@@ -109,7 +111,7 @@ class Neural:
         bins = min(high, shape.window // 2, low + int(BIN_MASK)) - low
         high = low + bins // CELL * CELL
         front_end = FrontEnd(shape.rate, shape.window, shape.hop // self._peak_frames, low, high)
-        return Shazam(density="beside", front_end=front_end)
+        return Shazam(density=PEAK_DENSITY, front_end=front_end)
 
     def vectors(self, fingerprint: Fingerprint) -> NDArray[np.float32]:
         """Return the features as vectors of length 1, up to rounding, (n, d)."""
@@ -294,6 +296,12 @@ class _Encoding:
         from earmark.fingerprint.logmel import QUIETEST
 
         return np.full((frames, self._maker.bands), np.log10(QUIETEST), np.float32)
+
+
+def _shape_of_peaks() -> bytes:
+    """Return what shapes the peaks beside the vectors of any network, as a key of a digest."""
+    parts = (asdict(PEAK_RULE), asdict(DENSITIES[PEAK_DENSITY]), asdict(ZONE), PEAK_FRAMES, PEAK_HERTZ)
+    return blake2b(msgspec.json.encode(parts), digest_size=16).digest()
 
 
 def _shipped() -> tuple[str, ...]:
