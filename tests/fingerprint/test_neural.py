@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cache
@@ -460,6 +461,6 @@ def test_a_network_of_another_front_end_works_with_peaks(tmp_path: Path, music: 
 
 def test_the_spec_says_how_the_peaks_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Neural()
-    monkeypatch.setattr("earmark.fingerprint.neural.PEAK_DENSITY", "lean")
+    monkeypatch.setattr(sys.modules[Neural.__module__], "PEAK_DENSITY", "lean")
     assert Neural().spec != made.spec
     assert Neural(peaks=False).spec not in (made.spec, Neural().spec)
