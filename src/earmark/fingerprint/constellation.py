@@ -103,9 +103,11 @@ def _with_context(
 def _peaks_of(
     log_power: NDArray[np.float32], first: int, core: slice, rule: PeakRule, keep: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    highest = running_maximum(running_maximum(log_power, rule.bins, axis=1), rule.frames, axis=0)
+    near = slice(max(core.start - rule.frames, 0), core.stop + rule.frames)
+    highest = running_maximum(running_maximum(log_power[near], rule.bins, axis=1), rule.frames, axis=0)
     inner = (core, slice(1, -1))  # at the border of the band the skirt of a sound outside looks like a peak
-    largest = (log_power[inner] == highest[inner]) & (log_power[inner] > FLOOR)
+    there = (slice(core.start - near.start, core.stop - near.start), slice(1, -1))
+    largest = (log_power[inner] == highest[there]) & (log_power[inner] > FLOOR)
     frames, bins = np.divmod(np.flatnonzero(largest), largest.shape[1])  # faster than nonzero by three
     bins += 1
     frames += core.start
@@ -128,15 +130,18 @@ def running_maximum(values: NDArray[np.float32], reach: int, *, axis: int) -> ND
     shape[axis], inside[axis] = size + 2 * reach, slice(reach, reach + size)
     padded = np.full(shape, -np.inf, np.float32)
     padded[tuple(inside)] = values
+    # As one long row, which is three times as fast as many short ones: what is padded keeps the rows apart.
+    stride = int(np.prod(shape[axis + 1 :]))
     # From one array into another, since numpy copies what overlaps.
-    here, there = np.moveaxis(padded, axis, 0), np.moveaxis(np.empty_like(padded), axis, 0)
+    here, there = padded.reshape(-1), np.zeros(padded.size, np.float32)
     width, target = 1, 2 * reach + 1
     while width < target:
         step = min(width, target - width)
-        np.maximum(here[:-step], here[step:], out=there[:-step])
+        np.maximum(here[: -step * stride], here[step * stride :], out=there[: -step * stride])
         here, there = there, here
         width += step
-    return np.moveaxis(here[:size], 0, axis)
+    inside[axis] = slice(size)
+    return here.reshape(shape)[tuple(inside)]
 
 
 def _surroundings(log_power: NDArray[np.float32]) -> NDArray[np.float32]:
