@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 import earmark
+from earmark.catalog.indexing import Rebuilding
 from earmark.errors import (
     CatalogDamaged,
     CatalogError,
@@ -80,7 +81,7 @@ def test_a_second_writer_is_refused_and_readers_are_not(catalog, catalog_folder)
         ({"peaks": False}, "leave them out, or make another catalog"),
         ({"loudness": 3}, "loudness is no setting of neural"),
         ({"index": "nothing"}, "'nothing' is not known"),
-        ({"index": "linear"}, "index='auto', not 'linear'"),
+        ({"index": "linear"}, "index='both', not 'linear'"),
         ({"index": "postings"}, "cannot hold what neural makes"),
     ],
 )
@@ -311,9 +312,20 @@ def test_catalogs_of_two_kinds_are_not_merged(catalog, tmp_path):
 
 def test_an_index_made_anew_gives_the_same_answers(catalog, pieces, noisy):
     before = [best(catalog.identify(noisy(path))) for path in pieces]
-    catalog.rebuild()
+    told: list[Rebuilding] = []
+    catalog.rebuild(progress=told.append)
     assert [best(catalog.identify(noisy(path))) for path in pieces] == before
     assert catalog.verify().ok
+    assert [one.done for one in told] == list(range(1, len(catalog) + 1))
+    assert {one.total for one in told} == {len(catalog)}
+    assert told[-1].seconds_left == 0.0
+
+
+def test_how_long_an_index_of_another_kind_takes_is_said(catalog):
+    told: list[Rebuilding] = []
+    catalog.rebuild("hnsw", progress=told.append)
+    assert told[-1].seconds_left > 0
+    assert catalog.info()["index"] == "hnsw"
 
 
 # Damage

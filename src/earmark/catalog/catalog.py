@@ -20,7 +20,7 @@ from earmark.catalog.answering import Answering, Question
 from earmark.catalog.extracting import Extractors, Source
 from earmark.catalog.files import Files
 from earmark.catalog.generations import Generations, is_on_network
-from earmark.catalog.indexing import Indexing
+from earmark.catalog.indexing import Indexing, Rebuilding
 from earmark.catalog.lock import WriterLock
 from earmark.catalog.names import shown
 from earmark.catalog.scanning import scan
@@ -206,8 +206,11 @@ class Catalog:
                 other = stack.enter_context(open_catalog(other, create=False, read_only=True))
             return transfer.merge(self._store, self._indexing, other._store, os.fspath(other.path))
 
-    def rebuild(self, index: str | None = None) -> None:
-        """Make the index again from the stored fingerprints, of another kind when one is named, and publish it."""
+    def rebuild(self, index: str | None = None, *, progress: Callable[[Rebuilding], object] | None = None) -> None:
+        """Make the index again from the stored fingerprints, of another kind when one is named, and publish it.
+
+        `progress` is called after each track with how far it is and about how long it still takes.
+        """
         from earmark.catalog.opening import index_name
 
         with self._writing():
@@ -217,7 +220,7 @@ class Catalog:
             with self._store.transaction():
                 self._store.write_settings(settings)
             self._settings = settings
-            self._indexing.rebuild(name)
+            self._indexing.rebuild(name, progress)
 
     # Copies and checks
 

@@ -7,8 +7,10 @@ the stored fingerprints, so an index can always be had and never decides what is
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from earmark.catalog.generations import Generation, Generations
@@ -21,6 +23,15 @@ from earmark.types import Fingerprint
 if TYPE_CHECKING:
     from earmark.fingerprint.protocol import Fingerprinter
     from earmark.index.protocol import Index
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilding:
+    """How far an index is made again."""
+
+    done: int  # tracks whose fingerprints have been read
+    total: int
+    seconds_left: float  # about, with what the index does when it has them all
 
 
 class Indexing:
@@ -108,17 +119,22 @@ class Indexing:
         if generation is not None:
             self._adopt(generation)  # mapped from disk, where it was in memory
 
-    def rebuild(self, name: str) -> None:
+    def rebuild(self, name: str, progress: Callable[[Rebuilding], object] | None = None) -> None:
         """Make the index anew from the stored fingerprints, as one of the kind `name`, and publish it."""
         from earmark.index import make
+        from earmark.index.building import building_seconds
 
         index, last_track = make(name), 0
+        total, (began, keys) = self._store.count()[0], (time.monotonic(), 0)
         last_removal = max([0, *(sequence for sequence, _ in self._store.removals(0))])
         self.problems.clear()
         self.degraded = False
-        for number, fingerprint in self._fingerprints(0):
+        for done, (number, fingerprint) in enumerate(self._fingerprints(0), 1):
             self._put(index, number, fingerprint)
-            last_track = number
+            last_track, keys = number, keys + len(fingerprint.frames)
+            if progress is not None:
+                reading = (time.monotonic() - began) / done * max(total - done, 0)
+                progress(Rebuilding(done, total, reading + building_seconds(name, keys * max(total, done) // done)))
         with self._gate.writing():
             self.index, self.name, self._changed = index, name, True
             self._last_track, self._last_removal = last_track, last_removal
