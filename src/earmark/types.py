@@ -47,9 +47,8 @@ class Fingerprint:
     frames: Frames  # (n,), not decreasing
     features: NDArray[np.generic]  # (n,) or (n, w) uint32 codes, or (n, d) vectors of 8-bit integers
     beside: Fingerprint | None = None  # features of another kind, of the same sound, with frames of their own
-    relief: NDArray[np.uint8] | None = (
-        None  # of a clip, (frames, bins): how far each place of its spectrogram stands out
-    )
+    # Of a clip, (frames, bins / 2): how far each place of its spectrogram stands out, four bits each, the lower first.
+    relief: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

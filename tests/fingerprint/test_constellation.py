@@ -14,6 +14,7 @@ from earmark.fingerprint.constellation import (
     find_peaks,
     relief_of,
     running_maximum,
+    whole,
 )
 
 RULE = PeakRule(frames=3, bins=8)
@@ -79,5 +80,6 @@ def test_the_relief_is_asked_for_and_does_not_depend_on_chunks() -> None:
     power = np.exp(rng.normal(-8, 2, (CHUNK_FRAMES + 90, 64))).astype(np.float32)
     peaks = find_peaks([power[:CHUNK_FRAMES], power[CHUNK_FRAMES:]], RULE, keep=10, with_relief=True)
     assert peaks.relief is not None
-    assert np.array_equal(peaks.relief, relief_of(np.log(power + np.float32(1e-10))))
+    assert np.array_equal(whole(peaks.relief), relief_of(np.log(power + np.float32(1e-10))))
+    assert peaks.relief.shape == (len(power), 32)
     assert find_peaks([power], RULE, keep=10).relief is None

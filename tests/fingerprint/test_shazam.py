@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,12 +15,13 @@ from hypothesis import strategies as st
 from earmark.audio.decode import load
 from earmark.audio.spectrum import power_chunks
 from earmark.errors import OptionError, SpecMismatch
-from earmark.fingerprint.constellation import CHUNK_FRAMES
+from earmark.fingerprint.constellation import CHUNK_FRAMES, whole
 from earmark.fingerprint.shazam import (
     BIN_MASK,
     FRONT_END,
     LANDMARK_BITS,
     PAIRED,
+    Packed,
     Shazam,
     hertz,
     landmarks,
@@ -155,14 +158,34 @@ def test_a_clips_relief_survives_packing_and_counts_bins_from_0_hertz(samples: n
     assert np.array_equal(unpacked.relief, relief)
     assert np.array_equal(unpacked.features, features)
     assert len(packed) < relief.size / 2
-    whole = maker.relief(unpacked)
-    assert whole is not None
-    assert whole.shape == (len(relief), FRONT_END.high_bin)
-    assert not whole[:, : FRONT_END.low_bin].any()
-    assert np.array_equal(whole[:, FRONT_END.low_bin :], relief)
+    from_0_hertz = maker.relief(unpacked)
+    assert from_0_hertz is not None
+    assert from_0_hertz.shape == (len(relief), FRONT_END.high_bin)
+    assert not from_0_hertz[:, : FRONT_END.low_bin].any()
+    assert np.array_equal(from_0_hertz[:, FRONT_END.low_bin :], whole(relief))
 
 
 def test_a_recording_has_no_relief(samples: np.ndarray) -> None:
     maker = Shazam()
     fingerprint = maker.extract(samples)
     assert maker.relief(maker.unpack(maker.pack(fingerprint))) is None
+
+
+def test_a_forged_relief_or_peaks_that_do_not_add_up_are_refused(samples: np.ndarray) -> None:
+    maker = Shazam()
+    frames, features, relief = maker.of_power(
+        power_chunks([samples[:44_100]], FRONT_END, frames=CHUNK_FRAMES), query=True, with_relief=True
+    )
+    assert relief is not None
+    good = msgspec.msgpack.decode(
+        maker.pack(Fingerprint(maker.spec, 4.0, frames, features, relief=relief)), type=Packed
+    )
+    bomb = zlib.compress(bytes(1 << 26))
+    forged = (
+        {"relief": bomb}, {"relief": good.relief[:-9]}, {"relief": zlib.compress(relief.tobytes()[:-1])},
+        {"seconds": 1.0}, {"peaks": good.peaks - 1},
+    )  # fmt: skip
+    for changed in forged:
+        with pytest.raises((ValueError, zlib.error)):
+            maker.unpack(msgspec.msgpack.encode(msgspec.structs.replace(good, **changed)))
+    assert maker.unpack(msgspec.msgpack.encode(good)).relief is not None

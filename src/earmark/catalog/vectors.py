@@ -12,6 +12,7 @@ from earmark.fingerprint.protocol import Segmented
 from earmark.index.protocol import Index, OfTwoKinds
 from earmark.match.align import Alignment, Placing, Points, QueryMap, Warp
 from earmark.match.checking import Place, checked
+from earmark.match.confidence import logarithm_of_odds
 from earmark.match.line_confidence import ALONE, CHECKED, LineEvidence, line_evidence
 from earmark.match.lines import USUAL_SPEEDS, WIDE_SPEEDS, Line, QueryLines, Segments, best_lines
 from earmark.match.search import USUAL_WARPS, WIDE_WARPS
@@ -119,19 +120,21 @@ class VectorMatcher:
             return self._references(track)[0].segments
 
         peaks, hop = self._fingerprinter.peaks, self._fingerprinter.query_hop_frames
-        ratio = self._fingerprinter.frame_seconds / peaks.frame_seconds if peaks else 1.0
+        peak_seconds = peaks.frame_seconds if peaks else self._fingerprinter.frame_seconds
         lines = best_lines(query, query.candidates(), segments, speeds=speeds)
-        found = [Proposed(line, self._at_begin(line) * ratio / self._fingerprinter.frame_seconds) for line, _ in lines]
+        found = [Proposed(line, self._at_begin(line) / peak_seconds) for line, _ in lines]
         if not isinstance(index, OfTwoKinds) or peaks is None or window.beside is None:
             return found
-        known = {(one.line.track, round(one.start / APART_FRAMES)) for one in found}
-        voted = {
-            Candidate(one.track, round(one.offset / ratio / hop) * hop, one.votes): one.offset
-            for one in vote(index.search_codes(*peaks.terms(window.beside, query=True)), limit=LANDMARK_LINES)
-            if (one.track, round(one.offset / APART_FRAMES)) not in known
-        }
+        known: dict[int, list[float]] = {}
+        for one in found:
+            known.setdefault(one.line.track, []).append(one.start)
+        voted: dict[Candidate, float] = {}
+        for named in vote(index.search_codes(*peaks.terms(window.beside, query=True)), limit=LANDMARK_LINES):
+            if all(abs(start - named.offset) >= APART_FRAMES for start in known.get(named.track, ())):
+                frames = named.offset * peak_seconds / self._fingerprinter.frame_seconds
+                voted.setdefault(Candidate(named.track, round(frames / hop) * hop, named.votes), float(named.offset))
         lines = best_lines(query, voted, segments, speeds=speeds[:1])
-        return found + [Proposed(line, float(voted[candidate])) for line, candidate in lines]
+        return found + [Proposed(line, voted[candidate]) for line, candidate in lines]
 
     def _copies(self, drawn: QueryMap | None, found: Supported, ranked: Sequence[Supported]) -> frozenset[int]:
         """Return the tracks that hold the same sound under the clip, by their peaks."""
@@ -184,6 +187,13 @@ class VectorMatcher:
         frames = line.offset + (1 - line.speed) * self._fingerprinter.segment_frames / 2
         return frames * self._fingerprinter.frame_seconds
 
+    def _log_odds(self, evidence: LineEvidence, is_checked: bool) -> float:
+        """Return what a match's confidence is made of; what peaks could not check has to be surer by as much."""
+        if is_checked:
+            return CHECKED.log_odds(evidence)
+        wanted, needed = (logarithm_of_odds(model.threshold) for model in (ALONE, CHECKED))
+        return ALONE.log_odds(evidence) - (wanted - needed if self._fingerprinter.peaks else 0.0)
+
     def _stretch(
         self, query: QueryLines, line: Line, alignment: Alignment | None, evidence: LineEvidence, first: int
     ) -> Stretch:
@@ -211,7 +221,7 @@ class VectorMatcher:
         begin = first * frame
         return Stretch(
             track=line.track,
-            log_odds=(CHECKED if alignment else ALONE).log_odds(evidence),
+            log_odds=self._log_odds(evidence, alignment is not None),
             query_start=begin + start,
             query_end=begin + end,
             reference_start=at_begin + speed * start,

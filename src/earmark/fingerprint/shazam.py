@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from earmark.audio.spectrum import FrontEnd, power_chunks
 from earmark.errors import OptionError, SpecMismatch
-from earmark.fingerprint.constellation import CHUNK_FRAMES, PeakRule, find_peaks
+from earmark.fingerprint.constellation import CHUNK_FRAMES, PeakRule, find_peaks, whole
 from earmark.types import Codes, Fingerprint, Frames, Samples, Spec
 
 VERSION = 1
@@ -33,7 +33,7 @@ BIN_MASK = np.uint32(PAIRED - 1)
 LANDMARK_BITS = 21
 ANCHORS_AT_ONCE = 4_096  # whose possible targets are looked at together
 LARGEST_BYTES = 1 << 26  # of an unpacked fingerprint: five days of audio
-LARGEST_RELIEF_BYTES = 1 << 30  # of a clip's unpacked relief: eight hours of it
+LARGEST_RELIEF_BYTES = 1 << 28  # of a clip's relief: more than four hours of it
 BODY_LEVEL = 0  # of compression: a quarter less would cost each candidate of each clip a millisecond
 RELIEF_LEVEL = 1  # of compression: most of it is nought, and it is made for every clip
 
@@ -167,7 +167,9 @@ class Shazam:
     def relief(self, fingerprint: Fingerprint) -> Relief | None:
         """Return how far each place of a clip's spectrogram stands out, (frames, bins), bins counted from 0 Hz."""
         self._check(fingerprint.spec)
-        return None if fingerprint.relief is None else np.pad(fingerprint.relief, ((0, 0), (self.front_end.low_bin, 0)))
+        if fingerprint.relief is None:
+            return None
+        return np.pad(whole(fingerprint.relief), ((0, 0), (self.front_end.low_bin, 0)))
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return about 1.7 bytes a peak: peaks a frame, bins and the paired bits, each in a plane of its own."""
@@ -180,7 +182,8 @@ class Shazam:
             np.packbits(features[:, None] >> np.arange(8, 11, dtype=np.uint32) & 1 == 1),
         ]
         body = zlib.compress(b"".join(plane.tobytes() for plane in planes), BODY_LEVEL)
-        relief = b"" if fingerprint.relief is None else zlib.compress(fingerprint.relief.tobytes(), RELIEF_LEVEL)
+        known = fingerprint.relief
+        relief = b"" if known is None else zlib.compress(np.ascontiguousarray(known).data, RELIEF_LEVEL)
         return msgspec.msgpack.encode(Packed(str(self._spec), fingerprint.seconds, frames, len(features), body, relief))
 
     def unpack(self, packed: bytes) -> Fingerprint:
@@ -192,18 +195,29 @@ class Shazam:
         if not 0 <= size <= LARGEST_BYTES:
             raise ValueError(f"a fingerprint of {size} bytes")
         planes = np.frombuffer(zlib.decompressobj().decompress(parts.body, size), np.uint8)
+        if int(planes[:frames].sum(dtype=np.int64)) != peaks or len(planes) != size:
+            raise ValueError(f"a fingerprint of {peaks} peaks that holds others")
         high = np.unpackbits(planes[frames + peaks :], count=3 * peaks).reshape(peaks, 3)
         upper = high[:, 0] | high[:, 1] << 1 | high[:, 2] << 2
         features = planes[frames : frames + peaks] | upper.astype(np.uint32) << 8
+        if peaks and int((features & BIN_MASK).max()) >= self.front_end.high_bin - self.front_end.low_bin:
+            raise ValueError("a peak beyond the highest bin")
         moments = np.repeat(np.arange(frames, dtype=np.int32), planes[:frames])
-        return Fingerprint(self._spec, parts.seconds, moments, features, relief=self._unpacked_relief(parts.relief))
+        return Fingerprint(
+            self._spec, parts.seconds, moments, features, relief=self._unpacked_relief(parts.relief, parts.seconds)
+        )
 
-    def _unpacked_relief(self, packed: bytes) -> Relief | None:
+    def _unpacked_relief(self, packed: bytes, seconds: float) -> Relief | None:
+        """Return a clip's relief; raises ValueError when it is none of so many seconds."""
         if not packed:
             return None
-        width = self.front_end.high_bin - self.front_end.low_bin
-        relief = np.frombuffer(zlib.decompressobj().decompress(packed, LARGEST_RELIEF_BYTES), np.uint8)
-        return relief[: len(relief) // width * width].reshape(-1, width)
+        width = (self.front_end.high_bin - self.front_end.low_bin) // 2
+        most = int(seconds / self.frame_seconds) + 2 * (self.front_end.window // self.front_end.hop) + 2
+        unpacking = zlib.decompressobj()
+        content = unpacking.decompress(packed, min(max(most, 0) * width, LARGEST_RELIEF_BYTES))
+        if not unpacking.eof or len(content) % width:
+            raise ValueError(f"a relief of {len(content)} bytes or more in a clip of {seconds:g} s")
+        return np.frombuffer(content, np.uint8).reshape(-1, width)
 
     def _check(self, spec: Spec) -> None:
         if spec != self._spec:

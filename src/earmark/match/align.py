@@ -90,15 +90,16 @@ class QueryMap:
         self._bins = bins
         self._width = bins + 2 * SPREAD
         self._drift = int(max(abs(warp.speed - 1) for warp in hypotheses) * self._middle) + SHIFT_FRAMES
-        self._margin = 2 * self._drift + MOST_REACH_FRAMES
+        self._margin = 2 * max(self._drift, MOST_REACH_FRAMES)
         self._drawn = np.zeros((self.frames + 2 * self._margin, self._width), bool)
         for ahead in range(-SPREAD, SPREAD + 1):
             for above in range(-SPREAD, SPREAD + 1):
                 self._drawn[query.frames + self._margin + ahead, query.bins + SPREAD + above] = True
         inside = self._drawn[self._margin : self._margin + self.frames]
         self._filled = inside.mean(axis=0, dtype=np.float32)  # the share of the time that a bin is drawn
-        self._lay(self._drawn.astype(np.float32), 1.0)
-        if relief is not None:
+        if relief is None:
+            self._lay(self._drawn.astype(np.float32), 1.0)
+        else:
             self._stand_on(relief)
 
     def _stand_on(self, relief: NDArray[np.uint8]) -> None:
@@ -128,10 +129,11 @@ class QueryMap:
 
         Places up to `reach` frames to either side are tried, at most `MOST_REACH_FRAMES`, `SHIFT_FRAMES` apart.
         """
-        parts = [self._part(points, offset) for points, offset in zip(references, offsets, strict=True)]
+        slack = max(self._drift, reach)
+        parts = [self._part(points, offset, slack) for points, offset in zip(references, offsets, strict=True)]
         lengths = np.array([len(frames) for frames, _ in parts])
         filled = np.flatnonzero(lengths)
-        shifts = range(-reach, reach + 1, SHIFT_FRAMES)
+        shifts = sorted(range(-reach, reach + 1, SHIFT_FRAMES), key=abs)  # of equal places the nearest
         z = np.zeros((len(shifts), len(parts)))
         if len(filled):
             frames = np.concatenate([frames for frames, _ in parts])
@@ -152,7 +154,7 @@ class QueryMap:
     def warped(self, reference: Points, start: float, hypotheses: Sequence[Warp] | None = None) -> Placing:
         """Return the best placing over the hypotheses; each turns the line about the clip's middle and is shifted."""
         hypotheses = self.hypotheses if hypotheses is None else hypotheses
-        frames, bins = self._part(reference, round(start))
+        frames, bins = self._part(reference, round(start), self._drift)
         if not len(frames):
             return Placing(start, Warp(), 0.0)
         speed = np.array([warp.speed for warp in hypotheses], np.float32)[:, None]
@@ -205,9 +207,9 @@ class QueryMap:
         alignment = drawn.measured(other[0], drawn.rough([other[0]], [round(other[1])])[0])
         return alignment.matched > COPY_SHARE * alignment.references
 
-    def _part(self, reference: Points, offset: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def _part(self, reference: Points, offset: int, slack: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return (frames from the clip's beginning, bins) of the reference's peaks under and around the clip."""
-        low, high = np.searchsorted(reference.frames, [offset - self._drift, offset + self.frames + self._drift])
+        low, high = np.searchsorted(reference.frames, [offset - slack, offset + self.frames + slack])
         return reference.frames[low:high] - np.int32(offset), reference.bins[low:high]
 
     def _seen(self, reference: Points, start: float, warp: Warp) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

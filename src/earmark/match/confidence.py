@@ -38,6 +38,11 @@ def probability(odds: float) -> float:
     return 1 / (1 + math.exp(-min(max(odds, -30.0), 30.0)))
 
 
+def logarithm_of_odds(probability: float) -> float:
+    """Return the log odds of a probability between 0 and 1."""
+    return math.log(probability / (1 - probability))
+
+
 def features(evidence: Evidence) -> tuple[float, ...]:
     """Return the figures that the model weighs; each is compressed, so that a very clear match stays one."""
     surplus = math.log1p(max(evidence.matched - evidence.expected, 0.0))
