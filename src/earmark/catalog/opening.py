@@ -68,7 +68,7 @@ def open_catalog(
 
 
 def index_name(asked: str | None, fingerprinter: str, preset: Mapping[str, Any]) -> str:
-    """Return the name of an index, unless it is named that of the one which suits the fingerprinter.
+    """Return `asked`, or where it is None the name of the index that suits the fingerprinter.
 
     Raises OptionError for an index that there is not, or that holds other keys than the fingerprinter makes.
     """

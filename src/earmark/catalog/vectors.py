@@ -22,7 +22,7 @@ from earmark.types import Fingerprint
 
 CACHE_VECTORS = 300_000  # of references unpacked, 0.45 kB each with the peaks beside: 42 hours of audio
 MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second one, a quarter of a second apart
-NEAREST = 40  # neighbours of each segment; of the codes of `both` the first 40 hold nearly all of the nearest 20
+NEAREST = 40  # neighbours of each segment; of the codes of `both` the first 40 hold seven of eight of the nearest 20
 LANDMARK_LINES = 60  # candidates of the landmarks, in an index that holds them
 APART_FRAMES = 8  # of peaks: a landmark's candidate that is so near to a line is the same
 Z_WEIGHT = 0.08  # of a standard deviation of peaks, in cosines; 0.06 to 0.1 rank equally well

@@ -5,8 +5,8 @@ of length 1 as 8-bit integers, 254 to one: components are about 0.09 in size, an
 is looked at every eighth of a second, also across its edges, so that one of its segments lies within a sixteenth of
 each segment of the catalog.
 
-Beside the vectors are the peaks of the same spectrogram. Vectors find a recording where peaks do not, and peaks say
-with more certainty whether it is the one: they are laid on one another only where the vectors point.
+Beside the vectors are the peaks of the same spectrogram. Vectors find a recording where landmarks do not, and peaks say
+with more certainty whether it is the one: they are laid on the clip where vectors or landmarks point.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ class Shazam:
         return np.pad(whole(fingerprint.relief), ((0, 0), (self.front_end.low_bin, 0)))
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
-        """Return about 1.7 bytes a peak: peaks a frame, bins and the paired bits, each in a plane of its own."""
+        """Return about 2.2 bytes a peak: peaks a frame, bins and the paired bits, each in a plane of its own."""
         self._check(fingerprint.spec)
         features = fingerprint.features.astype(np.uint32, copy=False)
         frames = int(fingerprint.frames[-1]) + 1 if len(features) else 0

@@ -52,7 +52,7 @@ class Segment:
     """The vectors of some tracks; unchangeable but for the set of removed tracks, which a new one replaces."""
 
     name: str
-    vectors: NDArray[np.int8]  # (n, d)
+    vectors: NDArray[Any]  # (n, d) int8, or what the kind of index makes of them
     frames: NDArray[np.int32]  # (n,)
     tracks: NDArray[np.int32]  # (pieces,), rising
     starts: NDArray[np.int64]  # (pieces,): the row where each track begins

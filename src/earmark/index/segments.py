@@ -173,7 +173,7 @@ class Segmented(ABC):
             "tracks": sum(len(segment.kept) for segment in self._segments),
             "removed": sum(len(segment.removed) for segment in self._segments),
             "vectors": vectors,
-            "exact_vectors": sum(len(part.vectors) for part in self._segments if isinstance(part.structure, Exact)),
+            "exact_vectors": sum(len(part.vectors) for part in self._segments if type(part.structure) is Exact),
             "dimensions": self._dimensions,
             "segments": len(self._segments),
             "bytes": size,

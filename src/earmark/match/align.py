@@ -1,8 +1,9 @@
 """The fine search: how well a clip's constellation lies on a track's, at a candidate's place, speed and pitch.
 
 A query's peaks are drawn on a map, each spread over a frame and a bin to every side. A reference's peaks, moved by the
-candidate's offset, are looked up on it: those that fall on a drawn place match. What chance would give is known from
-the map itself: a peak of bin b falls on a drawn place as often as column b is filled, whatever the time. A held tone
+candidate's offset, are looked up on it: those that fall on a drawn place match. Where the query's relief is known, it
+is the map that places are found by: noise that covers a peak leaves its place standing out. What chance would give is
+known from the map itself: a peak of bin b falls on a drawn place as often as column b is filled, whatever the time. A held tone
 fills its column, so it says nothing; this keeps static and repetitive music from looking like a match.
 """
 
@@ -45,7 +46,7 @@ class Placing:
 
     start: float
     warp: Warp
-    z: float  # by how many standard deviations the matches exceed chance
+    z: float  # by how many standard deviations what is found under the reference's peaks exceeds chance
 
 
 @dataclass(frozen=True, slots=True)

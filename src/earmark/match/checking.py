@@ -1,6 +1,6 @@
-"""The check of lines by peaks: two constellations are laid on one another where vectors say that they belong.
+"""The check of candidates: a track's peaks are laid on the clip where vectors or landmarks say that they belong.
 
-The place is known to a fraction of a segment, so hardly anything is tried, and what matches by chance is little.
+The place is known to a fraction of a segment, so little is tried beside it, and what fits by chance is little.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earmark.match.align import Placing, Points, QueryMap
-from earmark.match.search import DECISIVE, WARP_COST
+from earmark.match.search import WARP_COST
 
+DECISIVE = 12.0  # z that one of a thousand wrong first candidates reaches, on the development clips
 REACH_FRAMES = 12  # to either side of a line's own place that others are tried: 0.2 s
 CLOSELY = 5  # lines that all of the query's speeds are tried for: vectors take 4 % for none in a short clip
 

@@ -50,7 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="of neural: keep vectors alone; smaller, and less sure of its answers",
     )
     made.add_argument("--density", metavar="NAME", help="of shazam: how many features, default or lean")
-    made.add_argument("--index", metavar="NAME", help="what looks features up (default: both or postings)")
+    made.add_argument(
+        "--index", metavar="NAME", help="what looks features up (default: both, auto without peaks; postings)"
+    )
     add_output(parser)
     parser.epilog = EPILOGUE
 
