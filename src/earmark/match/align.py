@@ -3,8 +3,8 @@
 A query's peaks are drawn on a map, each spread over a frame and a bin to every side. A reference's peaks, moved by the
 candidate's offset, are looked up on it: those that fall on a drawn place match. Where the query's relief is known, it
 is the map that places are found by: noise that covers a peak leaves its place standing out. What chance would give is
-known from the map itself: a peak of bin b falls on a drawn place as often as column b is filled, whatever the time. A held tone
-fills its column, so it says nothing; this keeps static and repetitive music from looking like a match.
+known from the map itself: a peak of bin b falls on a drawn place as often as column b is filled, whatever the time. A
+held tone fills its column, so it says nothing; this keeps static and repetitive music from looking like a match.
 """
 
 from __future__ import annotations
