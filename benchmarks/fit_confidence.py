@@ -186,12 +186,16 @@ def main() -> None:
     names = {str((arguments.corpus / row["path"]).resolve()): row["track_id"] for row in music}
     only = set(arguments.only.split(",")) - {""}
     clips: list[Clip] = []
+    specs: set[str] = set()
     for path in (arguments.catalog, *arguments.also):
         with earmark.open(path, create=False, read_only=True) as catalog:
             model = line_model(catalog)
+            specs.add(str(catalog.info()["spec"]))
             clips += candidates(catalog, arguments.clips, names, unknown=False, only=only)
             for folder in arguments.unknown:
                 clips += candidates(catalog, folder, names, unknown=True, only=only)
+    if len(specs) > 1:
+        parser.error(f"the catalogs hold {', '.join(sorted(specs))}: give catalogs of one kind")
     lengths, rising = (line_confidence.LENGTHS, model.rising) if model else ((1.0,), ())
     models, odds = fitted_by_length(clips, lengths, rising)
     for weights in models:

@@ -412,3 +412,10 @@ def test_without_an_index_everything_is_still_known(catalog_folder, pieces, clip
     with earmark.open(catalog_folder, read_only=True) as reader:
         assert reader.identify(clip(pieces[3])).best.track.title == pieces[3].stem
         assert reader.info()["unpublished_tracks"] == 4
+
+
+def test_vectors_alone_get_an_index_of_vectors_alone(tmp_path):
+    with earmark.open(tmp_path / "made.earmark", peaks=False) as catalog:
+        assert catalog.info()["index"] == "auto"
+        with pytest.raises(OptionError, match="without peaks there are none: use auto"):
+            catalog.rebuild("both")

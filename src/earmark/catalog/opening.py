@@ -76,9 +76,14 @@ def index_name(asked: str | None, fingerprinter: str, preset: Mapping[str, Any])
 
     suited = _SUITED.get(fingerprinter, "postings")
     names = VECTOR_NAMES if suited in VECTOR_NAMES else CODE_NAMES
+    alone = suited in VECTOR_NAMES and preset.get("peaks") is False
     if asked is None:
-        return _WITHOUT_PEAKS if suited in VECTOR_NAMES and preset.get("peaks") is False else suited
+        return _WITHOUT_PEAKS if alone else suited
     make(asked)
+    if alone and asked == suited:
+        raise OptionError(
+            f"index {asked!r} holds landmarks too, and without peaks there are none: use {_WITHOUT_PEAKS}"
+        )
     if asked not in names:
         raise OptionError(f"index {asked!r} cannot hold what {fingerprinter} makes: choose one of {', '.join(names)}")
     return asked
