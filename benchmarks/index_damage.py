@@ -42,7 +42,7 @@ def vectors_of(track: int) -> NDArray[np.int8]:
 
 
 def index_arrays(name: str) -> Arrays:
-    options = {} if name == "linear" else {"smallest": SMALLEST}
+    options = {} if name in ("linear", "both") else {"smallest": SMALLEST}
     index = make(name, **options)
     for track in range(TRACKS):
         index.add(track, np.arange(TRACK_VECTORS, dtype=np.int32), vectors_of(track))
@@ -52,7 +52,7 @@ def index_arrays(name: str) -> Arrays:
 
 
 def damaged(arrays: Arrays, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
-    key = str(rng.choice(list(arrays)))
+    key = str(rng.choice([name for name, array in arrays.items() if array.size]))
     array, changed = arrays[key], dict(arrays)
     kind = rng.integers(0, 3)
     if kind == 0:
