@@ -124,8 +124,8 @@ class Indexing:
         from earmark.index import make
         from earmark.index.building import building_seconds
 
-        index, last_track = make(name), 0
-        total, (began, keys) = self._store.count()[0], (time.monotonic(), 0)
+        index, last_track, keys = make(name), 0, 0
+        total, began = self._store.count()[0], time.monotonic()
         last_removal = max([0, *(sequence for sequence, _ in self._store.removals(0))])
         self.problems.clear()
         self.degraded = False

@@ -15,6 +15,7 @@ from earmark.catalog.vectors import MOST_ASKED
 from earmark.errors import OptionError
 from earmark.evaluate.indexes.material import Material, Vectors, unit
 from earmark.evaluate.queries import Grid, Maker, Query, from_music
+from earmark.index.vectors import quantised
 from earmark.match.lines import Segments
 from earmark.types import Frames
 
@@ -106,6 +107,4 @@ def _invented(material: Material, place: int, draw: np.random.Generator) -> Clip
 def at_cosine(clean: NDArray[np.float32], noise: NDArray[np.float32], cosine: float) -> Vectors:
     """Return vectors that lie at a cosine to those of length 1, in the direction of noise, as 8-bit integers."""
     across = unit(noise - (noise * clean).sum(axis=1, keepdims=True) * clean)
-    mixed = 254 * (cosine * clean + np.sqrt(1 - cosine**2) * across)
-    whole: Vectors = np.clip(np.rint(mixed), -127, 127).astype(np.int8)
-    return whole
+    return quantised(cosine * clean + np.sqrt(1 - cosine**2) * across)

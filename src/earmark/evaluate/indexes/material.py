@@ -22,13 +22,12 @@ from earmark.catalog.files import DATABASE, is_catalog
 from earmark.catalog.store import Recording, Store
 from earmark.errors import CatalogDamaged, CatalogNotFound, OptionError
 from earmark.fingerprint.protocol import Fingerprinter, Segmented
-from earmark.index.vectors import SCALE
+from earmark.index.vectors import quantised
 from earmark.types import Frames
 
 DISTURBED = 0.5  # length of the noise; of 0.4 to 2, what comes nearest to as much other music is 0.4 to 0.7
 SEED = 1  # of copies, together with their number
 SAMPLE = 100_000  # vectors that the covariance is taken from
-LARGEST = 127
 
 Vectors = NDArray[Any]  # (n, d) int8
 
@@ -68,7 +67,7 @@ class Material:
             (len(vectors), len(self._spread)), dtype=np.float32
         )
         disturbed = unit(vectors.astype(np.float32)) + DISTURBED * unit(noise @ self._spread)
-        return frames, np.clip(np.rint(SCALE * unit(disturbed)), -LARGEST, LARGEST).astype(np.int8)
+        return frames, quantised(unit(disturbed))
 
     def noise(self, draw: np.random.Generator, count: int) -> NDArray[np.float32]:
         """Return noise that has the covariance of the vectors, (count, d)."""
