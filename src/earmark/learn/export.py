@@ -70,7 +70,7 @@ def export_onnx(trained: Trained, target: Path, *, licence: str = "") -> None:
     shape = trained.recipe.log_mel
     example = torch.zeros(2, 1, shape.bands, shape.segment_frames)
     encoder = trained.encoder
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             encoder,
             (example,),
@@ -85,9 +85,9 @@ def export_onnx(trained: Trained, target: Path, *, licence: str = "") -> None:
     model = program.model_proto
     with torch.inference_mode():
         dimensions = int(encoder(example).shape[1])
-    _bare(model)
+    bare(model)
     onnx.helper.set_model_props(model, _said(trained, shape, dimensions, licence))
-    _write(model, target)
+    write_onnx(model, target)
 
 
 def quantise(source: Path, target: Path, segments: Spectrogram, *, reduce_range: bool = True) -> None:
@@ -101,7 +101,7 @@ def quantise(source: Path, target: Path, segments: Spectrogram, *, reduce_range:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     model = onnx.load(source)
-    with _quiet(), tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    with quiet(), tempfile.TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder, "quantised.onnx")
         quantize_static(
             str(source),
@@ -119,7 +119,7 @@ def quantise(source: Path, target: Path, segments: Spectrogram, *, reduce_range:
     said = metadata(source) | {"precision": "int8 with 7-bit weights" if reduce_range else "int8"}
     del quantised.metadata_props[:]
     onnx.helper.set_model_props(quantised, said)
-    _write(quantised, target)
+    write_onnx(quantised, target)
 
 
 def metadata(path: Path) -> dict[str, str]:
@@ -152,7 +152,7 @@ def weights_checksum(weights: Mapping[str, Tensor]) -> str:
     return checksum.hexdigest()
 
 
-def _bare(model: onnx.ModelProto) -> None:
+def bare(model: onnx.ModelProto) -> None:
     """Take away what the exporter noted of its own work: traces of calls, with the paths of this machine."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
@@ -160,7 +160,7 @@ def _bare(model: onnx.ModelProto) -> None:
         part.doc_string = ""
 
 
-def _write(model: onnx.ModelProto, target: Path) -> None:
+def write_onnx(model: onnx.ModelProto, target: Path) -> None:
     """Write a model; a reader sees the old file or the new one."""
     onnx.checker.check_model(model, full_check=True)
     part = target.with_name(f"{target.name}.part")
@@ -201,7 +201,7 @@ def _parts(segments: Spectrogram) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep to themselves what exporter and quantiser say of their own ways."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "")]
     levels = [one.level for one in loggers]

@@ -83,12 +83,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def log_mel(self) -> LogMel:
         """The front end."""
-        return _converted(LogMel, self.front_end, "front_end")
+        return converted(LogMel, self.front_end, "front_end")
 
     @property
     def distortions(self) -> Ranges:
         """What the channel does."""
-        return _converted(Ranges, self.ranges, "ranges")
+        return converted(Ranges, self.ranges, "ranges")
 
     @property
     def digest(self) -> str:
@@ -103,14 +103,24 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_recipe(source: str | Path) -> Recipe:
     """Return a recipe by the name of one that comes with earmark, or from a TOML file; raises OptionError."""
-    try:
-        recipe = msgspec.toml.decode(_text(source), type=Recipe)
-        recipe.log_mel, recipe.distortions  # noqa: B018 - to find now what is wrong with them
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise OptionError(f"{source} is no recipe: {error}; correct it") from error
+    recipe = decoded(source, Recipe)
+    recipe.log_mel, recipe.distortions  # noqa: B018 - to find now what is wrong with them
     if min(recipe.batch, recipe.steps) < 2:
         raise OptionError(f"batch={recipe.batch}, steps={recipe.steps} in {source}; give 2 or more of each")
     return recipe
+
+
+def learns(source: str | Path) -> str:
+    """Return what a recipe is for: `vectors` (`read_recipe`) or `relief` (`relief.recipe`); raises OptionError."""
+    return str(decoded(source, dict[str, Any]).get("learns", "vectors"))
+
+
+def decoded(source: str | Path, kind: type[T]) -> T:
+    """Return the numbers of a recipe, by name or from a TOML file; raises OptionError."""
+    try:
+        return msgspec.toml.decode(_text(source), type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise OptionError(f"{source} is no recipe: {error}; correct it") from error
 
 
 def _text(source: str | Path) -> str:
@@ -131,7 +141,8 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(one.name.removesuffix(".toml") for one in folder.iterdir() if one.name.endswith(".toml")))
 
 
-def _converted(kind: type[T], values: dict[str, Any], table: str) -> T:
+def converted(kind: type[T], values: dict[str, Any], table: str) -> T:
+    """Return a recipe's table as the dataclass that it has the numbers of; raises OptionError."""
     unknown = set(values) - {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if unknown:
         raise OptionError(f"[{table}] of the recipe has no {', '.join(sorted(unknown))}; correct it")
