@@ -12,10 +12,9 @@ from earmark.fingerprint.constellation import (
     FLOOR,
     PeakRule,
     find_peaks,
-    relief_of,
     running_maximum,
-    whole,
 )
+from earmark.fingerprint.relief import standing_out, whole
 
 RULE = PeakRule(frames=3, bins=8)
 
@@ -65,21 +64,11 @@ def test_the_running_maximum_is_the_maximum_within_reach(reach: int, size: int, 
     assert np.array_equal(running_maximum(values.T.copy(), reach, axis=1), np.array(expected).T)
 
 
-def test_the_relief_of_flat_ground_is_nought_and_a_hill_stands_out_by_its_height() -> None:
-    [power] = landscape(100, {(40, 20): 4.0 + 2.0, (70, 20): 20.0})
-    relief = relief_of(np.log(power))
-    mean = 4.0 / (9 * 17)  # of the lower hill, over the surroundings
-    assert relief[40, 20] == round(2 * (4.0 - mean - 1.0))  # half nepers above one neper
-    assert relief[70, 20] == 15
-    relief[[40, 70], 20] = 0
-    assert not relief.any()
-
-
 def test_the_relief_is_asked_for_and_does_not_depend_on_chunks() -> None:
     rng = np.random.default_rng(4)
     power = np.exp(rng.normal(-8, 2, (CHUNK_FRAMES + 90, 64))).astype(np.float32)
-    peaks = find_peaks([power[:CHUNK_FRAMES], power[CHUNK_FRAMES:]], RULE, keep=10, with_relief=True)
+    peaks = find_peaks([power[:CHUNK_FRAMES], power[CHUNK_FRAMES:]], RULE, keep=10, relief=standing_out)
     assert peaks.relief is not None
-    assert np.array_equal(whole(peaks.relief), relief_of(np.log(power + np.float32(1e-10))))
+    assert np.array_equal(whole(peaks.relief), standing_out(np.log(power + np.float32(1e-10))))
     assert peaks.relief.shape == (len(power), 32)
     assert find_peaks([power], RULE, keep=10).relief is None

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from earmark.audio.decode import load
 from earmark.audio.spectrum import power_chunks
 from earmark.errors import OptionError, SpecMismatch
-from earmark.fingerprint.constellation import CHUNK_FRAMES, whole
+from earmark.fingerprint.constellation import CHUNK_FRAMES
+from earmark.fingerprint.relief import standing_out, whole
 from earmark.fingerprint.shazam import (
     BIN_MASK,
     FRONT_END,
@@ -151,7 +152,7 @@ def test_features_hold_bins_below_the_paired_bit(samples: np.ndarray) -> None:
 def test_a_clips_relief_survives_packing_and_counts_bins_from_0_hertz(samples: np.ndarray) -> None:
     maker = Shazam()
     chunks = list(power_chunks([samples[:44_100]], FRONT_END, frames=CHUNK_FRAMES))
-    frames, features, relief = maker.of_power(chunks, query=True, with_relief=True)
+    frames, features, relief = maker.of_power(chunks, query=True, relief=standing_out)
     assert relief is not None
     packed = maker.pack(Fingerprint(maker.spec, 4.0, frames, features, relief=relief))
     unpacked = maker.unpack(packed)
@@ -174,7 +175,7 @@ def test_a_recording_has_no_relief(samples: np.ndarray) -> None:
 def test_a_forged_relief_or_peaks_that_do_not_add_up_are_refused(samples: np.ndarray) -> None:
     maker = Shazam()
     frames, features, relief = maker.of_power(
-        power_chunks([samples[:44_100]], FRONT_END, frames=CHUNK_FRAMES), query=True, with_relief=True
+        power_chunks([samples[:44_100]], FRONT_END, frames=CHUNK_FRAMES), query=True, relief=standing_out
     )
     assert relief is not None
     good = msgspec.msgpack.decode(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,11 +12,12 @@ from earmark.catalog.identifying import References, extent
 from earmark.fingerprint.protocol import Segmented
 from earmark.index.protocol import Index, OfTwoKinds
 from earmark.match.align import Alignment, Placing, Points, QueryMap, Warp
-from earmark.match.checking import Place, checked
+from earmark.match.checking import DECISIVE, Place, checked
 from earmark.match.confidence import logarithm_of_odds
 from earmark.match.line_confidence import ALONE, CHECKED, LineEvidence, line_evidence
 from earmark.match.lines import USUAL_SPEEDS, WIDE_SPEEDS, Line, QueryLines, Segments, best_lines
 from earmark.match.search import USUAL_WARPS, WIDE_WARPS
+from earmark.match.sweep import Sweep
 from earmark.match.timeline import Stretch
 from earmark.match.vote import Candidate, vote
 from earmark.types import Fingerprint
@@ -24,6 +26,7 @@ CACHE_VECTORS = 300_000  # of references unpacked, 0.45 kB each with the peaks b
 MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second one, a quarter of a second apart
 NEAREST = 40  # neighbours of each segment; of the codes of `both` the first 40 hold seven of eight of the nearest 20
 LANDMARK_LINES = 60  # candidates of the landmarks, in an index that holds them
+SWEPT = 30_000_000  # products: some 50 tracks for a clip of 1 s, 10 for one of 5 s, 30 to 40 ms
 APART_FRAMES = 8  # of peaks: a landmark's candidate that is so near to a line is the same
 Z_WEIGHT = 0.08  # of a standard deviation of peaks, in cosines; 0.06 to 0.1 rank equally well
 PLAIN_Z = 6.0  # below it no copy is looked for
@@ -94,8 +97,7 @@ class VectorMatcher:
             stored_hop_frames=self._fingerprinter.hop_frames,
         )
         drawn = self._drawn(window, WIDE_WARPS if speed else USUAL_WARPS)
-        proposed = self._proposed(query, index, window, WIDE_SPEEDS if speed else USUAL_SPEEDS)
-        ranked = self._supported(drawn, proposed)
+        ranked = self._ranked(query, drawn, index, window, WIDE_SPEEDS if speed else USUAL_SPEEDS)
         for found in ranked[:limit]:
             copies = self._copies(drawn, found, ranked)
             others = [other for other in ranked if other is not found and other.line.track not in copies]
@@ -111,30 +113,65 @@ class VectorMatcher:
             )
             yield self._stretch(query, found.line, alignment, evidence, first)
 
-    def _proposed(
-        self, query: QueryLines, index: Index, window: Fingerprint, speeds: tuple[float, ...]
-    ) -> list[Proposed]:
-        """Return the lines of the vectors, best first, and those of landmarks, in an index that holds them."""
+    def _ranked(
+        self, query: QueryLines, drawn: QueryMap | None, index: Index, window: Fingerprint, speeds: tuple[float, ...]
+    ) -> list[Supported]:
+        """Return the best line of each track that is worth a look, best first.
 
-        def segments(track: int) -> Segments:
-            return self._references(track)[0].segments
+        Vectors name lines first; until peaks say that one of them is clearly right, landmarks name more, and then the
+        best tracks are looked at from end to end.
+        """
+        lines = best_lines(query, query.candidates(), self._segments, speeds=speeds)
+        proposed = [Proposed(line, self._at_begin(line) / self._peak_seconds) for line, _ in lines]
+        ranked = self._supported(drawn, proposed)
+        if drawn is not None and not _is_clear(ranked):
+            named = self._proposed_at(query, self._named_by_landmarks(index, window), proposed)
+            ranked = _best_of_each([*ranked, *self._supported(drawn, named)])
+            if not _is_clear(ranked):
+                swept = self._proposed_at(query, self._swept(drawn, ranked), [*proposed, *named])
+                ranked = _best_of_each([*ranked, *self._supported(drawn, swept)])
+        return ranked
 
-        peaks, hop = self._fingerprinter.peaks, self._fingerprinter.query_hop_frames
-        peak_seconds = peaks.frame_seconds if peaks else self._fingerprinter.frame_seconds
-        lines = best_lines(query, query.candidates(), segments, speeds=speeds)
-        found = [Proposed(line, self._at_begin(line) / peak_seconds) for line, _ in lines]
+    def _named_by_landmarks(self, index: Index, window: Fingerprint) -> list[tuple[int, float]]:
+        """Return the places, (track, frame of its peaks), that landmarks vote for, in an index that holds them."""
+        peaks = self._fingerprinter.peaks
         if not isinstance(index, OfTwoKinds) or peaks is None or window.beside is None:
-            return found
-        known: dict[int, list[float]] = {}
+            return []
+        named = vote(index.search_codes(*peaks.terms(window.beside, query=True)), limit=LANDMARK_LINES)
+        return [(one.track, float(one.offset)) for one in named]
+
+    def _proposed_at(
+        self, query: QueryLines, places: Iterable[tuple[int, float]], found: Iterable[Proposed]
+    ) -> list[Proposed]:
+        """Return the lines at places, (track, frame of its peaks), where none was found yet."""
+        hop, known = self._fingerprinter.query_hop_frames, defaultdict[int, list[float]](list)
         for one in found:
-            known.setdefault(one.line.track, []).append(one.start)
-        voted: dict[Candidate, float] = {}
-        for named in vote(index.search_codes(*peaks.terms(window.beside, query=True)), limit=LANDMARK_LINES):
-            if all(abs(start - named.offset) >= APART_FRAMES for start in known.get(named.track, ())):
-                frames = named.offset * peak_seconds / self._fingerprinter.frame_seconds
-                voted.setdefault(Candidate(named.track, round(frames / hop) * hop, named.votes), float(named.offset))
-        lines = best_lines(query, voted, segments, speeds=speeds[:1])
-        return found + [Proposed(line, voted[candidate]) for line, candidate in lines]
+            known[one.line.track].append(one.start)
+        candidates: dict[Candidate, float] = {}
+        for track, place in places:
+            if all(abs(start - place) >= APART_FRAMES for start in known[track]):
+                frames = place * self._peak_seconds / self._fingerprinter.frame_seconds
+                candidates.setdefault(Candidate(track, round(frames / hop) * hop, 0.0), place)
+        lines = best_lines(query, candidates, self._segments, speeds=(1.0,))
+        return [Proposed(line, candidates[candidate]) for line, candidate in lines]
+
+    def _swept(self, drawn: QueryMap, ranked: Sequence[Supported]) -> list[tuple[int, float]]:
+        """Return the best place, (track, frame of its peaks), of each of the best tracks, looked at from end to end."""
+        sweep, left, places = Sweep(drawn), SWEPT, []
+        for found in ranked:
+            points = self._references(found.line.track)[0].points
+            if points is not None and sweep.cost(points) <= left:
+                left -= sweep.cost(points)
+                places.append((found.line.track, sweep.best_place(points).start))
+        return places
+
+    def _segments(self, track: int) -> Segments:
+        return self._references(track)[0].segments
+
+    @property
+    def _peak_seconds(self) -> float:
+        maker = self._fingerprinter
+        return maker.peaks.frame_seconds if maker.peaks else maker.frame_seconds
 
     def _copies(self, drawn: QueryMap | None, found: Supported, ranked: Sequence[Supported]) -> frozenset[int]:
         """Return the tracks that hold the same sound under the clip, by their peaks."""
@@ -231,6 +268,11 @@ class VectorMatcher:
             jitter=float(jitter),
             evidence=asdict(evidence),
         )
+
+
+def _is_clear(ranked: Sequence[Supported]) -> bool:
+    """Whether peaks leave no doubt about the first."""
+    return bool(ranked) and ranked[0].z >= DECISIVE
 
 
 def _best_of_each(found: Sequence[Supported]) -> list[Supported]:

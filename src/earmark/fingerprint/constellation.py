@@ -6,24 +6,22 @@ prominent are kept, so that quiet passages are covered as well as loud ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.fingerprint.relief import FLOOR, Relief, halved
 from earmark.types import Codes, Frames
+
+ReliefMaker = Callable[[NDArray[np.float32]], Relief]
 
 CELL = 8  # frames and bins; the surroundings are averaged on a grid this coarse, for speed
 BLOCK_FRAMES = 32  # the most prominent peaks of each block are kept
 CHUNK_FRAMES = 16 * BLOCK_FRAMES
 CONTEXT_FRAMES = 64  # what a chunk sees of its neighbours; more than any filter below reaches
 TIME_CELLS, BIN_CELLS = 7, 4  # the surroundings: 1 s and 200 Hz to each side
-# What stands out is above the mean of 0.14 s and 130 Hz; of nine such boxes and seven ways to weigh the height, this
-# one put the right recording first most often at 0 dB (clips of 1 s of the development music).
-RELIEF_SURROUNDINGS = (9, 17)
-RELIEF_FOOT, RELIEF_STEPS, RELIEF_HIGHEST = 1.0, 2, 15  # nepers, steps a neper, steps: four bits are enough
-FLOOR = -14.0  # ln of power: about -85 dB below a full-scale sine, under the dither of 16 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,38 +42,25 @@ class Peaks:
     relief: NDArray[np.uint8] | None = None  # (frames, bins / 2), `halved`, where it was asked for
 
 
-def find_peaks(chunks: Iterable[NDArray[np.float32]], rule: PeakRule, *, keep: int, with_relief: bool = False) -> Peaks:
+def find_peaks(
+    chunks: Iterable[NDArray[np.float32]], rule: PeakRule, *, keep: int, relief: ReliefMaker | None = None
+) -> Peaks:
     """Return the `keep` most prominent peaks of every block of a power spectrogram.
 
     `chunks`: arrays (CHUNK_FRAMES, bins), the last one shorter; the number of bins is a multiple of `CELL`.
-    `with_relief` adds how far every place stands out, for a peak that is in another analysis of the sound and not here.
+    `relief` makes one of log power in nepers, (frames, bins): how much every place speaks for a peak that is in another
+    analysis of the sound and perhaps not here.
     """
     found, reliefs = [], []
     for region, first, core in _regions(chunks):
         found.append(_peaks_of(region, first, core, rule, keep))
-        if with_relief:
-            reliefs.append(halved(relief_of(region)[core]))
+        if relief is not None:
+            reliefs.append(halved(relief(region)[core]))
     if not found:
         return Peaks(np.zeros(0, np.int32), np.zeros(0, np.uint32), np.zeros(0, np.int32))
     frames, bins, ranks = (np.concatenate(column) for column in zip(*found, strict=True))
-    relief = np.concatenate(reliefs) if with_relief else None
-    return Peaks(frames.astype(np.int32), bins.astype(np.uint32), ranks.astype(np.int32), relief)
-
-
-def relief_of(log_power: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return by how many steps of half a neper each place of a spectrogram exceeds its surroundings by more than one.
-
-    Noise that covers a peak seldom hides it: it is a maximum no more, and still stands out. `log_power` is in nepers,
-    (frames, bins).
-    """
-    from scipy.ndimage import uniform_filter
-
-    above = uniform_filter(np.maximum(log_power, FLOOR), RELIEF_SURROUNDINGS, mode="nearest")
-    np.subtract(log_power, above, out=above)
-    steps: NDArray[np.uint8] = np.rint(np.clip((above - RELIEF_FOOT) * RELIEF_STEPS, 0, RELIEF_HIGHEST)).astype(
-        np.uint8
-    )
-    return steps
+    drawn = np.concatenate(reliefs) if reliefs else None
+    return Peaks(frames.astype(np.int32), bins.astype(np.uint32), ranks.astype(np.int32), drawn)
 
 
 def _regions(chunks: Iterable[NDArray[np.float32]]) -> Iterator[tuple[NDArray[np.float32], int, slice]]:
@@ -121,17 +106,6 @@ def _peaks_of(
     ranks[order] = np.arange(len(order)) - np.searchsorted(sorted_block, sorted_block)
     kept = ranks < keep
     return frames[kept] + first, bins[kept], ranks[kept]
-
-
-def halved(relief: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a relief, (frames, bins), with two places a byte: an hour's takes 57 MB."""
-    packed: NDArray[np.uint8] = relief[:, ::2] | relief[:, 1::2] << np.uint8(4)
-    return packed
-
-
-def whole(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the relief that `halved` packed."""
-    return np.stack([packed & 15, packed >> 4], axis=2).reshape(len(packed), -1)
 
 
 def running_maximum(values: NDArray[np.float32], reach: int, *, axis: int) -> NDArray[np.float32]:

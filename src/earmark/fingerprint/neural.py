@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from earmark.audio.spectrum import FrontEnd, power_chunks
 from earmark.errors import OptionError, SpecMismatch
-from earmark.fingerprint.constellation import CELL, CHUNK_FRAMES
+from earmark.fingerprint.constellation import CELL, CHUNK_FRAMES, ReliefMaker
+from earmark.fingerprint.relief import LearnedRelief, standing_out
 from earmark.fingerprint.shazam import BIN_MASK, DENSITIES, PEAK_RULE, ZONE, Shazam
 from earmark.types import VECTOR_SCALE, Fingerprint, Frames, Samples, Spec
 
@@ -151,7 +152,7 @@ class Neural:
         if self.peaks:
             band = slice(self.peaks.front_end.low_bin, self.peaks.front_end.high_bin)
             spectra = (part[:, band] for part in encoded())
-            frames, features, relief = self.peaks.of_power(spectra, query=query, with_relief=query)
+            frames, features, relief = self.peaks.of_power(spectra, query=query, relief=self._relief if query else None)
             beside = Fingerprint(self.peaks.spec, heard / self.rate, frames, features, relief=relief)
         else:
             for _ in encoded():
@@ -241,6 +242,12 @@ class Neural:
         from earmark.fingerprint.logmel import LogMel
 
         return LogMel(**json.loads(self._properties["front_end"]))
+
+    @cached_property
+    def _relief(self) -> ReliefMaker:
+        """What makes a clip's relief: the network, if it was trained for such a spectrogram."""
+        learned = LearnedRelief()
+        return learned if self.peaks and self.peaks.front_end == learned.front_end else standing_out
 
     @property
     def _peak_frames(self) -> int:

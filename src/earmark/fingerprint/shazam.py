@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from earmark.audio.spectrum import FrontEnd, power_chunks
 from earmark.errors import OptionError, SpecMismatch
-from earmark.fingerprint.constellation import CHUNK_FRAMES, PeakRule, find_peaks, whole
+from earmark.fingerprint.constellation import CHUNK_FRAMES, PeakRule, ReliefMaker, find_peaks
+from earmark.fingerprint.relief import Relief, whole
 from earmark.types import Codes, Fingerprint, Frames, Samples, Spec
 
 VERSION = 1
@@ -36,8 +37,6 @@ LARGEST_BYTES = 1 << 26  # of an unpacked fingerprint: five days of audio
 LARGEST_RELIEF_BYTES = 1 << 28  # of a clip's relief: more than four hours of it
 BODY_LEVEL = 0  # of compression: a quarter less would cost each candidate of each clip a millisecond
 RELIEF_LEVEL = 1  # of compression: most of it is nought, and it is made for every clip
-
-Relief = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +141,11 @@ class Shazam:
         return Fingerprint(self._spec, heard / self.rate, frames, features)
 
     def of_power(
-        self, chunks: Iterable[NDArray[np.float32]], *, query: bool = False, with_relief: bool = False
+        self, chunks: Iterable[NDArray[np.float32]], *, query: bool = False, relief: ReliefMaker | None = None
     ) -> tuple[Frames, Codes, Relief | None]:
         """Return (frames, features, relief) of a power spectrogram of the front end, in chunks of `CHUNK_FRAMES`."""
         keep = self.density.query if query else self.density.stored
-        peaks = find_peaks(chunks, PEAK_RULE, keep=keep, with_relief=with_relief)
+        peaks = find_peaks(chunks, PEAK_RULE, keep=keep, relief=relief)
         paired = peaks.ranks < (self.density.query if query else self.density.paired)
         return peaks.frames, peaks.bins | np.where(paired, PAIRED, np.uint32(0)), peaks.relief
 

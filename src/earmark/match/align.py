@@ -19,7 +19,7 @@ SPREAD = 1  # frames and bins: a peak's jitter between two analyses of the same 
 MOST_REACH_FRAMES = 16  # that a rough place is looked for at once: the map's margin is as wide
 SHIFT_FRAMES = 2  # places are tried at this distance; the spread covers what lies between
 COPY_SHARE = 0.5  # of peaks that match: two encodings of a recording share more, different music far less
-RELIEF_UNIT = 6.0  # of three places' relief in half nepers: a neper
+RELIEF_UNIT = 4.0  # of three places' relief in half nepers: the two nepers that the network learned with
 STEEPEST = 0.05  # of a line's speed against that of its placing: beyond, a few chance pairs made it up
 HALF_STEP = 0.005  # of the grid of pitches that `warps` is called with, a per cent
 
@@ -122,6 +122,14 @@ class QueryMap:
         self._heights[inside] = heights[inside] - mean
         self._spreads[inside] = spread
         self._least = unit**2  # variance: a few matches in empty columns are no certainty
+
+    def columns(self) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """Return by how much each place exceeds its column's mean, (frames, bins), and the columns' variances.
+
+        And the least: a variance that is added to every sum, so that a few matches in empty columns are no certainty.
+        """
+        inside, known = slice(self._margin, self._margin + self.frames), slice(SPREAD, SPREAD + self._bins)
+        return self._heights[inside, known], self._spreads[self._margin, known], self._least
 
     def rough(
         self, references: Sequence[Points], offsets: Sequence[int], *, reach: int = SHIFT_FRAMES

@@ -1,0 +1,71 @@
+"""A clip is laid on a track at every place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from earmark.match.align import Points, QueryMap, Warp
+from earmark.match.sweep import STEP_FRAMES, Sweep
+
+BINS = 400
+
+
+def track(seed: int, *, frames: int = 3_000, peaks: int = 4_000) -> Points:
+    rng = np.random.default_rng(seed)
+    at, bins = np.unique(np.stack([rng.integers(0, frames, peaks), rng.integers(20, BINS, peaks)]), axis=1)
+    return Points(at.astype(np.int32), bins.astype(np.int32))
+
+
+def query(reference: Points, start: int, frames: int, *, heard: float = 0.4, seed: int = 3) -> QueryMap:
+    """A clip whose relief rises where some of the reference's peaks are, and at as many other places."""
+    rng = np.random.default_rng(seed)
+    inside = (reference.frames >= start) & (reference.frames < start + frames)
+    inside &= rng.random(len(inside)) < heard
+    at, bins = reference.frames[inside] - start, reference.bins[inside]
+    relief = np.zeros((frames, BINS), np.uint8)
+    relief[at, bins] = 8
+    relief[rng.integers(0, frames, len(at)), rng.integers(0, BINS, len(at))] = 8
+    order = np.lexsort((bins, at))
+    return QueryMap(Points(at[order], bins[order]), bins=BINS, hypotheses=(Warp(),), relief=relief)
+
+
+REFERENCE = track(1)
+
+
+@pytest.mark.parametrize("start", [0, 801, 1_500, 2_700])
+@pytest.mark.parametrize("frames", [63, 64, 320])
+def test_the_place_is_found_anywhere_on_the_track(start: int, frames: int) -> None:
+    found = Sweep(query(REFERENCE, start, frames)).best_place(REFERENCE)
+    assert found.start == pytest.approx(start, abs=STEP_FRAMES)
+    assert found.z > 6
+
+
+@pytest.mark.parametrize("start", [-30, 2_970])
+def test_a_clip_may_begin_before_the_track_or_end_after_it(start: int) -> None:
+    found = Sweep(query(REFERENCE, start, 63, heard=0.8)).best_place(REFERENCE)
+    assert found.start == pytest.approx(start, abs=STEP_FRAMES)
+
+
+def test_z_is_that_of_the_place_looked_at_alone() -> None:
+    drawn = query(REFERENCE, 1_200, 64)
+    found = Sweep(drawn).best_place(REFERENCE)
+    [alone] = drawn.rough([REFERENCE], [1_200])
+    assert found.z == pytest.approx(alone.z, rel=0.1)
+
+
+def test_another_track_fits_nowhere_as_well() -> None:
+    sweep = Sweep(query(REFERENCE, 900, 320))
+    assert max(sweep.best_place(track(seed)).z for seed in range(2, 8)) < sweep.best_place(REFERENCE).z / 2
+
+
+def test_a_track_without_peaks_fits_nowhere() -> None:
+    nothing = Points(np.zeros(0, np.int32), np.zeros(0, np.int32))
+    sweep = Sweep(query(REFERENCE, 900, 64))
+    assert sweep.best_place(nothing).z == 0
+    assert sweep.cost(nothing) == 0
+
+
+def test_a_longer_clip_costs_more() -> None:
+    short, long = (Sweep(query(REFERENCE, 900, frames)).cost(REFERENCE) for frames in (64, 320))
+    assert long == pytest.approx(5 * short, rel=0.05)
