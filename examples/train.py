@@ -14,8 +14,9 @@ import onnxruntime
 
 from earmark.apps.demo import excerpts
 from earmark.apps.learning import export_models, gather
+from earmark.learn.loop import Progress
 from earmark.learn.recipe import Recipe, Rooms
-from earmark.learn.training import Progress, Run
+from earmark.learn.training import Run
 from earmark.learn.validation import Validation
 
 RECIPE = Recipe(

@@ -80,6 +80,15 @@ def export_models(checkpoint: Path, material: Material, folder: Path, *, licence
     return whole, small
 
 
+def export_relief_model(checkpoint: Path, folder: Path, *, licence: str = "") -> tuple[Path]:
+    """Write a run's relief for use without torch."""
+    from earmark.learn.relief.export import export_relief, read_trained_relief
+
+    path = folder / "relief.onnx"
+    export_relief(read_trained_relief(checkpoint), path, licence=licence)
+    return (path,)
+
+
 def calibration_segments(material: Material, recipe: Recipe) -> Spectrogram:
     """Return some hundred segments, clean and distorted, (n, bands, frames)."""
     batches = Batches(material, recipe, seed=CALIBRATION_SEED)

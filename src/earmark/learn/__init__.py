@@ -8,8 +8,10 @@ ahead       batches made by other processes
 tensors     distortions and front end on torch tensors, for a GPU
 encoders/   networks from a log-mel segment to a vector
 objectives/ losses
-training    the loop: resumable, with progress and logs
+loop        training, whatever is learned: resumable, with progress and logs
+training    a fingerprint's run
 validation  how often a distorted segment finds the segment it was made of
 checkpoint  the state of a run on disk
 export      a trained network as ONNX, for use without torch
+relief/     the same for a clip's relief: its recipe, batches, network, loss, run and export
 """

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from itertools import cycle
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from typing import TypeVar
 
 from earmark.errors import EarmarkError
 from earmark.learn.batches import Batches, Material, Pairs, Raw
@@ -20,27 +22,41 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 WITHOUT_END = 1 << 62
 
 
-@contextmanager
+Made = TypeVar("Made")
+Maker = Callable[[int], Made]  # makes batches by their numbers
+
+
 def made_ahead(
     material: Material, recipe: Recipe, *, first: int, workers: int = 1, raw: bool = False
-) -> Iterator[Iterator[Pairs | Raw]]:
-    """Give the batches from number `first` on, without end; with `raw` as they are before the room.
+) -> AbstractContextManager[Iterator[Pairs | Raw]]:
+    """Give the batches of pairs from number `first` on, without end; with `raw` as they are before the room."""
+    return made_elsewhere(partial(_pairs, material, recipe, raw), first=first, workers=workers)
+
+
+@contextmanager
+def made_elsewhere(prepare: Callable[[], Maker[Made]], *, first: int, workers: int = 1) -> Iterator[Iterator[Made]]:
+    """Give the batches from number `first` on, without end, of a maker that each worker prepares for itself.
 
     Each worker makes its next batch while the last one is learned from, and has it in a pipe of its own: when the
     process ends, so does the pipe. Raises EarmarkError when one does, or fails.
     """
     with ExitStack() as stack:
         pipes = [
-            stack.enter_context(_worker(material, recipe, range(first + number, WITHOUT_END, workers), raw))
+            stack.enter_context(_worker(prepare, range(first + number, WITHOUT_END, workers)))
             for number in range(workers)
         ]
         yield _received(pipes, first)
 
 
-def _received(pipes: list[Connection], first: int) -> Iterator[Pairs | Raw]:
+def _pairs(material: Material, recipe: Recipe, raw: bool) -> Maker[Pairs | Raw]:
+    batches = Batches(material, recipe)
+    return batches.raw if raw else batches.pairs
+
+
+def _received(pipes: list[Connection], first: int) -> Iterator[Made]:
     for number, pipe in enumerate(cycle(pipes), start=first):
         try:
-            batch: Pairs | Raw | str = pipe.recv()
+            batch: Made | str = pipe.recv()
         except (EOFError, OSError) as error:
             raise EarmarkError(
                 f"a process that makes batches ended at batch {number}, perhaps for want of memory; what was learned "
@@ -52,10 +68,10 @@ def _received(pipes: list[Connection], first: int) -> Iterator[Pairs | Raw]:
 
 
 @contextmanager
-def _worker(material: Material, recipe: Recipe, numbers: range, raw: bool) -> Iterator[Connection]:
+def _worker(prepare: Callable[[], Maker[Made]], numbers: range) -> Iterator[Connection]:
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(theirs, material, recipe, numbers, raw), daemon=True)
+    process = context.Process(target=_work, args=(theirs, prepare, numbers), daemon=True)
     with _environment(ONE_THREAD), _without_interrupts():
         process.start()
     theirs.close()  # or the pipe would stay open when the process ends
@@ -67,12 +83,12 @@ def _worker(material: Material, recipe: Recipe, numbers: range, raw: bool) -> It
         process.join()
 
 
-def _work(pipe: Connection, material: Material, recipe: Recipe, numbers: range, raw: bool) -> None:
+def _work(pipe: Connection, prepare: Callable[[], Maker[Made]], numbers: range) -> None:
     """Send batches until nobody receives them; runs in the worker."""
     try:
-        batches = Batches(material, recipe)
+        make = prepare()
         for number in numbers:
-            pipe.send(batches.raw(number) if raw else batches.pairs(number))
+            pipe.send(make(number))
     except BrokenPipeError:
         return
     except Exception as error:  # whatever it is, the parent is to tell it

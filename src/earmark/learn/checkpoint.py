@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from earmark.errors import OptionError
-from earmark.learn.recipe import Recipe
+from earmark.learn.recipe import Schedule
 
 CHECKPOINT = "checkpoint.pt"  # in a run's folder: the newest state
 STABLE = "stable.pt"  # the state before the learning rate fell
@@ -27,7 +27,9 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     part.replace(path)
 
 
-def read_checkpoint(path: Path, *, recipe: Recipe | None = None, device: torch.device | None = None) -> dict[str, Any]:
+def read_checkpoint(
+    path: Path, *, recipe: Schedule | None = None, device: torch.device | None = None
+) -> dict[str, Any]:
     """Return a state, its tensors on `device` (default: the CPU).
 
     `encoder` and `average` hold the weights as they are and averaged over the last steps. Raises OptionError when the

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -24,6 +24,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from earmark.errors import OptionError
 from earmark.fingerprint.logmel import LogMel, Spectrogram
 from earmark.learn.checkpoint import read_checkpoint
 from earmark.learn.encoders import make_encoder
@@ -36,6 +37,8 @@ OPSET = 18  # with IR version 10: what onnxruntime reads since 1.18
 SEGMENTS_AT_ONCE = 64
 OF_LAYERS = ("Conv", "Gemm")  # the operators that have weights
 AVERAGED = "module."  # before the names of an AveragedModel's weights
+
+R = TypeVar("R")  # a recipe
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +57,7 @@ def read_trained(path: Path, *, averaged: bool = True) -> Trained:
     Raises OptionError when the file is no checkpoint.
     """
     state = read_checkpoint(path)
-    recipe = msgspec.json.decode(state["recipe"], type=Recipe)
+    recipe = recipe_of(state, Recipe, path)
     shape = recipe.log_mel
     encoder = make_encoder(recipe.encoder, bands=shape.bands, frames=shape.segment_frames, **recipe.encoder_options)
     weights = state["encoder"]
@@ -63,6 +66,14 @@ def read_trained(path: Path, *, averaged: bool = True) -> Trained:
         weights = {name.removeprefix(AVERAGED): value for name, value in kept.items()}
     encoder.load_state_dict(weights)
     return Trained(encoder.eval(), recipe, state["digest"], state["step"])
+
+
+def recipe_of(state: dict[str, Any], kind: type[R], path: Path) -> R:
+    """Return the recipe in a checkpoint's state; raises OptionError when the run learned something else."""
+    try:
+        return msgspec.json.decode(state["recipe"], type=kind)
+    except msgspec.ValidationError as error:
+        raise OptionError(f"{path} is of a run that learned something else ({error}); give another one") from error
 
 
 def export_onnx(trained: Trained, target: Path, *, licence: str = "") -> None:

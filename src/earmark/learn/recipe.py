@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import fields
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -99,6 +99,46 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.content == Content():
             del numbers["content"]  # the shipped model was made before there was such a table
         return hashlib.blake2b(msgspec.json.encode(numbers), digest_size=6).hexdigest()
+
+
+class Schedule(Protocol):
+    """What the training loop and a checkpoint need to know of a recipe, whatever it learns."""
+
+    @property
+    def name(self) -> str:
+        """As it is told."""
+
+    @property
+    def digest(self) -> str:
+        """Says whether two runs learn alike."""
+
+    @property
+    def batch(self) -> int:
+        """Pairs, or clips, a step."""
+
+    @property
+    def steps(self) -> int:
+        """How long it goes on."""
+
+    @property
+    def learning_rate(self) -> float:
+        """At its highest."""
+
+    @property
+    def weight_decay(self) -> float:
+        """Of AdamW."""
+
+    @property
+    def warm_up_steps(self) -> int:
+        """Over which the rate rises."""
+
+    @property
+    def decay_share(self) -> float:
+        """Of the steps, over which it falls."""
+
+    @property
+    def seed(self) -> int:
+        """Of the first weights."""
 
 
 def read_recipe(source: str | Path) -> Recipe:

@@ -100,7 +100,7 @@ def test_ctrl_c_keeps_what_was_learned_and_says_how_to_go_on(data, recipe, tmp_p
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--config", "desktop"], "recipe 'desktop' is not known: choose one of laptop, talk"),
+        (["--config", "desktop"], "recipe 'desktop' is not known: choose one of laptop, relief, talk"),
         (["--steps", "0"], "'0' is not a whole number of at least 1"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
     ],
@@ -138,7 +138,7 @@ def test_without_torch_it_says_what_to_install(recipe, data, tmp_path):
 
 
 def test_a_line_of_progress_is_short_and_whole():
-    from earmark.learn.training import Progress
+    from earmark.learn.loop import Progress
 
     progress = Progress(step=40, steps=8_000, loss=1.23456, hit_rate=None, pairs_a_second=456.7, seconds_left=3_700.0)
     assert train.line(progress) == "loss 1.235, 457 pairs/s, 1:01:40 left"

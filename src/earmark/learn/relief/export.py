@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from earmark.fingerprint.relief import STRIDE
 from earmark.learn.checkpoint import read_checkpoint
-from earmark.learn.export import AVERAGED, OPSET, bare, quiet, weights_checksum, write_onnx
+from earmark.learn.export import AVERAGED, OPSET, bare, quiet, recipe_of, weights_checksum, write_onnx
 from earmark.learn.relief.network import CHANNELS, ReliefNetwork
 from earmark.learn.relief.recipe import ReliefRecipe
 
@@ -25,7 +25,7 @@ EXAMPLE = (2, 3)  # clips, and strides of frames: neither is 1, which the export
 
 
 class Relief(nn.Module):
-    """What ships: contrasts (n, 2, frames, bins) to nepers (n, frames, bins), near 0 where nothing speaks for a peak."""
+    """What ships: contrasts (n, 2, frames, bins) to nepers (n, frames, bins), near 0 where no peak is likely."""
 
     def __init__(self, network: nn.Module, offset: float) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ def read_trained_relief(path: Path) -> TrainedRelief:
     Raises OptionError when the file is no checkpoint.
     """
     state = read_checkpoint(path)
-    recipe = msgspec.json.decode(state["recipe"], type=ReliefRecipe)
+    recipe = recipe_of(state, ReliefRecipe, path)
     network = ReliefNetwork(recipe.widths)
     kept = {name: value for name, value in state["average"].items() if name.startswith(AVERAGED)}
     network.load_state_dict({name.removeprefix(AVERAGED): value for name, value in kept.items()})

@@ -16,6 +16,7 @@ from earmark.fingerprint.relief import STRIDE
 from earmark.learn.recipe import Noises, Playing, Recipe, Rooms, converted, decoded
 
 GRIDS = 3  # of the network
+BINS_STRIDE = 16  # its coarsest grid
 BESIDE_VECTORS = FrontEnd(rate=8_000, window=1_024, hop=125, low_bin=16, high_bin=512)
 
 
@@ -70,6 +71,11 @@ class ReliefRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
     @property
+    def heard_frames(self) -> int:
+        """Frames that a clip has, with the silence around it that the first and the last one reach into."""
+        return self.spectrum.frames_in(self.clips.log_mel.segment_samples)
+
+    @property
     def digest(self) -> str:
         """Says whether two runs learn alike, apart from how long they go on, and from which sounds and rooms."""
         numbers = msgspec.to_builtins(self)
@@ -86,6 +92,9 @@ def read_relief_recipe(source: str | Path) -> ReliefRecipe:
         raise OptionError(f"batch={recipe.batch}, steps={recipe.steps} in {source}; give 2 or more of each")
     if recipe.clip_frames < STRIDE or recipe.clip_frames % STRIDE:
         raise OptionError(f"clip_frames={recipe.clip_frames} in {source}; give a multiple of {STRIDE}")
+    bins = recipe.spectrum.high_bin - recipe.spectrum.low_bin
+    if bins < BINS_STRIDE or bins % BINS_STRIDE:
+        raise OptionError(f"{bins} bins in [front_end] of {source}; give a multiple of {BINS_STRIDE}")
     if len(recipe.widths) != GRIDS:
         raise OptionError(f"widths={list(recipe.widths)} in {source}; give {GRIDS}, for the fine grid and two coarser")
     return recipe

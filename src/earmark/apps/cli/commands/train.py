@@ -18,8 +18,13 @@ from earmark.errors import OptionError
 
 if TYPE_CHECKING:
     from earmark.apps.learning import Gathered
+    from earmark.learn.loop import Progress
     from earmark.learn.recipe import Recipe
-    from earmark.learn.training import Progress, Run
+    from earmark.learn.relief.recipe import ReliefRecipe
+    from earmark.learn.relief.references import References
+    from earmark.learn.relief.training import ReliefRun
+    from earmark.learn.sounds import Sounds
+    from earmark.learn.training import Run
 
 INTERRUPTED = 130
 NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "tensorboard")
@@ -37,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument(
         "--config", "--recipe", default="laptop", metavar="NAME|FILE",
-        help="the recipe: laptop, talk, or a .toml file (default: laptop)",
+        help="the recipe: laptop, talk, relief, or a .toml file (default: laptop)",
     )  # fmt: skip
     parser.add_argument("--data", required=True, metavar="FOLDER", help="recordings to learn from")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where the run is kept")
@@ -57,18 +62,20 @@ def run(options: argparse.Namespace) -> int:
     check_installed()
     # Numpy multiplies small matrices here: OpenBLAS's threads would wait for each other five times as long.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from earmark.apps.learning import export_models, gather
+    from earmark.apps.learning import gather
+    from earmark.learn.recipe import Recipe
 
     output, out = Output.of(options), Path(options.out)
     recipe = recipe_of(options)
     refuse_what_is_there(out, recipe, resume=options.resume)
+    pairs = recipe if isinstance(recipe, Recipe) else recipe.clips
     with watching(output) as tell:
         gathered = gather(
-            Path(options.data), recipe, folder=out, rooms=Path(options.rooms) if options.rooms else None,
+            Path(options.data), pairs, folder=out, rooms=Path(options.rooms) if options.rooms else None,
             tell=lambda stage, done, total: tell(stage, done, total, ""),
         )  # fmt: skip
         mention_failed(output, gathered.failed)
-        training = assemble(options, recipe, gathered)
+        training = assemble(options, recipe, gathered, tell)
         training.resume()
         try:
             training.train(progress=teller(output, tell), validate_steps=options.validate)
@@ -78,8 +85,7 @@ def run(options: argparse.Namespace) -> int:
                 "run the same command with --resume to go on"
             )
             return INTERRUPTED
-    models = export_models(out / "checkpoint.pt", gathered.training, out, licence=options.licence)
-    show(output, training, models)
+    show(output, training, exported(options, recipe, gathered))
     return DONE
 
 
@@ -90,17 +96,18 @@ def check_installed() -> None:
         raise OptionError(f"{', '.join(absent)} not installed; pip install 'earmark[train]'")
 
 
-def recipe_of(options: argparse.Namespace) -> Recipe:
+def recipe_of(options: argparse.Namespace) -> Recipe | ReliefRecipe:
     """Return the recipe that the options name."""
     import msgspec
 
-    from earmark.learn.recipe import read_recipe
+    from earmark.learn.recipe import learns, read_recipe
+    from earmark.learn.relief.recipe import read_relief_recipe
 
-    recipe = read_recipe(options.config)
+    recipe = read_relief_recipe(options.config) if learns(options.config) == "relief" else read_recipe(options.config)
     return msgspec.structs.replace(recipe, steps=options.steps) if options.steps else recipe
 
 
-def refuse_what_is_there(out: Path, recipe: Recipe, *, resume: bool) -> None:
+def refuse_what_is_there(out: Path, recipe: Recipe | ReliefRecipe, *, resume: bool) -> None:
     """Raise OptionError when the folder holds a run of another recipe, or one that nobody asked to go on."""
     from earmark.learn.checkpoint import CHECKPOINT, read_checkpoint
 
@@ -113,19 +120,52 @@ def refuse_what_is_there(out: Path, recipe: Recipe, *, resume: bool) -> None:
             )
 
 
-def assemble(options: argparse.Namespace, recipe: Recipe, gathered: Gathered) -> Run:
+def assemble(
+    options: argparse.Namespace, recipe: Recipe | ReliefRecipe, gathered: Gathered, tell: Tell
+) -> Run | ReliefRun:
     """Return the run, which has yet to begin."""
     import torch
 
+    from earmark.learn.recipe import Recipe
     from earmark.learn.training import Run
     from earmark.learn.validation import Validation
 
     cores = os.cpu_count() or 1
     workers = options.workers or max(cores // CORES_A_WORKER, 1)
     torch.set_num_threads(max(cores - workers, 1))
-    validation = Validation(gathered.validation, recipe)
     folder = Path(options.out)
-    return Run(recipe, gathered.training, validation, folder=folder, device=options.device, workers=workers)
+    if isinstance(recipe, Recipe):
+        validation = Validation(gathered.validation, recipe)
+        return Run(recipe, gathered.training, validation, folder=folder, device=options.device, workers=workers)
+    return relief_run(recipe, gathered, tell, folder=folder, device=options.device, workers=workers)
+
+
+def relief_run(
+    recipe: ReliefRecipe, gathered: Gathered, tell: Tell, *, folder: Path, device: str | None, workers: int
+) -> ReliefRun:
+    """Return a run that learns a relief, once the peaks of all recordings are found."""
+    from earmark.learn.relief.references import find_references
+    from earmark.learn.relief.training import ReliefRun, ReliefValidation
+
+    def peaks(music: Sounds, purpose: str) -> References:
+        told = lambda done, total: tell(f"finding peaks to {purpose}", done, total, "")  # noqa: E731
+        return find_references(music, recipe, folder=folder, progress=told)
+
+    known, unknown = peaks(gathered.training.music, "learn"), peaks(gathered.validation.music, "validate")
+    validation = ReliefValidation(gathered.validation, unknown, recipe)
+    return ReliefRun(recipe, gathered.training, known, validation, folder=folder, device=device, workers=workers)
+
+
+def exported(options: argparse.Namespace, recipe: Recipe | ReliefRecipe, gathered: Gathered) -> tuple[Path, ...]:
+    """Write what came of a run, for use without torch."""
+    from earmark.apps.learning import export_models, export_relief_model
+    from earmark.learn.checkpoint import CHECKPOINT
+    from earmark.learn.recipe import Recipe
+
+    out = Path(options.out)
+    if isinstance(recipe, Recipe):
+        return export_models(out / CHECKPOINT, gathered.training, out, licence=options.licence)
+    return export_relief_model(out / CHECKPOINT, out, licence=options.licence)
 
 
 def mention_failed(output: Output, failed: Sequence[tuple[str, str]]) -> None:
@@ -187,10 +227,10 @@ def bars() -> Iterator[Tell]:
         yield tell
 
 
-def show(output: Output, training: Run, models: tuple[Path, ...]) -> None:
+def show(output: Output, training: Run | ReliefRun, models: tuple[Path, ...]) -> None:
     """Print what came of it."""
     done = {"status": "done", "steps": training.step, "hit_rate": training.hit_rate, "models": list(map(str, models))}
     output.record(done)
-    hit_rate = "" if training.hit_rate is None else f"; {training.hit_rate:.1%} of the validation's segments are found"
+    hit_rate = "" if training.hit_rate is None else f"; {training.hit_rate:.1%} of the validation is found"
     output.line(f"{training.step:,} steps{hit_rate}")
     output.line("Wrote " + ", ".join(f"{path} ({size(path.stat().st_size)})" for path in models) + ".")
