@@ -29,6 +29,19 @@ dimensions = 16
 count = 2
 t60_seconds = [0.1, 0.2]
 """
+RELIEF = """\
+name = "own"
+learns = "relief"
+clip_frames = 16
+widths = [4, 4, 4]
+batch = 4
+other_windows = 8
+steps = 4
+validation_share = 0.3
+[rooms]
+count = 2
+t60_seconds = [0.1, 0.2]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +88,28 @@ def test_a_folder_of_music_becomes_a_model(earmark, data, recipe, tmp_path):
     other = earmark(*command, "--resume")
     assert other.status == 2
     assert "was made by another recipe than tiny" in other.err
+
+
+def test_a_folder_of_music_becomes_a_relief(earmark, data, tmp_path):
+    recipe, out = tmp_path / "own.toml", tmp_path / "run"
+    recipe.write_text(RELIEF)
+    command = ["train", "--config", recipe, "--data", data, "--out", out, "--device", "cpu"]
+    done = earmark(*command, "--json", "--licence", "CC0-1.0", "--validate", 3)
+    assert done.status == 0, done.err
+    *learning, last = done.records
+    assert learning[-1]["step"] == learning[-1]["steps"] == last["steps"] == 4
+    assert 0 <= last["hit_rate"] <= 1
+    assert last["models"] == [str(out / "relief.onnx")]
+    said = onnxruntime.InferenceSession(out / "relief.onnx").get_modelmeta().custom_metadata_map
+    assert (said["recipe"], said["step"], said["licence"]) == ("own", "4", "CC0-1.0")
+
+    longer = earmark(*command, "--resume", "--steps", 5)
+    assert longer.status == 0, longer.err
+    assert longer.lines[0].startswith("5 steps; ")
+
+    other = earmark("train", "--data", data, "--out", out, "--resume")
+    assert other.status == 2
+    assert "was made by another recipe than laptop" in other.err
 
 
 def test_ctrl_c_keeps_what_was_learned_and_says_how_to_go_on(data, recipe, tmp_path, earmark):
