@@ -78,19 +78,6 @@ def test_a_run_that_was_interrupted_comes_to_the_same_weights(run, monkeypatch):
     assert torch.allclose(*(state["memory"]["vectors"] for state in states), atol=1e-4)
 
 
-def test_an_average_begins_with_the_later_half_and_then_forgets_evenly():
-    average = [torch.zeros(1)]
-    for count, value in enumerate([1.0, 2.0], start=1):
-        training.AVERAGE(average, [torch.tensor([value])], torch.tensor(count))
-    assert float(average[0]) == pytest.approx(0.6 * 0.5 + 0.4 * 2)  # worked by hand: 2 / 4 and 3 / 5 are kept
-    for count in range(3, 300):
-        training.AVERAGE(average, [torch.tensor([float(count)])], torch.tensor(count))
-    assert float(average[0]) == pytest.approx(2 / 3 * 300, rel=0.01)
-    late = [torch.zeros(1)]
-    training.AVERAGE(late, [torch.ones(1)], torch.tensor(5_000))
-    assert float(late[0]) == pytest.approx(1 - training.AVERAGE.most)
-
-
 def test_a_longer_run_of_the_same_recipe_goes_on(run):
     run(steps=4).train()
     longer = run(steps=6)
