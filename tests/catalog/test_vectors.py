@@ -350,3 +350,28 @@ def test_more_noisy_clips_are_right_first_by_how_they_stand_out_than_by_their_pe
             found = identifier.identify(with_peaks.index, one, threshold=0.0, limit=1)
             right[name] += bool(found) and found[0].track == number
     assert right["relief"] > right["peaks"]
+
+
+def test_where_the_index_knows_another_place_only_the_track_is_looked_at_from_end_to_end(with_peaks: Shelf) -> None:
+    index, maker = make("both"), with_peaks.maker
+    for number, fingerprint in with_peaks.fingerprints.items():
+        frames, vectors = maker.terms(fingerprint)
+        known = frames * maker.frame_seconds >= (10.0 if number == 3 else 0.0)
+        index.add(number, frames[known], vectors[known])
+    clip = with_peaks.asked(with_noise(cut(with_peaks.sounds[3], 4.0, 2.0), 10))
+    best, *_ = with_peaks.identifier().identify(index, clip, threshold=0.0)
+    assert best.track == 3
+    assert best.reference_start == pytest.approx(4.0, abs=0.05)
+    assert best.confidence > with_peaks.identifier().default_threshold
+
+
+def test_what_is_clear_is_not_looked_for_any_further(with_peaks: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    search_codes = type(with_peaks.index).search_codes
+    monkeypatch.setattr(
+        type(with_peaks.index), "search_codes", lambda self, *codes: asked.append(1) or search_codes(self, *codes)
+    )
+    with_peaks.ask(cut(with_peaks.sounds[2], 7.321, 5.0))
+    assert not asked
+    with_peaks.ask(with_noise(cut(with_peaks.sounds[2], 7.321, 1.0), -15))
+    assert asked

@@ -221,6 +221,14 @@ def test_candidates_come_with_the_most_votes_first() -> None:
     assert all(vote > 0 for vote in votes)
 
 
+def test_tracks_come_with_the_most_votes_first_each_once() -> None:
+    asked = ask(mixed(played(TRACKS[2], 203, 159), 0.7), TRACKS)
+    tracks = asked.query.tracks()
+    assert tracks[0] == 2
+    assert sorted(tracks) == sorted(set(tracks))
+    assert {candidate.track for candidate in asked.query.candidates()} <= set(tracks)
+
+
 def test_silence_in_the_clip_costs_nothing_where_the_track_is_silent_too() -> None:
     track = np.concatenate([TRACKS[0][:320], silence(128), TRACKS[0][320:]])
     asked = ask(track[240:528], [*TRACKS[1:], track])

@@ -26,7 +26,7 @@ CACHE_VECTORS = 300_000  # of references unpacked, 0.45 kB each with the peaks b
 MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second one, a quarter of a second apart
 NEAREST = 40  # neighbours of each segment; of the codes of `both` the first 40 hold seven of eight of the nearest 20
 LANDMARK_LINES = 60  # candidates of the landmarks, in an index that holds them
-SWEPT = 30_000_000  # products: some 50 tracks for a clip of 1 s, 10 for one of 5 s, 30 to 40 ms
+SWEPT = 60_000_000  # products: some 200 tracks for a clip of 1 s, 40 for one of 5 s, in some 50 ms
 APART_FRAMES = 8  # of peaks: a landmark's candidate that is so near to a line is the same
 Z_WEIGHT = 0.08  # of a standard deviation of peaks, in cosines; 0.06 to 0.1 rank equally well
 PLAIN_Z = 6.0  # below it no copy is looked for
@@ -128,7 +128,7 @@ class VectorMatcher:
             named = self._proposed_at(query, self._named_by_landmarks(index, window), proposed)
             ranked = _best_of_each([*ranked, *self._supported(drawn, named)])
             if not _is_clear(ranked):
-                swept = self._proposed_at(query, self._swept(drawn, ranked), [*proposed, *named])
+                swept = self._proposed_at(query, self._swept(query, drawn, ranked), [*proposed, *named])
                 ranked = _best_of_each([*ranked, *self._supported(drawn, swept)])
         return ranked
 
@@ -155,14 +155,14 @@ class VectorMatcher:
         lines = best_lines(query, candidates, self._segments, speeds=(1.0,))
         return [Proposed(line, candidates[candidate]) for line, candidate in lines]
 
-    def _swept(self, drawn: QueryMap, ranked: Sequence[Supported]) -> list[tuple[int, float]]:
+    def _swept(self, query: QueryLines, drawn: QueryMap, ranked: Sequence[Supported]) -> list[tuple[int, float]]:
         """Return the best place, (track, frame of its peaks), of each of the best tracks, looked at from end to end."""
         sweep, left, places = Sweep(drawn), SWEPT, []
-        for found in ranked:
-            points = self._references(found.line.track)[0].points
+        for track in dict.fromkeys([*(found.line.track for found in ranked), *query.tracks()]):
+            points = self._references(track)[0].points
             if points is not None and sweep.cost(points) <= left:
                 left -= sweep.cost(points)
-                places.append((found.line.track, sweep.best_place(points).start))
+                places.append((track, sweep.best_place(points).start))
         return places
 
     def _segments(self, track: int) -> Segments:

@@ -99,10 +99,22 @@ class QueryLines:
         asked[self._hit_rows] = True
         return asked
 
+    @cached_property
+    def _votes(self) -> NDArray[np.float32]:
+        """What each neighbour counts: by how much it is nearer than the last one found."""
+        votes: NDArray[np.float32] = np.maximum(self._hits.scores - self._floors[self._hit_rows], 0) + EVEN_CHANCE
+        return votes
+
+    def tracks(self) -> list[int]:
+        """Return the neighbours' tracks, most votes first, wherever in them the neighbours are."""
+        found, where = np.unique(self._hits.tracks, return_inverse=True)
+        votes = np.bincount(where, weights=self._votes)
+        order: list[int] = found[np.argsort(-votes, kind="stable")].tolist()
+        return order
+
     def candidates(self) -> Iterator[Candidate]:
-        """Yield the lines with most votes; a neighbour counts by how much nearer it is than the last one found."""
-        hits = self._hits
-        votes = np.maximum(hits.scores - self._floors[self._hit_rows], 0) + EVEN_CHANCE
+        """Yield the lines with most votes."""
+        hits, votes = self._hits, self._votes
         lines = hits.reference_frames.astype(np.int64) - hits.query_frames
         width = BIN_HOPS * self.hop
         bins = (hits.tracks.astype(np.int64) << 32) + (lines + (1 << 31)) // width

@@ -12,7 +12,7 @@ import numpy as np
 
 from earmark.match.align import Placing, Points, QueryMap, Warp
 
-STEP_FRAMES = 2  # from one place to the next; a relief is spread over three
+STEP_FRAMES = 4  # from one place to the next; a relief is spread over three, and places are refined after
 
 
 class Sweep:
