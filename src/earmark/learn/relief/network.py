@@ -16,6 +16,7 @@ from earmark.learn.encoders.convolutional import ResidualBlock
 CHANNELS = 2  # `fingerprint.relief.contrasts`
 GRID = (2, 4)  # frames and bins that the stem takes to one place
 STEM_KERNEL, STEM_PADDING = (4, 8), (1, 2)  # twice as wide as the grid, so that neighbours overlap by half
+FINE_KERNEL = (6, 12)  # three places of the grid: a frame or a bin beyond those under one, and more
 RARE = -6.0  # of the logits at the start: a place in 400 has a peak
 
 
@@ -41,7 +42,7 @@ class ReliefNetwork(nn.Module):
         self.widen_fine = nn.Conv2d(middle, fine, 1)
         self.up_fine = nn.Sequential(*_convolved(fine, fine))
         self.head = nn.Conv2d(fine, places, 3, padding=1)
-        self.fine = nn.Conv2d(CHANNELS * places, places, 3, padding=1)
+        self.fine = nn.Conv2d(CHANNELS, places, FINE_KERNEL, stride=GRID, padding=GRID)
         nn.init.constant_(self.head.bias, RARE)  # type: ignore[arg-type]
 
     def forward(self, contrasts: Tensor) -> Tensor:
@@ -51,7 +52,7 @@ class ReliefNetwork(nn.Module):
         coarse = self.bottom(self.halve_middle(middle))
         middle = self.up_middle(functional.relu(middle + _doubled(self.widen_middle(coarse))))
         fine = self.up_fine(functional.relu(fine + _doubled(self.widen_fine(middle))))
-        return _unfolded(self.head(fine) + self.fine(_folded(contrasts)))
+        return _unfolded(self.head(fine) + self.fine(contrasts))
 
 
 def _convolved(
@@ -67,14 +68,6 @@ def _convolved(
 
 def _doubled(maps: Tensor) -> Tensor:
     return functional.interpolate(maps, scale_factor=2.0, mode="nearest")
-
-
-def _folded(contrasts: Tensor) -> Tensor:
-    """Return (b, c, frames, bins) as (b, 8 c, frames / 2, bins / 4): the places under one become its channels."""
-    batch, channels, frames, bins = contrasts.shape
-    tall, wide = GRID
-    places = contrasts.reshape(batch, channels, frames // tall, tall, bins // wide, wide).permute(0, 1, 3, 5, 2, 4)
-    return places.reshape(batch, channels * tall * wide, frames // tall, bins // wide)
 
 
 def _unfolded(logits: Tensor) -> Tensor:
