@@ -47,7 +47,7 @@ class Fingerprint:
     frames: Frames  # (n,), not decreasing
     features: NDArray[np.generic]  # (n,) or (n, w) uint32 codes, or (n, d) vectors of 8-bit integers
     beside: Fingerprint | None = None  # features of another kind, of the same sound, with frames of their own
-    # Of a clip, (frames, bins / 2): how far each place of its spectrogram stands out, four bits each, the lower first.
+    # Of a clip, (frames, bins / 2): how much each place speaks for a peak of the recording, four bits, the lower first.
     relief: NDArray[np.uint8] | None = None
 
 

@@ -26,11 +26,13 @@ CACHE_VECTORS = 300_000  # of references unpacked, 0.45 kB each with the peaks b
 MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second one, a quarter of a second apart
 NEAREST = 40  # neighbours of each segment; of the codes of `both` the first 40 hold seven of eight of the nearest 20
 LANDMARK_LINES = 60  # candidates of the landmarks, in an index that holds them
-SWEPT = 60_000_000  # products: some 200 tracks for a clip of 1 s, 40 for one of 5 s, in some 50 ms
+SWEPT = 120_000_000  # products: every track that a clip of 1 s names, some 160 of one of 5 s, in 0.1 s
+REPETITIONS = 4  # places of the first track that are looked at closely
 APART_FRAMES = 8  # of peaks: a landmark's candidate that is so near to a line is the same
 Z_WEIGHT = 0.08  # of a standard deviation of peaks, in cosines; 0.06 to 0.1 rank equally well
 PLAIN_Z = 6.0  # below it no copy is looked for
 ALIKE = 0.5  # of two z; further apart, two tracks are not looked at for being copies
+BEHIND = 0.7  # of the first one's z: what every other track is behind if the first is clear
 PLACED_Z = 3.0  # beyond which peaks tell place and speed better than vectors: to 50 ms twice as often
 CERTAIN_Z = 7.0  # beyond which they tell the ends too
 
@@ -60,7 +62,7 @@ class Supported:
 
     @property
     def z(self) -> float:
-        """By how many standard deviations the clip stands out where the track has peaks."""
+        """By how many standard deviations the clip speaks for the track's peaks more than by chance."""
         return self.placing.z if self.placing else 0.0
 
     @property
@@ -119,18 +121,27 @@ class VectorMatcher:
         """Return the best line of each track that is worth a look, best first.
 
         Vectors name lines first; until peaks say that one of them is clearly right, landmarks name more, and then the
-        best tracks are looked at from end to end.
+        best tracks are looked at from end to end. So is the first one in any case, for the place among its repetitions.
         """
         lines = best_lines(query, query.candidates(), self._segments, speeds=speeds)
         proposed = [Proposed(line, self._at_begin(line) / self._peak_seconds) for line, _ in lines]
         ranked = self._supported(drawn, proposed)
-        if drawn is not None and not _is_clear(ranked):
-            named = self._proposed_at(query, self._named_by_landmarks(index, window), proposed)
-            ranked = _best_of_each([*ranked, *self._supported(drawn, named)])
-            if not _is_clear(ranked):
-                swept = self._proposed_at(query, self._swept(query, drawn, ranked), [*proposed, *named])
-                ranked = _best_of_each([*ranked, *self._supported(drawn, swept)])
+        if drawn is None:
+            return ranked
+        if not _is_clear(ranked):
+            proposed, ranked = self._with(self._named_by_landmarks(index, window), query, drawn, proposed, ranked)
+        if not _is_clear(ranked):
+            proposed, ranked = self._with(self._swept(query, drawn, ranked), query, drawn, proposed, ranked)
+        _, ranked = self._with(self._repeated(drawn, ranked[:1]), query, drawn, proposed, ranked)
         return ranked
+
+    def _with(
+        self, places: Iterable[tuple[int, float]], query: QueryLines, drawn: QueryMap, proposed: list[Proposed],
+        ranked: list[Supported],
+    ) -> tuple[list[Proposed], list[Supported]]:  # fmt: skip
+        """Return what is proposed and how it ranks with the lines at some more places, (track, frame of its peaks)."""
+        added = self._proposed_at(query, places, proposed)
+        return [*proposed, *added], _best_of_each([*ranked, *self._supported(drawn, added)])
 
     def _named_by_landmarks(self, index: Index, window: Fingerprint) -> list[tuple[int, float]]:
         """Return the places, (track, frame of its peaks), that landmarks vote for, in an index that holds them."""
@@ -155,15 +166,31 @@ class VectorMatcher:
         lines = best_lines(query, candidates, self._segments, speeds=(1.0,))
         return [Proposed(line, candidates[candidate]) for line, candidate in lines]
 
-    def _swept(self, query: QueryLines, drawn: QueryMap, ranked: Sequence[Supported]) -> list[tuple[int, float]]:
-        """Return the best place, (track, frame of its peaks), of each of the best tracks, looked at from end to end."""
-        sweep, left, places = Sweep(drawn), SWEPT, []
+    def _swept(self, query: QueryLines, drawn: QueryMap, ranked: Sequence[Supported]) -> Iterator[tuple[int, float]]:
+        """Yield the best place, (track, frame of its peaks), of each of the best tracks, looked at from end to end.
+
+        Until one is beyond doubt, or enough is done.
+        """
+        sweep, left = Sweep(drawn), SWEPT
         for track in dict.fromkeys([*(found.line.track for found in ranked), *query.tracks()]):
             points = self._references(track)[0].points
-            if points is not None and sweep.cost(points) <= left:
-                left -= sweep.cost(points)
-                places.append((track, sweep.best_place(points).start))
-        return places
+            if points is None or sweep.cost(points) > left:
+                continue
+            left -= sweep.cost(points)
+            for place in sweep.best_places(points):
+                yield track, place.start
+                if place.z >= DECISIVE:
+                    return
+
+    def _repeated(self, drawn: QueryMap, ranked: Sequence[Supported]) -> list[tuple[int, float]]:
+        """Return the best places of tracks: music repeats itself, and what was named may be a repetition."""
+        sweep = Sweep(drawn, closely=True)
+        return [
+            (found.line.track, place.start)
+            for found in ranked
+            if (points := self._references(found.line.track)[0].points) is not None and sweep.cost(points) <= SWEPT
+            for place in sweep.best_places(points, limit=REPETITIONS)
+        ]
 
     def _segments(self, track: int) -> Segments:
         return self._references(track)[0].segments
@@ -271,8 +298,9 @@ class VectorMatcher:
 
 
 def _is_clear(ranked: Sequence[Supported]) -> bool:
-    """Whether peaks leave no doubt about the first."""
-    return bool(ranked) and ranked[0].z >= DECISIVE
+    """Whether peaks leave no doubt about the first: they are for it, and for no other by nearly as much."""
+    best = ranked[0].z if ranked else 0.0
+    return best >= DECISIVE and all(other.z < BEHIND * best for other in ranked[1:])
 
 
 def _best_of_each(found: Sequence[Supported]) -> list[Supported]:

@@ -65,7 +65,7 @@ class Constellations(Fingerprinter, Protocol):
         """Return (frames, bins) of the features; bins count from 0 Hz, so that a change of pitch is a factor."""
 
     def relief(self, fingerprint: Fingerprint) -> NDArray[np.uint8] | None:
-        """Return how far each place of a clip's spectrogram stands out, (frames, bins) from 0 Hz, where it is known."""
+        """Return how much each place of a clip's spectrogram speaks for a peak, (frames, bins) from 0 Hz, or None."""
 
 
 @runtime_checkable

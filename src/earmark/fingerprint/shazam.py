@@ -164,7 +164,7 @@ class Shazam:
         return fingerprint.frames, bins + np.int32(self.front_end.low_bin)
 
     def relief(self, fingerprint: Fingerprint) -> Relief | None:
-        """Return how far each place of a clip's spectrogram stands out, (frames, bins), bins counted from 0 Hz."""
+        """Return how much each place of a clip's spectrogram speaks for a peak, (frames, bins) from 0 Hz."""
         self._check(fingerprint.spec)
         if fingerprint.relief is None:
             return None

@@ -2,7 +2,7 @@
 
 A query's peaks are drawn on a map, each spread over a frame and a bin to every side. A reference's peaks, moved by the
 candidate's offset, are looked up on it: those that fall on a drawn place match. Where the query's relief is known, it
-is the map that places are found by: noise that covers a peak leaves its place standing out. What chance would give is
+is the map that places are found by: noise that covers a peak seldom hides all of it. What chance would give is
 known from the map itself: a peak of bin b falls on a drawn place as often as column b is filled, whatever the time. A
 held tone fills its column, so it says nothing; this keeps static and repetitive music from looking like a match.
 """
@@ -81,8 +81,8 @@ class QueryMap:
     ) -> None:
         """`bins`: one more than the largest bin there is; `hypotheses`: the warps that will be asked about.
 
-        Where `relief` is given, (frames, bins), places are found by it: a reference's peak counts by how far the
-        query stands out there, rather than by whether the query has a peak.
+        Where `relief` is given, (frames, bins), places are found by it: a reference's peak counts by how much the
+        query speaks for it, rather than by whether the query has a peak.
         """
         self.points = query
         self.hypotheses = tuple(hypotheses)

@@ -29,7 +29,7 @@ class LineEvidence:
     rival: float  # the same of the best line of another track
     margin: float  # mean of how much nearer the line's segments are than the best neighbour off the track
     share: float  # of the clip's segments, those whose nearest neighbour lies on the line
-    z: float  # by how many standard deviations the clip stands out where the peaks are; 0 without peaks
+    z: float  # by how many standard deviations the clip speaks for the peaks; 0 without peaks
     rival_z: float  # the same of the best line of another track
     surplus: float  # peaks that match, beyond chance
     seconds: float  # of the clip
