@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 from earmark.apps.demo import excerpts
 from earmark.audio.decode import load
 from earmark.audio.spectrum import FrontEnd, power_chunks
+from earmark.errors import OptionError
 from earmark.fingerprint.constellation import CHUNK_FRAMES, CONTEXT_FRAMES, find_peaks
+from earmark.fingerprint.neural import Neural
 from earmark.fingerprint.relief import (
     FLOOR,
     HIGHEST,
@@ -126,3 +130,24 @@ def test_any_number_of_frames_will_do(frames: int) -> None:
     assert relief.shape == (frames, 496)
     assert relief.dtype == np.uint8
     assert int(relief.max()) <= HIGHEST
+
+
+def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "relief.onnx"
+    path.write_bytes(b"no network")
+    with pytest.raises(OptionError, match=r"relief\.onnx is no network"):
+        LearnedRelief(path)(FLAT)
+    with pytest.raises(OptionError, match="absent"):
+        LearnedRelief(tmp_path / "absent.onnx")(FLAT)
+
+
+def test_a_clip_of_the_default_fingerprinter_has_the_networks_relief() -> None:
+    maker = Neural()
+    sound = melody(7, 3.0)
+    clip = maker.extract(sound, query=True)
+    assert clip.beside is not None
+    assert clip.beside.relief is not None
+    padded = np.pad(sound, 387)
+    assert np.array_equal(whole(clip.beside.relief), LEARNED(spectrogram(padded)))
+    assert maker.peaks is not None
+    assert maker.peaks.front_end == LEARNED.front_end

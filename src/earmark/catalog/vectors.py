@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -27,10 +28,12 @@ MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second o
 NEAREST = 40  # neighbours of each segment; of the codes of `both` the first 40 hold seven of eight of the nearest 20
 LANDMARK_LINES = 60  # candidates of the landmarks, in an index that holds them
 SWEPT = 60_000_000  # products: every track that a clip of 1 s names, some 80 of one of 5 s, in some 60 ms
+MOST_SWEPT = 200  # tracks: those that are not in the cache are read from the disk
 REPETITIONS = 4  # places of the first track that are looked at closely
-APART_FRAMES = 8  # of peaks: a landmark's candidate that is so near to a line is the same
+APART_FRAMES = 8  # of peaks: a place of landmarks or of a sweep that is so near to a line is the same
 Z_WEIGHT = 0.08  # of a standard deviation of peaks, in cosines; 0.06 to 0.1 rank equally well
 PLAIN_Z = 6.0  # below it no copy is looked for
+MOST_COPIES = 10  # tracks that are looked at for being copies, those with the largest z
 ALIKE = 0.5  # of two z; further apart, two tracks are not looked at for being copies
 BEHIND = 0.7  # of the first one's z: what every other track is behind if the first is clear
 PLACED_Z = 3.0  # beyond which peaks tell place and speed better than vectors: to 50 ms twice as often
@@ -172,14 +175,16 @@ class VectorMatcher:
         Until one is beyond doubt, or enough is done.
         """
         sweep, left = Sweep(drawn), SWEPT
-        for track in dict.fromkeys([*(found.line.track for found in ranked), *query.tracks()]):
+        beyond_doubt = max(DECISIVE, ranked[0].z if ranked else 0.0)
+        tracks = dict.fromkeys([*(found.line.track for found in ranked), *query.tracks()])
+        for track in islice(tracks, MOST_SWEPT):
             points = self._references(track)[0].points
             if points is None or sweep.cost(points) > left:
                 continue
             left -= sweep.cost(points)
             for place in sweep.best_places(points):
                 yield track, place.start
-                if place.z >= DECISIVE:
+                if place.z > beyond_doubt:
                     return
 
     def _repeated(self, drawn: QueryMap, ranked: Sequence[Supported]) -> list[tuple[int, float]]:
@@ -188,7 +193,7 @@ class VectorMatcher:
         return [
             (found.line.track, place.start)
             for found in ranked
-            if (points := self._references(found.line.track)[0].points) is not None and sweep.cost(points) <= SWEPT
+            if (points := self._references(found.line.track)[0].points) is not None and sweep.cost(points) <= SWEPT // 4
             for place in sweep.best_places(points, limit=REPETITIONS)
         ]
 
@@ -205,12 +210,12 @@ class VectorMatcher:
         own, placing = self._references(found.line.track)[0].points, found.placing
         if drawn is None or own is None or placing is None or found.z < PLAIN_Z:
             return frozenset()
+        alike = sorted((other for other in ranked if other.z > ALIKE * found.z), key=lambda other: -other.z)
         return frozenset(
             other.line.track
-            for other in ranked
+            for other in alike[:MOST_COPIES]
             if other is not found
             and other.placing is not None
-            and other.z > ALIKE * found.z
             and (points := self._references(other.line.track)[0].points) is not None
             and drawn.is_same_sound((own, placing.start), (points, other.placing.start))
         )

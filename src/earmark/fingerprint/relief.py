@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.spectrum import FrontEnd
+from earmark.errors import OptionError
 
 Relief = NDArray[np.uint8]  # (frames, bins), steps of `1 / STEPS`
 
@@ -58,7 +59,13 @@ class LearnedRelief:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        return onnxruntime.InferenceSession(self._path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        try:
+            content = self._path.read_bytes()
+            return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own kinds have no common ancestor
+            raise OptionError(
+                f"{self._path} is no network of a relief ({error}); give the .onnx file of a trained one"
+            ) from error
 
 
 def standing_out(log_power: NDArray[np.float32]) -> Relief:

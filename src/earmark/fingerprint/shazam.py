@@ -191,8 +191,8 @@ class Shazam:
         self._check(Spec.parse(parts.spec))
         frames, peaks = parts.frames, parts.peaks
         size = frames + peaks + (3 * peaks + 7) // 8
-        if not 0 <= size <= LARGEST_BYTES:
-            raise ValueError(f"a fingerprint of {size} bytes")
+        if not 0 <= size <= LARGEST_BYTES or frames > self._most_frames(parts.seconds):
+            raise ValueError(f"a fingerprint of {size} bytes and {frames} frames in {parts.seconds:g} s")
         planes = np.frombuffer(zlib.decompressobj().decompress(parts.body, size), np.uint8)
         if int(planes[:frames].sum(dtype=np.int64)) != peaks or len(planes) != size:
             raise ValueError(f"a fingerprint of {peaks} peaks that holds others")
@@ -211,12 +211,16 @@ class Shazam:
         if not packed:
             return None
         width = (self.front_end.high_bin - self.front_end.low_bin) // 2
-        most = int(seconds / self.frame_seconds) + 2 * (self.front_end.window // self.front_end.hop) + 2
         unpacking = zlib.decompressobj()
-        content = unpacking.decompress(packed, min(max(most, 0) * width, LARGEST_RELIEF_BYTES))
+        content = unpacking.decompress(packed, min(self._most_frames(seconds) * width, LARGEST_RELIEF_BYTES))
         if not unpacking.eof or len(content) % width:
             raise ValueError(f"a relief of {len(content)} bytes or more in a clip of {seconds:g} s")
         return np.frombuffer(content, np.uint8).reshape(-1, width)
+
+    def _most_frames(self, seconds: float) -> int:
+        """Return how many frames so much sound may have, silence around it included."""
+        around = 2 * (self.front_end.window // self.front_end.hop) + 2
+        return max(int(min(seconds, LARGEST_BYTES) / self.frame_seconds) + around, 0)
 
     def _check(self, spec: Spec) -> None:
         if spec != self._spec:

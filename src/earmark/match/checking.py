@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from earmark.match.align import Placing, Points, QueryMap
 from earmark.match.search import WARP_COST
 
-DECISIVE = 12.0  # z that one of a thousand wrong first candidates reaches, on the development clips
+DECISIVE = 12.0  # z that one of 7,877 clips of unknown sound reached, of 1 to 5 s, among 13 tracks and 668
 REACH_FRAMES = 12  # to either side of a line's own place that others are tried: 0.2 s
 CLOSELY = 5  # lines that all of the query's speeds are tried for: vectors take 4 % for none in a short clip
 

@@ -77,8 +77,8 @@ def vector_figures(evidence: LineEvidence) -> tuple[float, ...]:
     )
 
 
-# Log odds of 2.5. The fit's constants are -15.23, -9.91 and -11.02; they are moved by -0.7, 1 and 1, since of clips of 1 s
-# more unknown ones come near a given odds than of 5 s. So one threshold lets through at most one of 200 of any kind of
+# Log odds of 2.5. The fit's constants are -15.23, -9.91 and -11.02; they are moved by -0.7, 1 and 1, since of unknown
+# clips of 1 s more come near given odds than of 5 s. So one threshold lets through at most one of 200 of any kind of
 # unknown clip of any length, among 13 tracks and among 668. Promised is 1 %, on any music.
 CHECKED = LineModel(
     checked_figures,

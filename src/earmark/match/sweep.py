@@ -30,8 +30,10 @@ class Sweep:
         self._heights = np.ascontiguousarray(together.mean(axis=1).T)  # (bins, steps)
 
     def cost(self, reference: Points) -> int:
-        """Return how many products it takes: a billion and more in a second of CPU time."""
-        return len(reference.frames) * int(self._heights.shape[1])
+        """Return how many products and sums it takes: a billion and more in a second of CPU time."""
+        frames = reference.frames
+        steps = int(frames[-1]) // self._step + 1 if len(frames) else 0
+        return (len(frames) + steps) * int(self._heights.shape[1])
 
     def best_places(self, reference: Points, *, limit: int = 1) -> list[Placing]:
         """Return where the clip lies best on a track, at its own speed, best first.
@@ -62,12 +64,12 @@ class Sweep:
         peaks = np.zeros(count + 2 * length + 1, np.int32)
         peaks[length + 1 : length + 1 + count] = np.bincount(steps, minlength=count)
         ends = np.cumsum(peaks, dtype=np.int32)
+        spread = np.concatenate([[0.0], np.cumsum(self._spreads[bins], dtype=np.float64)])[ends]
         track = csr_array((np.ones(len(bins), np.float32), bins, ends), shape=(len(ends) - 1, len(self._heights)))
         says = track @ self._heights  # (steps of the track, steps of the clip)
         places = len(says) - length + 1
         diagonals = np.lib.stride_tricks.as_strided(
             says, (places, length), (says.strides[0], says.strides[0] + says.strides[1])
         )
-        spread = np.concatenate([[0.0], np.cumsum(self._spreads[bins], dtype=np.float64)])[ends]
         z = diagonals.sum(axis=1) / np.sqrt(spread[length : length + places] - spread[:places] + self._least)
         return np.asarray(z, np.float64), length

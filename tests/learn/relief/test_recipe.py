@@ -48,6 +48,9 @@ def test_what_a_recipe_is_for_can_be_asked(recipe_file):
         ("[front_end]\nlow_bin = 17", "495 bins.*a multiple of 16"),
         ("[front_end]\nbands = 64", r"\[front_end\] of the recipe has no bands"),
         ("[ranges]\nsnr = 3", r"\[ranges\] of the recipe has no snr"),
+        ("[ranges]\noffset_seconds = 0.1", "offset_seconds=0.1.*leave it 0"),
+        ("[playing]\nspeed_share = 0.5\nspeed = 0.03", "speed_share=0.5.*leave it 0"),
+        ("[playing]\ncut_share = 0.2\ncut = 0.3", "cut_share=0.2.*leave it 0"),
         ("speed = 3", "unknown field `speed`"),
     ],
 )

@@ -60,7 +60,7 @@ class ReliefRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Recipe(
             name=self.name,
             front_end=shape,
-            ranges=self.ranges,
+            ranges={"offset_seconds": 0.0} | self.ranges,
             playing=self.playing,
             noises=self.noises,
             rooms=self.rooms,
@@ -88,6 +88,12 @@ def read_relief_recipe(source: str | Path) -> ReliefRecipe:
     """Return a recipe by the name of one that comes with earmark, or from a TOML file; raises OptionError."""
     recipe = decoded(source, ReliefRecipe)
     recipe.clips.log_mel, recipe.clips.distortions, recipe.spectrum  # noqa: B018 - to find now what is wrong with them
+    moved = {"offset_seconds": recipe.clips.distortions.offset_seconds} | {
+        name: getattr(recipe.playing, name) for name in ("speed_share", "cut_share", "alone_share", "masked_share")
+    }
+    for name, value in moved.items():
+        if value:
+            raise OptionError(f"{name}={value:g} in {source}; leave it 0: peaks are looked for in their places")
     if min(recipe.batch, recipe.steps) < 2:
         raise OptionError(f"batch={recipe.batch}, steps={recipe.steps} in {source}; give 2 or more of each")
     if recipe.clip_frames < STRIDE or recipe.clip_frames % STRIDE:

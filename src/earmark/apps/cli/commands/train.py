@@ -1,4 +1,4 @@
-"""`earmark train`: learn a fingerprint from recordings."""
+"""`earmark train`: learn a fingerprint, or a relief, from recordings."""
 
 from __future__ import annotations
 
