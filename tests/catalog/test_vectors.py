@@ -375,3 +375,16 @@ def test_what_is_clear_is_not_looked_for_any_further(with_peaks: Shelf, monkeypa
     assert not asked
     with_peaks.ask(with_noise(cut(with_peaks.sounds[2], 7.321, 1.0), -15))
     assert asked
+
+
+def test_of_repetitions_the_one_that_fits_best_is_told_though_another_is_named(sounds: list[np.ndarray]) -> None:
+    once, again = cut(sounds[3], 0.0, 10.0), cut(sounds[3], 0.0, 10.0) + 0.5 * cut(sounds[5], 0.0, 10.0)
+    maker, index = MAKERS["with peaks"], make("both")
+    track = np.concatenate([once, cut(sounds[4], 0.0, 6.0), again]).astype(np.float32)
+    fingerprint = maker.extract(track)
+    frames, vectors = maker.terms(fingerprint)
+    known = frames * maker.frame_seconds >= 16.0
+    index.add(0, frames[known], vectors[known])
+    clip = maker.extract(with_noise(cut(track, 3.0, 5.0), 10).astype(np.float32), query=True)
+    best, *_ = identifier_for(maker, {0: fingerprint}.__getitem__).identify(index, clip, threshold=0.0)
+    assert best.reference_start - best.query_start == pytest.approx(3.0, abs=0.05)

@@ -25,9 +25,9 @@ from earmark.types import Fingerprint
 
 CACHE_VECTORS = 300_000  # of references unpacked, 0.45 kB each with the peaks beside: 42 hours of audio
 MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second one, a quarter of a second apart
-NEAREST = 40  # neighbours of each segment; of the codes of `both` the first 40 hold seven of eight of the nearest 20
+NEAREST = 100  # neighbours of each segment; more than 40 name few more lines, but more tracks to sweep
 LANDMARK_LINES = 60  # candidates of the landmarks, in an index that holds them
-SWEPT = 60_000_000  # products: every track that a clip of 1 s names, some 80 of one of 5 s, in some 60 ms
+SWEPT = 120_000_000  # products and sums: every track that a clip of 1 s names, some 150 of one of 5 s, in 0.1 s
 MOST_SWEPT = 200  # tracks: those that are not in the cache are read from the disk
 REPETITIONS = 4  # places of the first track that are looked at closely
 APART_FRAMES = 8  # of peaks: a place of landmarks or of a sweep that is so near to a line is the same
@@ -193,7 +193,7 @@ class VectorMatcher:
         return [
             (found.line.track, place.start)
             for found in ranked
-            if (points := self._references(found.line.track)[0].points) is not None and sweep.cost(points) <= SWEPT // 4
+            if (points := self._references(found.line.track)[0].points) is not None and sweep.cost(points) <= SWEPT // 8
             for place in sweep.best_places(points, limit=REPETITIONS)
         ]
 
