@@ -12,11 +12,14 @@ import pytest
 import soxr
 
 from earmark.audio.decode import load
+from earmark.catalog import vectors
 from earmark.catalog.identifying import Found, Identifier, identifier_for
 from earmark.catalog.vectors import VectorMatcher
 from earmark.fingerprint.neural import Neural
 from earmark.index import make
 from earmark.index.protocol import Index, OfTwoKinds
+from earmark.match.align import Placing, Points
+from earmark.match.sweep import Sweep
 from earmark.types import Fingerprint
 
 RATE = 8_000
@@ -352,17 +355,41 @@ def test_more_noisy_clips_are_right_first_by_how_they_stand_out_than_by_their_pe
     assert right["relief"] > right["peaks"]
 
 
-def test_where_the_index_knows_another_place_only_the_track_is_looked_at_from_end_to_end(with_peaks: Shelf) -> None:
+@pytest.mark.parametrize("seconds", [2.0, 5.0])
+def test_where_the_index_knows_another_place_only_the_track_is_looked_at_from_end_to_end(
+    with_peaks: Shelf, seconds: float
+) -> None:
     index, maker = make("both"), with_peaks.maker
     for number, fingerprint in with_peaks.fingerprints.items():
         frames, vectors = maker.terms(fingerprint)
         known = frames * maker.frame_seconds >= (10.0 if number == 3 else 0.0)
         index.add(number, frames[known], vectors[known])
-    clip = with_peaks.asked(with_noise(cut(with_peaks.sounds[3], 4.0, 2.0), 10))
+    clip = with_peaks.asked(with_noise(cut(with_peaks.sounds[3], 4.0, seconds), 10))
     best, *_ = with_peaks.identifier().identify(index, clip, threshold=0.0)
     assert best.track == 3
     assert best.reference_start == pytest.approx(4.0, abs=0.05)
     assert best.confidence > with_peaks.identifier().default_threshold
+
+
+@pytest.mark.parametrize(("bound", "value", "most"), [("MOST_SWEPT", 3, 3), ("SWEPT", 250_000, 3), ("SWEPT", 0, 0)])
+def test_no_more_is_looked_at_from_end_to_end_than_is_allowed(
+    with_peaks: Shelf, monkeypatch: pytest.MonkeyPatch, bound: str, value: int, most: int
+) -> None:
+    swept = []
+    best_places = Sweep.best_places
+
+    def counted(sweep: Sweep, points: Points, *, limit: int = 1) -> list[Placing]:
+        swept.append(limit)
+        return best_places(sweep, points, limit=limit)
+
+    monkeypatch.setattr(Sweep, "best_places", counted)
+    clip = np.random.default_rng(1).normal(0, 0.1, 5 * RATE)
+    with_peaks.ask(clip)
+    assert swept.count(1) == len(with_peaks.sounds)
+    swept.clear()
+    monkeypatch.setattr(vectors, bound, value)
+    with_peaks.ask(clip)
+    assert swept.count(1) <= most
 
 
 def test_what_is_clear_is_not_looked_for_any_further(with_peaks: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,6 +149,15 @@ def test_features_hold_bins_below_the_paired_bit(samples: np.ndarray) -> None:
     assert 0 < np.count_nonzero(features & PAIRED) < len(features)
 
 
+def test_prominent_points_are_those_that_are_paired(samples: np.ndarray) -> None:
+    fingerprint = Shazam().extract(samples)
+    frames, bins = Shazam().points(fingerprint)
+    some_frames, some_bins = Shazam().points(fingerprint, prominent=True)
+    paired = fingerprint.features.astype(np.uint32) & PAIRED != 0
+    assert np.array_equal(some_frames, frames[paired])
+    assert np.array_equal(some_bins, bins[paired])
+
+
 def test_a_clips_relief_survives_packing_and_counts_bins_from_0_hertz(samples: np.ndarray) -> None:
     maker = Shazam()
     chunks = list(power_chunks([samples[:44_100]], FRONT_END, frames=CHUNK_FRAMES))

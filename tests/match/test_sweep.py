@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from earmark.match.align import Points, QueryMap, Warp
-from earmark.match.sweep import APART_FRAMES, LONG_STEP_FRAMES, STEP_FRAMES, Sweep
+from earmark.match.sweep import APART_FRAMES, STEP_FRAMES, Sweep
 
 BINS = 400
 
@@ -37,7 +37,7 @@ REFERENCE = track(1)
 @pytest.mark.parametrize("frames", [63, 64, 320])
 def test_the_place_is_found_anywhere_on_the_track(start: int, frames: int) -> None:
     [found] = Sweep(query(REFERENCE, start, frames)).best_places(REFERENCE)
-    assert found.start == pytest.approx(start, abs=STEP_FRAMES if frames < 100 else LONG_STEP_FRAMES)
+    assert found.start == pytest.approx(start, abs=STEP_FRAMES)
     assert found.z > 6
 
 
@@ -77,16 +77,9 @@ def test_repetitions_are_all_named_the_best_one_first_and_apart() -> None:
     assert min(abs(third.start - one.start) for one in (first, second)) >= APART_FRAMES
 
 
-def test_a_long_clip_is_looked_at_more_closely_on_request() -> None:
-    drawn = query(REFERENCE, 901, 320)
-    [roughly], [closely] = (Sweep(drawn, closely=which).best_places(REFERENCE) for which in (False, True))
-    assert closely.z > roughly.z
-    assert closely.start == pytest.approx(901, abs=STEP_FRAMES)
-
-
 def test_a_longer_clip_costs_more() -> None:
     short, long = (Sweep(query(REFERENCE, 900, frames)).cost(REFERENCE) for frames in (64, 320))
-    assert 2 * short < long < 2.6 * short
+    assert long == 5 * short
 
 
 def test_an_empty_stretch_costs_too() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
@@ -27,8 +28,10 @@ CACHE_VECTORS = 300_000  # of references unpacked, 0.45 kB each with the peaks b
 MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second one, a quarter of a second apart
 NEAREST = 100  # neighbours of each segment; more than 40 name few more lines, but more tracks to sweep
 LANDMARK_LINES = 60  # candidates of the landmarks, in an index that holds them
-SWEPT = 120_000_000  # products and sums: every track that a clip of 1 s names, some 150 of one of 5 s, in 0.1 s
-MOST_SWEPT = 200  # tracks: those that are not in the cache are read from the disk
+SWEPT = 150_000_000  # products and sums: in 32 h all tracks that a clip of 1 or 2 s names, or 250 of one of 5 s
+MOST_SWEPT = 300  # tracks: those that are not in the cache are read from the disk
+SWEPT_PLACES = 40  # the best of them, that are looked at closely
+SHORT_FRAMES = 192  # of clips up to 3 s, which need all peaks; of longer ones a third of them is enough
 REPETITIONS = 4  # places of the first track that are looked at closely
 APART_FRAMES = 8  # of peaks: a place of landmarks or of a sweep that is so near to a line is the same
 Z_WEIGHT = 0.08  # of a standard deviation of peaks, in cosines; 0.06 to 0.1 rank equally well
@@ -46,6 +49,7 @@ class Reference:
 
     segments: Segments
     points: Points | None
+    prominent: Points | None  # those of the points that stand out most, which noise hides last
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,9 +136,11 @@ class VectorMatcher:
         if drawn is None:
             return ranked
         if not _is_clear(ranked):
-            proposed, ranked = self._with(self._named_by_landmarks(index, window), query, drawn, proposed, ranked)
+            named = self._named_by_landmarks(index, window)
+            proposed, ranked = self._with(named, query, drawn, proposed, ranked)
         if not _is_clear(ranked):
-            proposed, ranked = self._with(self._swept(query, drawn, ranked), query, drawn, proposed, ranked)
+            tracks = dict.fromkeys(chain((found.line.track for found in ranked), query.tracks()))
+            proposed, ranked = self._with(self._swept(drawn, tracks, ranked), query, drawn, proposed, ranked)
         _, ranked = self._with(self._repeated(drawn, ranked[:1]), query, drawn, proposed, ranked)
         return ranked
 
@@ -169,27 +175,27 @@ class VectorMatcher:
         lines = best_lines(query, candidates, self._segments, speeds=(1.0,))
         return [Proposed(line, candidates[candidate]) for line, candidate in lines]
 
-    def _swept(self, query: QueryLines, drawn: QueryMap, ranked: Sequence[Supported]) -> Iterator[tuple[int, float]]:
-        """Yield the best place, (track, frame of its peaks), of each of the best tracks, looked at from end to end.
+    def _swept(self, drawn: QueryMap, tracks: Iterable[int], ranked: Sequence[Supported]) -> list[tuple[int, float]]:
+        """Return the best places, (track, frame of its peaks), of tracks looked at from end to end, the best first.
 
         Until one is beyond doubt, or enough is done.
         """
-        sweep, left = Sweep(drawn), SWEPT
+        sweep, left, found = Sweep(drawn), SWEPT, list[tuple[float, int, float]]()
         beyond_doubt = max(DECISIVE, ranked[0].z if ranked else 0.0)
-        tracks = dict.fromkeys([*(found.line.track for found in ranked), *query.tracks()])
         for track in islice(tracks, MOST_SWEPT):
-            points = self._references(track)[0].points
+            reference = self._references(track)[0]
+            points = reference.points if drawn.frames < SHORT_FRAMES else reference.prominent
             if points is None or sweep.cost(points) > left:
                 continue
             left -= sweep.cost(points)
-            for place in sweep.best_places(points):
-                yield track, place.start
-                if place.z > beyond_doubt:
-                    return
+            found += [(place.z, track, place.start) for place in sweep.best_places(points)]
+            if found and found[-1][0] > beyond_doubt:
+                break
+        return [(track, start) for _, track, start in heapq.nlargest(SWEPT_PLACES, found)]
 
     def _repeated(self, drawn: QueryMap, ranked: Sequence[Supported]) -> list[tuple[int, float]]:
         """Return the best places of tracks: music repeats itself, and what was named may be a repetition."""
-        sweep = Sweep(drawn, closely=True)
+        sweep = Sweep(drawn)
         return [
             (found.line.track, place.start)
             for found in ranked
@@ -227,7 +233,9 @@ class VectorMatcher:
     def _compared(self, fingerprint: Fingerprint) -> Reference:
         segments = Segments(fingerprint.frames, fingerprint.features.astype(np.int8, copy=False))
         peaks, beside = self._fingerprinter.peaks, fingerprint.beside
-        return Reference(segments, Points(*peaks.points(beside)) if peaks and beside else None)
+        if not peaks or not beside:
+            return Reference(segments, None, None)
+        return Reference(segments, Points(*peaks.points(beside)), Points(*peaks.points(beside, prominent=True)))
 
     def _drawn(self, window: Fingerprint, warps: Sequence[Warp]) -> QueryMap | None:
         peaks, beside = self._fingerprinter.peaks, window.beside

@@ -61,8 +61,11 @@ class Constellations(Fingerprinter, Protocol):
     def bins(self) -> int:
         """One more than the largest bin."""
 
-    def points(self, fingerprint: Fingerprint) -> tuple[Frames, Frames]:
-        """Return (frames, bins) of the features; bins count from 0 Hz, so that a change of pitch is a factor."""
+    def points(self, fingerprint: Fingerprint, *, prominent: bool = False) -> tuple[Frames, Frames]:
+        """Return (frames, bins) of the features; bins count from 0 Hz, so that a change of pitch is a factor.
+
+        With `prominent`, only of those that stand out most, some third.
+        """
 
     def relief(self, fingerprint: Fingerprint) -> NDArray[np.uint8] | None:
         """Return how much each place of a clip's spectrogram speaks for a peak, (frames, bins) from 0 Hz, or None."""

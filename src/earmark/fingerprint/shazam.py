@@ -157,11 +157,14 @@ class Shazam:
         fan_out = self.density.query_fan_out if query else self.density.fan_out
         return landmarks(fingerprint.frames[paired], features[paired] & BIN_MASK, fan_out=fan_out)
 
-    def points(self, fingerprint: Fingerprint) -> tuple[Frames, Frames]:
-        """Return the (frames, bins) of the peaks, bins counted from 0 Hz."""
+    def points(self, fingerprint: Fingerprint, *, prominent: bool = False) -> tuple[Frames, Frames]:
+        """Return the (frames, bins) of the peaks, or of those that are paired alone, bins counted from 0 Hz."""
         self._check(fingerprint.spec)
-        bins = (fingerprint.features.astype(np.uint32, copy=False) & BIN_MASK).astype(np.int32)
-        return fingerprint.frames, bins + np.int32(self.front_end.low_bin)
+        frames, features = fingerprint.frames, fingerprint.features.astype(np.uint32, copy=False)
+        if prominent:
+            paired = features & PAIRED != 0
+            frames, features = frames[paired], features[paired]
+        return frames, (features & BIN_MASK).astype(np.int32) + np.int32(self.front_end.low_bin)
 
     def relief(self, fingerprint: Fingerprint) -> Relief | None:
         """Return how much each place of a clip's spectrogram speaks for a peak, (frames, bins) from 0 Hz."""
