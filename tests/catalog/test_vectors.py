@@ -415,3 +415,19 @@ def test_of_repetitions_the_one_that_fits_best_is_told_though_another_is_named(s
     clip = maker.extract(with_noise(cut(track, 3.0, 5.0), 10).astype(np.float32), query=True)
     best, *_ = identifier_for(maker, {0: fingerprint}.__getitem__).identify(index, clip, threshold=0.0)
     assert best.reference_start - best.query_start == pytest.approx(3.0, abs=0.05)
+
+
+@pytest.mark.parametrize("number", [1, 4, 6])
+def test_of_many_repetitions_the_right_one_is_told(sounds: list[np.ndarray], number: int) -> None:
+    """Each with something of its own, and the index knows the first one alone."""
+    loop, *own = (sound / sound.std() for sound in (cut(sounds[3], 0, 3.1), *np.split(cut(sounds[5], 0, 24.8), 8)))
+    maker, index = MAKERS["with peaks"], make("both")
+    track = (0.1 * np.concatenate([loop + 0.5 * other for other in own])).astype(np.float32)
+    fingerprint = maker.extract(track)
+    frames, vectors = maker.terms(fingerprint)
+    known = frames * maker.frame_seconds < 3.0
+    index.add(0, frames[known], vectors[known])
+    start = 3.1 * number + 0.4
+    clip = maker.extract(with_noise(cut(track, start, 2.5), 10).astype(np.float32), query=True)
+    best, *_ = identifier_for(maker, {0: fingerprint}.__getitem__).identify(index, clip, threshold=0.0)
+    assert best.reference_start - best.query_start == pytest.approx(start, abs=0.05)

@@ -56,6 +56,14 @@ def test_the_place_may_be_off_by_a_fifth_of_a_second(off: int) -> None:
     assert placing.start == pytest.approx(800, abs=1.5)
 
 
+@pytest.mark.parametrize("off", [-3, -1, 1, 3])
+def test_a_likely_place_is_told_to_the_frame(off: int) -> None:
+    drawn = clip(REFERENCE, 800)
+    even, odd = (checked(drawn, [Place(REFERENCE, start, 1.0)])[0] for start in (800.0, 800.0 + off))
+    assert odd.start == even.start
+    assert odd.z == pytest.approx(even.z, rel=1e-5)
+
+
 def test_a_place_a_second_off_is_not_corrected() -> None:
     [placing] = checked(clip(REFERENCE, 800), [Place(REFERENCE, 864.0, 1.0)])
     assert placing.z < 5

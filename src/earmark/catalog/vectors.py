@@ -32,7 +32,7 @@ SWEPT = 150_000_000  # products and sums: in 32 h all tracks that a clip of 1 or
 MOST_SWEPT = 300  # tracks: those that are not in the cache are read from the disk
 SWEPT_PLACES = 40  # the best of them, that are looked at closely
 SHORT_FRAMES = 192  # of clips up to 3 s, which need all peaks; of longer ones a third of them is enough
-REPETITIONS = 4  # places of the first track that are looked at closely
+REPETITIONS = 16  # places of the first track that are looked at closely
 APART_FRAMES = 8  # of peaks: a place of landmarks or of a sweep that is so near to a line is the same
 Z_WEIGHT = 0.08  # of a standard deviation of peaks, in cosines; 0.06 to 0.1 rank equally well
 PLAIN_Z = 6.0  # below it no copy is looked for
@@ -141,8 +141,7 @@ class VectorMatcher:
         if not _is_clear(ranked):
             tracks = dict.fromkeys(chain((found.line.track for found in ranked), query.tracks()))
             proposed, ranked = self._with(self._swept(drawn, tracks, ranked), query, drawn, proposed, ranked)
-        _, ranked = self._with(self._repeated(drawn, ranked[:1]), query, drawn, proposed, ranked)
-        return ranked
+        return [*self._best_repetition(query, drawn, proposed, ranked[:1]), *ranked[1:]]
 
     def _with(
         self, places: Iterable[tuple[int, float]], query: QueryLines, drawn: QueryMap, proposed: list[Proposed],
@@ -193,15 +192,20 @@ class VectorMatcher:
                 break
         return [(track, start) for _, track, start in heapq.nlargest(SWEPT_PLACES, found)]
 
-    def _repeated(self, drawn: QueryMap, ranked: Sequence[Supported]) -> list[tuple[int, float]]:
-        """Return the best places of tracks: music repeats itself, and what was named may be a repetition."""
-        sweep = Sweep(drawn)
-        return [
-            (found.line.track, place.start)
-            for found in ranked
-            if (points := self._references(found.line.track)[0].points) is not None and sweep.cost(points) <= SWEPT // 8
-            for place in sweep.best_places(points, limit=REPETITIONS)
-        ]
+    def _best_repetition(
+        self, query: QueryLines, drawn: QueryMap, proposed: Iterable[Proposed], first: Sequence[Supported]
+    ) -> list[Supported]:
+        """Return the first line, or a better one of its track: music repeats itself, and a repetition may be named."""
+        sweep, better = Sweep(drawn), []
+        for found in first:
+            track = found.line.track
+            points, places = self._references(track)[0].points, list[tuple[int, float]]()
+            if points is not None and sweep.cost(points) <= SWEPT // 8:
+                places = [(track, place.start) for place in sweep.best_places(points, limit=REPETITIONS)]
+            own = [one for one in proposed if one.line.track == track]
+            lines = [found, *self._checked(drawn, [*own, *self._proposed_at(query, places, own)])]
+            better.append(max(lines, key=lambda one: one.support))
+        return better
 
     def _segments(self, track: int) -> Segments:
         return self._references(track)[0].segments
@@ -245,8 +249,12 @@ class VectorMatcher:
 
     def _supported(self, drawn: QueryMap | None, proposed: Sequence[Proposed]) -> list[Supported]:
         """Return the best line of each track with its check, best first."""
+        return _best_of_each(self._checked(drawn, proposed))
+
+    def _checked(self, drawn: QueryMap | None, proposed: Iterable[Proposed]) -> list[Supported]:
+        """Return all lines with their checks."""
         if drawn is None:
-            return _best_of_each([Supported(one.line) for one in proposed])
+            return [Supported(one.line) for one in proposed]
         found, places, lines = [], [], []
         for one in proposed:
             points = self._references(one.line.track)[0].points
@@ -255,8 +263,7 @@ class VectorMatcher:
             else:
                 places.append(Place(points, one.start, one.line.speed))
                 lines.append(one.line)
-        found += [Supported(line, placing) for line, placing in zip(lines, checked(drawn, places), strict=True)]
-        return _best_of_each(found)
+        return found + [Supported(line, placing) for line, placing in zip(lines, checked(drawn, places), strict=True)]
 
     def _at_begin(self, line: Line) -> float:
         """Return the second of the track at which the clip begins."""

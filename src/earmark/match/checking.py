@@ -13,6 +13,7 @@ from earmark.match.search import WARP_COST
 
 DECISIVE = 12.0  # z that one of 7,877 clips of unknown sound reached, of 1 to 5 s, among 13 tracks and 668
 REACH_FRAMES = 12  # to either side of a line's own place that others are tried: 0.2 s
+FINELY = 16  # likeliest places, which are tried a frame beside as well: repetitions differ by less than that tells
 CLOSELY = 5  # lines that all of the query's speeds are tried for: vectors take 4 % for none in a short clip
 
 
@@ -34,6 +35,9 @@ def checked(query: QueryMap, places: Sequence[Place]) -> list[Placing]:
         [place.reference for place in places], [round(middle) for middle in middles], reach=REACH_FRAMES
     )
     ranks = sorted(range(len(places)), key=lambda number: -placings[number].z)
+    for number, finer in zip(ranks[:FINELY], _beside(query, places, placings, ranks[:FINELY]), strict=True):
+        placings[number] = max(placings[number], finer, key=lambda placing: placing.z)
+    ranks.sort(key=lambda number: -placings[number].z)
     decided = placings[ranks[0]].z >= DECISIVE
     closely = ranks[:1] if decided else [*ranks[:CLOSELY], *range(min(CLOSELY, len(places)))]
     for number in dict.fromkeys(closely):
@@ -41,3 +45,11 @@ def checked(query: QueryMap, places: Sequence[Place]) -> list[Placing]:
         if warped.z > placings[number].z + WARP_COST:
             placings[number] = warped
     return placings
+
+
+def _beside(
+    query: QueryMap, places: Sequence[Place], placings: Sequence[Placing], which: Sequence[int]
+) -> list[Placing]:
+    """Return the better of the placings a frame to either side of some."""
+    references, starts = [places[number].reference for number in which], [placings[number].start for number in which]
+    return query.rough(references, [round(start) for start in starts], reach=1)
