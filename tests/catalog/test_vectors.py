@@ -371,9 +371,11 @@ def test_where_the_index_knows_another_place_only_the_track_is_looked_at_from_en
     assert best.confidence > with_peaks.identifier().default_threshold
 
 
-@pytest.mark.parametrize(("bound", "value", "most"), [("MOST_SWEPT", 3, 3), ("SWEPT", 250_000, 3), ("SWEPT", 0, 0)])
+@pytest.mark.parametrize(
+    ("bound", "value", "wanted"), [("MOST_SWEPT", 3, {3}), ("SWEPT", 250_000, {1, 2, 3}), ("SWEPT", 0, {0})]
+)
 def test_no_more_is_looked_at_from_end_to_end_than_is_allowed(
-    with_peaks: Shelf, monkeypatch: pytest.MonkeyPatch, bound: str, value: int, most: int
+    with_peaks: Shelf, monkeypatch: pytest.MonkeyPatch, bound: str, value: int, wanted: set[int]
 ) -> None:
     swept = []
     best_places = Sweep.best_places
@@ -389,7 +391,7 @@ def test_no_more_is_looked_at_from_end_to_end_than_is_allowed(
     swept.clear()
     monkeypatch.setattr(vectors, bound, value)
     with_peaks.ask(clip)
-    assert swept.count(1) <= most
+    assert swept.count(1) in wanted
 
 
 def test_what_is_clear_is_not_looked_for_any_further(with_peaks: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

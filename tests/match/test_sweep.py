@@ -54,6 +54,27 @@ def test_z_is_at_most_that_of_the_place_looked_at_alone() -> None:
     assert alone.z / 2 < found.z < 1.02 * alone.z
 
 
+@pytest.mark.parametrize("frames", [1, 5, 63, 70, 200, 320])
+@pytest.mark.parametrize("length", [40, 900])
+def test_every_place_has_the_sum_of_its_peaks(frames: int, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a plain loop has it, also where it is summed block by block."""
+    monkeypatch.setattr("earmark.match.sweep.PLACES_AT_ONCE", 50)
+    reference, drawn = track(4, frames=length, peaks=length), query(REFERENCE, 900, frames)
+    heights, spreads, least = drawn.columns()
+    steps = -(-len(heights) // STEP_FRAMES)
+    means = (
+        np.pad(heights, ((0, steps * STEP_FRAMES - len(heights)), (0, 0))).reshape(steps, STEP_FRAMES, -1).mean(axis=1)
+    )
+    places = {round(one.start): one.z for one in Sweep(drawn).best_places(reference, limit=10_000)}
+    assert places
+    for start, z in places.items():
+        under = reference.frames // STEP_FRAMES - start // STEP_FRAMES
+        inside = (under >= 0) & (under < steps)
+        bins = reference.bins[inside]
+        wanted = means[under[inside], bins].sum() / np.sqrt(spreads[bins].sum() + least)
+        assert z == pytest.approx(wanted, abs=1e-3)
+
+
 def test_another_track_fits_nowhere_as_well() -> None:
     sweep = Sweep(query(REFERENCE, 900, 320))
     [right], *wrong = (sweep.best_places(one) for one in (REFERENCE, *(track(seed) for seed in range(2, 8))))
@@ -79,7 +100,7 @@ def test_repetitions_are_all_named_the_best_one_first_and_apart() -> None:
 
 def test_a_longer_clip_costs_more() -> None:
     short, long = (Sweep(query(REFERENCE, 900, frames)).cost(REFERENCE) for frames in (64, 320))
-    assert long == 5 * short
+    assert 4.5 * short < long < 5 * short
 
 
 def test_an_empty_stretch_costs_too() -> None:

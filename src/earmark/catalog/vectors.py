@@ -24,15 +24,16 @@ from earmark.match.timeline import Stretch
 from earmark.match.vote import Candidate, vote
 from earmark.types import Fingerprint
 
-CACHE_VECTORS = 300_000  # of references unpacked, 0.45 kB each with the peaks beside: 42 hours of audio
+CACHE_VECTORS = 300_000  # of references unpacked, 0.56 kB each with the peaks beside: 42 hours of audio
 MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second one, a quarter of a second apart
 NEAREST = 100  # neighbours of each segment; more than 40 name few more lines, but more tracks to sweep
 LANDMARK_LINES = 60  # candidates of the landmarks, in an index that holds them
 SWEPT = 150_000_000  # products and sums: in 32 h all tracks that a clip of 1 or 2 s names, or 250 of one of 5 s
+SWEPT_FOR_REPETITIONS = SWEPT // 8  # for which even what is clear pays: some ten milliseconds
 MOST_SWEPT = 300  # tracks: those that are not in the cache are read from the disk
-SWEPT_PLACES = 40  # the best of them, that are looked at closely
-SHORT_FRAMES = 192  # of clips up to 3 s, which need all peaks; of longer ones a third of them is enough
-REPETITIONS = 16  # places of the first track that are looked at closely
+SWEPT_PLACES = 40  # the best places of a sweep, one a track, that are looked at closely: twice what decision 7 asks for
+SHORT_FRAMES = 192  # of peaks, 3 s: a shorter clip is laid on all peaks, a longer one on the third that stands out most
+REPETITIONS = 16  # places of the first track that are looked at closely (decision 7)
 APART_FRAMES = 8  # of peaks: a place of landmarks or of a sweep that is so near to a line is the same
 Z_WEIGHT = 0.08  # of a standard deviation of peaks, in cosines; 0.06 to 0.1 rank equally well
 PLAIN_Z = 6.0  # below it no copy is looked for
@@ -141,7 +142,9 @@ class VectorMatcher:
         if not _is_clear(ranked):
             tracks = dict.fromkeys(chain((found.line.track for found in ranked), query.tracks()))
             proposed, ranked = self._with(self._swept(drawn, tracks, ranked), query, drawn, proposed, ranked)
-        return [*self._best_repetition(query, drawn, proposed, ranked[:1]), *ranked[1:]]
+        if ranked:
+            ranked[0] = self._best_repetition(query, drawn, proposed, ranked[0])
+        return ranked
 
     def _with(
         self, places: Iterable[tuple[int, float]], query: QueryLines, drawn: QueryMap, proposed: list[Proposed],
@@ -182,6 +185,8 @@ class VectorMatcher:
         sweep, left, found = Sweep(drawn), SWEPT, list[tuple[float, int, float]]()
         beyond_doubt = max(DECISIVE, ranked[0].z if ranked else 0.0)
         for track in islice(tracks, MOST_SWEPT):
+            if left < SWEPT // 100:  # less than a usual track takes
+                break
             reference = self._references(track)[0]
             points = reference.points if drawn.frames < SHORT_FRAMES else reference.prominent
             if points is None or sweep.cost(points) > left:
@@ -193,19 +198,16 @@ class VectorMatcher:
         return [(track, start) for _, track, start in heapq.nlargest(SWEPT_PLACES, found)]
 
     def _best_repetition(
-        self, query: QueryLines, drawn: QueryMap, proposed: Iterable[Proposed], first: Sequence[Supported]
-    ) -> list[Supported]:
+        self, query: QueryLines, drawn: QueryMap, proposed: Iterable[Proposed], first: Supported
+    ) -> Supported:
         """Return the first line, or a better one of its track: music repeats itself, and a repetition may be named."""
-        sweep, better = Sweep(drawn), []
-        for found in first:
-            track = found.line.track
-            points, places = self._references(track)[0].points, list[tuple[int, float]]()
-            if points is not None and sweep.cost(points) <= SWEPT // 8:
-                places = [(track, place.start) for place in sweep.best_places(points, limit=REPETITIONS)]
-            own = [one for one in proposed if one.line.track == track]
-            lines = [found, *self._checked(drawn, [*own, *self._proposed_at(query, places, own)])]
-            better.append(max(lines, key=lambda one: one.support))
-        return better
+        sweep, track = Sweep(drawn), first.line.track
+        points, places = self._references(track)[0].points, list[tuple[int, float]]()
+        if points is not None and sweep.cost(points) <= SWEPT_FOR_REPETITIONS:
+            places = [(track, place.start) for place in sweep.best_places(points, limit=REPETITIONS)]
+        own = [one for one in proposed if one.line.track == track]
+        lines = self._checked(drawn, [*own, *self._proposed_at(query, places, own)])
+        return max([first, *lines], key=lambda one: one.support)
 
     def _segments(self, track: int) -> Segments:
         return self._references(track)[0].segments

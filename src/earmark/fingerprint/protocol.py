@@ -64,7 +64,7 @@ class Constellations(Fingerprinter, Protocol):
     def points(self, fingerprint: Fingerprint, *, prominent: bool = False) -> tuple[Frames, Frames]:
         """Return (frames, bins) of the features; bins count from 0 Hz, so that a change of pitch is a factor.
 
-        With `prominent`, only of those that stand out most, some third.
+        With `prominent`, only of those that stand out most, which terms are made of: a third or half of what is stored.
         """
 
     def relief(self, fingerprint: Fingerprint) -> NDArray[np.uint8] | None:

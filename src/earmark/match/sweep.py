@@ -15,7 +15,8 @@ from earmark.match.align import Placing, Points, QueryMap, Warp
 
 STEP_FRAMES = 4  # from one place to the next; of 8, the right place keeps half of its z instead of three quarters
 APART_FRAMES = 16  # places of one track that are nearer to each other are one
-HALVINGS = 4  # of the number of diagonals' terms; more pay off for long clips alone
+PLACES_AT_ONCE = 1 << 13  # nine minutes, whose products take 3 MB for a clip of 5 s
+HALVINGS = 4  # times that neighbours on a diagonal are added for all rows at once; a fifth gains nothing
 
 
 class Sweep:
@@ -33,7 +34,7 @@ class Sweep:
         """Return how many products and sums it takes: a billion and more in a second of CPU time."""
         frames = reference.frames
         steps = int(frames[-1]) // STEP_FRAMES + 1 if len(frames) else 0
-        return (len(frames) + steps) * self._steps
+        return (len(frames) + steps) * int(self._heights.shape[1])
 
     def best_places(self, reference: Points, *, limit: int = 1) -> list[Placing]:
         """Return where the clip lies best on a track, at its own speed, best first.
@@ -57,23 +58,33 @@ class Sweep:
         """Return z at each place, from where the clip ends as the track begins, and how many are before frame 0."""
         from scipy.sparse import csr_array  # here, because what is clear at once needs none of it
 
-        bins, length = reference.bins, self._steps
+        bins, (rows, columns) = reference.bins, self._heights.shape
         steps = reference.frames // STEP_FRAMES
         count = int(steps[-1]) + 1
-        # As many empty steps as the clip is long before the track and after it.
-        peaks = np.zeros(count + length + self._heights.shape[1], np.int32)
-        peaks[length + 1 : length + 1 + count] = np.bincount(steps, minlength=count)
+        # Empty steps: before the track as many as the clip is long, after it as many as there are columns.
+        peaks = np.zeros(count + self._steps + columns, np.int32)
+        peaks[self._steps + 1 : self._steps + 1 + count] = np.bincount(steps, minlength=count)
         ends = np.cumsum(peaks, dtype=np.int32)
-        track = csr_array((np.ones(len(bins), np.float32), bins, ends), shape=(len(ends) - 1, len(self._heights)))
-        says = track @ self._heights  # (steps of the track, steps of the clip and one)
+        z, ones = np.empty(count + self._steps, np.float32), np.ones(len(bins), np.float32)
+        for first in range(0, len(z), PLACES_AT_ONCE):
+            last = min(first + PLACES_AT_ONCE, len(z))
+            part = ends[first : last + columns]
+            inside = slice(part[0], part[-1])
+            track = csr_array((ones[inside], bins[inside], part - part[0]), shape=(len(part) - 1, rows))
+            z[first:last] = self._z(track @ self._heights)[: last - first]
+        return z, self._steps
+
+    def _z(self, says: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return z at each place whose steps are all there, from (steps of a track, steps of the clip and one)."""
+        sums = _diagonals(says[:, :-1])
         spread = np.concatenate([[0.0], np.cumsum(says[:, -1], dtype=np.float64)])
-        places = count + length
-        variances = (spread[length : length + places] - spread[:places]).astype(np.float32)
-        return _diagonals(says[:, :-1])[:places] / np.sqrt(variances + np.float32(self._least)), length
+        variances = spread[self._steps : self._steps + len(sums)] - spread[: len(sums)]
+        z: NDArray[np.float32] = sums / np.sqrt(variances.astype(np.float32) + np.float32(self._least))
+        return z
 
 
 def _divisible(steps: int) -> int:
-    """Return the next number of columns that can be halved so often."""
+    """Return the number of columns, rounded up to what can be halved `HALVINGS` times."""
     unit = 1 << HALVINGS
     return -(-steps // unit) * unit
 
@@ -81,7 +92,8 @@ def _divisible(steps: int) -> int:
 def _diagonals(says: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the sum of each diagonal, from each row on down to the right, that has a place in every column.
 
-    Neighbours on a diagonal are added first, for all rows at once, so that half as many columns are left.
+    Neighbours on a diagonal are added first, for all rows at once, so that half as many columns are left. The number
+    of columns can be halved `HALVINGS` times.
     """
     below = 1
     for _ in range(HALVINGS):
