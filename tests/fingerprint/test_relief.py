@@ -33,7 +33,7 @@ from earmark.match.align import Points, QueryMap, Warp
 
 FLAT = np.full((100, 64), FLOOR + 2, np.float32)
 LEARNED = LearnedRelief()
-FRONT_END = FrontEnd(rate=8_000, window=1_024, hop=125, low_bin=16, high_bin=512)
+FRONT_END = FrontEnd(rate=8_000, window=1_024, hop=125, low_bin=4, high_bin=500)
 
 
 def spectrogram(samples: np.ndarray) -> np.ndarray:

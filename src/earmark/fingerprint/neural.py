@@ -43,7 +43,7 @@ SCALE = VECTOR_SCALE
 LARGEST_SEGMENTS = 1 << 22  # of an unpacked fingerprint: three weeks of audio
 LARGEST_FRAMES = 1 << 26  # of the same
 PEAK_FRAMES = 2  # frames of peaks for each of the network's, if its hop can be halved: 15.6 ms, as fine as landmarks'
-PEAK_HERTZ = (125.0, 4_000.0)
+PEAK_HERTZ = (31.25, 3_906.25)  # some music has next to nothing above 125 Hz (decision 8)
 PEAK_DENSITY = "beside"
 
 

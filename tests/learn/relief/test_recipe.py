@@ -45,7 +45,7 @@ def test_what_a_recipe_is_for_can_be_asked(recipe_file):
         ("clip_frames = 20", "clip_frames=20.*give a multiple of 8"),
         ("clip_frames = 0", "clip_frames=0.*give a multiple of 8"),
         ("widths = [4, 8]", r"widths=\[4, 8\].*give 3"),
-        ("[front_end]\nlow_bin = 17", "495 bins.*a multiple of 16"),
+        ("[front_end]\nlow_bin = 5", "495 bins.*a multiple of 16"),
         ("[front_end]\nbands = 64", r"\[front_end\] of the recipe has no bands"),
         ("[ranges]\nsnr = 3", r"\[ranges\] of the recipe has no snr"),
         ("[ranges]\noffset_seconds = 0.1", "offset_seconds=0.1.*leave it 0"),

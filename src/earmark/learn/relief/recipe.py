@@ -17,7 +17,7 @@ from earmark.learn.recipe import Noises, Playing, Recipe, Rooms, converted, deco
 
 GRIDS = 3  # of the network
 BINS_STRIDE = 16  # its coarsest grid
-BESIDE_VECTORS = FrontEnd(rate=8_000, window=1_024, hop=125, low_bin=16, high_bin=512)
+BESIDE_VECTORS = FrontEnd(rate=8_000, window=1_024, hop=125, low_bin=4, high_bin=500)
 
 
 class ReliefRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
