@@ -12,7 +12,6 @@ import pytest
 import soxr
 
 from earmark.audio.decode import load
-from earmark.catalog import vectors
 from earmark.catalog.identifying import Found, Identifier, identifier_for
 from earmark.catalog.vectors import VectorMatcher
 from earmark.fingerprint.neural import Neural
@@ -389,7 +388,7 @@ def test_no_more_is_looked_at_from_end_to_end_than_is_allowed(
     with_peaks.ask(clip)
     assert swept.count(1) == len(with_peaks.sounds)
     swept.clear()
-    monkeypatch.setattr(vectors, bound, value)
+    monkeypatch.setattr(f"earmark.catalog.vectors.{bound}", value)
     with_peaks.ask(clip)
     assert swept.count(1) in wanted
 

@@ -43,19 +43,19 @@ class Sweep:
         """
         if not len(reference.frames):
             return []
-        z, before = self._everywhere(reference)
+        z = self._everywhere(reference)
         found = []
         for _ in range(limit):
             best = int(z.argmax())
             if not np.isfinite(z[best]):
                 break
-            found.append(Placing(float((best - before) * STEP_FRAMES), Warp(), float(z[best])))
+            found.append(Placing(float((best - self._steps) * STEP_FRAMES), Warp(), float(z[best])))
             near = APART_FRAMES // STEP_FRAMES
             z[max(best - near, 0) : best + near + 1] = -np.inf
         return found
 
-    def _everywhere(self, reference: Points) -> tuple[NDArray[np.float32], int]:
-        """Return z at each place, from where the clip ends as the track begins, and how many are before frame 0."""
+    def _everywhere(self, reference: Points) -> NDArray[np.float32]:
+        """Return z at each place, from where the clip ends as the track begins: so many steps before frame 0."""
         from scipy.sparse import csr_array  # here, because what is clear at once needs none of it
 
         bins, (rows, columns) = reference.bins, self._heights.shape
@@ -72,7 +72,7 @@ class Sweep:
             inside = slice(part[0], part[-1])
             track = csr_array((ones[inside], bins[inside], part - part[0]), shape=(len(part) - 1, rows))
             z[first:last] = self._z(track @ self._heights)[: last - first]
-        return z, self._steps
+        return z
 
     def _z(self, says: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return z at each place whose steps are all there, from (steps of a track, steps of the clip and one)."""
