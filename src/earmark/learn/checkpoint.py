@@ -14,6 +14,7 @@ from earmark.learn.recipe import Schedule
 
 CHECKPOINT = "checkpoint.pt"  # in a run's folder: the newest state
 STABLE = "stable.pt"  # the state before the learning rate fell
+AVERAGED = "module."  # before the names of an AveragedModel's weights
 KEYS = {"digest", "recipe", "step", "hit_rate", "encoder", "average", "optimiser"}
 
 
@@ -49,3 +50,9 @@ def read_checkpoint(
     if recipe is not None and state["digest"] != recipe.digest:
         raise OptionError(f"{path} was made by another recipe than {recipe.name}; give that one, or another folder")
     return dict(state)
+
+
+def averaged_weights(state: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Return a network's weights, averaged over the last steps, of a checkpoint's state."""
+    average: dict[str, torch.Tensor] = state["average"]
+    return {name.removeprefix(AVERAGED): value for name, value in average.items() if name.startswith(AVERAGED)}

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from earmark.errors import OptionError
 from earmark.fingerprint.logmel import LogMel, Spectrogram
-from earmark.learn.checkpoint import read_checkpoint
+from earmark.learn.checkpoint import averaged_weights, read_checkpoint
 from earmark.learn.encoders import make_encoder
 from earmark.learn.recipe import Recipe
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 OPSET = 18  # with IR version 10: what onnxruntime reads since 1.18
 SEGMENTS_AT_ONCE = 64
 OF_LAYERS = ("Conv", "Gemm")  # the operators that have weights
-AVERAGED = "module."  # before the names of an AveragedModel's weights
 
 R = TypeVar("R")  # a recipe
 
@@ -60,11 +59,7 @@ def read_trained(path: Path, *, averaged: bool = True) -> Trained:
     recipe = recipe_of(state, Recipe, path)
     shape = recipe.log_mel
     encoder = make_encoder(recipe.encoder, bands=shape.bands, frames=shape.segment_frames, **recipe.encoder_options)
-    weights = state["encoder"]
-    if averaged:
-        kept = {name: value for name, value in state["average"].items() if name.startswith(AVERAGED)}
-        weights = {name.removeprefix(AVERAGED): value for name, value in kept.items()}
-    encoder.load_state_dict(weights)
+    encoder.load_state_dict(averaged_weights(state) if averaged else state["encoder"])
     return Trained(encoder.eval(), recipe, state["digest"], state["step"])
 
 

@@ -145,9 +145,14 @@ def read_recipe(source: str | Path) -> Recipe:
     """Return a recipe by the name of one that comes with earmark, or from a TOML file; raises OptionError."""
     recipe = decoded(source, Recipe)
     recipe.log_mel, recipe.distortions  # noqa: B018 - to find now what is wrong with them
+    check_schedule(recipe, source)
+    return recipe
+
+
+def check_schedule(recipe: Schedule, source: str | Path) -> None:
+    """Raise OptionError where nothing can be learned: others are told from a clip by what is in its batch."""
     if min(recipe.batch, recipe.steps) < 2:
         raise OptionError(f"batch={recipe.batch}, steps={recipe.steps} in {source}; give 2 or more of each")
-    return recipe
 
 
 def learns(source: str | Path) -> str:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from earmark.fingerprint.relief import STRIDE
-from earmark.learn.checkpoint import read_checkpoint
-from earmark.learn.export import AVERAGED, OPSET, bare, quiet, recipe_of, weights_checksum, write_onnx
+from earmark.learn.checkpoint import averaged_weights, read_checkpoint
+from earmark.learn.export import OPSET, bare, quiet, recipe_of, weights_checksum, write_onnx
 from earmark.learn.relief.network import CHANNELS, ReliefNetwork
 from earmark.learn.relief.recipe import ReliefRecipe
 
@@ -56,8 +56,7 @@ def read_trained_relief(path: Path) -> TrainedRelief:
     state = read_checkpoint(path)
     recipe = recipe_of(state, ReliefRecipe, path)
     network = ReliefNetwork(recipe.widths)
-    kept = {name: value for name, value in state["average"].items() if name.startswith(AVERAGED)}
-    network.load_state_dict({name.removeprefix(AVERAGED): value for name, value in kept.items()})
+    network.load_state_dict(averaged_weights(state))
     return TrainedRelief(
         Relief(network, float(state["objective"]["offset"])).eval(), recipe, state["digest"], state["step"]
     )

@@ -13,7 +13,7 @@ from earmark.audio.spectrum import FrontEnd
 from earmark.errors import OptionError
 from earmark.fingerprint.neural import PEAK_FRAMES
 from earmark.fingerprint.relief import STRIDE
-from earmark.learn.recipe import Noises, Playing, Recipe, Rooms, converted, decoded
+from earmark.learn.recipe import Noises, Playing, Recipe, Rooms, check_schedule, converted, decoded
 
 GRIDS = 3  # of the network
 BINS_STRIDE = 16  # its coarsest grid
@@ -78,7 +78,7 @@ class ReliefRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def digest(self) -> str:
         """Says whether two runs learn alike, apart from how long they go on, and from which sounds and rooms."""
-        numbers = msgspec.to_builtins(self)
+        numbers = msgspec.to_builtins(self) | {"front_end": asdict(self.spectrum)}  # also what is not said of it
         for name in ("name", "steps", "decay_share", "rooms"):
             del numbers[name]
         return hashlib.blake2b(msgspec.json.encode(numbers), digest_size=6).hexdigest()
@@ -94,8 +94,7 @@ def read_relief_recipe(source: str | Path) -> ReliefRecipe:
     for name, value in moved.items():
         if value:
             raise OptionError(f"{name}={value:g} in {source}; leave it 0: peaks are looked for in their places")
-    if min(recipe.batch, recipe.steps) < 2:
-        raise OptionError(f"batch={recipe.batch}, steps={recipe.steps} in {source}; give 2 or more of each")
+    check_schedule(recipe, source)
     if recipe.clip_frames < STRIDE or recipe.clip_frames % STRIDE:
         raise OptionError(f"clip_frames={recipe.clip_frames} in {source}; give a multiple of {STRIDE}")
     bins = recipe.spectrum.high_bin - recipe.spectrum.low_bin
