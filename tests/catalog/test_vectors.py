@@ -19,7 +19,7 @@ from earmark.index import make
 from earmark.index.protocol import Index, OfTwoKinds
 from earmark.match.align import Placing, Points
 from earmark.match.sweep import Sweep
-from earmark.types import Fingerprint
+from earmark.types import VECTOR_SCALE, Fingerprint
 
 RATE = 8_000
 MAKERS = {"with peaks": Neural(), "without": Neural(peaks=False)}
@@ -257,6 +257,25 @@ def test_two_copies_of_a_recording_are_both_named(shelf: Shelf) -> None:
     if shelf.maker.peaks:  # they say that the two are copies, and a copy is no rival
         assert found[1].confidence == pytest.approx(found[0].confidence, abs=0.01)
         assert found[1].confidence > shelf.identifier().default_threshold
+
+
+def test_of_two_copies_the_one_that_more_peaks_speak_for_comes_first(with_peaks: Shelf) -> None:
+    whole = with_peaks.fingerprints[2]
+    assert whole.beside is not None
+    kept = np.arange(len(whole.beside.frames)) % 4 > 0
+    fewer = replace(whole.beside, frames=whole.beside.frames[kept], features=whole.beside.features[kept])
+    blurred = whole.features + np.random.default_rng(1).normal(0, 8, whole.features.shape)
+    blurred *= VECTOR_SCALE / np.linalg.norm(blurred, axis=1, keepdims=True)
+    worse = replace(whole, features=np.clip(np.rint(blurred), -127, 127).astype(np.int8))
+    index, fingerprints = make("auto"), {0: replace(whole, beside=fewer), 1: worse, 2: with_peaks.fingerprints[3]}
+    for number, fingerprint in fingerprints.items():
+        index.add(number, *with_peaks.maker.terms(fingerprint))
+    first, second = Shelf(with_peaks.maker, with_peaks.sounds, index, fingerprints).ask(
+        cut(with_peaks.sounds[2], 8.0, 5.0)
+    )[:2]
+    assert (first.track, second.track) == (1, 0)
+    assert first.evidence["similarity"] < second.evidence["similarity"]
+    assert first.confidence >= second.confidence
 
 
 def test_a_clip_without_peaks_enough_is_found_by_its_vectors(with_peaks: Shelf) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -108,6 +109,7 @@ class VectorMatcher:
         )
         drawn = self._drawn(window, WIDE_WARPS if speed else USUAL_WARPS)
         ranked = self._ranked(query, drawn, index, window, WIDE_SPEEDS if speed else USUAL_SPEEDS)
+        at_most = math.inf
         for found in ranked[:limit]:
             copies = self._copies(drawn, found, ranked)
             others = [other for other in ranked if other is not found and other.line.track not in copies]
@@ -121,7 +123,10 @@ class VectorMatcher:
                 copies=copies,
                 seconds=window.seconds,
             )
-            yield self._stretch(query, found.line, alignment, evidence, first)
+            # Of two copies, neither of which is the other's rival, the better one comes first.
+            log_odds = min(self._log_odds(evidence, alignment is not None), at_most)
+            at_most = math.nextafter(log_odds, -math.inf)
+            yield self._stretch(query, found.line, alignment, evidence, log_odds, first)
 
     def _ranked(
         self, query: QueryLines, drawn: QueryMap | None, index: Index, window: Fingerprint, speeds: tuple[float, ...]
@@ -281,8 +286,9 @@ class VectorMatcher:
         return ALONE.log_odds(evidence) - (wanted - needed if self._fingerprinter.peaks else 0.0)
 
     def _stretch(
-        self, query: QueryLines, line: Line, alignment: Alignment | None, evidence: LineEvidence, first: int
-    ) -> Stretch:
+        self, query: QueryLines, line: Line, alignment: Alignment | None, evidence: LineEvidence, log_odds: float,
+        first: int,
+    ) -> Stretch:  # fmt: skip
         """Return a line as seconds of the clip and of the track."""
         seconds, peaks = evidence.seconds, self._fingerprinter.peaks
         frame, length = self._fingerprinter.frame_seconds, self._fingerprinter.segment_frames
@@ -307,7 +313,7 @@ class VectorMatcher:
         begin = first * frame
         return Stretch(
             track=line.track,
-            log_odds=self._log_odds(evidence, alignment is not None),
+            log_odds=log_odds,
             query_start=begin + start,
             query_end=begin + end,
             reference_start=at_begin + speed * start,
