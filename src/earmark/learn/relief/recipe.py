@@ -35,7 +35,7 @@ class ReliefRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history_seconds: float = 1.0  # of music before a clip that a room still sounds of
     batch: int = 64  # clips, each of another track
     other_windows: int = 768  # places of any track, among which each clip's own is to be told
-    steps: int = 4_600
+    steps: int = 3_000
     learning_rate: float = 2.5e-3
     weight_decay: float = 1e-2
     warm_up_steps: int = 100
