@@ -77,10 +77,10 @@ def vector_figures(evidence: LineEvidence) -> tuple[float, ...]:
     )
 
 
-# Log odds of 2.5. The fit's constants are -15.55, -13.78 and -16.89; they are moved by -0.7, 0.5 and 1.75, since of unknown
-# clips of 1 s more come near given odds than of 5 s. So one threshold lets through at most one of 200 of any kind of
-# unknown clip of any length, among 13 tracks and among 668 (seeds 1 and 3 of the development clips; the 13 are of other
-# packages than the clips, or shared samples would pass for false answers). Promised is 1 %, on any music.
+# Log odds of 2.5. The fit's constants are -15.55, -13.78 and -16.89; they are moved by -0.7, 0.5 and 1.75, since of
+# unknown clips of 1 s more come near given odds than of 5 s. So one threshold lets through at most one of 200 of any
+# kind of unknown clip of any length, among 13 tracks and among 668 (seeds 1 and 3 of the development clips; the 13 are
+# of other packages than the clips, or shared samples would pass for false answers). Promised is 1 %, on any music.
 CHECKED = LineModel(
     checked_figures,
     rising=(1, 2, 3),
@@ -91,8 +91,8 @@ CHECKED = LineModel(
     ),
     threshold=0.924,
 )
-# Of catalogs without peaks, as large. Log odds of 4.5: vectors alone are surer of what is wrong. Fitted to the vectors of
-# before; those of now let through one of 200 of a kind at most as well (seed 1).
+# Of catalogs without peaks, as large. Log odds of 4.5: vectors alone are surer of what is wrong. Fitted to
+# the vectors of before; those of now let through one of 200 of a kind at most as well (seed 1).
 ALONE = LineModel(
     vector_figures,
     rising=(1, 2, 3, 4),
