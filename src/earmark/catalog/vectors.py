@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import heapq
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
 
 import numpy as np
@@ -40,6 +39,7 @@ Z_WEIGHT = 0.08  # of a standard deviation of peaks, in cosines; 0.06 to 0.1 ran
 PLAIN_Z = 6.0  # below it no copy is looked for
 MOST_COPIES = 10  # tracks that are looked at for being copies, those with the largest z
 ALIKE = 0.5  # of two z; further apart, two tracks are not looked at for being copies
+BEHIND_A_COPY = 1e-6  # log odds: enough to keep an order
 BEHIND = 0.7  # of the first one's z: what every other track is behind if the first is clear
 PLACED_Z = 3.0  # beyond which peaks tell place and speed better than vectors: to 50 ms twice as often
 CERTAIN_Z = 7.0  # beyond which they tell the ends too
@@ -109,7 +109,7 @@ class VectorMatcher:
         )
         drawn = self._drawn(window, WIDE_WARPS if speed else USUAL_WARPS)
         ranked = self._ranked(query, drawn, index, window, WIDE_SPEEDS if speed else USUAL_SPEEDS)
-        at_most = math.inf
+        told = list[Stretch]()
         for found in ranked[:limit]:
             copies = self._copies(drawn, found, ranked)
             others = [other for other in ranked if other is not found and other.line.track not in copies]
@@ -123,10 +123,9 @@ class VectorMatcher:
                 copies=copies,
                 seconds=window.seconds,
             )
-            # Of two copies, neither of which is the other's rival, the better one comes first.
-            log_odds = min(self._log_odds(evidence, alignment is not None), at_most)
-            at_most = math.nextafter(log_odds, -math.inf)
-            yield self._stretch(query, found.line, alignment, evidence, log_odds, first)
+            stretch = self._stretch(query, found.line, alignment, evidence, first)
+            told.append(_behind(stretch, [one for one in told if one.track in copies]))
+            yield told[-1]
 
     def _ranked(
         self, query: QueryLines, drawn: QueryMap | None, index: Index, window: Fingerprint, speeds: tuple[float, ...]
@@ -286,9 +285,8 @@ class VectorMatcher:
         return ALONE.log_odds(evidence) - (wanted - needed if self._fingerprinter.peaks else 0.0)
 
     def _stretch(
-        self, query: QueryLines, line: Line, alignment: Alignment | None, evidence: LineEvidence, log_odds: float,
-        first: int,
-    ) -> Stretch:  # fmt: skip
+        self, query: QueryLines, line: Line, alignment: Alignment | None, evidence: LineEvidence, first: int
+    ) -> Stretch:
         """Return a line as seconds of the clip and of the track."""
         seconds, peaks = evidence.seconds, self._fingerprinter.peaks
         frame, length = self._fingerprinter.frame_seconds, self._fingerprinter.segment_frames
@@ -313,7 +311,7 @@ class VectorMatcher:
         begin = first * frame
         return Stretch(
             track=line.track,
-            log_odds=log_odds,
+            log_odds=self._log_odds(evidence, alignment is not None),
             query_start=begin + start,
             query_end=begin + end,
             reference_start=at_begin + speed * start,
@@ -329,6 +327,14 @@ def _is_clear(ranked: Sequence[Supported]) -> bool:
     """Whether peaks leave no doubt about the first: they are for it, and for no other by nearly as much."""
     best = ranked[0].z if ranked else 0.0
     return best >= DECISIVE and all(other.z < BEHIND * best for other in ranked[1:])
+
+
+def _behind(stretch: Stretch, better: Sequence[Stretch]) -> Stretch:
+    """Return a stretch less sure, by next to nothing, than its copies that rank before it.
+
+    What copies have in common is all that their odds tell: none is a rival of the others.
+    """
+    return replace(stretch, log_odds=min([stretch.log_odds, *(one.log_odds - BEHIND_A_COPY for one in better)]))
 
 
 def _best_of_each(found: Sequence[Supported]) -> list[Supported]:

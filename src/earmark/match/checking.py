@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from earmark.match.align import Placing, Points, QueryMap
 from earmark.match.search import WARP_COST
 
-DECISIVE = 12.0  # z that none of 10,624 clips of unknown sound reached, of 1 to 5 s, among 12 tracks and 668 (11.5)
+DECISIVE = 12.0  # z that none of 16,400 clips of unknown sound reached, of 1 to 10 s, among 13 tracks and 668 (11.4)
 REACH_FRAMES = 12  # to either side of a line's own place that others are tried: 0.2 s
 FINELY = (
     16  # likeliest places, tried a frame beside as well: repetitions may differ by less than a frame's misfit costs
