@@ -5,9 +5,10 @@
 
 CLIPS holds queries.csv (clip_id, path, condition, seconds, track_id, start, speed; no track_id: not in the catalog) and
 FOLDER the recordings with music.csv (track_id, path). All clips of OTHER_CLIPS are unknown, whatever they say. The
-clips are asked of each catalog, of different sizes, so that the weights suit them all. Every condition of each weighs
-the same, known and unknown clips together the same. The weights go into match/confidence.py, those of
-a catalog of vectors into match/line_confidence.py; there, each of a few lengths has its own.
+clips are asked of each catalog, of different sizes, so that the weights suit them all. A small one should hold
+recordings of other origin than the clips, or samples that both share pass for false answers. Every condition of each
+weighs the same, known and unknown clips together the same. The weights go into match/confidence.py, those of a catalog
+of vectors into match/line_confidence.py; there, each of a few lengths has its own.
 """
 
 from __future__ import annotations

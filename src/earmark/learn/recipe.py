@@ -97,7 +97,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in ("name", "steps", "decay_share", "rooms"):
             del numbers[name]
         if self.content == Content():
-            del numbers["content"]  # the shipped model was made before there was such a table
+            del numbers["content"]  # checkpoints were made before there was such a table
         return hashlib.blake2b(msgspec.json.encode(numbers), digest_size=6).hexdigest()
 
 
@@ -150,7 +150,7 @@ def read_recipe(source: str | Path) -> Recipe:
 
 
 def check_schedule(recipe: Schedule, source: str | Path) -> None:
-    """Raise OptionError where nothing can be learned: others are told from a clip by what is in its batch."""
+    """Raise OptionError for a batch in which a clip has no other to be told from, or for fewer than two steps."""
     if min(recipe.batch, recipe.steps) < 2:
         raise OptionError(f"batch={recipe.batch}, steps={recipe.steps} in {source}; give 2 or more of each")
 

@@ -4,7 +4,7 @@ A logistic model over figures of the line and, where there are peaks, of their c
 forty say differs in kind, so there is one set of weights for each of a few lengths, and between them they change
 gradually. It was fitted on clips of the development music with equal weight for every kind of clip, known and unknown
 (benchmarks/fit_confidence.py prints the weights and what they reach), so it is a probability where half of what
-is asked is known.
+is asked is known. Its constants were then moved, so that one threshold serves all lengths.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ CHECKED = LineModel(
     ),
     threshold=0.924,
 )
-# Of catalogs without peaks, as large. Log odds of 4.5: vectors alone are surer of what is wrong. Fitted to
-# the vectors of before; those of now let through one of 200 of a kind at most as well (seed 1).
+# Of catalogs without peaks, as many tracks. Log odds of 4.5: vectors alone are surer of what is wrong. Fitted to the
+# vectors of the network before; of today's, one of 200 of a kind is let through at most as well (seed 1).
 ALONE = LineModel(
     vector_figures,
     rising=(1, 2, 3, 4),

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 from msgspec.structs import replace
 
+from earmark.audio.spectrum import FrontEnd
 from earmark.errors import OptionError
 from earmark.fingerprint.neural import Neural
 from earmark.learn.recipe import Rooms, learns, read_recipe
@@ -64,8 +67,15 @@ def test_what_is_wrong_with_a_recipe_is_said(tmp_path, change, message):
 def test_the_digest_tells_recipes_apart_but_not_how_long_they_go_on(recipe):
     for alike in ({"steps": 9_000}, {"name": "other"}, {"decay_share": 0.1}, {"rooms": Rooms(count=5)}):
         assert replace(recipe, **alike).digest == recipe.digest
-    for other in ({"batch": 9}, {"ranges": {}}, {"seed": 2}, {"widths": (4, 4, 4)}, {"front_end": {"low_bin": 20}}):
+    for other in ({"learning_rate": 1e-3}, {"batch": 9}, {"ranges": {}}, {"seed": 2}, {"widths": (4, 4, 4)}):
         assert replace(recipe, **other).digest != recipe.digest
+
+
+def test_the_digest_is_of_the_whole_front_end_said_or_not(recipe, monkeypatch):
+    said = replace(recipe, front_end=asdict(recipe.spectrum))
+    assert said.digest == recipe.digest
+    monkeypatch.setattr("earmark.learn.relief.recipe.BESIDE_VECTORS", FrontEnd(8_000, 1_024, 125, 16, 512))
+    assert recipe.digest != said.digest
 
 
 def test_the_digest_stays_or_checkpoints_would_be_refused():

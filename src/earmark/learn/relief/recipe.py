@@ -52,7 +52,7 @@ class ReliefRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def clips(self) -> Recipe:
         """The recipe of pairs whose distorted sides, without their margins, are the clips.
 
-        Its front end is that of the vectors beside which the peaks stand, so clips get the same margins as in use.
+        Its frames and margins are those of the vectors beside which the peaks stand; its bands are of no account.
         """
         spectrum = self.spectrum
         shape = {"rate": spectrum.rate, "window": spectrum.window, "hop": spectrum.hop * PEAK_FRAMES,
