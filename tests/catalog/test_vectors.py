@@ -279,6 +279,18 @@ def test_of_two_copies_the_one_that_more_peaks_speak_for_comes_first(with_peaks:
     assert first.confidence - second.confidence < 1e-6
 
 
+def test_a_copy_leaves_no_doubt_so_nothing_is_looked_at_from_end_to_end(
+    with_peaks: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, fingerprints = make("auto"), {}
+    for number, original in enumerate((2, 3, 2)):
+        fingerprints[number] = with_peaks.fingerprints[original]
+        index.add(number, *with_peaks.maker.terms(fingerprints[number]))
+    monkeypatch.setattr(VectorMatcher, "_swept", lambda *_: pytest.fail("the tracks were swept"))
+    shelf = Shelf(with_peaks.maker, with_peaks.sounds, index, fingerprints)
+    assert {match.track for match in shelf.ask(cut(with_peaks.sounds[2], 8.0, 5.0))[:2]} == {0, 2}
+
+
 def test_a_clip_without_peaks_enough_is_found_by_its_vectors(with_peaks: Shelf) -> None:
     fingerprint = with_peaks.asked(cut(with_peaks.sounds[2], 11.0, 5.0))
     assert fingerprint.beside is not None

@@ -140,15 +140,21 @@ class VectorMatcher:
         ranked = self._supported(drawn, proposed)
         if drawn is None:
             return ranked
-        if not _is_clear(ranked):
+        if not self._is_clear(drawn, ranked):
             named = self._named_by_landmarks(index, window)
             proposed, ranked = self._with(named, query, drawn, proposed, ranked)
-        if not _is_clear(ranked):
+        if not self._is_clear(drawn, ranked):
             tracks = dict.fromkeys(chain((found.line.track for found in ranked), query.tracks()))
             proposed, ranked = self._with(self._swept(drawn, tracks, ranked), query, drawn, proposed, ranked)
         if ranked:
             ranked[0] = self._best_repetition(query, drawn, proposed, ranked[0])
         return ranked
+
+    def _is_clear(self, drawn: QueryMap, ranked: Sequence[Supported]) -> bool:
+        """Whether peaks leave no doubt about the first: they speak for none but its copies by nearly as much."""
+        best = ranked[0].z if ranked else 0.0
+        near = {other.line.track for other in ranked[1:] if other.z >= BEHIND * best}
+        return best >= DECISIVE and (not near or near <= self._copies(drawn, ranked[0], ranked))
 
     def _with(
         self, places: Iterable[tuple[int, float]], query: QueryLines, drawn: QueryMap, proposed: list[Proposed],
@@ -321,12 +327,6 @@ class VectorMatcher:
             jitter=float(jitter),
             evidence=asdict(evidence),
         )
-
-
-def _is_clear(ranked: Sequence[Supported]) -> bool:
-    """Whether peaks leave no doubt about the first: they are for it, and for no other by nearly as much."""
-    best = ranked[0].z if ranked else 0.0
-    return best >= DECISIVE and all(other.z < BEHIND * best for other in ranked[1:])
 
 
 def _behind(stretch: Stretch, better: Sequence[Stretch]) -> Stretch:
