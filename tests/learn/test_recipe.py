@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 
-import onnxruntime
 import pytest
 from msgspec.structs import replace
 
 from earmark.errors import OptionError
 from earmark.fingerprint.logmel import LogMel
 from earmark.fingerprint.neural import WEIGHTS
+from earmark.learn.export import metadata
 from earmark.learn.recipe import Noises, Recipe, Rooms, learns, names, read_recipe
 
 DEFAULT_DIGEST = "c3c520214112"
@@ -86,16 +85,12 @@ def test_the_digest_stays_or_checkpoints_would_be_refused():
 
 
 def test_the_laptops_recipe_listens_as_the_network_that_comes_with_it():
-    assert read_recipe("laptop").log_mel == LogMel(**json.loads(properties_of(WEIGHTS / "default.onnx")["front_end"]))
+    assert read_recipe("laptop").log_mel == LogMel(**json.loads(metadata(WEIGHTS / "default.onnx")["front_end"]))
 
 
 @pytest.mark.parametrize("name", ["default", "relief/default"])
 def test_a_card_names_the_file_and_the_weights_beside_it(name):
     card, network = (WEIGHTS / f"{name}.md").read_text(), WEIGHTS / f"{name}.onnx"
-    said = properties_of(network)
+    said = metadata(network)
     for one in (hashlib.sha256(network.read_bytes()).hexdigest(), said["sha256"], said["digest"]):
         assert one in card
-
-
-def properties_of(network: Path) -> dict[str, str]:
-    return dict(onnxruntime.InferenceSession(network).get_modelmeta().custom_metadata_map)

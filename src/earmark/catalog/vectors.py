@@ -143,9 +143,9 @@ class VectorMatcher:
         if not self._is_clear(drawn, ranked):
             named = self._named_by_landmarks(index, window)
             proposed, ranked = self._with(named, query, drawn, proposed, ranked)
-        if not self._is_clear(drawn, ranked):
-            tracks = dict.fromkeys(chain((found.line.track for found in ranked), query.tracks()))
-            proposed, ranked = self._with(self._swept(drawn, tracks, ranked), query, drawn, proposed, ranked)
+            if not self._is_clear(drawn, ranked):
+                tracks = dict.fromkeys(chain((found.line.track for found in ranked), query.tracks()))
+                proposed, ranked = self._with(self._swept(drawn, tracks, ranked), query, drawn, proposed, ranked)
         if ranked:
             ranked[0] = self._best_repetition(query, drawn, proposed, ranked[0])
         return ranked
