@@ -13,11 +13,12 @@ import soxr
 
 from earmark.audio.decode import load
 from earmark.catalog.identifying import Found, Identifier, identifier_for
-from earmark.catalog.vectors import VectorMatcher
+from earmark.catalog.vectors import Supported, VectorMatcher
 from earmark.fingerprint.neural import Neural
 from earmark.index import make
 from earmark.index.protocol import Index, OfTwoKinds
-from earmark.match.align import Placing, Points
+from earmark.match.align import Placing, Points, Warp
+from earmark.match.lines import Line
 from earmark.match.sweep import Sweep
 from earmark.types import VECTOR_SCALE, Fingerprint
 
@@ -384,6 +385,30 @@ def test_more_noisy_clips_are_right_first_by_how_they_stand_out_than_by_their_pe
             found = identifier.identify(with_peaks.index, one, threshold=0.0, limit=1)
             right[name] += bool(found) and found[0].track == number
     assert right["relief"] > right["peaks"]
+
+
+def drone(pitch: float, *, seconds: float = 10.0) -> np.ndarray:
+    """A held tone with six harmonics."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    tones = [np.sin(2 * np.pi * pitch * harmonic * time) / harmonic for harmonic in range(1, 7)]
+    return np.sum(tones, axis=0, dtype=np.float32) / 10
+
+
+def test_held_tones_are_told_apart_by_how_they_stand_out_of_the_bins_beside_them() -> None:
+    shelf = shelf_of(MAKERS["with peaks"], [drone(pitch) for pitch in (98.0, 131.0, 165.0)])
+    for number, sound in enumerate(shelf.sounds):
+        best, *_ = shelf.ask(with_noise(cut(sound, 3.0, 5.0), 0, seed=number))
+        assert best.track == number
+        assert best.evidence["z"] < 4
+        assert best.evidence["contrast"] > 1.5 * best.evidence["rival_contrast"]
+
+
+def test_of_lines_and_peaks_as_good_the_one_that_stands_out_ranks_first() -> None:
+    line = Line(3, 0.0, 1.0, np.arange(1), np.ones(1, np.float32), score=0.5)
+    placing = Placing(0.0, Warp(), 4.0)
+    low, none, high = (Supported(line, placing, contrast).support for contrast in (-9.0, 0.0, 20.0))
+    assert low == none == pytest.approx(0.5 + 0.08 * 4)
+    assert high == pytest.approx(none + 0.015 * 20)
 
 
 @pytest.mark.parametrize("seconds", [2.0, 5.0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from earmark.match.align import Points, QueryMap, Warp, warps
+from earmark.match.align import Placing, Points, QueryMap, Warp, warps
 
 BINS = 750
 WARPS = warps(range(-4, 5))
@@ -140,3 +140,60 @@ def test_a_place_as_far_off_as_the_reach_is_found_and_no_farther() -> None:
     query = query_map(clip(REFERENCE, 800, 290))
     assert query.rough([REFERENCE], [812], reach=12)[0].start == 800
     assert query.rough([REFERENCE], [812], reach=2)[0].z < 4
+
+
+def held(bins: int, *, frames: int = 64) -> QueryMap:
+    """A clip of one tone, whose relief is 8 in its bin and nothing in all others."""
+    relief = np.zeros((frames, BINS), np.uint8)
+    relief[:, bins] = 8
+    points = Points(np.arange(0, frames, 4, dtype=np.int32), np.full(frames // 4, bins, np.int32))
+    return QueryMap(points, bins=BINS, hypotheses=WARPS, relief=relief)
+
+
+def tones(bins: int) -> Points:
+    return Points(np.arange(0, 400, 5, dtype=np.int32), np.full(80, bins, np.int32))
+
+
+def test_golden_contrast_of_a_held_tone() -> None:
+    query = held(300)
+    clip_frames = query.frames  # up to the last peak: 61
+    height, beside = 3 * 8.0, 3 * 8.0 / 17  # each frame with its neighbours; the tone is one of 17 bins
+    variance = ((height - beside) ** 2 + 16 * beside**2) / BINS  # the mean is nought
+    peaks = len([frame for frame in range(100, 400, 5) if frame < 100 + clip_frames])
+    [contrast] = query.contrasts([tones(300)], [Placing(100.0, Warp(), 0.0)])
+    assert contrast == pytest.approx((height - beside) * peaks / (variance * peaks + 4.0**2) ** 0.5, rel=1e-4)
+
+
+def test_what_a_held_tone_says_is_in_the_contrast_and_not_in_z() -> None:
+    query = held(300)
+    place = Placing(100.0, Warp(), 0.0)
+    same, beside, far = query.contrasts([tones(300), tones(304), tones(400)], [place] * 3)
+    assert query.rough([tones(300)], [100])[0].z == pytest.approx(0, abs=1e-3)
+    assert same > 50
+    assert beside < far == 0
+
+
+def test_the_contrast_is_that_of_the_placings_pitch() -> None:
+    query = held(306)
+    unmoved, higher = (Placing(100.0, Warp(1.0, pitch), 0.0) for pitch in (1.0, 1.02))
+    assert query.contrasts([tones(300)], [higher])[0] > 50 > 0 > query.contrasts([tones(300)], [unmoved])[0]
+
+
+@pytest.mark.parametrize("edge", [0, BINS - 1])
+def test_at_the_edge_a_tone_stands_out_from_fewer_bins(edge: int) -> None:
+    place = Placing(100.0, Warp(), 0.0)
+    at_edge, within = held(edge).contrasts([tones(edge)], [place])[0], held(300).contrasts([tones(300)], [place])[0]
+    assert 0.8 * within < at_edge < within
+
+
+def test_a_broad_band_stands_out_from_nothing() -> None:
+    relief = np.full((64, BINS), 9, np.uint8)
+    query = QueryMap(clip(REFERENCE, 800, 64), bins=BINS, hypotheses=WARPS, relief=relief)
+    assert query.contrasts([REFERENCE], [Placing(800.0, Warp(), 0.0)]) == [pytest.approx(0, abs=1e-3)]
+
+
+def test_no_peaks_have_no_contrast() -> None:
+    empty = Points(np.zeros(0, np.int32), np.zeros(0, np.int32))
+    places = [Placing(0.0, Warp(), 0.0), Placing(9_000.0, Warp(), 0.0)]
+    assert held(300).contrasts([empty, tones(300)], places) == [0.0, 0.0]
+    assert held(300).contrasts([], []) == []

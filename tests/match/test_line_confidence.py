@@ -28,11 +28,11 @@ from earmark.types import Hits
 # As a clean clip of known music gives it, and one of music that was never indexed.
 CLEAR = LineEvidence(
     similarity=0.92, rival=0.41, margin=0.45, share=0.95, z=45.0, rival_z=4.0,
-    surplus=160.0, seconds=5.0,
+    contrast=80.0, rival_contrast=12.0, surplus=160.0, seconds=5.0,
 )  # fmt: skip
 CHANCE = LineEvidence(
     similarity=0.42, rival=0.41, margin=-0.08, share=0.06, z=2.1, rival_z=2.5,
-    surplus=9.0, seconds=5.0,
+    contrast=9.0, rival_contrast=11.0, surplus=9.0, seconds=5.0,
 )  # fmt: skip
 MODELS = {"checked": CHECKED, "alone": ALONE}
 
@@ -45,6 +45,8 @@ anything = st.builds(
     share=st.floats(0.0, 1.0),
     z=st.floats(-50.0, 1e4),
     rival_z=st.floats(-50.0, 1e4),
+    contrast=st.floats(-1e3, 1e4),
+    rival_contrast=st.floats(-1e3, 1e4),
     surplus=st.floats(0.0, 1e7),
     seconds=st.floats(0.0, 1e6),
 )
@@ -92,9 +94,38 @@ def test_peaks_that_match_better_never_make_it_less_sure(evidence: LineEvidence,
 
 
 @settings(deadline=None)
+@given(anything, st.floats(-10.0, 500.0), st.floats(-10.0, 500.0))
+def test_peaks_that_stand_out_more_never_make_it_less_sure(evidence: LineEvidence, one: float, other: float) -> None:
+    weak, strong = (CHECKED.log_odds(replace(evidence, contrast=here)) for here in sorted((one, other)))
+    assert strong >= weak - 1e-9
+
+
+@pytest.mark.parametrize("seconds", LENGTHS)
+def test_a_held_tone_that_stands_out_makes_it_surer_though_z_says_nothing(seconds: float) -> None:
+    drone = replace(CLEAR, similarity=0.7, z=4.5, rival_z=4.5, contrast=30.0, rival_contrast=10.0, seconds=seconds)
+    chord_of_others = replace(drone, contrast=10.0, rival_contrast=30.0)
+    assert CHECKED.log_odds(drone) > CHECKED.log_odds(chord_of_others) + 3
+
+
+def test_golden_figures_of_a_check() -> None:
+    evidence = replace(CLEAR, similarity=0.8, z=13.0, rival_z=6.0, surplus=40.0, contrast=24.0, rival_contrast=15.0)
+    expected = (1.0, 0.8, math.tanh(7 / 8), math.log(41), 9 / 24)
+    assert checked_figures(evidence) == pytest.approx(expected)
+    behind = replace(evidence, contrast=15.0, rival_contrast=24.0)
+    assert checked_figures(behind)[-1] == pytest.approx(-9 / 24)
+
+
+@settings(deadline=None)
+@given(anything, st.floats(-50.0, 5.0), st.floats(-50.0, 6.0))
+def test_among_few_tracks_the_best_of_many_is_the_rival(evidence: LineEvidence, z: float, contrast: float) -> None:
+    alone = replace(evidence, rival_z=z, rival_contrast=contrast)
+    assert checked_figures(alone) == checked_figures(replace(evidence, rival_z=5.0, rival_contrast=6.0))
+
+
+@settings(deadline=None)
 @given(anything, st.floats(0.0, 1e4), st.floats(0.0, 1e4))
 def test_without_peaks_nothing_about_them_counts(evidence: LineEvidence, z: float, surplus: float) -> None:
-    other = replace(evidence, z=z, rival_z=z / 2, surplus=surplus)
+    other = replace(evidence, z=z, rival_z=z / 2, contrast=z, rival_contrast=z / 2, surplus=surplus)
     assert ALONE.log_odds(other) == pytest.approx(ALONE.log_odds(evidence))
 
 
@@ -153,6 +184,8 @@ def evidence_of(alignment: Alignment | None, copies: Collection[int] = ()) -> Li
         alignment,
         rival=0.3,
         rival_z=3.0,
+        contrast=21.98765,
+        rival_contrast=8.0,
         copies=copies,
         seconds=1.25,
     )
@@ -184,6 +217,7 @@ def test_golden_evidence_of_a_check(matched: int, surplus: float) -> None:
     placing = Placing(200.0, Warp(), 7.123456)
     evidence = evidence_of(Alignment(placing, matched, 10.0, 100, 0, 60, 0.1))
     assert (evidence.z, evidence.rival_z) == (7.123, 3.0)
+    assert (evidence.contrast, evidence.rival_contrast) == (21.988, 8.0)
     assert evidence.surplus == surplus
 
 

@@ -36,6 +36,7 @@ SHORT_FRAMES = 192  # of peaks, 3 s: a shorter clip is laid on all peaks, a long
 REPETITIONS = 16  # places of the first track that are looked at closely (decision 7)
 APART_FRAMES = 8  # of peaks: a place of landmarks or of a sweep that is so near to a line is the same
 Z_WEIGHT = 0.08  # of a standard deviation of peaks, in cosines; 0.06 to 0.1 rank equally well
+CONTRAST_WEIGHT = 0.015  # of a standard deviation by which the peaks' places stand out; 0.01 to 0.03 rank equally well
 PLAIN_Z = 6.0  # below it no copy is looked for
 MOST_COPIES = 10  # tracks that are looked at for being copies, those with the largest z
 ALIKE = 0.5  # of two z; further apart, two tracks are not looked at for being copies
@@ -68,6 +69,7 @@ class Supported:
 
     line: Line
     placing: Placing | None = None
+    contrast: float = 0.0
 
     @property
     def z(self) -> float:
@@ -77,7 +79,7 @@ class Supported:
     @property
     def support(self) -> float:
         """What candidates are ranked by."""
-        return self.line.score + Z_WEIGHT * max(self.z, 0.0)
+        return self.line.score + Z_WEIGHT * max(self.z, 0.0) + CONTRAST_WEIGHT * max(self.contrast, 0.0)
 
 
 class VectorMatcher:
@@ -120,6 +122,8 @@ class VectorMatcher:
                 alignment,
                 rival=max((other.line.score for other in others), default=query.nearness),
                 rival_z=max((other.z for other in others), default=0.0),
+                contrast=found.contrast,
+                rival_contrast=max((other.contrast for other in others), default=0.0),
                 copies=copies,
                 seconds=window.seconds,
             )
@@ -275,7 +279,9 @@ class VectorMatcher:
             else:
                 places.append(Place(points, one.start, one.line.speed))
                 lines.append(one.line)
-        return found + [Supported(line, placing) for line, placing in zip(lines, checked(drawn, places), strict=True)]
+        placings = checked(drawn, places)
+        contrasts = drawn.contrasts([place.reference for place in places], placings)
+        return found + [Supported(*one) for one in zip(lines, placings, contrasts, strict=True)]
 
     def _at_begin(self, line: Line) -> float:
         """Return the second of the track at which the clip begins."""
