@@ -229,7 +229,9 @@ class QueryMap:
         sums = np.cumsum(np.pad(self._laid, ((0, 0), (1, 0))), axis=1, dtype=np.float32)
         bins = np.arange(self._bins)
         low, high = np.maximum(bins - BESIDE_BINS, 0), np.minimum(bins + BESIDE_BINS + 1, self._bins)
-        return self._laid - (sums[:, high] - sums[:, low]) / (high - low).astype(np.float32)
+        beside = np.divide(sums[:, high] - sums[:, low], high - low, dtype=np.float32)
+        standing_out: NDArray[np.float32] = self._laid - beside
+        return standing_out
 
     def is_same_sound(self, one: tuple[Points, float], other: tuple[Points, float]) -> bool:
         """Whether two references (points, start) hold the same sound under the clip."""
