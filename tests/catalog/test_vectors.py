@@ -13,7 +13,7 @@ import soxr
 
 from earmark.audio.decode import load
 from earmark.catalog.identifying import Found, Identifier, identifier_for
-from earmark.catalog.vectors import Supported, VectorMatcher
+from earmark.catalog.vectors import Supported, VectorMatcher, best_of_each
 from earmark.fingerprint.neural import Neural
 from earmark.index import make
 from earmark.index.protocol import Index, OfTwoKinds
@@ -257,6 +257,7 @@ def test_two_copies_of_a_recording_are_both_named(shelf: Shelf) -> None:
     assert found[0].reference_start == pytest.approx(found[1].reference_start, abs=1e-6)
     if shelf.maker.peaks:  # they say that the two are copies, and a copy is no rival
         assert found[1].confidence == pytest.approx(found[0].confidence, abs=0.01)
+        assert all(one.evidence["rival_contrast"] < 0.7 * one.evidence["contrast"] for one in found[:2])
         assert found[1].confidence > shelf.identifier().default_threshold
 
 
@@ -300,7 +301,7 @@ def test_a_clip_without_peaks_enough_is_found_by_its_vectors(with_peaks: Shelf) 
         best = with_peaks.identifier().identify(with_peaks.index, poor, threshold=0.0)[0]
         assert best.track == 2
         assert apart(best, 11.0) < 0.1
-        assert (best.evidence["z"], best.evidence["surplus"]) == (0.0, 0.0)
+        assert (best.evidence["z"], best.evidence["contrast"], best.evidence["surplus"]) == (0.0, 0.0, 0.0)
 
 
 def test_a_track_without_peaks_is_compared_by_its_vectors(with_peaks: Shelf) -> None:
@@ -394,7 +395,7 @@ def drone(pitch: float, *, seconds: float = 10.0) -> np.ndarray:
     return np.sum(tones, axis=0, dtype=np.float32) / 10
 
 
-def test_held_tones_are_told_apart_by_how_they_stand_out_of_the_bins_beside_them() -> None:
+def test_held_tones_of_which_z_says_nothing_stand_out_more_on_their_own_recording() -> None:
     shelf = shelf_of(MAKERS["with peaks"], [drone(pitch) for pitch in (98.0, 131.0, 165.0)])
     for number, sound in enumerate(shelf.sounds):
         best, *_ = shelf.ask(with_noise(cut(sound, 3.0, 5.0), 0, seed=number))
@@ -404,11 +405,13 @@ def test_held_tones_are_told_apart_by_how_they_stand_out_of_the_bins_beside_them
 
 
 def test_of_lines_and_peaks_as_good_the_one_that_stands_out_ranks_first() -> None:
-    line = Line(3, 0.0, 1.0, np.arange(1), np.ones(1, np.float32), score=0.5)
-    placing = Placing(0.0, Warp(), 4.0)
-    low, none, high = (Supported(line, placing, contrast).support for contrast in (-9.0, 0.0, 20.0))
-    assert low == none == pytest.approx(0.5 + 0.08 * 4)
-    assert high == pytest.approx(none + 0.015 * 20)
+    def supported(track: int, contrast: float) -> Supported:
+        line = Line(track, 0.0, 1.0, np.arange(1), np.ones(1, np.float32), score=0.5)
+        return Supported(line, Placing(0.0, Warp(), 4.0), contrast)
+
+    ranked = best_of_each([supported(1, -9.0), supported(2, 20.0), supported(3, 5.0), supported(0, 0.0)])
+    assert [one.line.track for one in ranked] == [2, 3, 0, 1]
+    assert ranked[2].support == ranked[3].support  # less than its surroundings is no more against a line than nothing
 
 
 @pytest.mark.parametrize("seconds", [2.0, 5.0])

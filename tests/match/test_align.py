@@ -142,58 +142,79 @@ def test_a_place_as_far_off_as_the_reach_is_found_and_no_farther() -> None:
     assert query.rough([REFERENCE], [812], reach=2)[0].z < 4
 
 
-def held(bins: int, *, frames: int = 64) -> QueryMap:
-    """A clip of one tone, whose relief is 8 in its bin and nothing in all others."""
-    relief = np.zeros((frames, BINS), np.uint8)
-    relief[:, bins] = 8
-    points = Points(np.arange(0, frames, 4, dtype=np.int32), np.full(frames // 4, bins, np.int32))
+def held(at_bin: int, *, frames: int = 64) -> QueryMap:
+    """A clip of one tone, whose relief is 8 in its bin and 1 in all others."""
+    relief = np.ones((frames, BINS), np.uint8)
+    relief[:, at_bin] = 8
+    points = Points(np.arange(0, frames, 4, dtype=np.int32), np.full(frames // 4, at_bin, np.int32))
     return QueryMap(points, bins=BINS, hypotheses=WARPS, relief=relief)
 
 
-def tones(bins: int) -> Points:
-    return Points(np.arange(0, 400, 5, dtype=np.int32), np.full(80, bins, np.int32))
+def tone(at_bin: int) -> Points:
+    """A recording of one tone, with a peak of it every fifth frame."""
+    return Points(np.arange(0, 400, 5, dtype=np.int32), np.full(80, at_bin, np.int32))
 
 
-def test_golden_contrast_of_a_held_tone() -> None:
-    query = held(300)
-    clip_frames = query.frames  # up to the last peak: 61
-    height, beside = 3 * 8.0, 3 * 8.0 / 17  # each frame with its neighbours; the tone is one of 17 bins
-    variance = ((height - beside) ** 2 + 16 * beside**2) / BINS  # the mean is nought
-    peaks = len([frame for frame in range(100, 400, 5) if frame < 100 + clip_frames])
-    [contrast] = query.contrasts([tones(300)], [Placing(100.0, Warp(), 0.0)])
-    assert contrast == pytest.approx((height - beside) * peaks / (variance * peaks + 4.0**2) ** 0.5, rel=1e-4)
+HERE = Placing(100.0, Warp(), 0.0)
+
+
+def test_golden_contrast_is_that_of_the_definition() -> None:
+    """Place by place: three frames' relief, less the mean of the up to 17 bins around, from the first heard one on."""
+    relief = np.random.default_rng(3).integers(0, 9, (64, BINS)).astype(np.uint8)
+    relief[:, :4] = 0
+    query = QueryMap(clip(REFERENCE, 800, 64), bins=BINS, hypotheses=WARPS, relief=relief)
+    rows = np.arange(query.frames)
+    beside = (np.maximum(rows - 1, 0), rows, np.minimum(rows + 1, query.frames - 1))
+    heights = sum(relief[: query.frames][frames].astype(float) for frames in beside)
+    above = np.zeros_like(heights)
+    for at_bin in range(4, BINS):
+        above[:, at_bin] = heights[:, at_bin] - heights[:, max(at_bin - 8, 4) : at_bin + 9].mean(axis=1)
+    low, high = np.searchsorted(REFERENCE.frames, [800, 800 + query.frames])
+    total = above[REFERENCE.frames[low:high] - 800, REFERENCE.bins[low:high]].sum()
+    [contrast] = query.contrasts([REFERENCE], [Placing(800.0, Warp(), 0.0)])
+    assert contrast == pytest.approx(total / np.sqrt(above[:, 4:].var() * (high - low) + 4.0**2), rel=1e-3)
 
 
 def test_what_a_held_tone_says_is_in_the_contrast_and_not_in_z() -> None:
     query = held(300)
-    place = Placing(100.0, Warp(), 0.0)
-    same, beside, far = query.contrasts([tones(300), tones(304), tones(400)], [place] * 3)
-    assert query.rough([tones(300)], [100])[0].z == pytest.approx(0, abs=1e-3)
+    same, beside, far = query.contrasts([tone(300), tone(304), tone(400)], [HERE] * 3)
+    assert query.rough([tone(300)], [100])[0].z == pytest.approx(0, abs=1e-3)
     assert same > 50
-    assert beside < far == 0
+    assert beside < far == pytest.approx(0, abs=1e-3)
 
 
-def test_the_contrast_is_that_of_the_placings_pitch() -> None:
-    query = held(306)
-    unmoved, higher = (Placing(100.0, Warp(1.0, pitch), 0.0) for pitch in (1.0, 1.02))
-    assert query.contrasts([tones(300)], [higher])[0] > 50 > 0 > query.contrasts([tones(300)], [unmoved])[0]
+def test_the_contrast_is_that_of_the_placings_pitch_and_speed() -> None:
+    higher, unmoved = (Placing(100.0, Warp(1.0, pitch), 0.0) for pitch in (1.02, 1.0))
+    assert held(306).contrasts([tone(300)], [higher])[0] > 50 > 0 > held(306).contrasts([tone(300)], [unmoved])[0]
+    fast, plain = held(300).contrasts([tone(300)] * 2, [Placing(100.0, Warp(1.1, 1.0), 0.0), HERE])
+    assert fast > plain  # a tenth more of the recording lies under the clip
 
 
-@pytest.mark.parametrize("edge", [0, BINS - 1])
-def test_at_the_edge_a_tone_stands_out_from_fewer_bins(edge: int) -> None:
-    place = Placing(100.0, Warp(), 0.0)
-    at_edge, within = held(edge).contrasts([tones(edge)], [place])[0], held(300).contrasts([tones(300)], [place])[0]
-    assert 0.8 * within < at_edge < within
-
-
-def test_a_broad_band_stands_out_from_nothing() -> None:
+@pytest.mark.parametrize("first", [0, 4])
+def test_a_broad_band_stands_out_from_nothing_wherever_hearing_begins(first: int) -> None:
     relief = np.full((64, BINS), 9, np.uint8)
+    relief[:, :first] = 0
     query = QueryMap(clip(REFERENCE, 800, 64), bins=BINS, hypotheses=WARPS, relief=relief)
-    assert query.contrasts([REFERENCE], [Placing(800.0, Warp(), 0.0)]) == [pytest.approx(0, abs=1e-3)]
+    lowest = tone(first)
+    assert query.contrasts([REFERENCE, lowest], [Placing(800.0, Warp(), 0.0), HERE]) == pytest.approx([0, 0], abs=1e-3)
 
 
-def test_no_peaks_have_no_contrast() -> None:
+def test_where_there_is_nothing_the_contrast_is_nought() -> None:
     empty = Points(np.zeros(0, np.int32), np.zeros(0, np.int32))
-    places = [Placing(0.0, Warp(), 0.0), Placing(9_000.0, Warp(), 0.0)]
-    assert held(300).contrasts([empty, tones(300)], places) == [0.0, 0.0]
+    beyond = Placing(100.0, Warp(1.0, 1.04), 0.0)  # the highest bin's peaks lie above what is heard
+    places = [HERE, Placing(9_000.0, Warp(), 0.0), Placing(-900.0, Warp(), 0.0), beyond]
+    assert held(300).contrasts([empty, tone(300), tone(300), tone(BINS - 1)], places) == [0.0] * 4
     assert held(300).contrasts([], []) == []
+    silent = QueryMap(clip(REFERENCE, 800, 64), bins=BINS, hypotheses=WARPS, relief=np.zeros((64, BINS), np.uint8))
+    assert silent.contrasts([REFERENCE], [Placing(800.0, Warp(), 0.0)]) == [0.0]
+
+
+def test_a_clip_that_begins_before_the_recording_has_the_contrast_of_what_they_share() -> None:
+    whole, half = held(300).contrasts([tone(300)] * 2, [HERE, Placing(-32.0, Warp(), 0.0)])
+    assert 0 < half < whole
+
+
+def test_without_a_relief_peaks_stand_out_too() -> None:
+    query = query_map(clip(REFERENCE, 800, 290))
+    right, wrong = query.contrasts([REFERENCE] * 2, [Placing(800.0, Warp(), 0.0), Placing(300.0, Warp(), 0.0)])
+    assert right > 8 > 4 > wrong

@@ -100,6 +100,27 @@ def test_peaks_that_stand_out_more_never_make_it_less_sure(evidence: LineEvidenc
     assert strong >= weak - 1e-9
 
 
+@settings(deadline=None)
+@given(anything, st.sampled_from(["rival_z", "rival_contrast"]), st.floats(-9.0, 500.0), st.floats(-9.0, 500.0))
+def test_a_stronger_rival_never_makes_it_surer(evidence: LineEvidence, rival: str, one: float, other: float) -> None:
+    strong, weak = (CHECKED.log_odds(replace(evidence, **{rival: here})) for here in sorted((one, other)))
+    assert weak <= strong + 1e-9
+
+
+@settings(deadline=None)
+@given(anything)
+def test_the_leads_are_bounded(evidence: LineEvidence) -> None:
+    _, _, z, _, contrast = checked_figures(evidence)
+    assert -1 <= z <= 1
+    assert -1 <= contrast <= 1
+
+
+@pytest.mark.parametrize("seconds", LENGTHS)
+def test_a_very_clear_match_stays_one_though_another_track_stands_out_far_more(seconds: float) -> None:
+    odds = CHECKED.log_odds(replace(CLEAR, contrast=10.0, rival_contrast=80.0, seconds=seconds))
+    assert probability(odds) > CHECKED.threshold
+
+
 @pytest.mark.parametrize("seconds", LENGTHS)
 def test_a_held_tone_that_stands_out_makes_it_surer_though_z_says_nothing(seconds: float) -> None:
     drone = replace(CLEAR, similarity=0.7, z=4.5, rival_z=4.5, contrast=30.0, rival_contrast=10.0, seconds=seconds)

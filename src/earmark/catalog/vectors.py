@@ -36,7 +36,7 @@ SHORT_FRAMES = 192  # of peaks, 3 s: a shorter clip is laid on all peaks, a long
 REPETITIONS = 16  # places of the first track that are looked at closely (decision 7)
 APART_FRAMES = 8  # of peaks: a place of landmarks or of a sweep that is so near to a line is the same
 Z_WEIGHT = 0.08  # of a standard deviation of peaks, in cosines; 0.06 to 0.1 rank equally well
-CONTRAST_WEIGHT = 0.015  # of a standard deviation by which the peaks' places stand out; 0.01 to 0.03 rank equally well
+CONTRAST_WEIGHT = 0.015  # of a standard deviation of contrast, in cosines; 0.01 to 0.03 rank equally well
 PLAIN_Z = 6.0  # below it no copy is looked for
 MOST_COPIES = 10  # tracks that are looked at for being copies, those with the largest z
 ALIKE = 0.5  # of two z; further apart, two tracks are not looked at for being copies
@@ -69,7 +69,7 @@ class Supported:
 
     line: Line
     placing: Placing | None = None
-    contrast: float = 0.0
+    contrast: float = 0.0  # of the peaks, in standard deviations
 
     @property
     def z(self) -> float:
@@ -78,7 +78,7 @@ class Supported:
 
     @property
     def support(self) -> float:
-        """What candidates are ranked by."""
+        """What candidates are ranked by, in cosines."""
         return self.line.score + Z_WEIGHT * max(self.z, 0.0) + CONTRAST_WEIGHT * max(self.contrast, 0.0)
 
 
@@ -166,7 +166,7 @@ class VectorMatcher:
     ) -> tuple[list[Proposed], list[Supported]]:  # fmt: skip
         """Return what is proposed and how it ranks with the lines at some more places, (track, frame of its peaks)."""
         added = self._proposed_at(query, places, proposed)
-        return [*proposed, *added], _best_of_each([*ranked, *self._supported(drawn, added)])
+        return [*proposed, *added], best_of_each([*ranked, *self._supported(drawn, added)])
 
     def _named_by_landmarks(self, index: Index, window: Fingerprint) -> list[tuple[int, float]]:
         """Return the places, (track, frame of its peaks), that landmarks vote for, in an index that holds them."""
@@ -265,7 +265,7 @@ class VectorMatcher:
 
     def _supported(self, drawn: QueryMap | None, proposed: Sequence[Proposed]) -> list[Supported]:
         """Return the best line of each track with its check, best first."""
-        return _best_of_each(self._checked(drawn, proposed))
+        return best_of_each(self._checked(drawn, proposed))
 
     def _checked(self, drawn: QueryMap | None, proposed: Iterable[Proposed]) -> list[Supported]:
         """Return all lines with their checks."""
@@ -281,7 +281,10 @@ class VectorMatcher:
                 lines.append(one.line)
         placings = checked(drawn, places)
         contrasts = drawn.contrasts([place.reference for place in places], placings)
-        return found + [Supported(*one) for one in zip(lines, placings, contrasts, strict=True)]
+        return found + [
+            Supported(line, placing, contrast)
+            for line, placing, contrast in zip(lines, placings, contrasts, strict=True)
+        ]
 
     def _at_begin(self, line: Line) -> float:
         """Return the second of the track at which the clip begins."""
@@ -343,7 +346,7 @@ def _behind(stretch: Stretch, better: Sequence[Stretch]) -> Stretch:
     return replace(stretch, log_odds=min([stretch.log_odds, *(one.log_odds - BEHIND_A_COPY for one in better)]))
 
 
-def _best_of_each(found: Sequence[Supported]) -> list[Supported]:
+def best_of_each(found: Sequence[Supported]) -> list[Supported]:
     """Return the best line of each track, best first."""
     best: dict[int, Supported] = {}
     for one in sorted(found, key=lambda one: (-one.support, one.line.track)):

@@ -4,11 +4,13 @@ A query's peaks are drawn on a map, each spread over a frame and a bin to every 
 candidate's offset, are looked up on it: those that fall on a drawn place match. Where the query's relief is known, it
 is the map that places are found by: noise that covers a peak seldom hides all of it. What chance would give is
 known from the map itself: a peak of bin b falls on a drawn place as often as column b is filled, whatever the time. A
-held tone fills its column, so it says nothing; this keeps static and repetitive music from looking like a match.
+held tone fills its column, so it says nothing; this keeps static and repetitive music from looking like a match. What
+it would say is weighed apart, against other references: the contrast.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +24,7 @@ SHIFT_FRAMES = 2  # places are tried at this distance; the spread covers what li
 COPY_SHARE = 0.5  # of peaks that match: two encodings of a recording share more, different music far less
 RELIEF_UNIT = 4.0  # of three places' relief in half nepers: the two nepers that the network learned with
 STEEPEST = 0.05  # of a line's speed against that of its placing: beyond, a few chance pairs made it up
-BESIDE_BINS = 8  # to either side of a place, which its contrast is to: 62 Hz; from 4 to 16 tell music apart as well
+AROUND_BINS = 8  # to either side of a place, above which it stands out: 62 Hz; 3 to 24 rank alike (decision 10)
 HALF_STEP = 0.005  # of the grid of pitches that `warps` is called with, a per cent
 
 
@@ -119,7 +121,7 @@ class QueryMap:
     def _lay(self, heights: NDArray[np.float32], unit: float) -> None:
         """Keep by how much each place within the clip exceeds its column's mean, and the column's variance."""
         inside = slice(self._margin, self._margin + self.frames)
-        self._laid = heights[inside, SPREAD : SPREAD + self._bins]
+        self._uncentred = heights[inside, SPREAD : SPREAD + self._bins]  # (frames, bins)
         mean, spread = heights[inside].mean(axis=0), heights[inside].var(axis=0)
         self._heights, self._spreads = np.zeros((2, *heights.shape), np.float32)
         self._heights[inside] = heights[inside] - mean
@@ -209,29 +211,34 @@ class QueryMap:
         return Alignment(refined, int(hit.sum()), expected, len(at), first, last, jitter)
 
     def contrasts(self, references: Sequence[Points], placings: Sequence[Placing]) -> list[float]:
-        """Return how much what is found under each reference's peaks stands out from the bins beside them.
+        """Return by how much what is found under each reference's peaks stands out from its surroundings in frequency.
 
-        In standard deviations of a place. What a held tone says, which z leaves out, is in it; but it is not told from
-        chance: music of the same notes stands out too, so it has to be compared with that of other references.
+        In standard deviations of a sum of so many places, were they independent. What a held tone says, which z leaves
+        out, is in it. But it is not told from chance: music of the same notes stands out too, so it has to be compared
+        with the contrast of other references.
         """
-        seen = [
-            self._seen(reference, placing.start, placing.warp)
-            for reference, placing in zip(references, placings, strict=True)
-        ]
-        sums = np.array([self._standing_out[at, columns - SPREAD].sum() for at, columns in seen])
-        counts = np.array([len(at) for at, _ in seen])
-        found: list[float] = (sums / np.sqrt(self._standing_out.var() * counts + self._least)).tolist()
+        standing_out, variance = self._standing_out
+        found = []
+        for reference, placing in zip(references, placings, strict=True):
+            at, columns = self._seen(reference, placing.start, placing.warp)
+            total = float(standing_out[at, columns - SPREAD].sum())
+            found.append(total / math.sqrt(variance * len(at) + self._least))
         return found
 
     @cached_property
-    def _standing_out(self) -> NDArray[np.float32]:
-        """By how much each place exceeds the mean of the bins beside it, (frames, bins)."""
-        sums = np.cumsum(np.pad(self._laid, ((0, 0), (1, 0))), axis=1, dtype=np.float32)
+    def _standing_out(self) -> tuple[NDArray[np.float32], float]:
+        """By how much each place exceeds the mean of the bins around it, (frames, bins), and the variance of that.
+
+        Bins below the first that is heard at all are no surroundings.
+        """
         bins = np.arange(self._bins)
-        low, high = np.maximum(bins - BESIDE_BINS, 0), np.minimum(bins + BESIDE_BINS + 1, self._bins)
-        beside = np.divide(sums[:, high] - sums[:, low], high - low, dtype=np.float32)
-        standing_out: NDArray[np.float32] = self._laid - beside
-        return standing_out
+        first = int(self._uncentred.any(axis=0).argmax())
+        low = np.minimum(np.maximum(bins - AROUND_BINS, first), bins)
+        high = np.minimum(bins + AROUND_BINS + 1, self._bins)
+        sums = np.cumsum(np.pad(self._uncentred, ((0, 0), (1, 0))), axis=1, dtype=np.float32)
+        around = np.divide(sums[:, high] - sums[:, low], high - low, dtype=np.float32)
+        standing_out: NDArray[np.float32] = self._uncentred - around
+        return standing_out, float(standing_out[:, first:].var())
 
     def is_same_sound(self, one: tuple[Points, float], other: tuple[Points, float]) -> bool:
         """Whether two references (points, start) hold the same sound under the clip."""
