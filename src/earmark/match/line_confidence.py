@@ -102,8 +102,8 @@ CHECKED = LineModel(
     threshold=0.924,
 )
 # Of catalogs without peaks. Log odds of 4.5: vectors alone are surer of what is wrong. Fitted among 13 and 668 tracks
-# to the vectors of the network before decision 9. Of those of decision 10, none of 2,400 unknown clips among 668 tracks is
-# let through, and 2 of 4,400 among 13 (seed 1).
+# to the vectors of the network before decision 9. Of those of decision 10, none of 2,400 unknown clips is let through
+# among 668 tracks, and 2 of 4,400 among 13 (seed 1).
 ALONE = LineModel(
     vector_figures,
     rising=(1, 2, 3, 4),
