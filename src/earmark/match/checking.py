@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from earmark.match.align import Placing, Points, QueryMap
 from earmark.match.search import WARP_COST
 
-# z that one of 22,400 clips of unknown sound reached, of 1 to 10 s, among 3, 13 and 668 tracks: 12.8, with another track
-# too near to be clear. The next are at 11.4.
+# z that one of 22,400 clips of unknown sound reached, of 1 to 10 s, among 3, 13 and 668 tracks: 12.8, with another
+# track too near to be clear. The next are at 11.4.
 DECISIVE = 12.0
 REACH_FRAMES = 12  # to either side of a line's own place that others are tried: 0.2 s
 FINELY = 16  # likeliest places, tried a frame beside too: repetitions may differ by less than a frame's misfit
