@@ -19,6 +19,7 @@ from earmark.match.line_confidence import (
     LENGTHS,
     LineEvidence,
     LineModel,
+    Rivals,
     checked_figures,
     line_evidence,
 )
@@ -203,10 +204,8 @@ def evidence_of(alignment: Alignment | None, copies: Collection[int] = ()) -> Li
         query,
         line,
         alignment,
-        rival=0.3,
-        rival_z=3.0,
         contrast=21.98765,
-        rival_contrast=8.0,
+        rivals=Rivals(similarity=0.3, z=3.0, contrast=8.0),
         copies=copies,
         seconds=1.25,
     )

@@ -16,7 +16,7 @@ from earmark.index.protocol import Index, OfTwoKinds
 from earmark.match.align import Alignment, Placing, Points, QueryMap, Warp
 from earmark.match.checking import DECISIVE, Place, checked
 from earmark.match.confidence import logarithm_of_odds
-from earmark.match.line_confidence import ALONE, CHECKED, LineEvidence, line_evidence
+from earmark.match.line_confidence import ALONE, CHECKED, LineEvidence, Rivals, line_evidence
 from earmark.match.lines import USUAL_SPEEDS, WIDE_SPEEDS, Line, QueryLines, Segments, best_lines
 from earmark.match.search import USUAL_WARPS, WIDE_WARPS
 from earmark.match.sweep import Sweep
@@ -120,10 +120,12 @@ class VectorMatcher:
                 query,
                 found.line,
                 alignment,
-                rival=max((other.line.score for other in others), default=query.nearness),
-                rival_z=max((other.z for other in others), default=0.0),
                 contrast=found.contrast,
-                rival_contrast=max((other.contrast for other in others), default=0.0),
+                rivals=Rivals(
+                    similarity=max((other.line.score for other in others), default=query.nearness),
+                    z=max((other.z for other in others), default=0.0),
+                    contrast=max((other.contrast for other in others), default=0.0),
+                ),
                 copies=copies,
                 seconds=window.seconds,
             )

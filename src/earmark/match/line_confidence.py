@@ -118,19 +118,26 @@ ALONE = LineModel(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """The largest that the best line of any other track has, whichever track that is."""
+
+    similarity: float
+    z: float
+    contrast: float
+
+
 def line_evidence(
     query: QueryLines,
     line: Line,
     alignment: Alignment | None,
     *,
-    rival: float,
-    rival_z: float,
     contrast: float,
-    rival_contrast: float,
+    rivals: Rivals,
     copies: Collection[int] = (),
     seconds: float,
 ) -> LineEvidence:
-    """Return the evidence for a line and its check; the rivals are the largest of other tracks' best lines.
+    """Return the evidence for a line and its check.
 
     `contrast` is that of the place before the alignment refined it, as the rivals' are. `copies` are tracks with the
     same sound, which are no rivals.
@@ -138,13 +145,13 @@ def line_evidence(
     surplus = max(alignment.matched - alignment.expected, 0.0) if alignment else 0.0
     return LineEvidence(
         similarity=round(line.score, 4),
-        rival=round(rival, 4),
+        rival=round(rivals.similarity, 4),
         margin=round(float(query.beyond_others(line, copies=copies).mean()), 4),
         share=round(query.share_on(line, copies=copies), 4),
         z=round(alignment.placing.z, 3) if alignment else 0.0,
-        rival_z=round(rival_z, 3),
+        rival_z=round(rivals.z, 3),
         contrast=round(contrast, 3),
-        rival_contrast=round(rival_contrast, 3),
+        rival_contrast=round(rivals.contrast, 3),
         surplus=round(surplus, 2),
         seconds=round(seconds, 3),
     )
