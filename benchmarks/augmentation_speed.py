@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import fft
 
-from earmark.audio import distort
+from earmark import distort
 
 
 def main() -> None:

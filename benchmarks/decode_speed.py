@@ -21,7 +21,7 @@ import numpy as np
 import soxr
 
 from earmark.audio.decode import decode, load
-from earmark.audio.mixing import QUALITY
+from earmark.audio.downmix import QUALITY
 
 RATES = (8_000, 11_025, 16_000)
 SUFFIXES = {".ogg", ".opus", ".mp3", ".flac", ".wav", ".m4a"}

@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import earmark
-from earmark.fingerprint.shazam import DENSITIES
+from earmark.fingerprints.shazam import DENSITIES
 
 
 def processor_seconds() -> float:

@@ -22,9 +22,9 @@ import soundfile
 from tests.audio.encoding import encode_as, music
 from tests.audio.mutating import mutated
 
-from earmark.audio.sandbox import Sandbox
-from earmark.catalog.extracting import extract
 from earmark.errors import MediaError
+from earmark.extract.pool import extract
+from earmark.sandbox.process import Sandbox
 
 FORMATS = ("wav", "aiff", "flac", "mp3", "ogg", "opus", "m4a", "aac", "wma", "webm", "mka", "ts")
 HANG_SECONDS = 10.0

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from earmark.errors import EarmarkError
 from earmark.index import VECTOR_NAMES, load, make
+from earmark.index.int8 import quantised
 from earmark.index.segment import Segment, checksum
-from earmark.index.vectors import quantised
 
 TRACKS, TRACK_VECTORS, DIMENSIONS = 40, 100, 128
 SMALLEST = 500

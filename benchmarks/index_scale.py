@@ -40,7 +40,7 @@ from earmark.apps.cli.commands.evaluate_indexes import amount
 from earmark.evaluate.indexes.clips import Clip, of_queries
 from earmark.evaluate.indexes.grid import Kind
 from earmark.evaluate.indexes.material import Material, of_catalog
-from earmark.evaluate.indexes.measuring import Lines, asked, built, recalls
+from earmark.evaluate.indexes.measure import Lines, asked, built, recalls
 from earmark.evaluate.queries import Maker, from_clips
 from earmark.index import load
 from earmark.index.lsh import Lsh

@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 
 import earmark
+from earmark.audio.container import open_regular
 from earmark.audio.decode import decode
-from earmark.audio.media import open_regular
-from earmark.catalog.scanning import scan
+from earmark.catalog.scan import scan
 from earmark.errors import MediaError
-from earmark.fingerprint import DEFAULT, make
+from earmark.fingerprints import DEFAULT, make
 
 
 def cpu_seconds() -> float:

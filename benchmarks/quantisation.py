@@ -22,8 +22,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.apps.learning import calibration_segments, gather
-from earmark.fingerprint.logmel import Spectrogram
+from earmark.fingerprints.mel import Spectrogram
+from earmark.learn.corpus import calibration_segments, gather
 from earmark.learn.export import export_onnx, quantise, read_trained
 from earmark.learn.validation import Validation
 

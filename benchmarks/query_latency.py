@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 import earmark
+from earmark.audio.container import open_regular
 from earmark.audio.decode import decode
-from earmark.audio.media import open_regular
 from earmark.types import Samples
 
 RATE = 16_000

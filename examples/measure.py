@@ -8,8 +8,9 @@ from pathlib import Path
 
 import earmark
 from earmark.datasets.folder import audio_files
-from earmark.evaluate import queries, report, running
-from earmark.evaluate.judging import Sameness
+from earmark.evaluate import queries, report
+from earmark.evaluate import run as runs
+from earmark.evaluate.truth import Sameness
 
 folder, path = sys.argv[1:]
 recordings = [(file.name, file) for file in audio_files(Path(folder))]
@@ -18,12 +19,12 @@ known = [one for one in recordings if one not in unknown]
 grid = queries.Grid(snr_decibels=(10.0, 5.0, 0.0), t60_seconds=(0.0,), seconds=(3.0,))
 clips = queries.from_music(known, unknown, grid, count=20, seed=1)
 
-parameters = {"folder": folder, "seed": 1, "files": running.stamps(file for _, file in recordings)}
-run = running.run_folder(Path("evaluation"), "measured", parameters)  # what it holds is not asked again
+parameters = {"folder": folder, "seed": 1, "files": runs.stamps(file for _, file in recordings)}
+run = runs.run_folder(Path("evaluation"), "measured", parameters)  # what it holds is not asked again
 
 with earmark.open(path) as catalog:
     catalog.add([str(file) for _, file in known], ids={str(file): name for name, file in known})
-    replies = running.answer(catalog, clips, run, maker=queries.Maker())
+    replies = runs.answer(catalog, clips, run, maker=queries.Maker())
 
 with Sameness(dict(known)) as same_place:
     outcomes = report.outcomes_of(clips, replies, same_place)

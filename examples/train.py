@@ -13,9 +13,9 @@ import numpy as np
 import onnxruntime
 
 from earmark.apps.demo import excerpts
-from earmark.apps.learning import export_models, gather
-from earmark.learn.loop import Progress
+from earmark.learn.corpus import export_models, gather
 from earmark.learn.recipe import Recipe, Rooms
+from earmark.learn.trainer import Progress
 from earmark.learn.training import Run
 from earmark.learn.validation import Validation
 

@@ -17,15 +17,20 @@ VALUES = {"types", "errors"}
 MAY_IMPORT = {
     "types": set(),
     "errors": set(),
+    "sandbox": VALUES,
     "audio": VALUES,
-    "fingerprint": VALUES | {"audio"},
+    "distort": VALUES | {"audio"},
+    "extract": VALUES | {"sandbox", "audio", "fingerprints"},
+    "fingerprints": VALUES | {"audio"},
     "index": VALUES,
     "match": VALUES,
-    "catalog": VALUES | {"fingerprint", "index", "match", "audio"},
-    "learn": VALUES | {"audio", "fingerprint"},
-    "datasets": VALUES | {"audio"},
-    "evaluate": VALUES | {"earmark", "catalog", "audio", "datasets", "fingerprint", "index", "match"},
-    "apps": VALUES | {"earmark", "catalog", "audio", "fingerprint", "evaluate", "learn", "datasets"},
+    "catalog": VALUES | {"extract", "sandbox", "fingerprints", "index", "match", "audio"},
+    "learn": VALUES | {"audio", "fingerprints", "distort", "sandbox", "datasets"},
+    "datasets": VALUES | {"audio", "distort", "sandbox"},
+    "evaluate": VALUES
+    | {"earmark", "catalog", "audio", "datasets", "distort", "extract", "sandbox", "fingerprints", "index", "match"},
+    "apps": VALUES
+    | {"earmark", "catalog", "audio", "fingerprints", "evaluate", "learn", "datasets", "distort", "sandbox"},
 }
 HEAVY = {"torch", "faiss", "onnxruntime", "av", "numpy", "scipy", "rich", "matplotlib", "sqlite3", "shtab"}
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

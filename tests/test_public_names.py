@@ -1,8 +1,5 @@
 """What `import earmark` offers."""
 
-import subprocess
-import sys
-
 import pytest
 
 import earmark
@@ -25,13 +22,6 @@ def test_errors_and_types_are_those_of_their_rooms():
 
     assert earmark.MediaError is errors.MediaError
     assert earmark.Track is types.Track
-
-
-@pytest.mark.parametrize("first", ["import earmark.fingerprint", "from earmark.fingerprint import make", "pass"])
-def test_fingerprint_is_the_function_whoever_imports_the_room(first):
-    program = f"import earmark\n{first}\nassert earmark.fingerprint.__name__ == 'fingerprint'\n"
-    program += "from earmark.fingerprint import NAMES\nassert 'shazam' in NAMES and callable(earmark.fingerprint)"
-    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_fingerprint_is_learned_unless_another_kind_is_named(music):

@@ -17,17 +17,15 @@ import importlib
 
 TYPE_CHECKING = False  # as in typing, whose import alone is a fifth of a bare Python's start
 
-# Importing a room for the first time binds its name here, so this has to come before the function of the same name.
-_DEFAULT: str = importlib.import_module("earmark.fingerprint").DEFAULT
+_DEFAULT = "neural"  # the fingerprinter of a new catalog
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from earmark.catalog.adding import Progress
     from earmark.catalog.catalog import Catalog
-    from earmark.catalog.extracting import Source
-    from earmark.catalog.opening import open_catalog as open
-    from earmark.catalog.verifying import Verification
+    from earmark.catalog.ingest import Progress
+    from earmark.catalog.open import open_catalog as open
+    from earmark.catalog.verify import Verification
     from earmark.errors import (
         CatalogDamaged,
         CatalogError,
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
         TrackExists,
         TrackNotFound,
     )
+    from earmark.extract.pool import Source
     from earmark.types import AddReport, Answer, Fingerprint, Match, Spec, Track
 
 __version__ = "0.1.0"
@@ -83,7 +82,7 @@ def fingerprint(source: Source, *, fingerprinter: str = _DEFAULT, query: bool = 
     identified; `preset` are settings of the fingerprinter, as peaks=False of "neural" (the default) or density="lean"
     of "shazam". Raises MediaError, and OptionError for an unknown fingerprinter or setting.
     """
-    from earmark.catalog.extracting import fingerprint_of
+    from earmark.extract.pool import fingerprint_of
 
     return fingerprint_of(source, fingerprinter, preset, query=query)
 
@@ -102,6 +101,6 @@ def __dir__() -> list[str]:
 
 
 def _home_of(name: str) -> str:
-    homes = {"open": "catalog.opening", "Catalog": "catalog.catalog", "Progress": "catalog.adding"}
-    homes["Verification"] = "catalog.verifying"
+    homes = {"open": "catalog.open", "Catalog": "catalog.catalog", "Progress": "catalog.ingest"}
+    homes["Verification"] = "catalog.verify"
     return f"earmark.{homes.get(name, 'types' if name in _TYPES else 'errors')}"

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import scipy.signal
 
+from earmark.audio.container import open_regular
 from earmark.audio.decode import MediaReport, decode, load
-from earmark.audio.media import open_regular
 from earmark.errors import MediaError, OptionError
 from tests.audio.encoding import FORMATS, Picture, encode, encode_as, music
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 import earmark
-from earmark.catalog.indexing import Rebuilding
+from earmark.catalog.local.live_index import Rebuilding
 from earmark.errors import (
     CatalogDamaged,
     CatalogError,
@@ -102,8 +102,8 @@ def test_settings_that_make_no_sense_leave_no_folder(tmp_path):
 
 
 def test_fingerprints_of_another_kind_are_not_mixed(known, monkeypatch):
-    from earmark.catalog import extracting
-    from earmark.fingerprint import neural
+    from earmark.extract import pool as extracting
+    from earmark.fingerprints import neural
 
     with monkeypatch.context() as patch:
         patch.setattr(neural, "VERSION", 2)

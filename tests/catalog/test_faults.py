@@ -16,7 +16,7 @@ import time
 import pytest
 
 import earmark
-from earmark.catalog.files import Files
+from earmark.catalog.local.durable import Files
 from earmark.errors import CatalogError
 
 

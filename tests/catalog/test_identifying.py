@@ -12,7 +12,7 @@ import soxr
 
 from earmark.audio.decode import load
 from earmark.catalog.identifying import Found, identifier_for
-from earmark.fingerprint.shazam import FRONT_END, Shazam
+from earmark.fingerprints.shazam import FRONT_END, Shazam
 from earmark.index.postings import Postings
 from earmark.types import Fingerprint
 

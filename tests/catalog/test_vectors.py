@@ -14,7 +14,7 @@ import soxr
 from earmark.audio.decode import load
 from earmark.catalog.identifying import Found, Identifier, identifier_for
 from earmark.catalog.vectors import Supported, VectorMatcher, best_of_each
-from earmark.fingerprint.neural import Neural
+from earmark.fingerprints.neural import Neural
 from earmark.index import make
 from earmark.index.protocol import Index, OfTwoKinds
 from earmark.match.align import Placing, Points, Warp

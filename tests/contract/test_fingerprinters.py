@@ -10,8 +10,8 @@ import pytest
 
 from earmark.audio.decode import load
 from earmark.errors import OptionError
-from earmark.fingerprint import NAMES, make
-from earmark.fingerprint.protocol import Fingerprinter, Segmented
+from earmark.fingerprints import NAMES, make
+from earmark.fingerprints.protocol import Fingerprinter, Segmented
 from earmark.types import Fingerprint, Spec
 
 FEWEST_TIMES = {"neural": 1.5, "shazam": 3.0}  # a clip under noise is liker than noise alone

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from earmark.errors import EarmarkError, OptionError
 from earmark.index import VECTOR_NAMES, load, make
+from earmark.index.int8 import SCALE, quantised
 from earmark.index.protocol import Index
-from earmark.index.vectors import SCALE, quantised
 from earmark.types import Hits
 
 DIMENSIONS = 128

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from earmark.audio.distort import reverberation_seconds
 from earmark.datasets.rooms import load_rooms, save_rooms, synthesise_room, synthesise_rooms
+from earmark.distort import reverberation_seconds
 from earmark.errors import OptionError
 
 RATE = 8_000

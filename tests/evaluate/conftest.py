@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from earmark.evaluate.judging import Candidate
 from earmark.evaluate.queries import Query
-from earmark.evaluate.running import Reply
+from earmark.evaluate.run import Reply
+from earmark.evaluate.truth import Candidate
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from earmark.errors import CatalogNotFound, OptionError
-from earmark.evaluate.indexes import clips, picture, report
+from earmark.evaluate.indexes import clips, figure, report
 from earmark.evaluate.indexes.grid import GRID, Kind
 from earmark.evaluate.indexes.material import Material, of_catalog, of_tracks, unit
-from earmark.evaluate.indexes.measuring import Lines, asked, built, measure, recalls
-from earmark.fingerprint import make
+from earmark.evaluate.indexes.measure import Lines, asked, built, measure, recalls
+from earmark.fingerprints import make
 from earmark.types import Hits
 
 TRACKS, LENGTH = 12, 60
@@ -160,7 +160,7 @@ def test_the_result_is_written_as_tables_and_a_picture(material: Material, tmp_p
     made = clips.invented(material, count=3, seed=4)
     measured = list(measure(material, made, [Kind.parse("hnsw:smallest=1,breadth=30")]))
     written = report.write(measured, {"vectors": 2_000}, tmp_path)
-    written.append(picture.draw(measured, tmp_path / "a.png", title=""))
+    written.append(figure.draw(measured, tmp_path / "a.png", title=""))
     assert [path.name for path in written] == ["indexes.json", "indexes.csv", "indexes.md", "a.png"]
     assert json.loads(written[0].read_text())["indexes"][0]["recall_at_1"] == 1
     with written[1].open() as handle:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.audio.distort import active_power
+from earmark.distort import active_power
 from earmark.errors import OptionError
 from earmark.evaluate.queries import RATE, Condition, Grid, Maker, from_clips, from_music
 

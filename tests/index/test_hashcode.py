@@ -7,8 +7,8 @@ import pytest
 
 from earmark.errors import OptionError
 from earmark.index.hashcode import Hashcode, balanced_projection
+from earmark.index.int8 import quantised
 from earmark.index.lsh import Lsh
-from earmark.index.vectors import quantised
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from earmark.errors import OptionError
+from earmark.index.int8 import quantised
 from earmark.index.lsh import Lsh
-from earmark.index.vectors import quantised
 
 VECTORS = 12_000
 

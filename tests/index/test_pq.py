@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from earmark.errors import CatalogDamaged, OptionError
-from earmark.index import faissing
+from earmark.index import faiss_io
 from earmark.index.pq import KIND, Pq, parts_of, turned
 
 
@@ -52,7 +52,7 @@ def test_vectors_in_few_directions_are_turned_into_these_and_keep_their_products
 
 
 def test_a_search_leaves_the_number_of_threads_as_it_was(index: Pq, vectors: np.ndarray) -> None:
-    faiss = faissing.library()
+    faiss = faiss_io.library()
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(3)
     try:
@@ -73,16 +73,16 @@ def test_bytes_that_are_no_such_index_are_refused(index: Pq) -> None:
         (packed, (3_000, 64)),
     ]:
         with pytest.raises(CatalogDamaged, match="Faiss"):
-            faissing.from_array(damaged, KIND, shape)
+            faiss_io.from_array(damaged, KIND, shape)
     with pytest.raises(CatalogDamaged, match="IndexHNSWSQ"):
-        faissing.from_array(packed, "IndexHNSWSQ", (3_000, 128))
+        faiss_io.from_array(packed, "IndexHNSWSQ", (3_000, 128))
 
 
 def test_sizes_in_the_bytes_are_not_believed(index: Pq) -> None:
     packed = next(array for name, array in index.arrays().items() if name.endswith(".lists")).copy()
     packed[48:56] = 255  # somewhere among the sizes of what follows
     with pytest.raises(CatalogDamaged, match="Faiss"):
-        faissing.from_array(packed, KIND, (3_000, 128))
+        faiss_io.from_array(packed, KIND, (3_000, 128))
 
 
 def test_senseless_options_are_refused() -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from earmark.audio.distort import clip_generators, microphone_response, room_response
-from earmark.learn.batches import Material
+from earmark.distort import clip_generators, microphone_response, room_response
+from earmark.learn.pairs import Material
+from earmark.learn.pcm import Sounds, prepare
 from earmark.learn.recipe import Recipe, read_recipe
-from earmark.learn.sounds import Sounds, prepare
 
 RATE = 8_000
 TINY = """\

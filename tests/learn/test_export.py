@@ -10,10 +10,10 @@ import torch
 from msgspec.structs import replace
 
 from earmark.errors import OptionError
-from earmark.fingerprint.logmel import LogMel
-from earmark.learn.batches import Batches
+from earmark.fingerprints.mel import LogMel
 from earmark.learn.encoders import make_encoder
 from earmark.learn.export import Trained, export_onnx, metadata, quantise, read_trained
+from earmark.learn.pairs import Batches
 from earmark.learn.training import Run
 from earmark.learn.validation import Validation
 

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from earmark.errors import OptionError
-from earmark.fingerprint.logmel import LogMel
-from earmark.fingerprint.neural import WEIGHTS
+from earmark.fingerprints.mel import LogMel
+from earmark.fingerprints.neural import WEIGHTS
 from earmark.learn.export import metadata
 from earmark.learn.recipe import Noises, Recipe, Rooms, learns, names, read_recipe
 

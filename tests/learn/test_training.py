@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from earmark.errors import EarmarkError, OptionError
 from earmark.learn import training
-from earmark.learn.batches import Material
 from earmark.learn.checkpoint import read_checkpoint
+from earmark.learn.pairs import Material
 from earmark.learn.training import Run
 from earmark.learn.validation import Validation
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from earmark.fingerprint.logmel import log_mel_segments, normalised
+from earmark.fingerprints.mel import log_mel_segments, normalised
 from earmark.learn.recipe import Playing
 from earmark.learn.validation import HOP_SECONDS, Places, Validation, every_segment
-from tests.learn.test_batches import NOTHING
+from tests.learn.test_pairs import NOTHING
 
 
 def flat(segments):

@@ -23,11 +23,11 @@ from av.audio.stream import AudioStream
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from earmark.audio.damage import Clock
-from earmark.audio.ending import broke_off
-from earmark.audio.media import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS, Media, opened
-from earmark.audio.mixing import QUALITY, Mixer, scaled
+from earmark.audio.container import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS, Media, opened
+from earmark.audio.downmix import QUALITY, Mixer, scaled
+from earmark.audio.gaps import Clock
 from earmark.audio.tags import cleaned_tags
+from earmark.audio.truncation import broke_off
 from earmark.errors import MediaError, OptionError
 from earmark.types import Samples
 

@@ -14,22 +14,22 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from earmark.catalog import transfer, verifying
-from earmark.catalog.adding import Adder, Progress
-from earmark.catalog.answering import Answering, Question
-from earmark.catalog.extracting import Extractors, Source
-from earmark.catalog.files import Files
-from earmark.catalog.generations import Generations, is_on_network
-from earmark.catalog.indexing import Indexing, Rebuilding
-from earmark.catalog.lock import WriterLock
+from earmark.catalog import transfer, verify
+from earmark.catalog.identify import Answering, Question
+from earmark.catalog.ingest import Adder, Progress
+from earmark.catalog.local.durable import Files
+from earmark.catalog.local.generations import Generations, is_on_network
+from earmark.catalog.local.live_index import Indexing, Rebuilding
 from earmark.catalog.names import shown
-from earmark.catalog.scanning import scan
-from earmark.catalog.store import Recording, Settings, Store
+from earmark.catalog.scan import scan
+from earmark.catalog.sqlite.lock import WriterLock
+from earmark.catalog.sqlite.store import Recording, Settings, Store
 from earmark.errors import CatalogError, CatalogReadOnly, OptionError
+from earmark.extract.pool import Extractors, Source
 from earmark.types import AddReport, Answer, Track
 
 if TYPE_CHECKING:
-    from earmark.fingerprint.protocol import Fingerprinter
+    from earmark.fingerprints.protocol import Fingerprinter
 
 # Clips identified ahead of the one whose answer is wanted next, for each worker: hides the wait for a child.
 _AHEAD = 4
@@ -201,7 +201,7 @@ class Catalog:
         """Add the tracks of another catalog, without their audio; raises SpecMismatch when it is of another kind."""
         with self._writing(), contextlib.ExitStack() as stack:
             if not isinstance(other, Catalog):
-                from earmark.catalog.opening import open_catalog
+                from earmark.catalog.open import open_catalog
 
                 other = stack.enter_context(open_catalog(other, create=False, read_only=True))
             return transfer.merge(self._store, self._indexing, other._store, os.fspath(other.path))
@@ -211,7 +211,7 @@ class Catalog:
 
         `progress` is called after each track with how far it is and about how long it still takes.
         """
-        from earmark.catalog.opening import index_name
+        from earmark.catalog.open import index_name
 
         with self._writing():
             made = self._settings
@@ -228,11 +228,11 @@ class Catalog:
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
         return transfer.export(self._store, self._generations, Path(path))
 
-    def verify(self) -> verifying.Verification:
+    def verify(self) -> verify.Verification:
         """Read everything and say what does not hold; a writer also has damaged tracks read again at the next add."""
         with self._changing:
             repair = self._lock is not None
-            return verifying.verify(self._store, self._generations, self._fingerprinter, repair=repair)
+            return verify.verify(self._store, self._generations, self._fingerprinter, repair=repair)
 
     # Questions
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from earmark.catalog.identifying import References, extent
-from earmark.fingerprint.protocol import Constellations
+from earmark.fingerprints.protocol import Constellations
 from earmark.index.protocol import Index
 from earmark.match.align import Points, QueryMap
 from earmark.match.confidence import THRESHOLD, Evidence, log_odds

@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from earmark.errors import OptionError
-from earmark.fingerprint.protocol import Constellations, Fingerprinter, Segmented
+from earmark.fingerprints.protocol import Constellations, Fingerprinter, Segmented
 from earmark.index.protocol import Index
 from earmark.match.confidence import probability
 from earmark.match.timeline import Stretch, best_of_each_track, joined, one_after_another

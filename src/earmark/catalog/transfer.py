@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from itertools import chain, islice
 from pathlib import Path
 
-from earmark.catalog.files import DATABASE, Files
-from earmark.catalog.generations import Generations
-from earmark.catalog.indexing import Indexing
-from earmark.catalog.store import File, Recording, Store
+from earmark.catalog.local.durable import DATABASE, Files
+from earmark.catalog.local.generations import Generations
+from earmark.catalog.local.live_index import Indexing
+from earmark.catalog.sqlite.store import File, Recording, Store
 from earmark.errors import CatalogDamaged, CatalogError, EarmarkError, SpecMismatch, TrackExists
 from earmark.types import AddReport, Track
 

@@ -11,7 +11,7 @@ from itertools import chain, islice
 import numpy as np
 
 from earmark.catalog.identifying import References, extent
-from earmark.fingerprint.protocol import Segmented
+from earmark.fingerprints.protocol import Segmented
 from earmark.index.protocol import Index, OfTwoKinds
 from earmark.match.align import Alignment, Placing, Points, QueryMap, Warp
 from earmark.match.checking import DECISIVE, Place, checked

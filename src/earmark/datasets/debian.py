@@ -29,7 +29,7 @@ from importlib import resources
 from pathlib import Path
 from typing import IO
 
-from earmark.datasets.probing import Probe, Prober
+from earmark.datasets.probe import Probe, Prober
 from earmark.datasets.recordings import Recording, digest_of, read_manifest, write_manifest
 from earmark.errors import EarmarkError, MediaError, OptionError
 

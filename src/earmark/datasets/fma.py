@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.datasets.downloading import download
-from earmark.datasets.probing import Prober
+from earmark.datasets.download import download
+from earmark.datasets.probe import Prober
 from earmark.datasets.recordings import Recording, digest_of, twins
 from earmark.errors import EarmarkError, MediaError, OptionError
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.datasets.probing import Prober
+from earmark.datasets.probe import Prober
 from earmark.datasets.recordings import Recording, digest_of
 from earmark.errors import MediaError, OptionError
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio.distort.rooms import aligned_response, reverberation_seconds
+from earmark.distort.rooms import aligned_response, reverberation_seconds
 from earmark.errors import OptionError
 from earmark.types import Samples
 

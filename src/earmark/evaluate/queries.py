@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.audio import distort
+from earmark import distort
 from earmark.audio.decode import load
-from earmark.audio.distort.codecs import through_codec
-from earmark.audio.distort.timing import change_speed, change_tempo, take
+from earmark.distort.codecs import through_codec
+from earmark.distort.timing import change_speed, change_tempo, take
 from earmark.errors import MediaError, OptionError
 from earmark.types import Samples
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from earmark.evaluate.judging import Candidate, SamePlace, Verdict, judge
 from earmark.evaluate.metrics import (
     Calibration,
     Share,
@@ -22,7 +21,8 @@ from earmark.evaluate.metrics import (
     threshold_at,
 )
 from earmark.evaluate.queries import Query
-from earmark.evaluate.running import Reply
+from earmark.evaluate.run import Reply
+from earmark.evaluate.truth import Candidate, SamePlace, Verdict, judge
 
 RANKS = (1, 3, 5)  # of recall
 FALSE_POSITIVE_RATE = 0.01

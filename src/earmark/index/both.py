@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from earmark.index.compact import Compact
 from earmark.index.postings import Postings
 from earmark.index.protocol import NEAREST
+from earmark.index.two_bit import Compact
 from earmark.types import Frames, Hits
 
 VECTORS, CODES = "vectors-", "codes-"  # before the names of arrays

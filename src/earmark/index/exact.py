@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.index.vectors import Found
+from earmark.index.int8 import Found
 
 BLOCK = 4096  # vectors; 2 MB as float32, the fastest of 1,024 to 16,384 as measured
 PRODUCT = 1 << 18  # rows * queries * dimensions of one matrix product: as large as OpenBLAS leaves to one thread

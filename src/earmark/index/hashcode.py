@@ -3,7 +3,7 @@
 Random hyperplanes cut a catalog into unequal buckets. Here the K hyperplanes span the directions in which the vectors
 differ most (principal components, whitened), turned so that vectors lie far from them (iterative quantisation: Gong,
 Lazebnik, Gordo, Perronnin, "Iterative quantization", PAMI 2013), and each halves the catalog, so that every bit says as
-much as it can. A query looks into the buckets that differ in its uncertain bits (`buckets.py`), and compares the
+much as it can. A query looks into the buckets that differ in its uncertain bits (`hash_tables.py`), and compares the
 vectors in there exactly. An encoder that learned such codes itself would give the same table.
 
 Cost, for N vectors of D dimensions and T buckets looked into: a vector of a query takes D K multiplications to be
@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import OptionError
-from earmark.index import buckets
+from earmark.index import hash_tables
 from earmark.index.segment import Structure
-from earmark.index.segments import SMALLEST, Segmented
+from earmark.index.segmented import SMALLEST, Segmented
 
 BITS_BELOW = 3  # K = log2 N - 3: eight vectors to a bucket
 TINY = 1e-3  # a variance below which a direction holds nothing but rounding (a component's unit is 1/254)
@@ -37,23 +37,23 @@ class Hashcode(Segmented):
     than `smallest` vectors are searched exactly.
     """
 
-    most_vectors: ClassVar = buckets.MOST_VECTORS
+    most_vectors: ClassVar = hash_tables.MOST_VECTORS
 
     def __init__(self, *, probes: int = 1_000, bits: int = 0, smallest: int = SMALLEST) -> None:
         super().__init__(smallest=smallest)
-        if probes < 1 or not 0 <= bits <= buckets.MOST_BITS:
+        if probes < 1 or not 0 <= bits <= hash_tables.MOST_BITS:
             raise OptionError(
-                f"probes={probes}, bits={bits}: give at least 1 probe, and up to {buckets.MOST_BITS} bits"
+                f"probes={probes}, bits={bits}: give at least 1 probe, and up to {hash_tables.MOST_BITS} bits"
             )
         self._probes, self._bits = probes, bits
 
     def _build(self, vectors: NDArray[np.int8]) -> Structure:
-        bits = self._bits or buckets.usual_bits(len(vectors), BITS_BELOW)
-        planes, offsets = balanced_projection(buckets.sample(vectors), min(bits, vectors.shape[1]))
-        return buckets.built(vectors, planes[None], offsets[None], self._probes)
+        bits = self._bits or hash_tables.usual_bits(len(vectors), BITS_BELOW)
+        planes, offsets = balanced_projection(hash_tables.sample(vectors), min(bits, vectors.shape[1]))
+        return hash_tables.built(vectors, planes[None], offsets[None], self._probes)
 
     def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
-        return buckets.read(arrays, vectors, self._probes)
+        return hash_tables.read(arrays, vectors, self._probes)
 
 
 def balanced_projection(sample: NDArray[np.float32], bits: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged, OptionError
-from earmark.index import faissing
+from earmark.index import faiss_io
+from earmark.index.int8 import Found, compare, ranges
 from earmark.index.segment import Structure
-from earmark.index.segments import SMALLEST, Segmented
-from earmark.index.vectors import Found, compare, ranges
+from earmark.index.segmented import SMALLEST, Segmented
 
 BUILDING_BREADTH = 40  # Faiss's own; 80 takes twice as long
 KIND = "IndexHNSWSQ"
@@ -50,8 +50,8 @@ class Hnsw(Segmented):
         members, ends = _groups_of_equals(vectors)
         different = vectors[members[ends[:-1]]]
         size = len(different) * (different.shape[1] + 8 * self._links)
-        packed = faissing.to_array(_linked(different, self._links), size)
-        return Graph(packed, members, ends, faissing.from_array(packed, KIND, different.shape), self._breadth)
+        packed = faiss_io.to_array(_linked(different, self._links), size)
+        return Graph(packed, members, ends, faiss_io.from_array(packed, KIND, different.shape), self._breadth)
 
     def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
         if set(arrays) != set(Graph.ARRAYS):
@@ -59,7 +59,7 @@ class Hnsw(Segmented):
         packed, members, ends = (arrays[name] for name in Graph.ARRAYS)
         if len(members) != len(vectors):
             raise CatalogDamaged("the graph is of other vectors; earmark rebuild makes the index again")
-        index = faissing.from_array(packed, KIND, (len(ends) - 1, vectors.shape[1]))
+        index = faiss_io.from_array(packed, KIND, (len(ends) - 1, vectors.shape[1]))
         return Graph(packed, members, ends, index, self._breadth)
 
 
@@ -92,10 +92,10 @@ class Graph:
         self, queries: NDArray[np.int8], vectors: NDArray[np.int8], gone: NDArray[np.bool_] | None, nearest: int
     ) -> Found:
         """Return the best rows of each query that a walk meets; about 2 M links of each that it keeps are compared."""
-        faiss = faissing.library()
+        faiss = faiss_io.library()
         breadth = min(max(self.breadth, nearest), self.index.ntotal)
-        parameters = faiss.SearchParametersHNSW(efSearch=breadth, sel=faissing.selector(self._gone(gone)))
-        with faissing.one_thread():
+        parameters = faiss.SearchParametersHNSW(efSearch=breadth, sel=faiss_io.selector(self._gone(gone)))
+        with faiss_io.one_thread():
             groups = self.index.search(queries.astype(np.float32), breadth, params=parameters)[1]
         found = compare(queries, vectors, self._pairs(groups), gone, nearest)
         compared = min(breadth * self.index.hnsw.nb_neighbors(0), self.index.ntotal) * len(queries)
@@ -127,12 +127,12 @@ def _groups_of_equals(vectors: NDArray[np.int8]) -> tuple[NDArray[np.uint32], ND
 
 def _linked(vectors: NDArray[np.int8], links: int) -> Any:
     """Return a Faiss index of these vectors, whose numbers are their rows."""
-    faiss = faissing.library()
+    faiss = faiss_io.library()
     integers = faiss.ScalarQuantizer.QT_8bit_direct_signed  # what is stored already, so nothing is lost
     index = faiss.IndexHNSWSQ(vectors.shape[1], integers, links, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = BUILDING_BREADTH
     index.train(vectors[:1].astype(np.float32))
-    with faissing.threads_for(len(vectors)):
+    with faiss_io.threads_for(len(vectors)):
         for start in range(0, len(vectors), BLOCK):
             index.add(vectors[start : start + BLOCK].astype(np.float32))
     return index

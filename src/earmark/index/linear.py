@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged
 from earmark.index.segment import Structure
-from earmark.index.segments import Segmented
+from earmark.index.segmented import Segmented
 
 SEGMENT_VECTORS = 1 << 17  # 17 MB of 128 dimensions: what a removal writes anew, and what opening checks whole
 

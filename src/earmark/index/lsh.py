@@ -2,7 +2,7 @@
 
 Two vectors at the angle a fall on the same side of a random hyperplane with probability p = 1 - a / pi (Charikar 2002),
 into the same bucket of one table with p^K, and of at least one of L tables with 1 - (1 - p^K)^L. Looking into the
-buckets next to the query's own (`buckets.py`) does what many more tables would do.
+buckets next to the query's own (`hash_tables.py`) does what many more tables would do.
 
 That holds for hyperplanes in all directions (components=0). Those of an actual catalog are better drawn within its main
 directions, which hold what recordings differ in rather than what noise changes, each the weaker the more it holds,
@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import OptionError
-from earmark.index import buckets
+from earmark.index import hash_tables
 from earmark.index.segment import Structure
-from earmark.index.segments import SMALLEST, Segmented
+from earmark.index.segmented import SMALLEST, Segmented
 
 BITS_BELOW = 1  # K = log2 N - 1, two vectors to a bucket: small ones, many of which are looked into, compare least
 TINY = 1e-3  # a variance below which a direction holds nothing but rounding (a component's unit is 1/254)
@@ -42,7 +42,7 @@ class Lsh(Segmented):
     0. Segments of fewer than `smallest` vectors are searched exactly.
     """
 
-    most_vectors: ClassVar = buckets.MOST_VECTORS
+    most_vectors: ClassVar = hash_tables.MOST_VECTORS
 
     def __init__(
         self,
@@ -54,10 +54,10 @@ class Lsh(Segmented):
         smallest: int = SMALLEST,
     ) -> None:
         super().__init__(smallest=smallest)
-        if tables < 1 or probes < 1 or components < 0 or not 0 <= bits <= buckets.MOST_BITS:
+        if tables < 1 or probes < 1 or components < 0 or not 0 <= bits <= hash_tables.MOST_BITS:
             raise OptionError(
                 f"tables={tables}, probes={probes}, bits={bits}, components={components}: give at least one table and "
-                f"one probe, up to {buckets.MOST_BITS} bits, and some components or 0 for all"
+                f"one probe, up to {hash_tables.MOST_BITS} bits, and some components or 0 for all"
             )
         self._tables, self._probes, self._bits, self._components = tables, probes, bits, components
 
@@ -77,14 +77,14 @@ class Lsh(Segmented):
         }
 
     def _build(self, vectors: NDArray[np.int8]) -> Structure:
-        bits = self._bits or buckets.usual_bits(len(vectors), BITS_BELOW)
-        sample = buckets.sample(vectors)
+        bits = self._bits or hash_tables.usual_bits(len(vectors), BITS_BELOW)
+        sample = hash_tables.sample(vectors)
         planes = self._planes(sample, bits)
         if self._components:
             offsets = np.stack([np.median(sample @ table.T, axis=0) for table in planes])
         else:
             offsets = planes @ sample.mean(axis=0)  # through the middle of the catalog
-        return buckets.built(vectors, planes, offsets.astype(np.float32), self._probes)
+        return hash_tables.built(vectors, planes, offsets.astype(np.float32), self._probes)
 
     def _planes(self, sample: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
         """Return the normals of the hyperplanes, (L, K, d)."""
@@ -103,4 +103,4 @@ class Lsh(Segmented):
         return planes
 
     def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
-        return buckets.read(arrays, vectors, self._probes)
+        return hash_tables.read(arrays, vectors, self._probes)

@@ -26,7 +26,7 @@ from earmark.errors import OptionError
 from earmark.index.protocol import NEAREST
 from earmark.types import Frames, Hits
 
-KEY_BITS = 21  # a landmark of fingerprint/shazam.py; other keys are folded to it by a hash
+KEY_BITS = 21  # a landmark of fingerprints/shazam.py; other keys are folded to it by a hash
 KEYS = 1 << KEY_BITS
 SEGMENT_FRAMES = 1 << 22
 GROUP = 64  # keys; the start of each group's postings is stored, the rest is summed from the counts

@@ -28,10 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged, OptionError
-from earmark.index import faissing
+from earmark.index import faiss_io
+from earmark.index.int8 import Found, compare
 from earmark.index.segment import Structure
-from earmark.index.segments import SMALLEST, Segmented
-from earmark.index.vectors import Found, compare
+from earmark.index.segmented import SMALLEST, Segmented
 
 FEWEST = 32  # vectors that can be quantised at all: 16 codes, some of them twice
 LISTS = 2.0  # C = 2 sqrt N: half as many lists scan twice the share for the same recall
@@ -79,7 +79,7 @@ class Pq(Segmented):
         lists = self._lists or min(MOST_LISTS, int(LISTS * sqrt(len(vectors))))
         parts = parts_of(turn.shape[1], self._bytes)
         index = _trained(vectors, turn, min(lists, len(vectors)), parts)
-        packed = faissing.to_array(index, len(vectors) * (parts // 2 + OVERHEAD_BYTES))
+        packed = faiss_io.to_array(index, len(vectors) * (parts // 2 + OVERHEAD_BYTES))
         return self._lists_of(packed, turn, vectors)
 
     def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
@@ -91,7 +91,7 @@ class Pq(Segmented):
         return self._lists_of(arrays["lists"], turn, vectors)
 
     def _lists_of(self, packed: NDArray[np.uint8], turn: NDArray[np.float32], vectors: NDArray[np.int8]) -> Structure:
-        index = faissing.from_array(packed, KIND, (len(vectors), turn.shape[1]))
+        index = faiss_io.from_array(packed, KIND, (len(vectors), turn.shape[1]))
         return Lists(packed, turn, index, self._probes, self._rerank)
 
 
@@ -137,12 +137,12 @@ class Lists:
         self, queries: NDArray[np.int8], vectors: NDArray[np.int8], gone: NDArray[np.bool_] | None, nearest: int
     ) -> Found:
         """Return the best rows of each query among those whose codes promise most; scanned codes count as compared."""
-        faiss = faissing.library()
+        faiss = faiss_io.library()
         wide = queries.astype(np.float32) @ self.turn
         probes = min(self.probes, self.index.nlist)
         rerank = min(max(self.rerank, nearest), self.index.ntotal)
-        parameters = faiss.SearchParametersIVF(nprobe=probes, sel=faissing.selector(gone))
-        with faissing.one_thread():
+        parameters = faiss.SearchParametersIVF(nprobe=probes, sel=faiss_io.selector(gone))
+        with faiss_io.one_thread():
             cells = self.index.quantizer.search(wide, probes)[1]
             rows = self.index.search(wide, rerank, params=parameters)[1]
         query, _ = np.nonzero(rows >= 0)
@@ -173,13 +173,13 @@ def turned(sample: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _trained(vectors: NDArray[np.int8], turn: NDArray[np.float32], lists: int, parts: int) -> Any:
     """Return a Faiss index of these vectors, turned, whose numbers are their rows."""
-    faiss = faissing.library()
+    faiss = faiss_io.library()
     index = faiss.index_factory(turn.shape[1], f"IVF{lists},PQ{parts}x4fs", faiss.METRIC_INNER_PRODUCT)
     for clustering in (index.cp, index.pq.cp):
         clustering.niter = ROUNDS
         clustering.min_points_per_centroid = 1  # small catalogs are no reason for a warning
     step = max(1, len(vectors) // (SAMPLE_PER_LIST * lists))
-    with faissing.threads_for(len(vectors)):
+    with faiss_io.threads_for(len(vectors)):
         index.train(vectors[::step].astype(np.float32) @ turn)
         for start in range(0, len(vectors), BLOCK):
             index.add(vectors[start : start + BLOCK].astype(np.float32) @ turn)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.index.exact import Exact
-from earmark.index.spilling import joined
-from earmark.index.vectors import Found
+from earmark.index.int8 import Found
+from earmark.index.spill import joined
 from earmark.types import Frames, Hits
 
 DIGEST_BYTES = 16

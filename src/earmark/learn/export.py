@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from earmark.errors import OptionError
-from earmark.fingerprint.logmel import LogMel, Spectrogram
+from earmark.fingerprints.mel import LogMel, Spectrogram
 from earmark.learn.checkpoint import averaged_weights, read_checkpoint
 from earmark.learn.encoders import make_encoder
 from earmark.learn.recipe import Recipe

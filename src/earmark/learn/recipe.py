@@ -10,9 +10,9 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from earmark.audio.distort import Ranges
+from earmark.distort import Ranges
 from earmark.errors import OptionError
-from earmark.fingerprint.logmel import LogMel
+from earmark.fingerprints.mel import LogMel
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encoder: str = "convolutional"
     encoder_options: dict[str, Any] = {}
     front_end: dict[str, Any] = {}  # of LogMel; what is left out keeps its default
-    ranges: dict[str, Any] = {}  # of earmark.audio.distort.Ranges
+    ranges: dict[str, Any] = {}  # of earmark.distort.Ranges
     content: Content = Content()
     playing: Playing = Playing()
     noises: Noises = Noises()

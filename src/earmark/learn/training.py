@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from earmark.fingerprint.logmel import Spectrogram
-from earmark.learn.ahead import made_ahead
-from earmark.learn.batches import Batches, Material, Pairs, Raw
+from earmark.fingerprints.mel import Spectrogram
 from earmark.learn.encoders import make_encoder
-from earmark.learn.loop import Average, Loop, device_of
 from earmark.learn.objectives.contrastive import Memory, contrastive_loss
+from earmark.learn.on_device import ChannelTensors, segments_of
+from earmark.learn.pairs import Batches, Material, Pairs, Raw
+from earmark.learn.prefetch import made_ahead
 from earmark.learn.recipe import Recipe
-from earmark.learn.tensors import ChannelTensors, segments_of
+from earmark.learn.trainer import Average, Loop, device_of
 from earmark.learn.validation import Validation
 
 AVERAGE = Average(most=0.998, early=3)  # some 500 steps; in the first thousand mostly the later half

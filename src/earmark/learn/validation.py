@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.fingerprint.logmel import LogMel, Spectrogram, log_mel_segments, normalised
-from earmark.learn.batches import Batches, Material
+from earmark.fingerprints.mel import LogMel, Spectrogram, log_mel_segments, normalised
+from earmark.learn.pairs import Batches, Material
+from earmark.learn.pcm import Sounds
 from earmark.learn.recipe import Content, Recipe
-from earmark.learn.sounds import Sounds
 
 HOP_SECONDS = 0.5  # of the catalog's segments
 QUERIES = 512

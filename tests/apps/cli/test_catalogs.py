@@ -8,7 +8,7 @@ import pytest
 
 from earmark.apps.cli.commands.rebuild import FIRST_SECONDS, Estimate
 from earmark.apps.cli.output import Output
-from earmark.catalog.indexing import Rebuilding
+from earmark.catalog.local.live_index import Rebuilding
 
 
 def test_an_export_is_a_catalog_and_merging_it_brings_its_tracks(earmark, catalog, album, tmp_path, music, cut):

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from earmark.fingerprint.neural import WEIGHTS
+from earmark.fingerprints.neural import WEIGHTS
 
 
 @pytest.fixture

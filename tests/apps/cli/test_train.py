@@ -173,7 +173,7 @@ def test_without_torch_it_says_what_to_install(recipe, data, tmp_path):
 
 
 def test_a_line_of_progress_is_short_and_whole():
-    from earmark.learn.loop import Progress
+    from earmark.learn.trainer import Progress
 
     progress = Progress(step=40, steps=8_000, loss=1.23456, hit_rate=None, pairs_a_second=456.7, seconds_left=3_700.0)
     assert train.line(progress) == "loss 1.235, 457 pairs/s, 1:01:40 left"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from earmark.audio.decode import load
-from earmark.audio.distort import add_noise, coloured_noise, reverberate, room_response
+from earmark.distort import add_noise, coloured_noise, reverberate, room_response
 from earmark.types import Samples
 
 RATE = 16_000  # Hz; a phone's microphone hears more, and fingerprints use less

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.arrays import from_samples
 from earmark.audio.decode import load
-from earmark.audio.samples import from_samples
 from earmark.catalog.vectors import MOST_ASKED
 from earmark.errors import OptionError
 from earmark.evaluate.indexes.material import Material, Vectors, unit
 from earmark.evaluate.queries import Grid, Maker, Query, from_music
-from earmark.index.vectors import quantised
+from earmark.index.int8 import quantised
 from earmark.match.lines import Segments
 from earmark.types import Frames
 

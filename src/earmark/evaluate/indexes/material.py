@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.catalog.extracting import make_fingerprinter
-from earmark.catalog.files import DATABASE, is_catalog
-from earmark.catalog.store import Recording, Store
+from earmark.catalog.local.durable import DATABASE, is_catalog
+from earmark.catalog.sqlite.store import Recording, Store
 from earmark.errors import CatalogDamaged, CatalogNotFound, OptionError
-from earmark.fingerprint.protocol import Fingerprinter, Segmented
-from earmark.index.vectors import quantised
+from earmark.extract.pool import make_fingerprinter
+from earmark.fingerprints.protocol import Fingerprinter, Segmented
+from earmark.index.int8 import quantised
 from earmark.types import Frames
 
 DISTURBED = 0.5  # length of the noise; of 0.4 to 2, what comes nearest to as much other music is 0.4 to 0.7

@@ -14,7 +14,7 @@ from earmark.apps.cli.options import add_output
 from earmark.apps.cli.output import Output
 from earmark.apps.text import clock
 from earmark.errors import OptionError
-from earmark.fingerprint import DEFAULT
+from earmark.fingerprints import DEFAULT
 
 if TYPE_CHECKING:
     from earmark.apps.demo.clips import Clip
@@ -112,9 +112,9 @@ def conclude(output: Output, trial: Trial) -> None:
 
 def draw(output: Output, trial: Trial, target: str) -> None:
     """Draw the noisiest clip that was identified, where it comes from, and how landmarks see that."""
-    from earmark.apps import pictures, sounds
     from earmark.apps.demo.clips import RATE
-    from earmark.audio.samples import from_samples
+    from earmark.apps.plot import figures, sounds
+    from earmark.audio.arrays import from_samples
 
     right = [attempt for attempt in trial.attempts if attempt.known and attempt.verdict == "right"]
     hardest = min(right, key=lambda attempt: attempt.clip.condition.hardness, default=None)
@@ -122,11 +122,11 @@ def draw(output: Output, trial: Trial, target: str) -> None:
         return
     clip: Clip = hardest.clip
     try:
-        pictures.check(target)
+        figures.check(target)
     except OptionError as error:  # an install without the extra is no reason to fail
         output.remark(f"no picture: {error}")
         return
     name = f"{clip.path.stem}, {clip.condition.name}"
     heard = from_samples(clip.samples, RATE, to_rate=sounds.RATE)
-    pictures.save(pictures.draw_match(*sounds.met(heard, hardest.answer.best, name=name)), target)
+    figures.save(figures.draw_match(*sounds.met(heard, hardest.answer.best, name=name)), target)
     output.line(f"Drew {target}: a clip under noise, its recording, and the diagonal that gave it away.")

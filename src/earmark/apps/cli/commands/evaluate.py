@@ -16,12 +16,12 @@ from earmark.apps.cli.failures import DONE, PARTLY, complain
 from earmark.apps.cli.options import add_output, count, probability
 from earmark.apps.cli.output import Output
 from earmark.errors import OptionError
-from earmark.fingerprint import DEFAULT
+from earmark.fingerprints import DEFAULT
 
 if TYPE_CHECKING:
     from earmark.evaluate.queries import Query
     from earmark.evaluate.report import Report
-    from earmark.evaluate.running import Reply, Stage
+    from earmark.evaluate.run import Reply, Stage
 
 BUNDLED = "bundled"
 PROGRESS_SECONDS = 1.0  # between two lines of progress
@@ -64,9 +64,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Index, ask, judge and report; what an earlier run with the same options did is not done again."""
     from earmark.evaluate import report as reports
-    from earmark.evaluate import running
-    from earmark.evaluate.judging import Sameness
-    from earmark.fingerprint import make
+    from earmark.evaluate import run as runs
+    from earmark.evaluate.truth import Sameness
+    from earmark.fingerprints import make
 
     output, out = Output.of(options), Path(options.out)
     kinds = {name: str(make(name).spec) for name in options.fingerprinter}
@@ -76,14 +76,14 @@ def run(options: argparse.Namespace) -> int:
     with Sameness(material.known) as same_place:
         for name, spec in kinds.items():
             kind = {"fingerprinter": name, "spec": spec}
-            folder = running.run_folder(out, material.name, {**material.parameters, **kind})
+            folder = runs.run_folder(out, material.name, {**material.parameters, **kind})
             replies, unread, cost = ask(output, material, options, kind, folder)
             outcomes = reports.outcomes_of(material.queries, replies, same_place)
             measured[name] = reports.summarise(outcomes, parameters={**material.parameters, **kind}, cost=cost)
             show(output, measured[name], folder, alone=len(kinds) == 1)
             failed |= dict(unread)
     if len(kinds) > 1:
-        compare(output, measured, running.run_folder(out, material.name, {**material.parameters, "compared": kinds}))
+        compare(output, measured, runs.run_folder(out, material.name, {**material.parameters, "compared": kinds}))
     for path, reason in failed.items():
         complain(f"{path}: {reason}")
     return PARTLY if failed else DONE
@@ -97,18 +97,18 @@ def ask(
     The catalog is kept beside the runs, for all that index the same music with a fingerprinter of this kind.
     """
     import earmark
-    from earmark.evaluate import running
+    from earmark.evaluate import run as runs
     from earmark.evaluate.queries import Maker
 
-    recordings = {"recordings": running.stamps(material.known.values())}
-    path = running.named(Path(options.out), "catalog", {**recordings, **kind})
+    recordings = {"recordings": runs.stamps(material.known.values())}
+    path = runs.named(Path(options.out), "catalog", {**recordings, **kind})
     ids = {str(path): track for track, path in material.known.items()}
     began = time.perf_counter()
     with earmark.open(path, fingerprinter=kind["fingerprinter"]) as catalog:
         output.remark(f"{kind['fingerprinter']}: indexing {len(ids)} recordings; the run is kept in {folder}")
         failed = catalog.add(list(ids), ids=ids, workers=options.workers).failed
         maker, tell = Maker(material.noises), progress_of(output)
-        replies = running.answer(
+        replies = runs.answer(
             catalog, material.queries, folder, maker=maker, workers=options.workers, progress=tell
         )  # fmt: skip
     cost = {"seconds_of_this_run": time.perf_counter() - began}
@@ -130,7 +130,7 @@ class Material:
 def from_music(options: argparse.Namespace) -> Material:
     """Return clips to be cut from a folder of music, part of which stays unknown."""
     from earmark.evaluate.queries import Grid, from_music
-    from earmark.evaluate.running import stamps
+    from earmark.evaluate.run import stamps
 
     if options.corpus or options.only:
         raise OptionError("--corpus and --only go with --clips; leave them out, or give --clips")
@@ -159,7 +159,7 @@ def from_music(options: argparse.Namespace) -> Material:
 def from_clips(options: argparse.Namespace) -> Material:
     """Return clips that lie in a folder, and their references."""
     from earmark.evaluate.queries import from_clips
-    from earmark.evaluate.running import stamps
+    from earmark.evaluate.run import stamps
 
     if not options.corpus or options.folder:
         raise OptionError("--clips needs --corpus, and no FOLDER beside it")
@@ -244,22 +244,22 @@ def show(output: Output, report: Report, folder: Path, *, alone: bool) -> None:
 
 def compare(output: Output, measured: Mapping[str, Report], folder: Path) -> None:
     """Print the table of several fingerprinters, and write it with its pictures."""
-    from earmark.evaluate import comparing
+    from earmark.evaluate import comparison
 
-    written = [*comparing.write(measured, folder), *pictures_of(output, measured, folder)]
-    output.record(comparing.record(measured))
-    output.table(comparing.columns(measured), comparing.table_rows(measured))
-    for line in comparing.sentences(measured):
+    written = [*comparison.write(measured, folder), *pictures_of(output, measured, folder)]
+    output.record(comparison.record(measured))
+    output.table(comparison.columns(measured), comparison.table_rows(measured))
+    for line in comparison.sentences(measured):
         output.line(line)
     output.line(f"Wrote {', '.join(map(str, written))}.")
 
 
 def pictures_of(output: Output, measured: Mapping[str, Report], folder: Path) -> list[Path]:
     """Draw what is measured, and return where."""
-    from earmark.evaluate import pictures
+    from earmark.evaluate import figures
 
     try:
-        return pictures.draw(measured, folder)
+        return figures.draw(measured, folder)
     except OptionError as error:  # an install without the extra is no reason to lose the figures
         output.remark(f"no pictures: {error}")
         return []

@@ -19,7 +19,7 @@ from earmark.errors import OptionError
 if TYPE_CHECKING:
     from earmark.evaluate.indexes.clips import Clip
     from earmark.evaluate.indexes.material import Material
-    from earmark.evaluate.indexes.measuring import Figures
+    from earmark.evaluate.indexes.measure import Figures
 
 UNITS = {"k": 10**3, "M": 10**6}
 
@@ -51,11 +51,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure one index after the other and print the table, which is written with a picture too."""
-    from earmark.evaluate import running
+    from earmark.evaluate import run as runs
     from earmark.evaluate.indexes import report
     from earmark.evaluate.indexes.grid import GRID, Kind
     from earmark.evaluate.indexes.material import of_catalog
-    from earmark.evaluate.indexes.measuring import measure
+    from earmark.evaluate.indexes.measure import measure
 
     output, out, tell = Output.of(options), Path(options.out), progress_of(Output.of(options))
     kinds = [Kind.parse(text) for text in options.index or GRID]  # wrong ones are said before anything is done
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     material = of_catalog(catalog, vectors=options.vectors)
     clips = clips_of(material, options, lambda done, total: tell("cutting clips", done, total))
     parameters = parameters_of(material, clips, options)
-    folder = running.run_folder(out, "indexes", {**parameters, "indexes": [str(kind) for kind in kinds]})
+    folder = runs.run_folder(out, "indexes", {**parameters, "indexes": [str(kind) for kind in kinds]})
     output.remark(f"{material.wanted:,} vectors, {len(clips)} clips; the result is kept in {folder}")
     measured = []
     for figures in measure(material, clips, kinds, tell):
@@ -81,10 +81,10 @@ def bundled(out: Path) -> Path:
     """Return a catalog of the bundled music, which is kept beside the results."""
     import earmark
     from earmark.apps.demo import excerpts
-    from earmark.evaluate import running
+    from earmark.evaluate import run as runs
 
     paths = excerpts()
-    path = running.named(out, "catalog-bundled", {"earmark": __version__, "recordings": running.stamps(paths)})
+    path = runs.named(out, "catalog-bundled", {"earmark": __version__, "recordings": runs.stamps(paths)})
     with earmark.open(path) as catalog:
         catalog.add(map(str, paths))
     return path
@@ -117,10 +117,10 @@ def parameters_of(material: Material, clips: list[Clip], options: argparse.Names
 
 def drawn(output: Output, measured: list[Figures], folder: Path, title: str) -> list[Path]:
     """Draw the picture, where matplotlib is, and return its path."""
-    from earmark.evaluate.indexes import picture
+    from earmark.evaluate.indexes import figure
 
     try:
-        return [picture.draw(measured, folder / "recall.png", title=title)]
+        return [figure.draw(measured, folder / "recall.png", title=title)]
     except OptionError as error:  # an install without the extra is no reason to lose the figures
         output.remark(f"no picture: {error}")
         return []

@@ -13,10 +13,10 @@ from earmark.apps.cli.failures import DONE, PARTLY
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path, count
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, clock, printable
-from earmark.fingerprint import DEFAULT, NAMES
+from earmark.fingerprints import DEFAULT, NAMES
 
 if TYPE_CHECKING:
-    from earmark.catalog.adding import Progress
+    from earmark.catalog.ingest import Progress
     from earmark.types import AddReport
 
 INTERRUPTED = 130

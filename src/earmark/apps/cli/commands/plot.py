@@ -28,16 +28,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the picture; exit status 1 when a match was asked for and there is none."""
-    from earmark.apps import pictures
+    from earmark.apps.plot import figures
 
     output = Output.of(options)
     target = options.out or f"{Path(options.file).stem}.png"
-    pictures.check(target)
+    figures.check(target)
     figure = draw_match(options) if options.catalog else draw_sound(options)
     if figure is None:
         complain(f"{options.file}: no match to draw in {options.catalog}")
         return NOT_FOUND
-    pictures.save(figure, target)
+    figures.save(figure, target)
     output.record({"picture": target})
     output.line(f"drew {target}")
     return DONE
@@ -45,19 +45,19 @@ def run(options: argparse.Namespace) -> int:
 
 def draw_sound(options: argparse.Namespace) -> Figure:
     """Return the picture of a file."""
-    from earmark.apps import pictures, sounds
+    from earmark.apps.plot import figures, sounds
 
-    return pictures.draw_sound(sounds.heard(options.file))
+    return figures.draw_sound(sounds.heard(options.file))
 
 
 def draw_match(options: argparse.Namespace) -> Figure | None:
     """Return the picture of a file's best match, if there is one."""
     import earmark
-    from earmark.apps import pictures, sounds
+    from earmark.apps.plot import figures, sounds
 
     with earmark.open(options.catalog, create=False, read_only=True) as catalog:
         match = catalog.identify(options.file, limit=1).best
     if match is None:
         return None
     clip = sounds.decoded(options.file)
-    return pictures.draw_match(*sounds.met(clip, match, name=Path(options.file).name))
+    return figures.draw_match(*sounds.met(clip, match, name=Path(options.file).name))

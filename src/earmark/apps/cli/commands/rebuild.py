@@ -12,7 +12,7 @@ from earmark.apps.cli.output import Output
 from earmark.apps.text import amount
 
 if TYPE_CHECKING:
-    from earmark.catalog.indexing import Rebuilding
+    from earmark.catalog.local.live_index import Rebuilding
 
 FIRST_SECONDS = 0.5  # of reading: enough to say how long the rest takes
 EVERY_SECONDS = 10.0

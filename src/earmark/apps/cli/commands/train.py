@@ -17,13 +17,13 @@ from earmark.apps.text import amount, clock, size
 from earmark.errors import OptionError
 
 if TYPE_CHECKING:
-    from earmark.apps.learning import Gathered
-    from earmark.learn.loop import Progress
+    from earmark.learn.corpus import Gathered
+    from earmark.learn.pcm import Sounds
     from earmark.learn.recipe import Recipe
-    from earmark.learn.relief.recipe import ReliefRecipe
-    from earmark.learn.relief.references import References
-    from earmark.learn.relief.training import ReliefRun
-    from earmark.learn.sounds import Sounds
+    from earmark.learn.salience.recipe import ReliefRecipe
+    from earmark.learn.salience.references import References
+    from earmark.learn.salience.training import ReliefRun
+    from earmark.learn.trainer import Progress
     from earmark.learn.training import Run
 
 INTERRUPTED = 130
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     check_installed()
     # Numpy multiplies small matrices here: OpenBLAS's threads would wait for each other five times as long.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from earmark.apps.learning import gather
+    from earmark.learn.corpus import gather
     from earmark.learn.recipe import Recipe
 
     output, out = Output.of(options), Path(options.out)
@@ -101,7 +101,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe | ReliefRecipe:
     import msgspec
 
     from earmark.learn.recipe import learns, read_recipe
-    from earmark.learn.relief.recipe import read_relief_recipe
+    from earmark.learn.salience.recipe import read_relief_recipe
 
     recipe = read_relief_recipe(options.config) if learns(options.config) == "relief" else read_recipe(options.config)
     return msgspec.structs.replace(recipe, steps=options.steps) if options.steps else recipe
@@ -144,8 +144,8 @@ def relief_run(
     recipe: ReliefRecipe, gathered: Gathered, tell: Tell, *, folder: Path, device: str | None, workers: int
 ) -> ReliefRun:
     """Return a run that learns a relief, once the peaks of all recordings are found."""
-    from earmark.learn.relief.references import find_references
-    from earmark.learn.relief.training import ReliefRun, ReliefValidation
+    from earmark.learn.salience.references import find_references
+    from earmark.learn.salience.training import ReliefRun, ReliefValidation
 
     def peaks(music: Sounds, purpose: str) -> References:
         told = lambda done, total: tell(f"finding peaks to {purpose}", done, total, "")  # noqa: E731
@@ -158,8 +158,8 @@ def relief_run(
 
 def exported(options: argparse.Namespace, recipe: Recipe | ReliefRecipe, gathered: Gathered) -> tuple[Path, ...]:
     """Write what came of a run, for use without torch."""
-    from earmark.apps.learning import export_models, export_relief_model
     from earmark.learn.checkpoint import CHECKPOINT
+    from earmark.learn.corpus import export_models, export_relief_model
     from earmark.learn.recipe import Recipe
 
     out = Path(options.out)

@@ -1,0 +1,89 @@
+"""Sounds with their landmarks, and how a clip's landmarks meet a recording's: what pictures are drawn of.
+
+Landmarks are drawn whatever a catalog's fingerprints are: nothing can be seen in a learned vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.apps.plot.figures import Diagonal, Sound
+from earmark.apps.text import clock
+from earmark.audio.container import open_regular
+from earmark.audio.decode import decode
+from earmark.fingerprints.shazam import FRONT_END, Shazam, hertz
+from earmark.sandbox.process import Sandbox
+from earmark.types import Fingerprint, Match, Samples
+
+Seconds = NDArray[np.float64]
+RATE = FRONT_END.rate  # Hz
+LONGEST_SECONDS = 3_600.0  # of a picture; an hour is 30 seconds to a millimetre already
+NEAR_SECONDS = 0.05  # to the line: three frames, as far as noise moves a peak
+
+
+def heard(path: str | Path) -> Sound:
+    """Return a file's sound with its landmarks; raises MediaError."""
+    samples, maker = decoded(path), Shazam()
+    return landmarked(Path(path).name, samples, maker, maker.extract(samples))
+
+
+def met(clip: Samples, match: Match, *, name: str) -> tuple[Sound, Sound, Diagonal]:
+    """Return a clip, the recording it was found in, and all their hits; `clip` is at `RATE`.
+
+    Raises MediaError when the recording's file cannot be read.
+    """
+    recording, maker = decoded(match.track.path), Shazam()
+    asked, known = maker.extract(clip, query=True), maker.extract(recording)
+    times, places = hits(maker, asked, known)
+    start = match.reference_start - match.query_start * match.speed
+    on_line = np.abs(places - start - times * match.speed) <= NEAR_SECONDS
+    caption = f"the clip begins at {clock(start)}, confidence {match.confidence:.3f}"
+    track = match.track
+    title = " - ".join(part for part in (track.artist, track.title or Path(track.path).name) if part)
+    return (
+        landmarked(name, clip, maker, asked),
+        landmarked(title, recording, maker, known),
+        Diagonal(times, places, on_line, start, match.speed, caption),
+    )
+
+
+def decoded(path: str | Path) -> Samples:
+    """Return the whole of a file as mono samples at `RATE`, read in a child process; raises MediaError."""
+    with open_regular(path) as file, Sandbox("earmark.apps.plot.sounds:read_samples") as sandbox:
+        answer = sandbox.call(file, {"rate": RATE})
+    return np.frombuffer(answer["samples"], np.float32)
+
+
+def read_samples(file: BinaryIO, request: dict[str, Any], heard: Callable[[float], None]) -> dict[str, Any]:
+    """Return all samples of a file; runs in the child."""
+    rate, blocks, count = int(request["rate"]), [np.zeros(0, np.float32)], 0
+    with decode(file, rate=rate, max_seconds=LONGEST_SECONDS) as audio:
+        for block in audio:
+            blocks.append(block)
+            count += len(block)
+            heard(count / rate)
+    return {"samples": np.concatenate(blocks).tobytes()}
+
+
+def landmarked(name: str, samples: Samples, maker: Shazam, fingerprint: Fingerprint) -> Sound:
+    """Return samples with the places of their landmarks."""
+    seconds = fingerprint.frames.astype(np.float64) * maker.frame_seconds
+    return Sound(name, samples, maker.rate, seconds, hertz(fingerprint.features))
+
+
+def hits(maker: Shazam, query: Fingerprint, reference: Fingerprint) -> tuple[Seconds, Seconds]:
+    """Return where keys of a clip stand in a recording: (seconds in the clip, seconds in the recording), each (h,)."""
+    frames, keys = maker.terms(query, query=True)
+    reference_frames, reference_keys = maker.terms(reference)
+    order = np.argsort(reference_keys, kind="stable")
+    first = np.searchsorted(reference_keys[order], keys, side="left")
+    counts = np.searchsorted(reference_keys[order], keys, side="right") - first
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    found = order[np.repeat(first, counts) + within]
+    times = np.repeat(frames, counts).astype(np.float64) * maker.frame_seconds
+    return times, reference_frames[found].astype(np.float64) * maker.frame_seconds

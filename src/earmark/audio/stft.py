@@ -1,0 +1,65 @@
+"""Spectrograms, made in chunks of a fixed grid so that a result never depends on how the audio arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio.framing import segment_chunks
+from earmark.types import Samples
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnd:
+    """How sound becomes a spectrogram: the numbers, said once.
+
+    Bins `low_bin` to `high_bin` (excluded) are kept; bin b stands for b * rate / window hertz.
+    """
+
+    rate: int  # Hz
+    window: int  # samples, Hann
+    hop: int  # samples
+    low_bin: int
+    high_bin: int
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.hop / self.rate
+
+    @property
+    def hertz_per_bin(self) -> float:
+        """Distance of two bins in Hz."""
+        return self.rate / self.window
+
+    def frames_in(self, samples: int) -> int:
+        """Return how many whole windows fit into `samples`; audio shorter than one window is padded to one."""
+        return 1 + max(samples - self.window, 0) // self.hop if samples else 0
+
+
+def power_chunks(blocks: Iterable[Samples], front_end: FrontEnd, *, frames: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the power spectrogram in chunks of `frames` frames (the last may be shorter), shape (frames, bins).
+
+    A frame that would reach beyond the end is dropped, except the first, which is padded with zeros.
+    """
+    for windows in segment_chunks(blocks, length=front_end.window, hop=front_end.hop, count=frames):
+        yield power(windows, front_end)
+
+
+def power(windows: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
+    """Return the power spectra, shape (..., bins), of windows of samples, shape (..., window)."""
+    from scipy import fft  # here, because whoever only compares fingerprints need not load it
+
+    spectrum = fft.rfft(windows * _taper(front_end.window), axis=-1)[..., front_end.low_bin : front_end.high_bin]
+    squared: NDArray[np.float32] = spectrum.real**2
+    squared += spectrum.imag**2
+    return squared
+
+
+@lru_cache(maxsize=4)
+def _taper(window: int) -> NDArray[np.float32]:
+    return np.hanning(window).astype(np.float32)

@@ -1,0 +1,309 @@
+"""Files become tracks: read by several children at a time, kept in the order given, in small transactions.
+
+Three kinds of threads, so that an interrupt cannot tear anything: the caller's hands out files and reports; as many as
+there are workers each drive one sandboxed child; one keeps results. A track is reported only when it is on the disk,
+and what was kept stays, whatever ends the run: the next run does the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from threading import Event
+from typing import BinaryIO
+
+import msgspec
+
+from earmark.catalog.local.live_index import Indexing
+from earmark.catalog.names import shown
+from earmark.catalog.scan import Scan
+from earmark.catalog.sqlite.store import File, Store
+from earmark.errors import CatalogDamaged, MediaError, TrackExists, TrackNotFound
+from earmark.extract.pool import Extracted, Extractors
+from earmark.types import AddReport, Track
+
+# Files read ahead of the one that is to be kept next, for each worker: enough that one long file holds nobody up for
+# long, and few enough that packed fingerprints (0.5 MB an hour of audio) stay small beside the children.
+_AHEAD = 8
+_BATCH = 64  # results kept in one transaction, when that many are ready
+# An index is published after so much audio, so that neither memory nor what a crash leaves to be indexed again grows.
+_PUBLISH_HOURS = 24.0
+# Below this a file's time of change says little: clocks of file systems tick in up to 2 s (FAT).
+_RACY_NANOSECONDS = 2_000_000_000
+# Hexadecimal digits of the content's SHA-256: 64 bits, so in one of 40 million catalogs of a million two share an id.
+_ID_DIGITS = 16
+
+_PART_BYTES = 1 << 20
+_STATE = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One more file is dealt with, and what became of it is on the disk."""
+
+    done: int  # files dealt with so far, this one included
+    total: int
+    path: str
+    outcome: str  # added, updated, unchanged or failed
+    reason: str  # why it failed, or ''
+    track: Track | None  # None when it failed
+    seconds_done: float  # of audio decoded so far in this run
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a worker found: a failure, a known recording, or a new one."""
+
+    path: str
+    file: File | None = None  # its track is 0 as long as it is not known
+    content: bytes = b""
+    extracted: Extracted | None = None
+    reason: str = ""
+    unchanged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    path: str
+    outcome: str
+    reason: str = ""
+    track: Track | None = None
+    seconds: float = 0.0
+
+
+class Adder:
+    """One run of adding files to a catalog."""
+
+    def __init__(self, store: Store, indexing: Indexing, extractors: Extractors, *, ids: Mapping[str, str]) -> None:
+        self._store, self._indexing, self._extractors, self._ids = store, indexing, extractors, ids
+        self._stop = Event()
+        self._kept: list[_Kept] = []
+        self._unpublished_seconds = 0.0
+
+    def run(self, scan: Scan, *, workers: int, progress: Callable[[Progress], object] | None) -> AddReport:
+        """Add what was scanned, and publish the index; an interrupt ends it early, and the report says so."""
+        self._kept.extend(_Kept(path, "failed", reason) for path, reason in scan.failed)
+        total, reported, seconds = len(scan.files) + len(scan.failed), 0, 0.0
+        readers = ThreadPoolExecutor(workers, thread_name_prefix="earmark-read")
+        keeper = ThreadPoolExecutor(1, thread_name_prefix="earmark-keep")
+        interrupted = False
+        try:
+            for _ in self._rounds(scan.files, readers, keeper, ahead=_AHEAD * workers):
+                for kept in self._kept[reported:]:
+                    reported, seconds = reported + 1, seconds + kept.seconds
+                    if progress is not None:
+                        outcome = (kept.path, kept.outcome, kept.reason, kept.track)
+                        progress(Progress(reported, total, *outcome, seconds_done=seconds))
+            keeper.submit(self._indexing.publish).result()
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            self._stop.set()
+            self._extractors.close()
+            _shut_down(readers, keeper)
+        return _report(self._kept, interrupted)
+
+    def _rounds(
+        self, paths: Sequence[str], readers: ThreadPoolExecutor, keeper: ThreadPoolExecutor, *, ahead: int
+    ) -> Iterator[None]:
+        """Yield whenever more results are kept: at the start what the scan found, then all that is ready, in order."""
+        yield
+        remaining, waiting = iter(paths), deque[Future[_Read]]()
+        while True:
+            waiting.extend(readers.submit(self._read, path) for path in islice(remaining, ahead - len(waiting)))
+            if not waiting:
+                return
+            batch = [waiting.popleft().result()]
+            while waiting and waiting[0].done() and len(batch) < _BATCH:
+                batch.append(waiting.popleft().result())
+            keeper.submit(self._keep, batch).result()
+            yield
+
+    # In the threads of the readers
+
+    def _read(self, path: str) -> _Read:
+        if self._stop.is_set():
+            return _Read(path, reason="not read: the run was ended")
+        try:
+            for _ in range(2):  # once more for a file that was just being written
+                read = self._read_once(path)
+                if read is not None:
+                    return read
+            raise MediaError("unreadable", "it changes while it is read; add it again when it is complete")
+        except MediaError as error:
+            return _Read(path, reason=str(error))
+        except OSError as error:
+            return _Read(path, reason=f"unreadable: {error.strerror}")
+
+    def _read_once(self, path: str) -> _Read | None:
+        """Return what a file holds, or None when it changed meanwhile."""
+        from earmark.audio.container import open_regular
+
+        absolute, status = os.fsencode(Path(path).absolute()), Path(path).stat()
+        known = self._store.file(absolute)
+        if known is not None and (known.bytes, known.modified) == (status.st_size, status.st_mtime_ns):
+            return _Read(path, known, unchanged=True)
+        with open_regular(Path(path)) as file:
+            before = os.fstat(file.fileno())
+            try:
+                content = _digest(file, self._stop)
+                number = self._number_of_sound(content)
+                extracted = self._extract(file) if number is None else None
+            except MediaError:
+                if _has_changed(file, path, before):
+                    return None
+                raise
+            is_racy = time.time_ns() - before.st_mtime_ns < _RACY_NANOSECONDS
+            if _has_changed(file, path, before) or (is_racy and _digest(file, self._stop) != content):
+                return None
+        return _Read(path, File(absolute, before.st_size, before.st_mtime_ns, number or 0), content, extracted)
+
+    def _extract(self, file: BinaryIO) -> Extracted:
+        file.seek(0)
+        extracted = self._extractors.extract(file)
+        if extracted.silent:
+            raise MediaError("low_information", "it is silent", extracted.seconds)
+        if extracted.features < self._extractors.fewest_features:
+            raise MediaError("low_information", "there is too little in it to tell recordings apart", extracted.seconds)
+        return extracted
+
+    def _number_of_sound(self, content: bytes) -> int | None:
+        """Return the number of the recording with that content, unless none is known or it is damaged."""
+        number = self._store.number_with(content)
+        if number is not None:
+            try:
+                self._store.recording(number)
+                self._store.fingerprint(number)
+            except (CatalogDamaged, TrackNotFound):
+                return None
+        return number
+
+    # In the thread of the keeper
+
+    def _keep(self, batch: Sequence[_Read]) -> None:
+        kept: list[_Kept] = []
+        new: list[tuple[int, bytes]] = []
+        changing = any(not (read.reason or read.unchanged) for read in batch)
+        with self._store.transaction() if changing else contextlib.nullcontext():
+            for read in batch:
+                try:
+                    kept.append(self._keep_one(read, new))
+                except (CatalogDamaged, TrackExists) as error:
+                    kept.append(_Kept(read.path, "failed", str(error)))
+        if changing:
+            self._indexing.follow_removals()
+            self._indexing.include(new)
+        self._kept.extend(kept)
+        self._unpublished_seconds += sum(one.seconds for one in kept)
+        if self._unpublished_seconds > _PUBLISH_HOURS * 3600:
+            self._indexing.publish()
+            self._unpublished_seconds = 0.0
+
+    def _keep_one(self, read: _Read, new: list[tuple[int, bytes]]) -> _Kept:
+        if read.file is None:
+            return _Kept(read.path, "failed", read.reason)
+        if read.unchanged:
+            return _Kept(read.path, "unchanged", track=self._known(read.path, read.file.track))
+        # Another file of this run may have brought the same recording, or a damaged one is to be replaced.
+        number = self._number_of_sound(read.content)
+        if number is not None:
+            return self._keep_known(read, read.file, number)
+        if read.extracted is None:
+            raise CatalogDamaged(f"{read.path}: its track was damaged while it was read; add it again")
+        return self._keep_new(read, read.file, read.extracted, new)
+
+    def _known(self, path: str, number: int) -> Track:
+        track = self._store.recording(number).track
+        wanted = self._ids.get(path, track.id)
+        if wanted != track.id:
+            raise TrackExists(f"it is the track {track.id!r} already, not {wanted!r}; earmark update changes the id")
+        return track
+
+    def _keep_known(self, read: _Read, file: File, number: int) -> _Kept:
+        """Keep one more file of a known recording, or the place where its file was moved to."""
+        track = self._known(read.path, number)
+        replaced = self._store.file(file.path)
+        self._store.remember(msgspec.structs.replace(file, track=number))
+        if not any(
+            Path(os.fsdecode(other.path)).exists() for other in self._store.files(number) if other.path != file.path
+        ):
+            track = replace(track, path=read.path)
+            self._store.change(number, track)
+        if replaced is not None and replaced.track != number:
+            if not self._store.files(replaced.track):
+                self._store.delete(replaced.track)
+            return _Kept(read.path, "updated", track=track)
+        return _Kept(read.path, "unchanged", track=track)
+
+    def _keep_new(self, read: _Read, file: File, extracted: Extracted, new: list[tuple[int, bytes]]) -> _Kept:
+        """Keep a recording that is new, or takes the place of what its file held, under the same id."""
+        old = self._store.number_with(read.content)  # damaged, else it would be known
+        replaced = self._store.file(file.path)
+        if old is None and replaced is not None and len(self._store.files(replaced.track)) == 1:
+            old = replaced.track
+        id = self._ids.get(read.path) or (self._store.id_of(old) if old is not None else self._new_id(read.content))
+        others = [other for other in self._store.files(old) if other.path != file.path] if old is not None else []
+        if old is not None:
+            self._store.delete(old)
+        track = _track(id, read.path, extracted)
+        number = self._store.insert(track, read.content, extracted.packed)
+        for one in (file, *others):
+            self._store.remember(msgspec.structs.replace(one, track=number))
+        new.append((number, extracted.packed))
+        return _Kept(read.path, "added" if old is None else "updated", track=track, seconds=extracted.seconds)
+
+    def _new_id(self, content: bytes) -> str:
+        """Return the shortest start of the content's hash, from 16 digits on, that no other track has for an id."""
+        digest = content.hex()
+        lengths = range(_ID_DIGITS, len(digest) + 1)
+        return next((digest[:n] for n in lengths if not self._store.has_id(digest[:n])), digest)
+
+
+def _track(id: str, path: str, extracted: Extracted) -> Track:
+    tags = dict(extracted.tags)
+    words = (tags.pop("title", "") or shown(Path(path).stem), tags.pop("artist", ""), tags.pop("album", ""))
+    return Track(id, *words, path, extracted.seconds, extracted.complete, time.time_ns(), tags)
+
+
+def _digest(file: BinaryIO, stop: Event) -> bytes:
+    digest = hashlib.sha256()
+    file.seek(0)
+    while part := file.read(_PART_BYTES):
+        digest.update(part)
+        if stop.is_set():
+            raise MediaError("unreadable", "the run was ended")
+    return digest.digest()
+
+
+def _has_changed(file: BinaryIO, path: str, before: os.stat_result) -> bool:
+    """Return whether a file was written to, or replaced by another, since `before`."""
+    states = [[getattr(one, name) for name in _STATE] for one in (before, os.fstat(file.fileno()), Path(path).stat())]
+    return states[1:] != states[:1] * 2
+
+
+def _shut_down(*executors: ThreadPoolExecutor) -> None:
+    """Wait for what is at work; more interrupts do not shorten it, since nothing long is left."""
+    for executor in executors:
+        while True:
+            try:
+                executor.shutdown(wait=True, cancel_futures=True)
+                break
+            except KeyboardInterrupt:
+                continue
+
+
+def _report(kept: Sequence[_Kept], interrupted: bool) -> AddReport:
+    def tracks(outcome: str) -> tuple[Track, ...]:
+        return tuple(one.track for one in kept if one.outcome == outcome and one.track is not None)
+
+    unchanged = tuple(one.path for one in kept if one.outcome == "unchanged")
+    failed = tuple((one.path, one.reason) for one in kept if one.outcome == "failed")
+    return AddReport(tracks("added"), tracks("updated"), unchanged, failed, interrupted)

@@ -1,0 +1,314 @@
+"""The truth of a catalog: tracks, their files and their fingerprints, in SQLite.
+
+The writer (one process, under `lock.WriterLock`) keeps a write-ahead log with `synchronous=FULL`: a commit that has
+returned survives a loss of power. Only it checkpoints, because SQLite before 3.51.3 could lose a commit when two
+connections wrote and checkpointed at once. Readers open `mode=ro` and work on a read-only medium too.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from earmark.catalog.sqlite.connection import known_error, open_reader, open_writer, result_code
+from earmark.errors import (
+    CatalogDamaged,
+    CatalogError,
+    CatalogReadOnly,
+    TrackExists,
+    TrackNotFound,
+)
+from earmark.types import Track
+
+_BATCH = 500  # rows held at once when all are read
+_TRACK = "number, id, content, path, title, artist, album, seconds, complete, added, tags, checksum"
+_PACKED = "SELECT number, packed, f.checksum, content FROM tracks LEFT JOIN fingerprints f ON track = number"
+
+_Value = str | bytes | int | float
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a catalog was made with; all but the index is fixed for good."""
+
+    fingerprinter: str
+    preset: dict[str, Any]
+    spec: str
+    index: str
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file as it was when it was read, and the number of the track that it holds."""
+
+    path: bytes  # absolute
+    bytes: int
+    modified: int  # nanoseconds since 1970, as the file system says
+    track: int
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """A track with what the catalog alone knows of it."""
+
+    number: int
+    content: bytes  # SHA-256 of the file
+    track: Track
+
+
+class Store:
+    """`catalog.db`. Safe to use from several threads; raises errors of `earmark.errors` only."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open the database, made and upgraded when the store may write."""
+        self.path = path
+        self._lock = threading.RLock()
+        self._read_only = read_only
+        self._stopped = ""
+        self._closed = False
+        self._connection = open_reader(path) if read_only else open_writer(path)
+
+    def close(self) -> None:
+        """Close the database; a writer empties the log into it first, so that the folder is small and portable."""
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                if not self._read_only and not self._stopped:
+                    self._run("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                self._closed = True
+                self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep all changes made inside, or none; when it returns they are on the disk."""
+        if self._read_only:
+            raise CatalogReadOnly(f"{self.path} is open for reading; open it with read_only=False to change it")
+        with self._lock:
+            if self._stopped:
+                raise CatalogError(self._stopped)
+            self._run("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._run("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.rollback()
+                raise
+
+    # Settings
+
+    def settings(self) -> Settings | None:
+        """Return what the catalog was made with, or None when that was never written."""
+        rows = self._run("SELECT value, checksum FROM settings WHERE name = 'catalog'")
+        if not rows:
+            return None
+        value, checksum = rows[0]
+        try:
+            if zlib.crc32(value) == checksum:
+                return msgspec.json.decode(value, type=Settings)
+        except (msgspec.DecodeError, TypeError):
+            pass  # reported as damage below
+        raise CatalogDamaged(f"the settings in {self.path} are damaged; restore a copy made by earmark export")
+
+    def write_settings(self, settings: Settings) -> None:
+        """Write what the catalog is made with; inside a transaction."""
+        value = msgspec.json.encode(settings)
+        self._run("INSERT OR REPLACE INTO settings VALUES ('catalog', ?, ?)", value, zlib.crc32(value))
+
+    # Tracks
+
+    def insert(self, track: Track, content: bytes, packed: bytes) -> int:
+        """Add a recording and its fingerprint, and return its number; inside a transaction.
+
+        Raises TrackExists when another recording has the id.
+        """
+        if self._run("SELECT 1 FROM tracks WHERE id = ?", track.id):
+            raise TrackExists(f"another recording has the id {track.id!r}; choose another, or remove that one first")
+        values = _track_values(track, content)
+        sql = f"INSERT INTO tracks ({_TRACK}) VALUES (NULL{', ?' * 11}) RETURNING number"
+        ((number,),) = self._run(sql, *values, _checksum(values))
+        self._run("INSERT INTO fingerprints VALUES (?, ?, ?)", number, packed, zlib.crc32(packed, zlib.crc32(content)))
+        return int(number)
+
+    def change(self, number: int, track: Track) -> None:
+        """Write other words about a recording; inside a transaction. Raises TrackExists when the id is taken."""
+        taken = self._run("SELECT 1 FROM tracks WHERE id = ? AND number != ?", track.id, number)
+        if taken:
+            raise TrackExists(f"another recording has the id {track.id!r}; choose another, or remove that one first")
+        values = _track_values(track, self.recording(number).content)
+        columns = ", ".join(f"{name} = ?" for name in _TRACK.split(", ")[1:])
+        self._run(f"UPDATE tracks SET {columns} WHERE number = ?", *values, _checksum(values), number)
+
+    def delete(self, number: int) -> None:
+        """Forget a recording, its files and its fingerprint; inside a transaction."""
+        self._run("INSERT INTO removals (track) VALUES (?)", number)
+        self._run("DELETE FROM tracks WHERE number = ?", number)
+
+    def recording(self, number: int) -> Recording:
+        """Return a recording by its number; raises TrackNotFound, CatalogDamaged."""
+        rows = self._run(f"SELECT {_TRACK} FROM tracks WHERE number = ?", number)
+        if not rows:
+            raise TrackNotFound(f"no track has the number {number}; it was removed meanwhile")
+        return self._recording(rows[0])
+
+    def number_of(self, id: str) -> int:
+        """Return the number of the track with an id; raises TrackNotFound."""
+        rows = self._run("SELECT number FROM tracks WHERE id = ?", id)
+        if not rows:
+            raise TrackNotFound(f"no track has the id {id!r}; earmark list shows those there are")
+        return int(rows[0][0])
+
+    def id_of(self, number: int) -> str:
+        """Return the id of a track, which stands even where the rest of its row is damaged."""
+        rows = self._run("SELECT id FROM tracks WHERE number = ?", number)
+        if not rows:
+            raise TrackNotFound(f"no track has the number {number}; it was removed meanwhile")
+        return str(rows[0][0])
+
+    def has_id(self, id: str) -> bool:
+        """Return whether a track has that id."""
+        return bool(self._run("SELECT 1 FROM tracks WHERE id = ?", id))
+
+    def number_with(self, content: bytes) -> int | None:
+        """Return the number of the recording whose file has that SHA-256, or None."""
+        rows = self._run("SELECT number FROM tracks WHERE content = ?", content)
+        return int(rows[0][0]) if rows else None
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of all recordings, in the order they were added."""
+        return [number for (number,) in self._run("SELECT number FROM tracks ORDER BY number")]
+
+    def recordings(self) -> Iterator[Recording | CatalogDamaged]:
+        """Yield all recordings in the order they were added; for a damaged row, the error that names it."""
+        for row in self._in_batches(f"SELECT {_TRACK} FROM tracks WHERE number > ? ORDER BY number LIMIT {_BATCH}"):
+            try:
+                yield self._recording(row)
+            except CatalogDamaged as error:
+                yield error
+
+    def count(self) -> tuple[int, float]:
+        """Return how many recordings there are, and how many seconds they last together."""
+        ((tracks, seconds),) = self._run("SELECT count(*), coalesce(sum(seconds), 0.0) FROM tracks")
+        return int(tracks), float(seconds)
+
+    # Fingerprints
+
+    def fingerprint(self, number: int) -> bytes:
+        """Return the packed fingerprint of a recording; raises TrackNotFound, CatalogDamaged."""
+        rows = self._run(f"{_PACKED} WHERE number = ?", number)
+        if not rows:
+            raise TrackNotFound(f"no track has the number {number}; it was removed meanwhile")
+        return self._checked(*rows[0])
+
+    def fingerprints(self, after: int) -> Iterator[tuple[int, bytes | CatalogDamaged]]:
+        """Yield (number, packed) of every recording with a higher number than `after`; an error for a damaged one."""
+        for row in self._in_batches(f"{_PACKED} WHERE number > ? ORDER BY number LIMIT {_BATCH}", after):
+            try:
+                yield row[0], self._checked(*row)
+            except CatalogDamaged as error:
+                yield row[0], error
+
+    def removals(self, after: int) -> list[tuple[int, int]]:
+        """Return (sequence, number) of every recording that was removed after that sequence number."""
+        return self._run("SELECT sequence, track FROM removals WHERE sequence > ? ORDER BY sequence", after)
+
+    # Files
+
+    def file(self, path: bytes) -> File | None:
+        """Return what is known of a file, or None."""
+        rows = self._run("SELECT path, bytes, modified, track FROM files WHERE path = ?", path)
+        return File(*rows[0]) if rows else None
+
+    def files(self, number: int) -> list[File]:
+        """Return the files that hold a recording."""
+        return [
+            File(*row) for row in self._run("SELECT path, bytes, modified, track FROM files WHERE track = ?", number)
+        ]
+
+    def remember(self, file: File) -> None:
+        """Write what a file holds; inside a transaction."""
+        sql = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)"
+        self._run(sql, file.path, file.bytes, file.modified, file.track)
+
+    def forget_files(self, number: int) -> None:
+        """Have the files of a recording read again when they are next added; inside a transaction."""
+        self._run("DELETE FROM files WHERE track = ?", number)
+
+    # The whole
+
+    def problems(self) -> list[str]:
+        """Return what SQLite finds wrong with the database file."""
+        try:
+            found = [text for (text,) in self._run("PRAGMA integrity_check(20)") if text != "ok"]
+            found += [f"a row of {row[0]} names no track" for row in self._run("PRAGMA foreign_key_check")]
+        except CatalogDamaged as error:
+            return [str(error)]
+        return [f"{self.path}: {text}" for text in found]
+
+    def copy(self, target: Path) -> None:
+        """Write a consistent copy, whoever writes meanwhile; `target` must not exist."""
+        self._run("VACUUM INTO ?", os.fspath(target))
+
+    def _recording(self, row: tuple[Any, ...]) -> Recording:
+        number, *values, checksum = row
+        try:
+            if _checksum(values) != checksum:
+                raise ValueError("checksum")
+            id, content, path, title, artist, album, seconds, complete, added, tags = values
+            decoded = msgspec.json.decode(tags, type=dict[str, str])
+            track = Track(id, title, artist, album, os.fsdecode(path), seconds, bool(complete), added, decoded)
+        except (ValueError, TypeError) as error:
+            raise CatalogDamaged(
+                f"the row of track number {number} (id {str(values[0])!r}) in {self.path} is damaged; "
+                "remove it and add its file again"
+            ) from error
+        return Recording(number, content, track)
+
+    def _checked(self, number: int, packed: Any, checksum: Any, content: Any) -> bytes:
+        try:
+            if zlib.crc32(packed, zlib.crc32(content)) == checksum:
+                return bytes(packed)
+        except TypeError:
+            pass  # a blob that is none any more: reported as damage below
+        rows = self._run("SELECT id FROM tracks WHERE number = ?", number)
+        raise CatalogDamaged(
+            f"the fingerprint of track {rows[0][0] if rows else number!r} in {self.path} is damaged; "
+            "earmark verify marks it, and adding its file again heals it"
+        )
+
+    def _in_batches(self, sql: str, after: int = 0) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query that takes the last number seen; no lock is held between batches."""
+        while rows := self._run(sql, after):
+            if rows[-1][0] <= after:
+                raise CatalogDamaged(f"{self.path} is damaged: its rows are out of order; restore an exported copy")
+            yield from rows
+            after = rows[-1][0]
+
+    def _run(self, sql: str, *values: _Value) -> list[tuple[Any, ...]]:
+        with self._lock:
+            if self._closed:
+                raise CatalogError(f"{self.path.parent} is closed; open it again")
+            try:
+                return self._connection.execute(sql, values).fetchall()
+            except sqlite3.Error as error:
+                known = known_error(self.path, error)
+                if result_code(error) == sqlite3.SQLITE_IOERR:
+                    self._stopped = str(known)  # after a failed sync nothing is tried again
+                raise known from error
+
+
+def _track_values(track: Track, content: bytes) -> list[_Value]:
+    tags = msgspec.json.encode(dict(track.tags)).decode()
+    words = [track.title, track.artist, track.album]
+    return [track.id, content, os.fsencode(track.path), *words, track.seconds, int(track.complete), track.added, tags]
+
+
+def _checksum(values: Iterable[_Value]) -> int:
+    return zlib.crc32(msgspec.msgpack.encode(list(values)))

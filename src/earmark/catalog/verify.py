@@ -1,0 +1,53 @@
+"""Reading all of a catalog to see whether it is what was written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from earmark.catalog.local.generations import Generations
+from earmark.catalog.sqlite.store import Recording, Store
+from earmark.errors import CatalogDamaged, SpecMismatch
+
+if TYPE_CHECKING:
+    from earmark.fingerprints.protocol import Fingerprinter
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a check of everything found."""
+
+    tracks: int  # that were checked
+    problems: tuple[str, ...]  # sentences that name what is damaged and what to do
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as it was written."""
+        return not self.problems
+
+
+def verify(store: Store, generations: Generations, fingerprinter: Fingerprinter, *, repair: bool) -> Verification:
+    """Check the database, every row and fingerprint, and every byte of the published index.
+
+    With `repair`, files of damaged tracks are forgotten, so that adding them again reads them again.
+    """
+    problems, tracks, damaged = store.problems(), 0, list[int]()
+    rows = [recording for recording in store.recordings() if not isinstance(recording, Recording)]
+    problems += [str(error) for error in rows]
+    for number, packed in store.fingerprints(0):
+        tracks += 1
+        try:
+            if isinstance(packed, CatalogDamaged):
+                raise packed
+            fingerprinter.unpack(packed)
+            store.recording(number)
+        except (CatalogDamaged, SpecMismatch, ValueError) as error:
+            damaged.append(number)
+            if str(error) not in problems:
+                problems.append(str(error))
+    problems += generations.problems()
+    if repair and damaged:
+        with store.transaction():
+            for number in damaged:
+                store.forget_files(number)
+    return Verification(tracks, tuple(problems))

@@ -1,0 +1,187 @@
+"""Recordings, decoded once: 16 bits a sample at one rate, end to end in one file that is mapped from disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio.container import open_regular
+from earmark.errors import MediaError, OptionError
+from earmark.sandbox.process import Sandbox
+from earmark.types import Samples
+
+FULL_SCALE = 32_767
+FILES_AHEAD = 8  # decoded before they are written
+SHORTEST_SECONDS = 1.0  # anything shorter has no segment
+
+
+class _Contents(msgspec.Struct):
+    rate: int
+    lengths: list[int]  # samples
+    failed: list[tuple[str, str]]  # (path, reason)
+    names: list[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sounds:
+    """Recordings as samples: recording k is `samples[starts[k] : starts[k] + lengths[k]]`.
+
+    Sent to another process, it is mapped there anew and not copied.
+    """
+
+    rate: int  # Hz
+    samples: np.memmap[Any, np.dtype[np.int16]]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    names: tuple[str, ...]  # paths as given, of those that could be decoded
+    failed: tuple[tuple[str, str], ...]  # (path, reason)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        path = str(self.samples.filename)
+        return _mapped, (self.rate, path, self.starts, self.lengths, self.names, self.failed)
+
+    @property
+    def hours(self) -> float:
+        """How much there is."""
+        return float(self.lengths.sum()) / self.rate / 3600
+
+    def piece(self, number: int, start: int, length: int) -> Samples:
+        """Return samples of a recording as float32, with zeros where it has none."""
+        out = np.zeros(length, np.float32)
+        first, last = max(start, 0), min(start + length, int(self.lengths[number]))
+        if last > first:
+            begin = int(self.starts[number])
+            np.divide(self.samples[begin + first : begin + last], FULL_SCALE, out=out[first - start : last - start])
+        return out
+
+    def looped(self, number: int, start: int, length: int) -> Samples:
+        """Return samples of a recording that begins anew at its end."""
+        begin, size = int(self.starts[number]), int(self.lengths[number])
+        places = begin + (start + np.arange(length)) % size
+        return self.samples[places].astype(np.float32) / np.float32(FULL_SCALE)
+
+    def only(self, wanted: Sequence[str]) -> Sounds:
+        """Return the recordings of these paths; the samples are shared."""
+        chosen = set(wanted)
+        keep = np.array([name in chosen for name in self.names], bool)
+        names = tuple(name for name in self.names if name in chosen)
+        return Sounds(self.rate, self.samples, self.starts[keep], self.lengths[keep], names, self.failed)
+
+
+def prepare(
+    paths: Sequence[Path], *, rate: int, folder: Path, progress: Callable[[int, int], object] | None = None
+) -> Sounds:
+    """Return recordings, decoded into `folder` unless they are there already.
+
+    Files that cannot be decoded, or are shorter than a second, are listed in `failed`. `progress` is called with
+    (files done, files). Raises OptionError when nothing is left.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    key = hashlib.sha256(msgspec.json.encode([rate, *(_identity(path) for path in paths)])).hexdigest()[:20]
+    data, described = folder / f"{key}.pcm", folder / f"{key}.json"
+    if not described.exists():
+        _decode_all(paths, rate, data, described, progress)
+    contents = msgspec.json.decode(described.read_bytes(), type=_Contents)
+    lengths = np.array(contents.lengths, np.int64)
+    if not len(lengths):
+        raise OptionError(f"none of {len(paths)} files can be learned from: {contents.failed[:3]}")
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    return _mapped(rate, str(data), starts, lengths, tuple(contents.names), tuple(contents.failed))
+
+
+def _mapped(
+    rate: int,
+    path: str,
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    names: tuple[str, ...],
+    failed: tuple[tuple[str, str], ...],
+) -> Sounds:
+    return Sounds(rate, np.memmap(path, np.int16, mode="r"), starts, lengths, names, failed)
+
+
+def _decode_all(
+    paths: Sequence[Path],
+    rate: int,
+    data: Path,
+    described: Path,
+    progress: Callable[[int, int], object] | None,
+) -> None:
+    contents = _Contents(rate, [], [], [])
+    part = data.with_suffix(".part")
+    with part.open("wb") as file:
+        for done, (path, found) in enumerate(_decoded(paths, rate), start=1):
+            if isinstance(found, str):
+                contents.failed.append((str(path), found))
+            else:
+                contents.lengths.append(file.write(found) // np.dtype(np.int16).itemsize)
+                contents.names.append(str(path))
+            if progress is not None:
+                progress(done, len(paths))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(data)
+    part = described.with_suffix(".part")
+    part.write_bytes(msgspec.json.encode(contents))
+    part.replace(described)
+
+
+def _decoded(paths: Sequence[Path], rate: int) -> Iterator[tuple[Path, bytes | str]]:
+    """Yield each file's samples, or why there are none, in order; files are opened in child processes."""
+    with ExitStack() as stack:
+        children = [stack.enter_context(Sandbox(f"{__name__}:read_samples")) for _ in range(os.cpu_count() or 1)]
+        threads = stack.enter_context(ThreadPoolExecutor(len(children)))
+        waiting = []
+        for path, child in zip(paths, cycle(children)):
+            waiting.append((path, threads.submit(_one, path, rate, child)))
+            if len(waiting) > FILES_AHEAD:
+                first, future = waiting.pop(0)
+                yield first, future.result()
+        for path, future in waiting:
+            yield path, future.result()
+
+
+def _one(path: Path, rate: int, child: Sandbox) -> bytes | str:
+    try:
+        with open_regular(path) as file:
+            samples: bytes = child.call(file, {"rate": rate})["samples"]
+    except (MediaError, OSError) as error:
+        return str(error)
+    seconds = len(samples) / (np.dtype(np.int16).itemsize * rate)
+    return samples if seconds >= SHORTEST_SECONDS else f"{seconds:.2f} s: too short"
+
+
+def read_samples(file: BinaryIO, request: dict[str, Any], heard: Callable[[float], None]) -> dict[str, Any]:
+    """Decode a file to its end, as 16 bits a sample; runs in the child."""
+    from earmark.audio.decode import decode
+
+    parts, samples = [], 0
+    with decode(file, rate=request["rate"]) as audio:
+        for block in audio:
+            parts.append(np.rint(np.clip(block, -1, 1) * FULL_SCALE).astype(np.int16).tobytes())
+            samples += len(block)
+            heard(samples / request["rate"])
+    return {"samples": b"".join(parts)}
+
+
+def _identity(path: Path) -> list[str | int]:
+    """Say when a file is another one than the last time."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise OptionError(f"{path}: {error.strerror}; give files that exist") from error
+    return [str(path), status.st_size, status.st_mtime_ns]

@@ -1,0 +1,106 @@
+"""The peaks of whole recordings, as a catalog has them: what a clip's relief is to speak for."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio.stft import power_chunks
+from earmark.errors import OptionError
+from earmark.fingerprints.mel import LogMel, padded
+from earmark.fingerprints.neural import PEAK_DENSITY
+from earmark.fingerprints.peaks import BLOCK_FRAMES, CHUNK_FRAMES
+from earmark.fingerprints.shazam import BIN_MASK, DENSITIES, Shazam
+from earmark.learn.pcm import Sounds
+from earmark.learn.salience.recipe import ReliefRecipe
+from earmark.types import Samples
+
+MOST_A_BLOCK = DENSITIES[PEAK_DENSITY].stored
+SECONDS_AT_ONCE = 10
+NOTHING = -1  # in place of a peak
+
+Cells = NDArray[np.int32]  # frame * bins + bin of each peak, then `NOTHING`
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class References:
+    """Peaks of recordings: those of recording k are `frames[starts[k] : starts[k + 1]]`, in order, and their bins."""
+
+    starts: NDArray[np.int64]  # (recordings + 1,)
+    frames: NDArray[np.int32]  # (n,)
+    bins: NDArray[np.int32]  # (n,) from the band's lowest
+    hop: int  # samples
+    width: int  # bins of the band
+
+    def window(self, track: int, place: int, frames: int) -> Cells:
+        """Return the peaks under a clip of `frames` frames that begins at sample `place` of a recording."""
+        first, last = self.starts[track], self.starts[track + 1]
+        offset = place / self.hop
+        inside = slice(*(first + np.searchsorted(self.frames[first:last], [offset - 1, offset + frames + 1])))
+        moments = np.rint(self.frames[inside] - offset).astype(np.int32)
+        heard = (moments >= 0) & (moments < frames)
+        cells = moments[heard] * np.int32(self.width) + self.bins[inside][heard]
+        window = np.full(most_peaks(frames), NOTHING, np.int32)
+        window[: len(cells)] = cells
+        return window
+
+
+def most_peaks(frames: int) -> int:
+    """Return how many peaks so many frames may have at most: they touch one block more than they fill."""
+    return MOST_A_BLOCK * (-(-frames // BLOCK_FRAMES) + 1)
+
+
+def find_references(
+    music: Sounds, recipe: ReliefRecipe, *, folder: Path, progress: Callable[[int, int], object] | None = None
+) -> References:
+    """Return the peaks of all recordings, kept in `folder`: a second time they are there.
+
+    `progress` is called with (recordings done, recordings). Raises OptionError when what is there is damaged.
+    """
+    shazam, log_mel = Shazam(density=PEAK_DENSITY, front_end=recipe.spectrum), recipe.clips.log_mel
+    told = [str(shazam.spec), log_mel.margin, Path(str(music.samples.filename)).name, *music.names]
+    path = folder / f"peaks-{hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:20]}.npz"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(path, _of_all(music, shazam, log_mel, progress))
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            starts, frames, bins = (kept[name] for name in ("starts", "frames", "bins"))
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise OptionError(f"{path} holds no peaks ({error}); remove it, and they are found again") from error
+    front_end = recipe.spectrum
+    return References(starts, frames, bins, front_end.hop, front_end.high_bin - front_end.low_bin)
+
+
+def _of_all(
+    music: Sounds, shazam: Shazam, log_mel: LogMel, progress: Callable[[int, int], object] | None
+) -> dict[str, NDArray[np.generic]]:
+    found = []
+    for track in range(len(music)):
+        chunks = power_chunks(padded(_blocks(music, track), log_mel), shazam.front_end, frames=CHUNK_FRAMES)
+        frames, features, _ = shazam.of_power(chunks)
+        found.append((frames, (features & BIN_MASK).astype(np.int32)))
+        if progress is not None:
+            progress(track + 1, len(music))
+    frames, bins = (np.concatenate(column) for column in zip(*found, strict=True))
+    return {"starts": np.cumsum([0, *(len(one) for one, _ in found)]), "frames": frames, "bins": bins}
+
+
+def _blocks(music: Sounds, track: int) -> Iterator[Samples]:
+    length, block = int(music.lengths[track]), SECONDS_AT_ONCE * music.rate
+    return (music.piece(track, first, min(block, length - first)) for first in range(0, length, block))
+
+
+def _write(path: Path, columns: dict[str, NDArray[np.generic]]) -> None:
+    """Write a file of arrays; a reader sees all of it or nothing."""
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez(file, **columns)  # type: ignore[arg-type]
+    part.replace(path)

@@ -1,0 +1,95 @@
+"""The file calls of a writer: durable, named in errors, and over after a failed fsync."""
+
+import errno
+import os
+
+import pytest
+
+from earmark.catalog.local.durable import Files, is_catalog
+from earmark.errors import CatalogError
+
+
+class FailingSystem:
+    """`os`, of which one kind of call fails."""
+
+    def __init__(self, call, code):
+        self.call, self.code, self.calls = call, code, 0
+
+    def __getattr__(self, name):
+        def called(*arguments):
+            if name == self.call:
+                self.calls += 1
+                raise OSError(self.code, os.strerror(self.code))
+            return getattr(os, name)(*arguments)
+
+        return called
+
+
+def test_it_writes_all_parts_of_a_new_file(tmp_path):
+    Files().write(tmp_path / "new", [b"one ", memoryview(b"two")])
+    assert (tmp_path / "new").read_bytes() == b"one two"
+
+
+def test_it_never_writes_into_a_file_that_is_there(tmp_path):
+    (tmp_path / "old").write_bytes(b"published")
+    with pytest.raises(CatalogError, match="old: File exists"):
+        Files().write(tmp_path / "old", [b"other"])
+    assert (tmp_path / "old").read_bytes() == b"published"
+
+
+def test_it_goes_on_writing_where_the_system_took_only_a_part(tmp_path):
+    class Reluctant(FailingSystem):
+        def write(self, descriptor, part):
+            return os.write(descriptor, part[:3])
+
+    Files(Reluctant("", 0)).write(tmp_path / "new", [b"0123456789"])
+    assert (tmp_path / "new").read_bytes() == b"0123456789"
+
+
+def test_a_full_disk_is_said_with_the_path_and_may_be_tried_again(tmp_path):
+    system = FailingSystem("write", errno.ENOSPC)
+    files = Files(system)
+    with pytest.raises(
+        CatalogError, match=r"one: No space left on device; what was published before is still in place"
+    ):
+        files.write(tmp_path / "one", [b"content"])
+    system.call = ""
+    files.write(tmp_path / "two", [b"content"])
+
+
+def test_nothing_is_written_after_a_failed_fsync(tmp_path):
+    system = FailingSystem("fsync", errno.EIO)
+    files = Files(system)
+    with pytest.raises(CatalogError, match="failed to keep what was written"):
+        files.write(tmp_path / "one", [b"content"])
+    system.call = ""
+    for attempt in (
+        lambda: files.write(tmp_path / "two", [b"content"]),
+        lambda: files.replace(tmp_path / "one", tmp_path / "three"),
+        lambda: files.sync_folder(tmp_path),
+    ):
+        with pytest.raises(CatalogError, match="check the disk, then open the catalog again"):
+            attempt()
+    assert system.calls == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_it_says_where_links_cannot_be_made(tmp_path):
+    (tmp_path / "one").write_bytes(b"content")
+    assert Files().link(tmp_path / "one", tmp_path / "two")
+    assert not Files(FailingSystem("link", errno.EPERM)).link(tmp_path / "one", tmp_path / "three")
+    with pytest.raises(CatalogError, match="Input/output error"):
+        Files(FailingSystem("link", errno.EIO)).link(tmp_path / "one", tmp_path / "three")
+
+
+def test_a_folder_is_removed_with_its_files(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "one").write_bytes(b"content")
+    Files().remove_folder(tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+
+
+def test_a_catalog_is_known_by_its_database(tmp_path):
+    assert not is_catalog(tmp_path)
+    (tmp_path / "catalog.db").touch()
+    assert is_catalog(tmp_path)

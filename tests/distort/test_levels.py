@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from earmark.distort import active_power, add_noise, change_gain, coloured_noise
+from tests.distort.conftest import RATE
+
+
+def decibels(ratio):
+    return 10 * np.log10(ratio)
+
+
+@pytest.mark.parametrize("wanted", [-5.0, 0.0, 10.0, 20.0])
+def test_noise_stands_at_the_ratio_that_was_asked_for(recordings, wanted):
+    music = recordings[:, 4 * RATE : 6 * RATE]
+    noise = np.stack([coloured_noise(2 * RATE, rate=RATE, slope_decibels=-3, generator=np.random.default_rng(7))] * 8)
+    added = add_noise(music, noise, wanted, rate=RATE).astype(np.float64) - music
+    snr = decibels(active_power(music, rate=RATE) / np.mean(added**2, axis=-1))
+    np.testing.assert_allclose(snr, wanted, atol=0.1)
+
+
+def test_pauses_do_not_count_as_music(recordings):
+    music = recordings[0, 4 * RATE : 6 * RATE].copy()
+    power = active_power(music[:RATE], rate=RATE)
+    music[RATE:] = 0
+    assert active_power(music, rate=RATE) == pytest.approx(power)
+    assert np.mean(music**2) == pytest.approx(np.mean(music[:RATE] ** 2) / 2)
+
+
+def test_a_clip_without_pauses_has_its_mean_square_as_active_power():
+    tone = np.sin(np.arange(RATE) * 0.7).astype(np.float32)
+    assert active_power(tone, rate=RATE) == pytest.approx(np.mean(tone**2), rel=1e-3)
+
+
+def test_a_clip_shorter_than_a_frame_has_a_power():
+    assert active_power(np.full(10, 0.5, np.float32), rate=RATE) == pytest.approx(0.25)
+
+
+def test_nothing_is_added_to_silence_and_silence_adds_nothing(recordings):
+    music, silence = recordings[0, :RATE], np.zeros(RATE, np.float32)
+    np.testing.assert_array_equal(add_noise(silence, music, 0, rate=RATE), silence)
+    np.testing.assert_array_equal(add_noise(music, silence, 0, rate=RATE), music)
+    np.testing.assert_array_equal(add_noise(music, music, np.inf, rate=RATE), music)
+
+
+def test_each_clip_of_a_batch_gets_its_own_ratio_and_is_as_it_is_alone(recordings):
+    music, noise, ratios = recordings[:3, :RATE], recordings[3:6, :RATE], np.array([0.0, 5.0, np.inf])
+    together = add_noise(music, noise, ratios, rate=RATE)
+    for row, ratio in enumerate(ratios):
+        np.testing.assert_array_equal(together[row], add_noise(music[row], noise[row], ratio, rate=RATE))
+
+
+def test_gain_is_in_decibels(recordings):
+    louder = change_gain(recordings[:2, :RATE], np.array([-20.0, 6.0206]))
+    np.testing.assert_allclose(louder, recordings[:2, :RATE] * [[0.1], [2.0]], atol=1e-6)
+    assert louder.dtype == np.float32
+
+
+@pytest.mark.parametrize("slope", [0.0, -3.0, -6.0])
+def test_coloured_noise_has_unit_power_and_its_slope(slope):
+    noise = coloured_noise(1 << 17, rate=RATE, slope_decibels=slope, generator=np.random.default_rng(3))
+    power = np.abs(np.fft.rfft(noise)) ** 2
+    hertz = np.fft.rfftfreq(len(noise), 1 / RATE)
+    octaves = [power[(hertz >= low) & (hertz < 1.1 * low)].mean() for low in (100, 200, 400, 800, 1600)]
+    assert np.mean(noise**2) == pytest.approx(1, abs=1e-4)
+    np.testing.assert_allclose(np.diff(decibels(np.array(octaves))), slope, atol=0.6)
