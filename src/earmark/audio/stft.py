@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio.framing import segment_chunks
+from earmark.audio.framing import SegmentStream
 from earmark.types import Samples
 
 
@@ -41,13 +41,23 @@ class FrontEnd:
         return 1 + max(samples - self.window, 0) // self.hop if samples else 0
 
 
-def power_chunks(blocks: Iterable[Samples], front_end: FrontEnd, *, frames: int) -> Iterator[NDArray[np.float32]]:
-    """Yield the power spectrogram in chunks of `frames` frames (the last may be shorter), shape (frames, bins).
+class PowerStream:
+    """The power spectrogram of sound that comes in blocks, in chunks of `frames` frames.
 
     A frame that would reach beyond the end is dropped, except the first, which is padded with zeros.
     """
-    for windows in segment_chunks(blocks, length=front_end.window, hop=front_end.hop, count=frames):
-        yield power(windows, front_end)
+
+    def __init__(self, front_end: FrontEnd, *, frames: int) -> None:
+        self._front_end = front_end
+        self._segments = SegmentStream(length=front_end.window, hop=front_end.hop, count=frames)
+
+    def push(self, block: Samples) -> Iterator[NDArray[np.float32]]:
+        """Take more samples, and yield the chunks that are complete, each (frames, bins)."""
+        return (power(windows, self._front_end) for windows in self._segments.push(block))
+
+    def rest(self, block: Samples | None = None) -> Iterator[NDArray[np.float32]]:
+        """Yield the chunks that are left if the sound ends here, or after one more block; nothing is taken away."""
+        return (power(windows, self._front_end) for windows in self._segments.rest(block))
 
 
 def power(windows: NDArray[np.float32], front_end: FrontEnd) -> NDArray[np.float32]:
