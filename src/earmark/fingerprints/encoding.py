@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,24 @@ from numpy.typing import NDArray
 from earmark.types import Frames
 
 if TYPE_CHECKING:
-    from earmark.fingerprints.mel import Spectrogram
-    from earmark.fingerprints.neural import Neural
+    from earmark.fingerprints.mel import LogMel, Spectrogram
+
+BATCH = 16  # segments at a time, always as many: a vector depends neither on others nor on how sound arrived
+
+
+class SegmentEncoder(Protocol):
+    """A network as its segments see it."""
+
+    @property
+    def log_mel(self) -> LogMel:
+        """The network's front end."""
+
+    @property
+    def dimensions(self) -> int:
+        """Components of a vector."""
+
+    def encode(self, segments: Spectrogram) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+        """Return which of at most `BATCH` segments, (n, bands, frames), have a vector, and those, (m, dimensions)."""
 
 
 class SegmentEncoding:
@@ -22,10 +38,8 @@ class SegmentEncoding:
     Silence is put around the sound, as much as it takes for every frame to be in a segment, and `margin` behind it.
     """
 
-    def __init__(self, maker: Neural, *, hop: int, margin: int) -> None:
-        from earmark.fingerprints.neural import BATCH
-
-        self._maker, self._hop, self._margin, self._batch = maker, hop, margin, BATCH
+    def __init__(self, maker: SegmentEncoder, *, hop: int, margin: int) -> None:
+        self._maker, self._hop, self._margin = maker, hop, margin
         self._segment = maker.log_mel.segment_frames
         self._held = self._silence(margin)  # frames that later segments need
         self._first, self._heard = -margin, 0
@@ -34,8 +48,8 @@ class SegmentEncoding:
     def push(self, chunk: Spectrogram) -> None:
         """Take more frames, (n, bands)."""
         self._held, self._heard = np.concatenate([self._held, chunk]), self._heard + len(chunk)
-        while len(self._held) >= (self._batch - 1) * self._hop + self._segment:
-            self._encode(self._batch)
+        while len(self._held) >= (BATCH - 1) * self._hop + self._segment:
+            self._encode(BATCH)
 
     def take(self, rest: Iterable[Spectrogram]) -> tuple[Frames, NDArray[np.int8]]:
         """Return (first frames, vectors) of all segments if the sound ends with `rest`; nothing is taken away."""
@@ -60,8 +74,8 @@ class SegmentEncoding:
         count = max(-(-left // self._hop) + 1, at_least)
         short = (count - 1) * self._hop + self._segment - len(self._held)
         self._held = np.concatenate([self._held, self._silence(max(short, 0))])
-        for done in range(0, count, self._batch):
-            self._encode(min(self._batch, count - done))
+        for done in range(0, count, BATCH):
+            self._encode(min(BATCH, count - done))
 
     def _encode(self, count: int) -> None:
         starts = np.arange(count, dtype=np.int32) * self._hop

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
-from earmark.fingerprints.encoding import SegmentEncoding
+from earmark.fingerprints.encoding import BATCH, SegmentEncoding
 from earmark.fingerprints.landmarks import (
     MIN_PEAKS,
     Density,
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 VERSION = 2
 WEIGHTS = Path(__file__).parent / "weights"
-BATCH = 16  # segments at a time, always as many: a vector depends neither on others nor on how sound arrived
 FORMERLY = {"neural/2/00000000": "neural/1/00000000"}  # equal features of release 0.1.0, whose digest covered less
 CHECKED = ModelShape(
     layers=("vectors", "peaks"),
