@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.fingerprints.mel import Spectrogram
-from earmark.learn.corpus import calibration_segments, gather
-from earmark.learn.export import export_onnx, quantise, read_trained
+from earmark.learn.corpus import gather
+from earmark.learn.export import calibration_segments, export_onnx, quantise, read_trained
 from earmark.learn.validation import Validation
 
 AT_ONCE = 16

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from earmark.distort.timing import change_pitch, change_speed, change_tempo, take
+from earmark.distort.timing import change_pitch, change_speed, change_tempo, slice_padded
 from earmark.errors import OptionError
 from tests.distort.conftest import RATE
 
@@ -15,10 +15,10 @@ def tone_hertz(samples):
 
 def test_a_piece_is_taken_to_the_sample_with_zeros_outside(recordings):
     recording = recordings[0]
-    np.testing.assert_array_equal(take(recording, 777, 500), recording[777:1277])
-    np.testing.assert_array_equal(take(recording, -3, 5), [0, 0, 0, *recording[:2]])
-    np.testing.assert_array_equal(take(recording, len(recording) - 2, 4), [*recording[-2:], 0, 0])
-    pieces = take(recordings[:2], np.array([10, 20]), 100)
+    np.testing.assert_array_equal(slice_padded(recording, 777, 500), recording[777:1277])
+    np.testing.assert_array_equal(slice_padded(recording, -3, 5), [0, 0, 0, *recording[:2]])
+    np.testing.assert_array_equal(slice_padded(recording, len(recording) - 2, 4), [*recording[-2:], 0, 0])
+    pieces = slice_padded(recordings[:2], np.array([10, 20]), 100)
     np.testing.assert_array_equal(pieces, np.stack([recordings[0, 10:110], recordings[1, 20:120]]))
 
 

@@ -56,7 +56,7 @@ def shown_path(path: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def opened(source: Media) -> Iterator[tuple[InputContainer, BinaryIO]]:
+def open_container(source: Media) -> Iterator[tuple[InputContainer, BinaryIO]]:
     """Open a source with FFmpeg, by what it holds and not by its name; raises MediaError.
 
     Yields the container and the file that it reads.

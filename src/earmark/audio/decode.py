@@ -23,11 +23,11 @@ from av.audio.stream import AudioStream
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from earmark.audio.container import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS, Media, opened
+from earmark.audio.container import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS, Media, open_container
 from earmark.audio.downmix import QUALITY, Mixer, scaled
-from earmark.audio.gaps import Clock
+from earmark.audio.gaps import GapClock
 from earmark.audio.tags import cleaned_tags
-from earmark.audio.truncation import broke_off
+from earmark.audio.truncation import is_truncated
 from earmark.errors import MediaError, OptionError
 from earmark.types import Samples
 
@@ -37,7 +37,7 @@ LOUDEST = 1e6  # times full scale; beyond it a sample is as bad as not finite: s
 MOST_DAMAGED_IN_A_ROW = 1_000  # packets, after which a file is given up
 WITHOUT_TIMES = ("mp3", "aac")  # formats in which FFmpeg counts packets, as nothing says when one begins
 MOST_FILLED_SECONDS = 600.0  # in all, lest a small file becomes long
-FIRST_UNBOUNDED_CHANNELS = 8  # planes, whose list PyAV reads past the end of, up to a pointer that happens to be null
+PYAV_PLANE_BUG_CHANNELS = 8  # planes, whose list PyAV reads past the end of, up to a pointer that happens to be null
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Decoder:
     def __init__(self, source: Media, rate: int, max_seconds: float | None, stream: int) -> None:
         self._rate, self._stream_number = rate, stream
         self._most = None if max_seconds is None else int(max_seconds * rate)
-        self._opening = opened(source)
+        self._opening = open_container(source)
         self._given = self._damaged = self._replaced = self._received = 0
         self._filled = self._louder = self._peak = 0.0
         self._ended = self._last_is_partial = self._whole = False
@@ -112,7 +112,7 @@ class Decoder:
             yield block
         if self._ended:
             seconds, partial = self._given / self._rate, self._last_is_partial
-            self._whole = not broke_off(self._file, self._container, self._stream, seconds, last_is_partial=partial)
+            self._whole = not is_truncated(self._file, self._container, self._stream, seconds, last_is_partial=partial)
         if not self._given:
             raise MediaError("too_short" if not self._damaged else "unreadable", "no samples came out of the file")
         if self._replaced > MOST_NOT_FINITE * self._received:
@@ -212,7 +212,7 @@ class Decoder:
     def _frames(self) -> Iterator[AudioFrame | _Silence]:
         """Yield decoded frames, with silence where damage took some; a damaged packet is passed over and counted."""
         has_times = self._container.format.name not in WITHOUT_TIMES
-        clock = Clock(has_times=has_times, time_base=self._stream.time_base)
+        clock = GapClock(has_times=has_times, time_base=self._stream.time_base)
         packets = self._container.demux(self._stream)
         codec = self._stream.codec_context.name
         is_partial = False
@@ -245,7 +245,7 @@ class Decoder:
             if missing and self._filled + missing <= MOST_FILLED_SECONDS:
                 self._filled += missing
                 yield _Silence(missing, frames[0].sample_rate, frames[0].layout.nb_channels)
-            self._damaged += clock.passed(packet.size, frames, codec)
+            self._damaged += clock.note_packet(packet.size, frames, codec)
             yield from frames
 
 
@@ -264,7 +264,7 @@ class _Silence:
 
 def _planar(frame: AudioFrame) -> NDArray[np.float32]:
     """Return a frame's samples as float32 in [-1, 1], shape (channels, n)."""
-    has_many_planes = frame.format.is_planar and frame.layout.nb_channels >= FIRST_UNBOUNDED_CHANNELS
+    has_many_planes = frame.format.is_planar and frame.layout.nb_channels >= PYAV_PLANE_BUG_CHANNELS
     if has_many_planes or frame.format.name.startswith("s64"):  # PyAV knows no array of 64-bit integers
         (frame,) = AudioResampler(format="flt").resample(frame)
     samples: NDArray[Any] = frame.to_ndarray()

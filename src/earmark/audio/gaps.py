@@ -12,7 +12,7 @@ TOLERANCE_SAMPLES = 600  # FFmpeg places Vorbis blocks up to (2048 - 256) / 4 sa
 LARGEST_MP3_FRAME = 1_441  # bytes: 320 kbit/s at 32 kHz, and one of padding
 
 
-class Clock:
+class GapClock:
     """How much sound is missing: by the file's own times or, where it has none, by the bytes that were damaged.
 
     FFmpeg passes over much damage without a word: pages of Ogg whose checksum is wrong, clusters of Matroska. Where
@@ -44,7 +44,7 @@ class Clock:
         tolerated = max(TOLERANCE_SECONDS, TOLERANCE_SAMPLES / frame.sample_rate)
         return missing if tolerated < missing <= LONGEST_GAP_SECONDS else 0.0
 
-    def passed(self, size: int, frames: list[AudioFrame], codec: str) -> int:
+    def note_packet(self, size: int, frames: list[AudioFrame], codec: str) -> int:
         """Note a packet of `size` bytes and its frames; return 1 when the packet holds garbage besides."""
         if self._tick_seconds is not None:
             for frame in frames:

@@ -15,7 +15,7 @@ _MOST_WAV_CHUNKS = 1_000
 _HEAD_BYTES = 512  # of an mp3's first frame, in which a Xing, Info or VBRI header says how many follow
 
 
-def broke_off(
+def is_truncated(
     file: BinaryIO, container: InputContainer, stream: AudioStream, seconds: float, *, last_is_partial: bool
 ) -> bool:
     """Return whether a file that was read to its end, giving `seconds` of sound, is shorter than it says of itself.
@@ -27,7 +27,7 @@ def broke_off(
         return not _has_whole_last_page(file)
     declared = _declared_seconds(container, stream)
     if name == "wav":
-        return _wav_broke_off(file)
+        return _is_wav_truncated(file)
     if name in ("aac", "mpegts") or (name == "mp3" and not _counts_its_frames(file)):
         declared = None  # FFmpeg has guessed it from the size of the file
     return last_is_partial or (declared is not None and seconds < declared - TOLERANCE_SECONDS)
@@ -41,7 +41,7 @@ def _declared_seconds(container: InputContainer, stream: AudioStream) -> float |
     return container.duration / 1e6
 
 
-def _wav_broke_off(file: BinaryIO) -> bool:
+def _is_wav_truncated(file: BinaryIO) -> bool:
     """Return whether samples are missing; what is written into a pipe declares far too many, or none."""
     size = file.seek(0, os.SEEK_END)
     file.seek(12)  # behind the heads of file and format

@@ -29,8 +29,8 @@ from importlib import resources
 from pathlib import Path
 from typing import IO
 
+from earmark.datasets.manifest import Item, digest_of, read_manifest, write_manifest
 from earmark.datasets.probe import Probe, Prober
-from earmark.datasets.recordings import Recording, digest_of, read_manifest, write_manifest
 from earmark.errors import EarmarkError, MediaError, OptionError
 
 KINDS = ("music", "noise", "speech")
@@ -90,7 +90,7 @@ def fetch(
     wanted: dict[str, Wanted] | None = None,
     packages: Path | None = None,
     progress: Callable[[str, str, int], object] | None = None,
-) -> dict[str, tuple[Recording, ...]]:
+) -> dict[str, tuple[Item, ...]]:
     """Fetch what is wanted (all of `recipe()`) and return it by kind; the group of a recording is its package.
 
     `packages` is where packages are kept. `progress(kind, package, files)` is called after each. A file that another
@@ -121,7 +121,7 @@ class _Collector:
     def has(self, kind: str, package: str) -> bool:
         return any((one.kind, one.package) == (kind, package) for one in self._taken)
 
-    def recordings(self, kind: str) -> list[Recording]:
+    def recordings(self, kind: str) -> list[Item]:
         manifest = self._folder / f"{kind}.csv"
         return list(read_manifest(manifest)) if manifest.exists() else []
 
@@ -132,7 +132,7 @@ class _Collector:
         known = {one.sha256 for one in before}
         target = self._folder / kind
         target.mkdir(exist_ok=True)
-        fresh: list[Recording] = []
+        fresh: list[Item] = []
         for name, content in audio_members(archive):
             if name.endswith("/copyright"):
                 self._keep_licence(package, content)
@@ -148,7 +148,7 @@ class _Collector:
                 continue
             known.add(digest)
             track = f"{package}/{path.stem.removeprefix(f'{package}__')}"
-            fresh.append(Recording(track, path, found.seconds, package, found.title, found.artist, digest))
+            fresh.append(Item(track, path, found.seconds, package, found.title, found.artist, digest))
         write_manifest(self._folder / f"{kind}.csv", [*before, *fresh])
         version = archive.stem.split("_")[1].replace("%3a", ":")
         self._taken.append(Package(kind, package, version, str(len(fresh)), digest_of(archive)))
@@ -213,7 +213,7 @@ def _members_of(name: str, size: int, file: IO[bytes]) -> Iterator[tuple[str, by
                         yield info.filename, inner.read(info)
 
 
-def _free_name(target: Path, package: str, name: str, digest: str, fresh: Sequence[Recording]) -> Path:
+def _free_name(target: Path, package: str, name: str, digest: str, fresh: Sequence[Item]) -> Path:
     """Return where a file goes: its path in the package as one name, and its digest where two archives share one."""
     flat = Path(_PREFIX.sub("", name).replace("/", "__").replace(" ", "_"))
     path = target / f"{package}__{flat}"

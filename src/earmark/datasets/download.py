@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from earmark.datasets.recordings import digest_of
+from earmark.datasets.manifest import digest_of
 from earmark.errors import EarmarkError
 
 BLOCK_BYTES = 1 << 20

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.datasets.download import download
+from earmark.datasets.manifest import Item, digest_of, duplicates
 from earmark.datasets.probe import Prober
-from earmark.datasets.recordings import Recording, digest_of, twins
 from earmark.errors import EarmarkError, MediaError, OptionError
 
 SUBSETS = ("small", "medium", "large", "full")
@@ -62,15 +62,15 @@ class Entry:
 class Examination:
     """What is there of a subset."""
 
-    recordings: tuple[Recording, ...]  # that can be used; of twins, the first
+    recordings: tuple[Item, ...]  # that can be used; of duplicates, the first
     missing: tuple[Path, ...]
     broken: tuple[tuple[Path, str], ...]  # (path, what is wrong with it)
-    twins: tuple[tuple[Path, ...], ...]  # the same to the last bit
+    duplicates: tuple[tuple[Path, ...], ...]  # the same to the last bit
 
     def summary(self) -> str:
         """Return one line."""
         seconds = sum(one.seconds for one in self.recordings)
-        copies = sum(len(group) - 1 for group in self.twins)
+        copies = sum(len(group) - 1 for group in self.duplicates)
         return (
             f"{len(self.recordings):,} recordings, {seconds / 3600:.2f} h; {len(self.missing):,} missing, "
             f"{len(self.broken):,} broken, {copies:,} copies of others"
@@ -114,7 +114,7 @@ def examine(root: Path, subset: str, *, progress: Callable[[Path], object] | Non
     A recording's group is its artist. Of files that are the same to the last bit the first counts.
     """
     sums = _checksums(root / f"fma_{subset}")
-    good: list[Recording] = []
+    good: list[Item] = []
     missing: list[Path] = []
     broken: list[tuple[Path, str]] = []
     with Prober() as prober:
@@ -126,13 +126,13 @@ def examine(root: Path, subset: str, *, progress: Callable[[Path], object] | Non
                 missing.append(path)
             else:
                 found = _examined(path, entry, subset, sums, prober)
-                if isinstance(found, Recording):
+                if isinstance(found, Item):
                     good.append(found)
                 else:
                     broken.append((path, found))
             if progress is not None:
                 progress(path)
-    alike = tuple(twins(good))
+    alike = tuple(duplicates(good))
     copies = {one.path for group in alike for one in group[1:]}
     usable = tuple(one for one in good if one.path not in copies)
     return Examination(
@@ -179,7 +179,7 @@ def _entry(row: Sequence[str], columns: dict[tuple[str, str], int]) -> Entry:
     )
 
 
-def _examined(path: Path, entry: Entry, subset: str, sums: dict[str, str], prober: Prober) -> Recording | str:
+def _examined(path: Path, entry: Entry, subset: str, sums: dict[str, str], prober: Prober) -> Item | str:
     """Return a file's recording, or what is wrong with it."""
     inside = path.relative_to(path.parents[1]).as_posix()
     if inside in sums and digest_of(path, "sha1") != sums[inside]:
@@ -193,7 +193,7 @@ def _examined(path: Path, entry: Entry, subset: str, sums: dict[str, str], probe
         known = ", as published" if entry.number in BROKEN else ""
         return f"{found.seconds:.1f} s in place of {whole:.0f} s{known}"
     artist = f"artist {entry.artist_number}"
-    return Recording(f"fma/{entry.number:06d}", path, found.seconds, artist, entry.title, entry.artist, digest_of(path))
+    return Item(f"fma/{entry.number:06d}", path, found.seconds, artist, entry.title, entry.artist, digest_of(path))
 
 
 def _checksums(folder: Path) -> dict[str, str]:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from earmark.datasets.manifest import Item, digest_of
 from earmark.datasets.probe import Prober
-from earmark.datasets.recordings import Recording, digest_of
 from earmark.errors import MediaError, OptionError
 
 _MUSIC = [".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".m4b", ".aac", ".wav", ".aif", ".aiff", ".wma", ".caf"]
@@ -20,7 +20,7 @@ AUDIO = frozenset([*_MUSIC, *_VIDEO])
 class Listing:
     """The recordings of a folder, and the files that are none."""
 
-    recordings: tuple[Recording, ...]
+    recordings: tuple[Item, ...]
     failed: tuple[tuple[Path, str], ...]  # (path, reason)
 
 
@@ -56,9 +56,7 @@ def read_folder(root: Path, *, progress: Callable[[Path], object] | None = None)
                 inside = path.relative_to(root)
                 named = found.title or path.stem
                 recordings.append(
-                    Recording(
-                        str(inside), path, found.seconds, str(inside.parent), named, found.artist, digest_of(path)
-                    )
+                    Item(str(inside), path, found.seconds, str(inside.parent), named, found.artist, digest_of(path))
                 )
             if progress is not None:
                 progress(path)

@@ -38,7 +38,7 @@ CODECS = {
 }
 
 
-def through_codec(samples: Samples, codec: str, *, rate: int, bit_rate: int = 64_000) -> Samples:
+def transcode(samples: Samples, codec: str, *, rate: int, bit_rate: int = 64_000) -> Samples:
     """Return samples after a codec of `CODECS`; what its encoder and decoder add in front is removed.
 
     The delay is measured once for each setting, on noise, so that it never depends on the music. Samples beyond full

@@ -23,11 +23,11 @@ def mask_spectrograms(
         generators = [generators]
     for one, generator in zip(masked.reshape(-1, *masked.shape[-2:]), generators, strict=True):
         bands, frames = one.shape
-        one[draw_holes(bands, frames, generator)] = one.min()
+        one[draw_spec_mask(bands, frames, generator)] = one.min()
     return masked
 
 
-def draw_holes(bands: int, frames: int, generator: np.random.Generator) -> NDArray[np.bool_]:
+def draw_spec_mask(bands: int, frames: int, generator: np.random.Generator) -> NDArray[np.bool_]:
     """Return where a spectrogram loses a stripe of bands and a hole, shape (bands, frames)."""
     holes = np.zeros((bands, frames), bool)
     holes[_stretch(bands, BANDS_SHARE, generator)] = True

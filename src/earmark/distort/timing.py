@@ -17,12 +17,12 @@ from earmark.types import Samples
 LARGEST_CHANGE = 2.0  # and its inverse; beyond, music is another piece
 
 
-def take(samples: Samples, starts: ArrayLike, length: int) -> Samples:
+def slice_padded(samples: Samples, starts: ArrayLike, length: int) -> Samples:
     """Return `length` samples from `starts` on, one start or one for each clip; zeros where there are none."""
     if samples.ndim == 1:
-        return _taken(samples, int(np.asarray(starts)), length)
+        return _slice_padded(samples, int(np.asarray(starts)), length)
     each = np.broadcast_to(np.asarray(starts), (len(samples),))
-    return np.stack([_taken(clip, int(start), length) for clip, start in zip(samples, each, strict=True)])
+    return np.stack([_slice_padded(clip, int(start), length) for clip, start in zip(samples, each, strict=True)])
 
 
 def change_speed(samples: Samples, speed: ArrayLike, *, length: int | None = None) -> Samples:
@@ -58,7 +58,7 @@ def _each(
             raise OptionError(f"clips would get {len(lengths)} lengths; give length=")
         (length,) = lengths
     clips = samples.reshape(-1, samples.shape[-1])
-    out = [_taken(change(clip, float(factor)), 0, length) for clip, factor in zip(clips, each.flat, strict=True)]
+    out = [_slice_padded(change(clip, float(factor)), 0, length) for clip, factor in zip(clips, each.flat, strict=True)]
     return np.stack(out).reshape(*samples.shape[:-1], length)
 
 
@@ -94,7 +94,7 @@ def _stretched(clip: Samples, tempo: float, rate: int) -> Samples:
         blocks.append(played.to_ndarray()[0])
 
 
-def _taken(clip: Samples, start: int, length: int) -> Samples:
+def _slice_padded(clip: Samples, start: int, length: int) -> Samples:
     out = np.zeros(length, np.float32)
     first, last = max(start, 0), min(start + length, len(clip))
     if last > first:

@@ -16,7 +16,7 @@ READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class Item:
     """One file of sound."""
 
     track_id: str
@@ -31,10 +31,10 @@ class Recording:
 _COLUMNS = {"group": "package"}  # in the file, as benchmarks know it
 
 
-def write_manifest(path: Path, recordings: Iterable[Recording]) -> None:
+def write_manifest(path: Path, recordings: Iterable[Item]) -> None:
     """Write recordings as CSV; paths are kept relative to the manifest. A reader sees the old file or the new one."""
     part = path.with_name(f"{path.name}.part")
-    names = [_COLUMNS.get(field.name, field.name) for field in fields(Recording)]
+    names = [_COLUMNS.get(field.name, field.name) for field in fields(Item)]
     with part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(names)
@@ -46,9 +46,9 @@ def write_manifest(path: Path, recordings: Iterable[Recording]) -> None:
     part.replace(path)
 
 
-def read_manifest(path: Path) -> tuple[Recording, ...]:
+def read_manifest(path: Path) -> tuple[Item, ...]:
     """Return the recordings of a manifest; raises OptionError when it is no manifest."""
-    names = [field.name for field in fields(Recording)]
+    names = [field.name for field in fields(Item)]
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         absent = {_COLUMNS.get(name, name) for name in names} - set(rows.fieldnames or ())
@@ -57,9 +57,7 @@ def read_manifest(path: Path) -> tuple[Recording, ...]:
         return tuple(_recording(row, path.parent, names) for row in rows)
 
 
-def split(
-    recordings: Sequence[Recording], *, share: float, seed: int = 0
-) -> tuple[tuple[Recording, ...], tuple[Recording, ...]]:
+def split(recordings: Sequence[Item], *, share: float, seed: int = 0) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     """Return (rest, part): whole groups, drawn by `seed`, until `part` holds at least `share` of all seconds.
 
     A group's place in the draw depends on its name and the seed alone, so a new group does not reshuffle the others.
@@ -81,9 +79,9 @@ def split(
     )
 
 
-def twins(recordings: Iterable[Recording]) -> Iterator[tuple[Recording, ...]]:
+def duplicates(recordings: Iterable[Item]) -> Iterator[tuple[Item, ...]]:
     """Yield the recordings whose files are the same to the last bit, two or more at a time."""
-    alike: dict[str, list[Recording]] = defaultdict(list)
+    alike: dict[str, list[Item]] = defaultdict(list)
     for one in recordings:
         alike[one.sha256].append(one)
     return (tuple(found) for found in alike.values() if len(found) > 1)
@@ -98,6 +96,6 @@ def digest_of(path: Path, kind: str = "sha256") -> str:
     return digest.hexdigest()
 
 
-def _recording(row: dict[str, str], folder: Path, names: Sequence[str]) -> Recording:
+def _recording(row: dict[str, str], folder: Path, names: Sequence[str]) -> Item:
     values = {name: row[_COLUMNS.get(name, name)] for name in names}
-    return Recording(**{**values, "path": folder / values["path"], "seconds": float(values["seconds"])})  # type: ignore[arg-type]
+    return Item(**{**values, "path": folder / values["path"], "seconds": float(values["seconds"])})  # type: ignore[arg-type]
