@@ -1,4 +1,4 @@
-"""Samples that somebody has in memory, made ready like those of a file."""
+"""Samples in memory, converted to the form in which files are decoded: mono float32 in [-1, 1]."""
 
 from __future__ import annotations
 

@@ -1,11 +1,8 @@
-"""Decoding: any audio that people have, to mono float32 at any rate, in blocks.
+"""Decoding: audio files to mono float32, shape (n,), at any rate, in blocks.
 
-Times come from the samples that are decoded, never from what a file says of itself. Where a part is damaged and the
-time goes on after it, silence takes its place, so that what follows keeps its time.
-
-All channels are mixed. Where mixing would cancel them (a channel is the other's negative), the louder one is used
-instead: while the mix carries less than a tenth of the amplitude of the difference, decided over each stretch of
-`DECISION_SECONDS` so that the result does not depend on how the file is cut into packets.
+Times come from the decoded samples, never from what a file declares. Silence replaces damaged parts, so that later
+sound keeps its time. Channels are mixed by their mean or, where that would cancel them, the loudest is used, decided
+for each `DECISION_SECONDS` so that the result does not depend on the packets.
 """
 
 from __future__ import annotations
@@ -31,21 +28,21 @@ from earmark.audio.truncation import is_truncated
 from earmark.errors import MediaError, OptionError
 from earmark.types import Samples
 
-BLOCK_SAMPLES = 1 << 15  # of each channel, mixed and resampled at once: few enough to stay in the cache
-MOST_NOT_FINITE = 0.01  # share of samples
-LOUDEST = 1e6  # times full scale; beyond it a sample is as bad as not finite: sums of squares soon overflow
-MOST_DAMAGED_IN_A_ROW = 1_000  # packets, after which a file is given up
-WITHOUT_TIMES = ("mp3", "aac")  # formats in which FFmpeg counts packets, as nothing says when one begins
-MOST_FILLED_SECONDS = 600.0  # in all, lest a small file becomes long
-PYAV_PLANE_BUG_CHANNELS = 8  # planes, whose list PyAV reads past the end of, up to a pointer that happens to be null
+BLOCK_SAMPLES = 1 << 15  # samples of each channel that are mixed and resampled at once; they fit into the cache
+MOST_NOT_FINITE = 0.01  # share of samples above which a file is refused
+LOUDEST = 1e6  # times full scale; louder samples count as not finite, because sums of squares overflow
+MOST_DAMAGED_IN_A_ROW = 1_000  # packets; after more a file is given up
+WITHOUT_TIMES = ("mp3", "aac")  # formats without time stamps: FFmpeg counts packets
+MOST_FILLED_SECONDS = 600.0  # seconds of silence in a file, because a small file must not become long
+PYAV_PLANE_BUG_CHANNELS = 8  # planes from which on PyAV reads past the end of their list, up to a null pointer
 
 
 @dataclass(frozen=True, slots=True)
 class MediaReport:
     """What was found in a file, complete once it has been read to its end."""
 
-    seconds: float  # of audio that came out
-    complete: bool  # False: it broke off, or parts are damaged
+    seconds: float  # decoded sound
+    complete: bool  # False: truncated or damaged
     damaged_packets: int
     filled_seconds: float  # of silence in place of damage
     replaced_samples: int  # that were not finite

@@ -1,4 +1,4 @@
-"""Cutting sound into overlapping pieces of one length: frames for a spectrogram, segments for an encoder."""
+"""Framing: sound cut into overlapping segments of one length, (n,) to (segments, length)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from earmark.types import Samples
 
 
 def segments(samples: Samples, *, length: int, hop: int) -> NDArray[np.float32]:
-    """Return the whole segments of `length` samples, one every `hop`, shape (n, length), as a view.
+    """Return the complete segments of `length` samples, one every `hop`, shape (n, length), as a view.
 
-    A last piece shorter than `length` is not among them; sound shorter than one segment is padded with zeros to one.
+    A shorter rest is dropped; sound shorter than one segment is padded with zeros to one.
     """
     if 0 < len(samples) < length:
         samples = np.pad(samples, (0, length - len(samples)))
@@ -24,10 +24,10 @@ def segments(samples: Samples, *, length: int, hop: int) -> NDArray[np.float32]:
 
 
 def segment_chunks(blocks: Iterable[Samples], *, length: int, hop: int, count: int) -> Iterator[NDArray[np.float32]]:
-    """Yield the segments of sound that comes in blocks, `count` at a time (the last time fewer).
+    """Yield the segments of sound that comes in blocks, `count` at a time (fewer the last time).
 
-    The chunks' grid is fixed by the sound alone, so what is computed a chunk at a time is the same to the last bit,
-    however the blocks are cut. Raises OptionError when the segments would leave gaps (`hop` above `length`).
+    The grid of chunks does not depend on the blocks, so computations on chunks are the same to the last bit however
+    the sound is cut. Raises OptionError when the segments would leave gaps (`hop` above `length`).
     """
     if not 1 <= hop <= length:
         raise OptionError(f"hop={hop}; give 1 to length={length} samples")

@@ -1,4 +1,4 @@
-"""Fetches data sets: `python -m earmark.datasets debian FOLDER`, `... fma FOLDER`, `... rooms FILE`."""
+"""Fetch data sets: `python -m earmark.datasets debian FOLDER`, `... fma FOLDER`, `... rooms FILE`."""
 
 from __future__ import annotations
 
