@@ -108,5 +108,5 @@ def test_an_interrupted_preparation_begins_again(tones, tmp_path):
 def test_another_process_maps_the_samples_and_gets_no_copy(sounds):
     assert len(ForkingPickler.dumps(sounds)) < 10_000
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        there = pool.submit(Sounds.piece, sounds, 3, 2_000, 400).result()
+        there = pool.submit(Sounds.excerpt, sounds, 3, 2_000, 400).result()
     assert np.array_equal(there, sounds.excerpt(3, 2_000, 400))

@@ -115,7 +115,7 @@ def _rooms(recipe: Recipe, given: Path | None, made: Path, say: Tell) -> list[Sa
     path = given or made
     try:
         loaded = load_rooms(path)
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise OptionError(
             f"{path} holds no rooms ({error}); make some: python -m earmark.datasets rooms FILE"
         ) from error
