@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "tensorboard")
 EPILOGUE = """\
---data is what `python -m earmark.datasets debian FOLDER` fetched, or any folder of music; what lies in its folders
-noise and speech is that. --out gets the decoded sounds, checkpoints, logs for TensorBoard and, at the end, the models.
-Ctrl-C keeps what was learned; run it again with --resume to go on.
+--data is a folder that `python -m earmark.datasets debian FOLDER` fetched, or any folder of music, whose subfolders
+noise and speech have noise and speech. --out gets the decoded sounds, checkpoints, logs for TensorBoard and, at the
+end, the models. Ctrl-C keeps what was learned; run the command again with --resume to go on.
 """
 
 Tell = Callable[[str, int, int, str], None]  # stage, done, total, more about it
