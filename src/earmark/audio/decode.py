@@ -39,19 +39,13 @@ PYAV_PLANE_BUG_CHANNELS = 8  # planes from which on PyAV reads past the end of t
 
 @dataclass(frozen=True, slots=True)
 class MediaReport:
-    """What was found in a file, complete once it has been read to its end."""
+    """What a file contains; final once it has been read to its end."""
 
     seconds: float  # decoded sound
     complete: bool  # False: truncated or damaged
     damaged_packets: int
-    filled_seconds: float  # of silence in place of damage
-    replaced_samples: int  # that were not finite
-    channels: int
-    source_rate: int  # Hz
-    codec: str
-    container: str
-    louder_channel_seconds: float  # in which one channel stands for all, because they cancel
-    peak: float
+    filled_seconds: float  # silence in place of lost sound
+    replaced_samples: int  # zeros in place of samples that were not finite
     tags: dict[str, str] = field(default_factory=dict)
 
 
@@ -81,7 +75,7 @@ class Decoder:
         self._most = None if max_seconds is None else int(max_seconds * rate)
         self._opening = open_container(source)
         self._given = self._damaged = self._replaced = self._received = 0
-        self._filled = self._louder = self._peak = 0.0
+        self._filled = 0.0
         self._ended = self._last_is_partial = self._whole = False
 
     def __enter__(self) -> Self:
@@ -102,7 +96,6 @@ class Decoder:
             if not len(block):
                 continue
             self._given += len(block)
-            self._peak = max(self._peak, float(np.abs(block).max()))
             if self._most is not None and self._given > self._most:
                 limit = self._most / self._rate
                 raise MediaError("too_long", f"longer than {limit:.0f} s; cut it or raise the limit", limit)
@@ -118,19 +111,12 @@ class Decoder:
     @property
     def report(self) -> MediaReport:
         """What is known so far; complete once all blocks were taken."""
-        context = self._stream.codec_context
         return MediaReport(
             seconds=self._given / self._rate,
             complete=self._whole and not self._damaged,
             damaged_packets=self._damaged,
             filled_seconds=self._filled,
             replaced_samples=self._replaced,
-            channels=context.channels,
-            source_rate=context.sample_rate,
-            codec=context.name,
-            container=self._container.format.name,
-            louder_channel_seconds=self._louder,
-            peak=self._peak,
             tags=cleaned_tags(self._container.metadata, self._stream.metadata),
         )
 
@@ -171,7 +157,6 @@ class Decoder:
         if mixer is None:
             return
         rest = mixer.flush()
-        self._louder += mixer.louder_samples / mixer.rate
         yield rest if resampler is None else resampler.resample_chunk(rest, last=True)
 
     def _planes(self) -> Iterator[tuple[NDArray[np.float32], int]]:

@@ -19,7 +19,6 @@ class Mixer:
 
     def __init__(self, rate: int, channels: int) -> None:
         self.rate, self.channels = rate, channels
-        self.louder_samples = 0
         self._stretch = max(int(DECISION_SECONDS * rate), 1)
         self._pending: NDArray[np.float32] | None = None
 
@@ -51,7 +50,6 @@ class Mixer:
             apart = float(energy.mean()) - mixed  # mean square of what the mix loses
             if mixed < CANCELLED**2 * apart:
                 mono[part] = channels[int(energy.argmax())]
-                self.louder_samples += len(mono[part])
         return mono
 
 
