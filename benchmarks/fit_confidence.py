@@ -29,7 +29,7 @@ import earmark
 from earmark.match import confidence, line_confidence
 
 Array = NDArray[np.float64]
-RIDGE = 1e-3  # on weights of standardised features; keeps them finite where a feature separates alone
+RIDGE = 1e-3  # penalty of standardised weights; keeps them finite where one feature separates all
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,9 @@
-"""A thousand damaged indexes of vectors: what is refused, what does no harm, and what would crash without checksums.
+"""A thousand damaged vector indexes: refused, harmless, or a crash without checksums.
 
     python benchmarks/index_damage.py [--mutations 1000]
 
-An index of 4,000 vectors of each kind is damaged in one array at a time: bits flipped, cut short, zeroed in part. A
-child process loads and searches it. "Refused" is an error of earmark's; "harmless" an answer of known tracks (a flipped
-bit of a vector changes one score a little). The second pass makes the checksums hold again, as nobody but a forger
-would, and counts what Faiss and numpy then do: other errors, crashes, children that take too much time or memory.
+One array of an index of 4,000 vectors at a time has bits flipped, is cut or zeroed in part; a child loads and searches
+it. A second pass forges the checksums and counts what Faiss and numpy do then.
 """
 
 from __future__ import annotations
@@ -27,9 +25,9 @@ from earmark.index.int8 import quantised
 from earmark.index.segment import Segment, checksum
 
 TRACKS, TRACK_VECTORS, DIMENSIONS = 40, 100, 128
-SMALLEST = 500
-MEMORY_BYTES = 4 << 30
-CPU_SECONDS = 10
+SMALLEST = 500  # vectors from which on an index gets its structure
+MEMORY_BYTES = 4 << 30  # limit of a child
+CPU_SECONDS = 10  # limit of a child
 OUTCOMES = ("refused", "harmless", "wrong track", "other error")
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -28,7 +28,10 @@ class BitComparison:
 
     def near(self, references: Sequence[Layer], candidates: Sequence[Candidate], *, own: bool) -> list[Placement]:
         return [
-            max((self._at(layer, round(one.start / self._frame) + shift) for shift in NEARBY), key=lambda at: at.figures["z"])
+            max(
+                (self._at(layer, round(one.start / self._frame) + shift) for shift in NEARBY),
+                key=lambda at: at.figures["z"],
+            )
             for layer, one in zip(references, candidates, strict=True)
         ]
 

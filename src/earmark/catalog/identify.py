@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from earmark.audio.arrays import from_samples
+from earmark.audio.arrays import to_mono
 from earmark.catalog.identifying import Found, Identifier, identifier_for
 from earmark.catalog.local.live_index import Indexing
 from earmark.catalog.names import shown
@@ -82,7 +82,7 @@ class Answering:
 
     def _extract(self, source: Source) -> Extracted:
         if isinstance(source, tuple):
-            samples = from_samples(*source, to_rate=self._fingerprinter.rate)
+            samples = to_mono(*source, to_rate=self._fingerprinter.rate)
             return pack_samples(samples, self._fingerprinter, query=True)
         with opened(source) as file:
             return self._extractors.extract(file, query=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 import numpy as np
 
-from earmark.audio.arrays import from_samples
+from earmark.audio.arrays import to_mono
 from earmark.errors import MediaError, OptionError, SpecMismatch
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def fingerprint_of(source: Source, fingerprinter: str, preset: Mapping[str, Any]
     """Return the fingerprint of a source, without a catalog; `earmark.fingerprints` says more."""
     maker = make_fingerprinter(fingerprinter, preset)
     if isinstance(source, tuple):
-        return maker.extract(from_samples(*source, to_rate=maker.rate), query=query)
+        return maker.extract(to_mono(*source, to_rate=maker.rate), query=query)
     extractors = Extractors(fingerprinter, preset)
     try:
         with opened(source) as file:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio.arrays import from_samples
+from earmark.audio.arrays import to_mono
 from earmark.audio.decode import load
 from earmark.catalog.vectors import MOST_ASKED
 from earmark.errors import OptionError
@@ -76,7 +76,7 @@ def of_queries(
     own, clips = material.fingerprinter, []
     for query, track in zip(queries, tracks, strict=True):
         sound = maker(query)
-        samples = load(sound, rate=own.rate)[0] if isinstance(sound, str) else from_samples(*sound, to_rate=own.rate)
+        samples = load(sound, rate=own.rate)[0] if isinstance(sound, str) else to_mono(*sound, to_rate=own.rate)
         frames, vectors = own.terms(own.extract(samples, query=True), query=True)
         if len(frames):
             label = f"{query.condition}@{query.seconds:g}"

@@ -7,14 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.datasets.recordings import Recording, digest_of, read_manifest, split, twins, write_manifest
+from earmark.datasets.manifest import Item, digest_of, duplicates, read_manifest, split, write_manifest
 from earmark.errors import OptionError
 
 
 def recording(number, *, group="a", seconds=10.0, sha256=None):
-    return Recording(
-        f"t{number}", Path(f"/m/{number}.ogg"), seconds, group, f"T {number}", "", sha256 or f"{number:064}"
-    )
+    return Item(f"t{number}", Path(f"/m/{number}.ogg"), seconds, group, f"T {number}", "", sha256 or f"{number:064}")
 
 
 def test_a_manifest_comes_back_as_it_was(tmp_path):
@@ -59,7 +57,7 @@ def test_a_share_is_a_share():
 
 def test_twins_are_the_same_to_the_last_bit():
     ones = [recording(1), recording(2, sha256="x"), recording(3), recording(4, sha256="x")]
-    assert [[one.track_id for one in group] for group in twins(ones)] == [["t2", "t4"]]
+    assert [[one.track_id for one in group] for group in duplicates(ones)] == [["t2", "t4"]]
 
 
 def test_a_digest_is_that_of_the_content(tmp_path):

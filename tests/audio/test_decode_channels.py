@@ -44,7 +44,6 @@ def surround(codec: str, container: str, layout: str, channels: int) -> bytes:
 )
 def test_sound_of_many_channels_is_mixed(codec: str, container: str, layout: str, channels: int) -> None:
     samples, report = load(surround(codec, container, layout, channels), rate=8_000)
-    assert report.channels == channels
     assert report.complete
     middle = samples[2_000:6_000]
     spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))

@@ -1,4 +1,4 @@
-"""What a data set holds: recordings, each in a group whose members resemble one another, and their manifest."""
+"""Manifests: the recordings of a data set as CSV, each in a group whose members resemble one another."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from earmark.errors import OptionError
 
-READ_BYTES = 1 << 20
+READ_BYTES = 1 << 20  # bytes that are hashed at once
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
-    """One file of sound."""
+class Item:
+    """One recording of a data set."""
 
     track_id: str
     path: Path
@@ -28,17 +28,17 @@ class Recording:
     sha256: str
 
 
-_COLUMNS = {"group": "package"}  # in the file, as benchmarks know it
+_COLUMNS = {"group": "package"}  # columns whose name in the file is another
 
 
-def write_manifest(path: Path, recordings: Iterable[Recording]) -> None:
-    """Write recordings as CSV; paths are kept relative to the manifest. A reader sees the old file or the new one."""
+def write_manifest(path: Path, items: Iterable[Item]) -> None:
+    """Write items as CSV, paths relative to the manifest; a reader sees the old file or the new one."""
     part = path.with_name(f"{path.name}.part")
-    names = [_COLUMNS.get(field.name, field.name) for field in fields(Recording)]
+    names = [_COLUMNS.get(field.name, field.name) for field in fields(Item)]
     with part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(names)
-        for one in recordings:
+        for one in items:
             values = asdict(one) | {"path": one.path.relative_to(path.parent), "seconds": f"{one.seconds:.2f}"}
             writer.writerow(values.values())
         file.flush()
@@ -46,28 +46,26 @@ def write_manifest(path: Path, recordings: Iterable[Recording]) -> None:
     part.replace(path)
 
 
-def read_manifest(path: Path) -> tuple[Recording, ...]:
-    """Return the recordings of a manifest; raises OptionError when it is no manifest."""
-    names = [field.name for field in fields(Recording)]
+def read_manifest(path: Path) -> tuple[Item, ...]:
+    """Return the items of a manifest; raises OptionError when it is no manifest."""
+    names = [field.name for field in fields(Item)]
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         absent = {_COLUMNS.get(name, name) for name in names} - set(rows.fieldnames or ())
         if absent:
             raise OptionError(f"{path} has no column {', '.join(sorted(absent))}; give the manifest of a data set")
-        return tuple(_recording(row, path.parent, names) for row in rows)
+        return tuple(_item(row, path.parent, names) for row in rows)
 
 
-def split(
-    recordings: Sequence[Recording], *, share: float, seed: int = 0
-) -> tuple[tuple[Recording, ...], tuple[Recording, ...]]:
-    """Return (rest, part): whole groups, drawn by `seed`, until `part` holds at least `share` of all seconds.
+def split(items: Sequence[Item], *, share: float, seed: int = 0) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Return (rest, part): whole groups, in a random order, until `part` has at least `share` of all seconds.
 
-    A group's place in the draw depends on its name and the seed alone, so a new group does not reshuffle the others.
+    A group's rank depends on its name and `seed` alone, so a new group does not change the order of the others.
     """
     if not 0 <= share <= 1:
         raise OptionError(f"share={share}; give 0 to 1")
     groups: dict[str, float] = defaultdict(float)
-    for one in recordings:
+    for one in items:
         groups[one.group] += one.seconds
     wanted, held, chosen = share * sum(groups.values()), 0.0, set()
     for group in sorted(groups, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest()):
@@ -76,15 +74,15 @@ def split(
         chosen.add(group)
         held += groups[group]
     return (
-        tuple(one for one in recordings if one.group not in chosen),
-        tuple(one for one in recordings if one.group in chosen),
+        tuple(one for one in items if one.group not in chosen),
+        tuple(one for one in items if one.group in chosen),
     )
 
 
-def twins(recordings: Iterable[Recording]) -> Iterator[tuple[Recording, ...]]:
-    """Yield the recordings whose files are the same to the last bit, two or more at a time."""
-    alike: dict[str, list[Recording]] = defaultdict(list)
-    for one in recordings:
+def duplicates(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:
+    """Yield the items whose files have equal bytes, two or more at a time."""
+    alike: dict[str, list[Item]] = defaultdict(list)
+    for one in items:
         alike[one.sha256].append(one)
     return (tuple(found) for found in alike.values() if len(found) > 1)
 
@@ -98,6 +96,6 @@ def digest_of(path: Path, kind: str = "sha256") -> str:
     return digest.hexdigest()
 
 
-def _recording(row: dict[str, str], folder: Path, names: Sequence[str]) -> Recording:
+def _item(row: dict[str, str], folder: Path, names: Sequence[str]) -> Item:
     values = {name: row[_COLUMNS.get(name, name)] for name in names}
-    return Recording(**{**values, "path": folder / values["path"], "seconds": float(values["seconds"])})  # type: ignore[arg-type]
+    return Item(**{**values, "path": folder / values["path"], "seconds": float(values["seconds"])})  # type: ignore[arg-type]
