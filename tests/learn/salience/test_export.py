@@ -71,7 +71,7 @@ def test_a_query_gets_its_salience_map_by_it(exported, trained, frames):
     assert found.shape == log_power.shape
     padded = np.pad(log_power, ((0, -frames % 8), (0, 0)), mode="edge")
     with torch.inference_mode():
-        nepers = trained.network(torch.from_numpy(contrasts(padded)[None]))[0].numpy()[:frames]
+        nepers = trained.network(torch.from_numpy(contrast_features(padded)[None]))[0].numpy()[:frames]
     assert np.abs(found - np.clip(nepers * STEPS, 0, HIGHEST)).max() <= 0.5 + 1e-3
 
 

@@ -16,7 +16,7 @@ DEFAULT_DIGEST = "29606f657b0f"  # recipe that made the network that ships
 
 def test_the_recipe_that_comes_with_it_is_for_the_peaks_that_come_with_it():
     recipe = read_salience_recipe("salience")
-    peaks = Neural().peaks
+    peaks = Neural().companion
     assert peaks is not None
     assert recipe.spectrum == peaks.front_end
     assert recipe.clips.distortions.snr_decibels == (-6.0, 11.0)

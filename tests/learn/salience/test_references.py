@@ -15,8 +15,9 @@ def shipped(training_set):
     """The peaks that a catalog has of the first recording."""
     fingerprinter = Neural()
     sound = training_set.music.excerpt(0, 0, int(training_set.music.lengths[0]))
-    frames, bins = fingerprinter.peaks.points(fingerprinter.extract(sound).beside)
-    return frames, bins - fingerprinter.peaks.front_end.low_bin
+    peaks, shape = fingerprinter.extract(sound).layers["peaks"], fingerprinter.companion
+    assert shape is not None
+    return peaks.frames, peaks.values - shape.front_end.low_bin
 
 
 def cells(frames, bins, first):

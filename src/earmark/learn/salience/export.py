@@ -1,7 +1,7 @@
 """A trained salience network as ONNX, as `fingerprints.salience` reads it.
 
-Input `contrasts`, float32 (n, 2, frames, bins), `frames` a multiple of 8, as `fingerprints.salience.contrast_features` makes
-them; output `relief` (the name in all files), the salience map, float32 (n, frames, bins), in nepers.
+Input `contrasts`, float32 (n, 2, frames, bins), `frames` a multiple of 8, of `fingerprints.salience.contrast_features`;
+output `relief` (the name in all files), the salience map, float32 (n, frames, bins), in nepers.
 """
 
 from __future__ import annotations
