@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,14 @@ class Fingerprint:
     beside: Fingerprint | None = None  # features of another kind, of the same sound, with frames of their own
     # Of a clip, (frames, bins / 2): how much each place speaks for a peak of the recording, four bits, the lower first.
     relief: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keys:
+    """What a channel stores of a recording, or looks up for a clip."""
+
+    frames: Frames  # (n,)
+    values: NDArray[Any]  # (n,) codes, or (n, d) vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)

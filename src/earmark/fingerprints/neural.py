@@ -12,7 +12,7 @@ with more certainty whether it is the one: they are laid on the clip where vecto
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from hashlib import blake2b
@@ -28,7 +28,8 @@ from earmark.errors import OptionError, SpecMismatch
 from earmark.fingerprints.peaks import CELL, CHUNK_FRAMES, ReliefMaker
 from earmark.fingerprints.salience import LearnedRelief, standing_out
 from earmark.fingerprints.shazam import BIN_MASK, DENSITIES, PEAK_RULE, ZONE, Shazam
-from earmark.types import VECTOR_SCALE, Fingerprint, Frames, Samples, Spec
+from earmark.plan import Channel, Plan
+from earmark.types import VECTOR_SCALE, Fingerprint, Frames, Keys, Samples, Spec
 
 if TYPE_CHECKING:
     from earmark.fingerprints.mel import LogMel, Spectrogram
@@ -71,6 +72,12 @@ class Neural:
     def spec(self) -> Spec:
         """What shaped the fingerprints: the network's file, and whether there are peaks."""
         return self._spec
+
+    @property
+    def plan(self) -> Plan:
+        """Vectors, then the landmarks of the peaks."""
+        vectors = Channel("vectors", "inner")
+        return Plan((vectors, *self.peaks.plan.channels) if self.peaks else (vectors,))
 
     @property
     def rate(self) -> int:
@@ -164,6 +171,11 @@ class Neural:
         """Return (frames, vectors): what is stored is what is looked up."""
         self._check(fingerprint.spec)
         return fingerprint.frames, fingerprint.features
+
+    def keys(self, fingerprint: Fingerprint, *, query: bool = False) -> Mapping[str, Keys]:
+        """Return the vectors, and the landmarks of the peaks."""
+        vectors, beside = {"vectors": Keys(*self.terms(fingerprint, query=query))}, fingerprint.beside
+        return vectors | dict(self.peaks.keys(beside, query=query)) if self.peaks and beside else vectors
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return 128 bytes a segment and one bit for each that may be silent, and the packed peaks."""

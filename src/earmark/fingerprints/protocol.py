@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.types import Codes, Fingerprint, Frames, Samples, Spec
+from earmark.plan import Plan
+from earmark.types import Codes, Fingerprint, Frames, Keys, Samples, Spec
 
 
 class Fingerprinter(Protocol):
@@ -26,6 +27,10 @@ class Fingerprinter(Protocol):
         """The sample rate in Hz that `extract` expects."""
 
     @property
+    def plan(self) -> Plan:
+        """How recordings are found by these fingerprints."""
+
+    @property
     def frame_seconds(self) -> float:
         """How long one frame of `Fingerprint.frames` lasts."""
 
@@ -41,6 +46,9 @@ class Fingerprinter(Protocol):
 
     def terms(self, fingerprint: Fingerprint, *, query: bool = False) -> tuple[Frames, Codes | NDArray[Any]]:
         """Return (frames, keys), each (n,): what an index stores of a reference, or looks up for a query."""
+
+    def keys(self, fingerprint: Fingerprint, *, query: bool = False) -> Mapping[str, Keys]:
+        """Return what each channel of the plan stores of a reference, or looks up for a query."""
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return a compact form for the catalog; the features survive it exactly."""

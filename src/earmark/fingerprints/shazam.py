@@ -11,7 +11,7 @@ bits 5-0 the frames between them. Halving the bins lets a peak be one bin off, a
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 
@@ -23,7 +23,8 @@ from earmark.audio.stft import FrontEnd, power_chunks
 from earmark.errors import OptionError, SpecMismatch
 from earmark.fingerprints.peaks import CHUNK_FRAMES, PeakRule, ReliefMaker, find_peaks
 from earmark.fingerprints.salience import Relief, whole
-from earmark.types import Codes, Fingerprint, Frames, Samples, Spec
+from earmark.plan import Channel, Plan
+from earmark.types import Codes, Fingerprint, Frames, Keys, Samples, Spec
 
 VERSION = 1
 FRONT_END = FrontEnd(rate=11_025, window=1_536, hop=192, low_bin=14, high_bin=750)  # 17.4 ms; 7.2 Hz; 100-5,380 Hz
@@ -101,6 +102,11 @@ class Shazam:
         return self._spec
 
     @property
+    def plan(self) -> Plan:
+        """Landmarks alone."""
+        return Plan((Channel("landmarks", "equal", LANDMARK_BITS),))
+
+    @property
     def rate(self) -> int:
         """11,025 Hz, unless the front end is another."""
         return self.front_end.rate
@@ -156,6 +162,10 @@ class Shazam:
         paired = features & PAIRED != 0
         fan_out = self.density.query_fan_out if query else self.density.fan_out
         return landmarks(fingerprint.frames[paired], features[paired] & BIN_MASK, fan_out=fan_out)
+
+    def keys(self, fingerprint: Fingerprint, *, query: bool = False) -> Mapping[str, Keys]:
+        """Return the landmarks."""
+        return {"landmarks": Keys(*self.terms(fingerprint, query=query))}
 
     def points(self, fingerprint: Fingerprint, *, prominent: bool = False) -> tuple[Frames, Frames]:
         """Return the (frames, bins) of the peaks, or of those that are paired alone, bins counted from 0 Hz."""
