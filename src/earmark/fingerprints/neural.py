@@ -27,7 +27,7 @@ from earmark.audio.stft import FrontEnd, power_chunks
 from earmark.errors import OptionError, SpecMismatch
 from earmark.fingerprints.peaks import CELL, CHUNK_FRAMES, ReliefMaker
 from earmark.fingerprints.salience import LearnedRelief, standing_out
-from earmark.fingerprints.shazam import BIN_MASK, DENSITIES, PEAK_RULE, ZONE, Shazam
+from earmark.fingerprints.shazam import BIN_MASK, DENSITIES, LANDMARK_BITS, PEAK_RULE, ZONE, Shazam
 from earmark.plan import Channel, Plan
 from earmark.types import VECTOR_SCALE, Fingerprint, Frames, Keys, Samples, Spec
 
@@ -77,7 +77,7 @@ class Neural:
     def plan(self) -> Plan:
         """Vectors, then the landmarks of the peaks."""
         vectors = Channel("vectors", "inner")
-        return Plan((vectors, *self.peaks.plan.channels) if self.peaks else (vectors,))
+        return Plan((vectors, Channel("landmarks", "equal", LANDMARK_BITS)) if self._with_peaks else (vectors,))
 
     @property
     def rate(self) -> int:
