@@ -7,12 +7,12 @@ from dataclasses import asdict
 
 from earmark.catalog.identifying import References, extent
 from earmark.fingerprints.protocol import Constellations
-from earmark.index.protocol import Index
+from earmark.index.protocol import Search
 from earmark.match.align import Points, QueryMap
 from earmark.match.confidence import THRESHOLD, Evidence, log_odds
 from earmark.match.search import USUAL_WARPS, WIDE_WARPS, Aligned, search
 from earmark.match.timeline import Stretch
-from earmark.types import Fingerprint
+from earmark.types import Fingerprint, Keys
 
 CACHE_PEAKS = 2_000_000  # of references unpacked, 8 bytes each: about 8 hours of audio
 
@@ -32,13 +32,15 @@ class ConstellationMatcher:
         """Read a track's fingerprint anew when it is needed again."""
         self._references.forget(track)
 
-    def stretches(self, index: Index, window: Fingerprint, first: int, *, limit: int, speed: bool) -> Iterator[Stretch]:
+    def stretches(
+        self, index: Search, window: Fingerprint, first: int, *, limit: int, speed: bool
+    ) -> Iterator[Stretch]:
         """Yield how a window, which begins at frame `first` of the clip, lies on up to `limit` tracks."""
         points = Points(*self._fingerprinter.points(window))
         if len(points.frames) < self._fingerprinter.fewest_features:
             return
         query = QueryMap(points, bins=self._fingerprinter.bins, hypotheses=WIDE_WARPS if speed else USUAL_WARPS)
-        hits = index.search(*self._fingerprinter.terms(window, query=True))
+        hits = index.search("landmarks", Keys(*self._fingerprinter.terms(window, query=True)))
         for aligned in search(hits, query, lambda track: self._references(track)[0], limit=limit):
             yield self._stretch(aligned, window.seconds, first)
 

@@ -9,10 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from earmark.audio.arrays import from_samples
+from earmark.catalog.backend import LiveIndex, Store
 from earmark.catalog.identifying import Found, Identifier, identifier_for
-from earmark.catalog.local.live_index import Indexing
 from earmark.catalog.names import shown
-from earmark.catalog.sqlite.store import Store
 from earmark.errors import CatalogDamaged, EarmarkError, MediaError, TrackNotFound
 from earmark.extract.pool import Extracted, Extractors, Source, opened, pack_samples
 from earmark.types import Answer, Fingerprint, Match, Track
@@ -20,14 +19,12 @@ from earmark.types import Answer, Fingerprint, Match, Track
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
 
-# MediaErrors that are an answer: the clip was read, and nothing can be said of it.
-_ANSWERS = ("too_short", "low_information")
-
-SHORTEST_SECONDS = 0.25  # a handful of spectra; what they hold is in any music
+_ANSWERS = ("too_short", "low_information")  # codes of MediaErrors about a clip that was read
+SHORTEST_SECONDS = 0.25  # seconds; a handful of spectra, which are in any music
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Options:
     """What is asked of every source alike."""
 
     threshold: float | None
@@ -36,7 +33,7 @@ class Question:
     speed: bool
 
 
-class _Lost(Exception):  # noqa: N818 - it never leaves this module
+class Unavailable(Exception):  # noqa: N818 - it never leaves this module
     """The index names a track that cannot be had."""
 
     def __init__(self, number: int, error: EarmarkError) -> None:
@@ -45,11 +42,11 @@ class _Lost(Exception):  # noqa: N818 - it never leaves this module
         self.problem = str(error) if isinstance(error, CatalogDamaged) else ""  # one that was removed is none
 
 
-class Answering:
+class Identify:
     """The chain of `identify`; safe to use from several threads."""
 
-    def __init__(self, store: Store, indexing: Indexing, fingerprinter: Fingerprinter, extractors: Extractors) -> None:
-        self._store, self._indexing = store, indexing
+    def __init__(self, store: Store, index: LiveIndex, fingerprinter: Fingerprinter, extractors: Extractors) -> None:
+        self._store, self._index = store, index
         self._fingerprinter, self._extractors = fingerprinter, extractors
 
     @cached_property
@@ -57,7 +54,7 @@ class Answering:
         """What identifies clips: made for the first one, since a network is loaded for it that no list needs."""
         return identifier_for(self._fingerprinter, self._reference)
 
-    def answer(self, source: Source, question: Question) -> Answer:
+    def answer(self, source: Source, options: Options) -> Answer:
         """Return what the catalog says of a clip; raises MediaError when it cannot be read as audio."""
         began, name = time.perf_counter(), _name(source)
         try:
@@ -65,20 +62,20 @@ class Answering:
         except MediaError as error:
             if error.code not in _ANSWERS:
                 raise
-            return self._empty(question, error.code, name, error.partial, began)
+            return self._empty(options, error.code, name, error.partial, began)
         reason = self._nothing_to_say(extracted)
         if reason:
-            return self._empty(question, reason, name, extracted.seconds, began)
+            return self._empty(options, reason, name, extracted.seconds, began)
         fingerprint = self._fingerprinter.unpack(extracted.packed)
-        return self._answer(fingerprint, question, name, began)
+        return self._answer(fingerprint, options, name, began)
 
-    def answer_or_reason(self, source: Source, question: Question) -> Answer:
+    def answer_or_reason(self, source: Source, options: Options) -> Answer:
         """Return what `answer` does; for what cannot be read, an answer whose reason is the error's code."""
         began = time.perf_counter()
         try:
-            return self.answer(source, question)
+            return self.answer(source, options)
         except MediaError as error:
-            return self._empty(question, error.code, _name(source), error.partial, began)
+            return self._empty(options, error.code, _name(source), error.partial, began)
 
     def _extract(self, source: Source) -> Extracted:
         if isinstance(source, tuple):
@@ -87,31 +84,31 @@ class Answering:
         with opened(source) as file:
             return self._extractors.extract(file, query=True)
 
-    def _answer(self, fingerprint: Fingerprint, question: Question, name: str, began: float) -> Answer:
+    def _answer(self, fingerprint: Fingerprint, options: Options, name: str, began: float) -> Answer:
         """Identify a fingerprint; a track that turns out to be damaged or gone is left out, and it is asked again."""
+        self._index.refresh(wait=False)
         while True:
             try:
-                with self._indexing.searching() as index:
-                    found = self._identifier.identify(
-                        index,
-                        fingerprint,
-                        threshold=question.threshold,
-                        limit=question.limit,
-                        several=question.several,
-                        speed=question.speed,
-                    )
+                found = self._identifier.identify(
+                    self._index.snapshot(),
+                    fingerprint,
+                    threshold=options.threshold,
+                    limit=options.limit,
+                    several=options.several,
+                    speed=options.speed,
+                )
                 matches = tuple(self._match(one) for one in found)
-            except _Lost as lost:
-                self._indexing.forget(lost.number, lost.problem)
+            except Unavailable as unavailable:
+                self._index.exclude(unavailable.number, unavailable.problem)
                 continue
             return Answer(
                 matches=matches,
-                threshold=self._threshold(question),
+                threshold=self._threshold(options),
                 reason="" if matches else "unknown",
                 source=name,
                 seconds=fingerprint.seconds,
                 elapsed=time.perf_counter() - began,
-                degraded=self._indexing.degraded,
+                degraded=self._index.degraded,
             )
 
     def _nothing_to_say(self, extracted: Extracted) -> str:
@@ -122,18 +119,20 @@ class Answering:
             return "too_short"
         return "" if extracted.features >= self._fingerprinter.fewest_features else "low_information"
 
-    def _empty(self, question: Question, reason: str, name: str, seconds: float, began: float) -> Answer:
-        threshold, elapsed = self._threshold(question), time.perf_counter() - began
-        return Answer((), threshold, reason, name, seconds, elapsed, self._indexing.degraded)
+    def _empty(self, options: Options, reason: str, name: str, seconds: float, began: float) -> Answer:
+        threshold, elapsed = self._threshold(options), time.perf_counter() - began
+        return Answer((), threshold, reason, name, seconds, elapsed, self._index.degraded)
 
     def _reference(self, number: int) -> Fingerprint:
-        try:
-            return self._fingerprinter.unpack(self._store.fingerprint(number))
-        except (CatalogDamaged, TrackNotFound) as error:
-            raise _Lost(number, error) from error
+        packed = self._store.fingerprints([number]).get(number)
+        if packed is None:
+            raise Unavailable(number, TrackNotFound(f"no track has the number {number}; it was removed meanwhile"))
+        if isinstance(packed, CatalogDamaged):
+            raise Unavailable(number, packed)
+        return self._fingerprinter.unpack(packed)
 
-    def _threshold(self, question: Question) -> float:
-        return self._identifier.default_threshold if question.threshold is None else question.threshold
+    def _threshold(self, options: Options) -> float:
+        return self._identifier.default_threshold if options.threshold is None else options.threshold
 
     def _match(self, found: Found) -> Match:
         return Match(
@@ -153,7 +152,7 @@ class Answering:
         try:
             return self._store.recording(number).track
         except (CatalogDamaged, TrackNotFound) as error:
-            raise _Lost(number, error) from error
+            raise Unavailable(number, error) from error
 
 
 def _name(source: Source) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from earmark.errors import OptionError
 from earmark.fingerprints.protocol import Constellations, Fingerprinter, Segmented
-from earmark.index.protocol import Index
+from earmark.index.protocol import Search
 from earmark.match.confidence import probability
 from earmark.match.timeline import Stretch, best_of_each_track, joined, one_after_another
 from earmark.types import Fingerprint
@@ -45,7 +45,9 @@ class Matcher(Protocol):
 
     default_threshold: float
 
-    def stretches(self, index: Index, window: Fingerprint, first: int, *, limit: int, speed: bool) -> Iterator[Stretch]:
+    def stretches(
+        self, index: Search, window: Fingerprint, first: int, *, limit: int, speed: bool
+    ) -> Iterator[Stretch]:
         """Yield how a window, which begins at frame `first` of the clip, lies on up to `limit` tracks."""
 
     def forget(self, track: int) -> None:
@@ -83,7 +85,7 @@ class Identifier:
 
     def identify(
         self,
-        index: Index,
+        index: Search,
         fingerprint: Fingerprint,
         *,
         threshold: float | None = None,

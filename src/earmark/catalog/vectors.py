@@ -12,7 +12,7 @@ import numpy as np
 
 from earmark.catalog.identifying import References, extent
 from earmark.fingerprints.protocol import Segmented
-from earmark.index.protocol import Index, OfTwoKinds
+from earmark.index.protocol import Search
 from earmark.match.align import Alignment, Placing, Points, QueryMap, Warp
 from earmark.match.checking import DECISIVE, Place, checked
 from earmark.match.confidence import logarithm_of_odds
@@ -22,7 +22,7 @@ from earmark.match.search import USUAL_WARPS, WIDE_WARPS
 from earmark.match.sweep import Sweep
 from earmark.match.timeline import Stretch
 from earmark.match.vote import Candidate, vote
-from earmark.types import Fingerprint
+from earmark.types import Fingerprint, Keys
 
 CACHE_VECTORS = 300_000  # of references unpacked, 0.56 kB each with the peaks beside: 42 hours of audio
 MOST_ASKED = 24  # segments of a window that are looked up: of 5 s each second one, a quarter of a second apart
@@ -94,13 +94,15 @@ class VectorMatcher:
         """Read a track's fingerprint anew when it is needed again."""
         self._references.forget(track)
 
-    def stretches(self, index: Index, window: Fingerprint, first: int, *, limit: int, speed: bool) -> Iterator[Stretch]:
+    def stretches(
+        self, index: Search, window: Fingerprint, first: int, *, limit: int, speed: bool
+    ) -> Iterator[Stretch]:
         """Yield how a window, which begins at frame `first` of the clip, lies on up to `limit` tracks."""
         if not len(window.frames):
             return
         frames, vectors = self._fingerprinter.terms(window, query=True)
         every = -(-len(frames) // MOST_ASKED)
-        hits = index.search(frames[::every], vectors[::every], nearest=NEAREST)
+        hits = index.search("vectors", Keys(frames[::every], vectors[::every]), nearest=NEAREST)
         if not len(hits):
             return
         query = QueryLines(
@@ -134,7 +136,7 @@ class VectorMatcher:
             yield told[-1]
 
     def _ranked(
-        self, query: QueryLines, drawn: QueryMap | None, index: Index, window: Fingerprint, speeds: tuple[float, ...]
+        self, query: QueryLines, drawn: QueryMap | None, index: Search, window: Fingerprint, speeds: tuple[float, ...]
     ) -> list[Supported]:
         """Return the best line of each track that is worth a look, best first.
 
@@ -170,12 +172,12 @@ class VectorMatcher:
         added = self._proposed_at(query, places, proposed)
         return [*proposed, *added], best_of_each([*ranked, *self._supported(drawn, added)])
 
-    def _named_by_landmarks(self, index: Index, window: Fingerprint) -> list[tuple[int, float]]:
+    def _named_by_landmarks(self, index: Search, window: Fingerprint) -> list[tuple[int, float]]:
         """Return the places, (track, frame of its peaks), that landmarks vote for, in an index that holds them."""
         peaks = self._fingerprinter.peaks
-        if not isinstance(index, OfTwoKinds) or peaks is None or window.beside is None:
+        if "landmarks" not in index.channels or peaks is None or window.beside is None:
             return []
-        named = vote(index.search_codes(*peaks.terms(window.beside, query=True)), limit=LANDMARK_LINES)
+        named = vote(index.search("landmarks", Keys(*peaks.terms(window.beside, query=True))), limit=LANDMARK_LINES)
         return [(one.track, float(one.offset)) for one in named]
 
     def _proposed_at(

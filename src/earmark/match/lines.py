@@ -146,7 +146,7 @@ class QueryLines:
         firsts = (np.cumsum(lengths) - lengths)[filled]
         frames = np.concatenate([part.frames for part in near])
         offsets = np.repeat([float(candidate.offset) for candidate in candidates], lengths)
-        # In products so small that the linear algebra library starts no threads for them (index/exact.py says why).
+        # In products so small that the linear algebra library starts no threads for them (index/flat.py says why).
         products = np.concatenate([self.segments.vectors @ part.vectors.T for part in near], axis=1)
         shifts = np.arange(-SHIFT_HOPS, SHIFT_HOPS + 1) * self.hop
         moves, factors = np.tile(shifts, len(speeds))[:, None], np.repeat(speeds, len(shifts))[:, None]
