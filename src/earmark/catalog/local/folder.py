@@ -58,7 +58,7 @@ class Folder:
             store=self.store,
             index=LocalLiveIndex(
                 self.store,
-                Generations(self.path, DurableFiles()),
+                Generations(self.path),
                 fingerprinter,
                 settings.index,
                 read_only=self._read_only,
