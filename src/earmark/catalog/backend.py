@@ -196,7 +196,7 @@ class LiveIndex(Protocol):
 class Backend:
     """What a catalog is put together from."""
 
-    path: Path  # as it is shown
+    path: Path  # place of the catalog, shown to people
     store: Store
     index: LiveIndex
     read_only: bool

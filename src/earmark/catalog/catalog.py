@@ -57,7 +57,7 @@ class Catalog(Questions):
         if kind is None:
             self.close()
         else:
-            with contextlib.suppress(CatalogError):  # what went wrong before says more
+            with contextlib.suppress(CatalogError):  # the first error says more
                 self.close()
 
     def __repr__(self) -> str:
@@ -99,7 +99,7 @@ class Catalog(Questions):
         """
         return self._index.refresh()
 
-    # What is known
+    # Knowledge
 
     def tracks(self) -> tuple[Track, ...]:
         """Return all tracks in the order they were added; `for track in catalog` does not hold them all."""
@@ -116,23 +116,7 @@ class Catalog(Questions):
 
     def info(self) -> dict[str, Any]:
         """Return figures about the catalog, and its problems as sentences."""
-        tracks, seconds = self._store.count()
-        problems = (*self._index.problems, *self._row_problems, *self._backend.warnings)
-        return {
-            "path": os.fspath(self.path),
-            "tracks": tracks,
-            "seconds": seconds,
-            "fingerprinter": self._settings.fingerprinter,
-            "preset": dict(self._settings.preset),
-            "spec": self._settings.spec,
-            "index": self._index.name,
-            "index_stats": dict(self._index.stats()),
-            "index_bytes": self._index.size(),
-            "database_bytes": self._store.size(),
-            "unpublished_tracks": self._index.unpublished,
-            **self._store.info(),
-            "problems": tuple(dict.fromkeys(problems)),
-        }
+        return _figures(self._backend, self._settings, (*self._index.problems, *self._row_problems))
 
     # Changes
 
@@ -234,6 +218,26 @@ class Catalog(Questions):
             raise CatalogReadOnly(f"{self.path} is open for reading; open it with read_only=False to change it")
         with self._changing:
             yield
+
+
+def _figures(backend: Backend, settings: Settings, problems: Iterable[str]) -> dict[str, Any]:
+    store, index = backend.store, backend.index
+    tracks, seconds = store.count()
+    return {
+        "path": os.fspath(backend.path),
+        "tracks": tracks,
+        "seconds": seconds,
+        "fingerprinter": settings.fingerprinter,
+        "preset": dict(settings.preset),
+        "spec": settings.spec,
+        "index": index.name,
+        "index_stats": dict(index.stats()),
+        "index_bytes": index.size(),
+        "database_bytes": store.size(),
+        "unpublished_tracks": index.unpublished,
+        **store.info(),
+        "problems": tuple(dict.fromkeys([*problems, *backend.warnings])),
+    }
 
 
 def _words(track: Track) -> str:

@@ -48,7 +48,7 @@ class Progress:
     outcome: str  # added, updated, unchanged or failed
     reason: str  # why it failed, or ''
     track: Track | None  # None when it failed
-    seconds_done: float  # of audio decoded so far in this run
+    seconds_done: float  # seconds of audio decoded so far in this run
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class Engine:
 
     module: str  # loaded when the engine is first made
     kind: str  # its class
-    metric: str  # of the channels it can hold, as `Channel.metric`
+    metric: str  # metric of the channels it can hold, as `Channel.metric`
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -17,7 +17,7 @@ from earmark.index.protocol import NEAREST, Index, Snapshot
 from earmark.plan import Channel
 from earmark.types import Hits, Keys
 
-ENGINE_OF_METRIC = {"inner": "two_bit", "equal": "postings"}  # candidates are compared again, so that small ones do
+ENGINE_OF_METRIC = {"inner": "two_bit", "equal": "postings"}  # engine; candidates are compared again, so small ones do
 FORMER_NAMES = {"landmarks": "codes"}  # channels as releases up to 0.1 named their arrays; stats still do
 
 
@@ -25,7 +25,7 @@ FORMER_NAMES = {"landmarks": "codes"}  # channels as releases up to 0.1 named th
 class ChannelsSnapshot:
     """What all engines held at one moment."""
 
-    snapshots: Mapping[str, Snapshot]  # by channel
+    snapshots: Mapping[str, Snapshot]  # snapshot of each channel's engine
 
     @property
     def channels(self) -> frozenset[str]:

@@ -100,7 +100,7 @@ class _Candidates:
 
     def __init__(self, queries: int, nearest: int) -> None:
         self._nearest = nearest
-        self._floors = np.full(queries, -np.inf, np.float32)  # what a row must exceed
+        self._floors = np.full(queries, -np.inf, np.float32)  # score that a row must exceed
         self._tiled = np.tile(self._floors, BLOCK)  # one long row is compared faster than many short ones
         self._columns: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
         self._listed, self._most = 0, LIST_FACTOR * queries * nearest

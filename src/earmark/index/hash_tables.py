@@ -105,7 +105,7 @@ def build(
     members = np.empty((tables, len(vectors)), np.uint32)
     ends = np.zeros((tables, (1 << bits) + 1), np.uint32)
     for table in range(tables):
-        members[table] = np.argsort(codes[table], kind="stable")  # which takes 8 bytes each, so one table at a time
+        members[table] = np.argsort(codes[table], kind="stable")  # 8 bytes a vector, so one table at a time
         np.cumsum(np.bincount(codes[table], minlength=1 << bits), out=ends[table, 1:], dtype=np.uint32)
     return HashTables(planes, offsets, ends, members, probes)
 

@@ -128,7 +128,7 @@ def _groups_of_equals(vectors: NDArray[np.int8]) -> tuple[NDArray[np.uint32], ND
 def _linked(vectors: NDArray[np.int8], links: int) -> Any:
     """Return a Faiss index of these vectors, whose numbers are their rows."""
     faiss = faiss_io.library()
-    integers = faiss.ScalarQuantizer.QT_8bit_direct_signed  # what is stored already, so nothing is lost
+    integers = faiss.ScalarQuantizer.QT_8bit_direct_signed  # vectors are stored so already: nothing is lost
     index = faiss.IndexHNSWSQ(vectors.shape[1], integers, links, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = BUILDING_BREADTH
     index.train(vectors[:1].astype(np.float32))

@@ -26,8 +26,8 @@ GATHERED = 1 << 11  # vectors compared together; 1 MB as float32, and a product 
 class Neighbours:
     """Neighbours of a query's vectors within one segment: parallel columns."""
 
-    queries: NDArray[np.int64]  # which vector of the query
-    rows: NDArray[np.int64]  # which vector of the segment
+    queries: NDArray[np.int64]  # (n,) vector of the query
+    rows: NDArray[np.int64]  # (n,) vector of the segment
     scores: NDArray[np.float32]  # inner products of the integers
     compared: int = 0  # pairs whose inner product was computed
 

@@ -73,7 +73,7 @@ class KeySegment:
             return self._first_postings(keys), self.counts[keys].astype(np.int64)
         if not len(self.keys):
             return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
-        wanted = keys.astype(np.uint32)  # of another type, all keys would be converted
+        wanted = keys.astype(np.uint32)  # the type of all keys, which would be converted otherwise
         rows = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
         counts = np.where(self.keys[rows] == wanted, self.counts[rows], 0)
         return self._first_postings(rows), counts.astype(np.int64)

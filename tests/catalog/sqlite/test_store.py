@@ -262,11 +262,11 @@ def test_a_copy_is_whole_while_others_write(store, tmp_path):
 
 
 def test_a_full_disk_is_said_and_may_be_tried_again(store):
-    ((pages,),) = store._run("PRAGMA page_count")
-    store._run(f"PRAGMA max_page_count = {pages + 2}")
+    ((pages,),) = store._database.run("PRAGMA page_count")
+    store._database.run(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(CatalogError, match="no space left on the disk; free some"):
         insert(store, "large", b"x" * 100_000)
-    store._run("PRAGMA max_page_count = 1000000")
+    store._database.run("PRAGMA max_page_count = 1000000")
     insert(store, "large", b"x" * 100_000)
 
 

@@ -131,7 +131,7 @@ class Generations:
         try:
             manifest = self._read_manifest()
         except (OSError, ValueError, CatalogError):
-            return  # what a damaged CURRENT meant to name is kept until it is in quarantine
+            return  # a damaged CURRENT: the generation that it named is kept until it is in quarantine
         keep = "" if manifest is None else f"{manifest.generation:06d}"
         if self._root.is_dir():
             for path in sorted(self._root.iterdir()):

@@ -6,35 +6,19 @@ the stored fingerprints, so an index can always be had and never decides what is
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from earmark.catalog.backend import RebuildProgress, Store
 from earmark.catalog.local.generations import Generation, Generations
-from earmark.errors import CatalogDamaged, EarmarkError
-from earmark.types import Fingerprint
+from earmark.catalog.local.index_state import IndexMaker, IndexState
+from earmark.errors import CatalogDamaged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from earmark.fingerprints.protocol import Fingerprinter
-    from earmark.index.channels import Channels
     from earmark.index.protocol import Search
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _State:
-    """An index, and up to where it follows the store."""
-
-    name: str
-    channels: Channels
-    last_track: int  # number of the newest track in it
-    last_removal: int  # sequence of the newest removal that is done
-    published_track: int = 0  # number of the newest track in the generation that it was loaded from, 0 for none
 
 
 class LocalLiveIndex:
@@ -50,16 +34,20 @@ class LocalLiveIndex:
         """Load the current generation and what came after it; a writer puts a damaged one in quarantine."""
         self._store, self._generations, self._fingerprinter = store, generations, fingerprinter
         self._read_only = read_only
+        self._maker = IndexMaker(store, fingerprinter, self._note_damage)
         self._problems: list[str] = []
         self._excluded: set[int] = set()
-        self._degraded = self._unsaved = False
+        self._degraded = False
         self._writing, self._snapshotting = Lock(), Lock()
         self._seen = self._mark()
         if not read_only:
             generations.sweep()
-        self._state = self._followed(self._loaded(name) or self._empty(name))
-        self._search: Search = self._state.channels.snapshot()
-        self._is_stale = False
+        self._state = self._maker.followed(self._loaded(name) or self._maker.empty(name))
+        self._change_mark = object()  # another one after each change
+        self._current: tuple[object, Search | None] = (
+            None,
+            None,
+        )  # mark of the change that the snapshot was made after
 
     @property
     def name(self) -> str:
@@ -79,16 +67,20 @@ class LocalLiveIndex:
     @property
     def unpublished(self) -> int:
         """How many track numbers the published generation is behind the index in memory."""
-        return self._state.last_track - self._state.published_track
+        state = self._state
+        return state.last_track - (state.published or (0, 0))[0]
 
     def snapshot(self) -> Search:
         """Return the index as it is now."""
-        if self._is_stale:
+        mark, search = self._current
+        if search is None or mark is not self._change_mark:
             with self._snapshotting:
-                if self._is_stale:
-                    self._is_stale = False  # first: a change that comes meanwhile makes it stale again
-                    self._search = self._state.channels.snapshot()
-        return self._search
+                mark, search = self._current
+                if search is None or mark is not self._change_mark:
+                    mark = self._change_mark  # first: a change that comes meanwhile has another one
+                    search = self._state.channels.snapshot()
+                    self._current = mark, search
+        return search
 
     def refresh(self, *, wait: bool = True) -> bool:
         """Follow what another process has written since, and return whether that was done; a writer has no other."""
@@ -98,12 +90,11 @@ class LocalLiveIndex:
         try:
             if mark == self._seen:
                 return False
-            settings = self._store.settings()
-            state = None
+            settings, newer = self._store.settings(), None
             if mark[1] != self._seen[1] and settings is not None:
-                state = self._loaded(settings.index)
-            self._state = self._followed(state or self._state)
-            self._is_stale, self._seen = True, mark
+                newer = self._loaded(settings.index)
+            self._change(self._maker.followed(newer or self._state))
+            self._seen = mark
             return True
         finally:
             self._writing.release()
@@ -112,21 +103,20 @@ class LocalLiveIndex:
         """Add newly stored tracks, given as (number, packed fingerprint) with rising numbers."""
         unpacked = [(number, self._fingerprinter.unpack(packed)) for number, packed in fingerprints]
         with self._writing:
-            self._state, self._is_stale = self._added(self._state, unpacked), True
+            self._change(self._maker.added(self._state, unpacked))
 
     def apply_removals(self) -> None:
         """Leave out the tracks that the store has forgotten."""
         with self._writing:
-            self._state, self._is_stale = self._removed(self._state), True
+            self._change(self._maker.removed(self._state))
 
     def exclude(self, number: int, problem: str) -> None:
         """Leave out a track that is damaged or gone; a question calls this, so it waits for no writer."""
         if problem:
-            self._problems.append(problem)
-            self._degraded = True
+            self._note_damage(problem)
         self._excluded.add(number)
         self._state.channels.remove([number])
-        self._is_stale = True
+        self._change_mark = object()
 
     def publish(self) -> None:
         """Make the index of this moment the current generation, when it is not; only the writer may."""
@@ -139,7 +129,7 @@ class LocalLiveIndex:
             self._problems.clear()
             self._excluded.clear()
             self._degraded = False
-            self._state, self._is_stale, self._unsaved = self._rebuilt(name, progress), True, True
+            self._change(self._maker.rebuilt(name, progress))
             self._publish()
 
     def stats(self) -> Mapping[str, float]:
@@ -162,12 +152,15 @@ class LocalLiveIndex:
         """Return what is another one when another process has written."""
         return self._store.version(), self._generations.current()
 
-    def _empty(self, name: str) -> _State:
-        from earmark.index.channels import Channels
+    def _note_damage(self, problem: str) -> None:
+        self._problems.append(problem)
+        self._degraded = True
 
-        return _State(name, Channels(name, self._fingerprinter.plan.channels), 0, 0)
+    def _change(self, state: IndexState) -> None:
+        self._state = state
+        self._change_mark = object()
 
-    def _loaded(self, name: str) -> _State | None:
+    def _loaded(self, name: str) -> IndexState | None:
         """Return the index of the current generation, None when that is damaged or another index's."""
         try:
             generation = self._generations.load()
@@ -175,8 +168,8 @@ class LocalLiveIndex:
                 return None
             manifest = generation.manifest
             if manifest.spec != str(self._fingerprinter.spec) or manifest.index != name:
-                return None  # of before a rebuild that has not come to its end
-            return self._adopted(generation)
+                return None  # the generation before a rebuild that has not come to its end
+            return self._without_excluded(generation)
         except CatalogDamaged as error:
             problem = str(error)
             if not self._read_only:
@@ -184,49 +177,15 @@ class LocalLiveIndex:
             self._problems.append(problem)
             return None
 
-    def _adopted(self, generation: Generation) -> _State:
-        from earmark.index.channels import Channels
-
-        manifest, plan = generation.manifest, self._fingerprinter.plan
-        try:
-            channels = Channels.from_arrays(manifest.index, plan.channels, generation.arrays)
-        except (EarmarkError, ValueError, LookupError, TypeError, ArithmeticError) as error:
-            raise CatalogDamaged(f"generation {manifest.generation} does not make an index ({error})") from error
-        channels.remove(self._excluded)
-        last = manifest.last_track
-        return _State(manifest.index, channels, last, manifest.last_removal, last)
-
-    def _followed(self, state: _State) -> _State:
-        """Return an index with the tracks that the store has beyond it, without those that it has forgotten."""
-        return self._removed(self._added(state, self._fingerprints(state.last_track)))
-
-    def _added(self, state: _State, fingerprints: Iterable[tuple[int, Fingerprint]]) -> _State:
-        last = state.last_track
-        for last, fingerprint in fingerprints:
-            state.channels.add(last, self._fingerprinter.keys(fingerprint))
-            self._unsaved = True
-        return replace(state, last_track=last)
-
-    def _removed(self, state: _State) -> _State:
-        removals = self._store.removals(state.last_removal)
-        if not removals:
-            return state
-        state.channels.remove([number for _, number in removals])
-        self._unsaved = True
-        return replace(state, last_removal=removals[-1][0])
-
-    def _fingerprints(self, after: int) -> Iterator[tuple[int, Fingerprint]]:
-        for number, packed in self._store.fingerprints_after(after):
-            if isinstance(packed, CatalogDamaged):
-                self._problems.append(str(packed))
-                self._degraded = True
-            else:
-                yield number, self._fingerprinter.unpack(packed)
+    def _without_excluded(self, generation: Generation) -> IndexState:
+        state = self._maker.loaded(generation)
+        state.channels.remove(self._excluded)
+        return state
 
     def _publish(self) -> None:
-        if not self._unsaved:
-            return
         state = self._state
+        if state.is_published:
+            return
         self._generations.publish(
             state.channels.arrays(),
             spec=str(self._fingerprinter.spec),
@@ -234,25 +193,6 @@ class LocalLiveIndex:
             last_track=state.last_track,
             last_removal=state.last_removal,
         )
-        self._unsaved = False
         generation = self._generations.load()
         if generation is not None:
-            self._state, self._is_stale = self._adopted(generation), True  # mapped from disk, where it was in memory
-
-    def _rebuilt(self, name: str, progress: Callable[[RebuildProgress], object] | None) -> _State:
-        from earmark.index.build_time import build_seconds
-        from earmark.index.channels import Channels
-
-        plan = self._fingerprinter.plan
-        channels, last_track, counted = Channels(name, plan.channels), 0, 0
-        total, began = self._store.count()[0], time.monotonic()
-        last_removal = max([0, *(sequence for sequence, _ in self._store.removals(0))])
-        for done, (number, fingerprint) in enumerate(self._fingerprints(0), 1):
-            keys = self._fingerprinter.keys(fingerprint)
-            channels.add(number, keys)
-            last_track, counted = number, counted + len(keys[plan.channels[0].name].frames)
-            if progress is not None:
-                reading = (time.monotonic() - began) / done * max(total - done, 0)
-                building = build_seconds(name, counted * max(total, done) // done)
-                progress(RebuildProgress(done, total, reading + building))
-        return _State(name, channels, last_track, last_removal)
+            self._change(self._without_excluded(generation))  # mapped from disk, where it was in memory
