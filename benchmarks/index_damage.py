@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from earmark.errors import EarmarkError
 from earmark.index import VECTOR_NAMES, load, make
 from earmark.index.int8 import quantised
-from earmark.index.segment import Segment, checksum
+from earmark.index.segment import VectorSegment, checksum
 
 TRACKS, TRACK_VECTORS, DIMENSIONS = 40, 100, 128
 SMALLEST = 500  # vectors from which on an index gets its structure
@@ -40,7 +40,7 @@ def vectors_of(track: int) -> NDArray[np.int8]:
 
 
 def index_arrays(name: str) -> Arrays:
-    options = {} if name in ("linear", "both") else {"smallest": SMALLEST}
+    options = {} if name in ("linear", "two_bit") else {"smallest": SMALLEST}
     index = make(name, **options)
     for track in range(TRACKS):
         index.add(track, np.arange(TRACK_VECTORS, dtype=np.int32), vectors_of(track))
@@ -72,7 +72,7 @@ def forged(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     for name in {key.partition(".")[0] for key in arrays}:
         own = {key.partition(".")[2]: array for key, array in arrays.items() if key.startswith(f"{name}.")}
         parts = {key: array for key, array in own.items() if not key.startswith(("removed-", "digest"))}
-        if set(Segment.ARRAYS) <= set(parts):
+        if set(VectorSegment.ARRAYS) <= set(parts):
             arrays[f"{name}.digest"] = np.frombuffer(checksum(parts), np.uint8)
     return arrays
 
@@ -93,7 +93,7 @@ def outcome(name: str, arrays: Arrays) -> str:
 def _in_child(name: str, arrays: Arrays) -> int:
     np.seterr(all="ignore")
     try:
-        hits = load(name, arrays).search(np.arange(20, dtype=np.int32), vectors_of(3)[:20])
+        hits = load(name, arrays).snapshot().search(np.arange(20, dtype=np.int32), vectors_of(3)[:20])
     except EarmarkError:
         return 0
     except Exception:

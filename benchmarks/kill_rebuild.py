@@ -22,6 +22,7 @@ from pathlib import Path
 import earmark
 from earmark.evaluate.indexes.material import Material, of_catalog
 from earmark.index import VECTOR_NAMES
+from earmark.types import Keys
 
 REBUILD = """
 import sys, earmark
@@ -115,14 +116,13 @@ def looked_at(path: Path, ids: list[str], material: Material, kinds: set[str]) -
 
 def unfound(reader: earmark.Catalog, material: Material) -> list[str]:
     """Return which tracks' stored vectors do not find themselves."""
-    with reader._indexing.searching() as index:
-        missing = []
-        for number, frames, vectors in material.tracks():
-            every = max(1, len(frames) // ASKED)
-            hits = index.search(frames[::every], vectors[::every], nearest=1)
-            if len(hits) < len(frames[::every]) or hits.scores.min() < 0.8:
-                missing.append(f"vectors of track {number} are not found")
-        return missing
+    search, missing = reader._index.snapshot(), []
+    for number, frames, vectors in material.tracks():
+        every = max(1, len(frames) // ASKED)
+        hits = search.search("vectors", Keys(frames[::every], vectors[::every]), nearest=1)
+        if len(hits) < len(frames[::every]) or hits.scores.min() < 0.8:
+            missing.append(f"vectors of track {number} are not found")
+    return missing
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 
-_LONGEST = 1024  # characters; as for tags
+_LONGEST = 1024  # characters, as for tags
 
 # Marks that turn the direction of what follows them, by which a name can pretend to be another (Unicode TR 36).
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

@@ -28,7 +28,7 @@ from earmark.fingerprints.landmarks import (
     TargetZone,
     landmark_channel,
 )
-from earmark.fingerprints.onnx import open_network
+from earmark.fingerprints.onnx import open_network, read_metadata
 from earmark.fingerprints.packing import BIN_MASK, PackedPeaks, PeakPacking, pack_vectors, unpack_vectors
 from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
@@ -106,7 +106,7 @@ class Neural(Fingerprinter):
         self.formerly = tuple(old for new, old in FORMERLY.items() if new == str(self.spec))
 
     @property
-    def rate(self) -> int:  # type: ignore[override]  # read from the network, which is not opened for a list of tracks
+    def rate(self) -> int:  # type: ignore[override]
         """8,000 Hz, unless the network was trained at another rate."""
         return self.log_mel.rate
 
@@ -233,7 +233,10 @@ class Neural(Fingerprinter):
 
     @cached_property
     def _properties(self) -> dict[str, str]:
-        properties: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        try:
+            properties = read_metadata(self._content)
+        except ValueError as error:
+            raise OptionError(f"{self._path} is no network ({error}); give the .onnx file of a trained one") from error
         if not {"front_end", "dimensions"} <= properties.keys():
             raise OptionError(f"{self._path} does not say how it listens; give the .onnx file that earmark train wrote")
         return properties

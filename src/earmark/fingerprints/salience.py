@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.stft import FrontEnd
-from earmark.fingerprints.onnx import open_network
+from earmark.fingerprints.onnx import open_network, read_metadata
 
 SalienceArray = NDArray[np.uint8]  # (frames, bins), steps of 1 / STEPS neper
 
@@ -41,7 +41,7 @@ class SalienceNet:
     @cached_property
     def front_end(self) -> FrontEnd:
         """The front end of the spectrograms that it was trained with."""
-        return FrontEnd(**json.loads(self._session.get_modelmeta().custom_metadata_map["front_end"]))
+        return FrontEnd(**json.loads(read_metadata(self._path.read_bytes())["front_end"]))
 
     @cached_property
     def digest(self) -> str:

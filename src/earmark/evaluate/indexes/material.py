@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.catalog.backend import Recording, Store
 from earmark.catalog.local.durable import DATABASE, is_catalog
-from earmark.catalog.sqlite.store import Recording, Store
+from earmark.catalog.sqlite.store import SQLiteStore
 from earmark.errors import CatalogDamaged, CatalogNotFound, OptionError
 from earmark.extract.pool import make_fingerprinter
 from earmark.fingerprints.protocol import Fingerprinter, Segmented
@@ -95,7 +96,7 @@ def of_catalog(path: Path, *, vectors: int = 0) -> Material:
     """
     if not is_catalog(path):
         raise CatalogNotFound(f"no catalog is at {path}; make one with earmark index")
-    store = Store(path / DATABASE, read_only=True)
+    store = SQLiteStore(path / DATABASE, read_only=True)
     try:
         settings = store.settings()
         if settings is None:
@@ -139,7 +140,7 @@ def of_tracks(
 
 
 def _unpacked(store: Store, fingerprinter: Fingerprinter) -> Iterator[tuple[int, Frames, Vectors]]:
-    for number, packed in store.fingerprints(0):
+    for number, packed in store.fingerprints_after(0):
         if isinstance(packed, CatalogDamaged):
             raise packed
         frames, vectors = fingerprinter.terms(fingerprinter.unpack(packed))

@@ -59,7 +59,7 @@ def measure(
     for kind in [judge, *(kind for kind in kinds if kind != judge)]:
         if before is not None and before[0] == kind.as_built:
             _, built_before, build_seconds = before
-            index = load(kind.name, built_before.arrays(), **kind.options)
+            index = load(kind.engine, built_before.arrays(), **kind.options)
         else:
             index, build_seconds = built(kind, material, tell)
         before = kind.as_built, index, build_seconds
@@ -104,12 +104,12 @@ def asked(
     index: Index, clips: Sequence[Clip], progress: Callable[[int, int], object] = lambda *_: None
 ) -> tuple[list[Hits], float]:
     """Return the hits of each clip, and how long all took; the first is asked once before, to load what it needs."""
-    index.search(*clips[0].asked, nearest=NEAREST)
+    index.snapshot().search(*clips[0].asked, nearest=NEAREST)
     hits, seconds = [], 0.0
     for done, clip in enumerate(clips, start=1):
         frames, vectors = clip.asked
         began = time.process_time()
-        hits.append(index.search(frames, vectors, nearest=NEAREST))
+        hits.append(index.snapshot().search(frames, vectors, nearest=NEAREST))
         seconds += time.process_time() - began
         progress(done, len(clips))
     return hits, max(seconds, 1e-9)
