@@ -10,7 +10,7 @@ instead: while the mix carries less than a tenth of the amplitude of the differe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -37,6 +37,7 @@ LOUDEST = 1e6  # times full scale; beyond it a sample is as bad as not finite: s
 MOST_DAMAGED_IN_A_ROW = 1_000  # packets, after which a file is given up
 WITHOUT_TIMES = ("mp3", "aac")  # formats in which FFmpeg counts packets, as nothing says when one begins
 MOST_FILLED_SECONDS = 600.0  # in all, lest a small file becomes long
+REPORT_SECONDS = 60.0  # seconds of audio from one report to the next; a fraction of a second of work
 FIRST_UNBOUNDED_CHANNELS = 8  # planes, whose list PyAV reads past the end of, up to a pointer that happens to be null
 
 
@@ -58,15 +59,23 @@ class MediaReport:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def decode(source: Media, *, rate: int, max_seconds: float | None = None, stream: int = 0) -> Decoder:
+def decode(
+    source: Media,
+    *,
+    rate: int,
+    max_seconds: float | None = None,
+    stream: int = 0,
+    report_seconds: Callable[[float], None] | None = None,
+) -> Decoder:
     """Return a decoder of a file (path, bytes or file object), to be used in `with` and iterated once.
 
     It yields mono float32 blocks, shape (n,), at `rate` Hz. `stream` chooses among several audio streams. Longer files
-    than `max_seconds` raise MediaError `too_long` when that much has been read.
+    than `max_seconds` raise MediaError `too_long` when that much has been read. `report_seconds` is told after every
+    minute of audio how much has come out, in seconds.
     """
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise OptionError(f"rate={rate}; give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
-    return Decoder(source, rate, max_seconds, stream)
+    return Decoder(source, rate, max_seconds, stream, report_seconds)
 
 
 def load(source: Media, *, rate: int, max_seconds: float | None = None) -> tuple[Samples, MediaReport]:
@@ -79,8 +88,16 @@ def load(source: Media, *, rate: int, max_seconds: float | None = None) -> tuple
 class Decoder:
     """Mono blocks of one file, and its report; `decode` makes one."""
 
-    def __init__(self, source: Media, rate: int, max_seconds: float | None, stream: int) -> None:
+    def __init__(
+        self,
+        source: Media,
+        rate: int,
+        max_seconds: float | None,
+        stream: int,
+        report_seconds: Callable[[float], None] | None,
+    ) -> None:
         self._rate, self._stream_number = rate, stream
+        self._report_seconds, self._reported = report_seconds, 0.0
         self._most = None if max_seconds is None else int(max_seconds * rate)
         self._opening = opened(source)
         self._given = self._damaged = self._replaced = self._received = 0
@@ -109,6 +126,7 @@ class Decoder:
             if self._most is not None and self._given > self._most:
                 limit = self._most / self._rate
                 raise MediaError("too_long", f"longer than {limit:.0f} s; cut it or raise the limit", limit)
+            self._tell()
             yield block
         if self._ended:
             seconds, partial = self._given / self._rate, self._last_is_partial
@@ -136,6 +154,12 @@ class Decoder:
             peak=self._peak,
             tags=cleaned_tags(self._container.metadata, self._stream.metadata),
         )
+
+    def _tell(self) -> None:
+        seconds = self._given / self._rate
+        if self._report_seconds is not None and seconds >= self._reported + REPORT_SECONDS:
+            self._reported = seconds
+            self._report_seconds(seconds)
 
     def _chosen_stream(self) -> AudioStream:
         streams = self._container.streams.audio

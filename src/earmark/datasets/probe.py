@@ -41,15 +41,13 @@ class Prober:
             return Probe(**self._sandbox.call(file, {}))
 
 
-def probe(file: BinaryIO, request: dict[str, Any], heard: Callable[[float], None]) -> dict[str, Any]:
+def probe(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:
     """Decode a file to its end; runs in the child."""
     from earmark.audio.decode import decode
 
-    samples = 0
-    with decode(file, rate=RATE) as audio:
-        for block in audio:
-            samples += len(block)
-            heard(samples / RATE)
+    with decode(file, rate=RATE, report_seconds=report_seconds) as audio:
+        for _ in audio:
+            pass
         report = audio.report
     names = {name: report.tags.get(name, "") for name in ("title", "artist")}
     return {"seconds": report.seconds, "complete": report.complete, **names}

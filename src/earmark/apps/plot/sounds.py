@@ -59,15 +59,11 @@ def decoded(path: str | Path) -> Samples:
     return np.frombuffer(answer["samples"], np.float32)
 
 
-def read_samples(file: BinaryIO, request: dict[str, Any], heard: Callable[[float], None]) -> dict[str, Any]:
+def read_samples(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:
     """Return all samples of a file; runs in the child."""
-    rate, blocks, count = int(request["rate"]), [np.zeros(0, np.float32)], 0
-    with decode(file, rate=rate, max_seconds=LONGEST_SECONDS) as audio:
-        for block in audio:
-            blocks.append(block)
-            count += len(block)
-            heard(count / rate)
-    return {"samples": np.concatenate(blocks).tobytes()}
+    rate = int(request["rate"])
+    with decode(file, rate=rate, max_seconds=LONGEST_SECONDS, report_seconds=report_seconds) as audio:
+        return {"samples": b"".join(block.tobytes() for block in audio)}
 
 
 def landmarked(name: str, samples: Samples, maker: Shazam, fingerprint: Fingerprint) -> Sound:
