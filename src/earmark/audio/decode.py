@@ -157,7 +157,7 @@ class Decoder:
 
     def _tell(self) -> None:
         seconds = self._given / self._rate
-        if self._report_seconds is not None and seconds >= self._reported + REPORT_SECONDS:
+        if self._report_seconds is not None and seconds // REPORT_SECONDS > self._reported // REPORT_SECONDS:
             self._reported = seconds
             self._report_seconds(seconds)
 
