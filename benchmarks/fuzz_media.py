@@ -22,13 +22,13 @@ from tests.audio.encoding import encode_as, music
 from tests.audio.mutating import mutated
 
 from earmark.errors import MediaError
-from earmark.extract.pool import extract
+from earmark.extract.task import extract
 from earmark.sandbox.process import Sandbox
 
 FORMATS = ("wav", "aiff", "flac", "mp3", "ogg", "opus", "m4a", "aac", "wma", "webm", "mka", "ts")
 HANG_SECONDS = 10.0  # seconds without an answer
 COLUMNS = ("whole", "in part", "refused", "crashes", "hangs", "foreign")
-REQUEST = {"fingerprinter": "shazam", "preset": "{}", "query": False}
+REQUEST = {"fingerprinter": "shazam", "preset": {}, "query": False, "max_seconds": None}
 
 
 def attempt(file: BinaryIO, request: dict[str, Any], heard: Callable[[float], None]) -> dict[str, Any]:

@@ -266,3 +266,12 @@ def test_the_report_grows_while_the_file_is_read() -> None:
         assert isinstance(report, MediaReport)
         assert 0 < report.seconds < 20
         assert not report.complete
+
+
+def test_it_says_after_every_minute_how_much_came_out() -> None:
+    told: list[float] = []
+    content = encode_as("flac", np.zeros((200 * 8_000, 1), np.float32), 8_000)
+    with decode(content, rate=RATE, report_seconds=told.append) as decoder:
+        assert sum(map(len, decoder)) == pytest.approx(200 * RATE, rel=1e-3)
+    assert told == pytest.approx([60, 120, 180], abs=15)  # whole blocks, of some seconds each
+    assert len(told) == 3

@@ -13,7 +13,7 @@ from earmark.catalog.settings import Settings
 from earmark.errors import CatalogDamaged, CatalogError, CatalogReadOnly, TrackExists, TrackNotFound
 from earmark.fingerprints.protocol import Fingerprinter
 from earmark.index.channels import Channels, ChannelsSnapshot
-from earmark.types import Track
+from earmark.types import Fingerprint, Track
 
 
 @dataclass
@@ -183,9 +183,9 @@ class InMemoryLiveIndex:
         self._remake(settings.index if settings else self.name)
         return True
 
-    def include(self, fingerprints: Iterable[tuple[int, bytes]]) -> None:
-        for number, packed in fingerprints:
-            self._channels.add(number, self._fingerprinter.keys(self._fingerprinter.unpack(packed)))
+    def include(self, fingerprints: Iterable[tuple[int, Fingerprint]]) -> None:
+        for number, fingerprint in fingerprints:
+            self._channels.add(number, self._fingerprinter.keys(fingerprint))
         self._search = self._channels.snapshot()
 
     def apply_removals(self) -> None:

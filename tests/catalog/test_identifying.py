@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
+from earmark.catalog.identifying import Found, identifier_for
 
 from earmark.audio.decode import load
-from earmark.catalog.identifying import Found, identifier_for
 from earmark.fingerprints.shazam import FRONT_END, Shazam
 from earmark.index.channels import Channels
 from earmark.index.protocol import Search

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
-
-from earmark.audio.decode import load
 from earmark.catalog.identifying import Found, Identifier, identifier_for
 from earmark.catalog.vectors import Supported, VectorMatcher, best_of_each
-from earmark.fingerprints.neural import Neural
-from earmark.index.channels import Channels, ChannelsSnapshot
 from earmark.match.align import Placing, Points, Warp
 from earmark.match.lines import Line
 from earmark.match.sweep import Sweep
+
+from earmark.audio.decode import load
+from earmark.fingerprints.neural import Neural
+from earmark.index.channels import Channels, ChannelsSnapshot
 from earmark.types import VECTOR_SCALE, Fingerprint, Hits, Keys
 
 RATE = 8_000

@@ -86,7 +86,7 @@ def insert(opened: Opened, *sounds: Fingerprint) -> list[int]:
 def add(opened: Opened, *sounds: Fingerprint) -> list[int]:
     """Keep recordings and include them."""
     numbers = insert(opened, *sounds)
-    opened.index.include([(number, MAKER.pack(sound)) for number, sound in zip(numbers, sounds, strict=True)])
+    opened.index.include(zip(numbers, sounds, strict=True))
     return numbers
 
 

@@ -7,7 +7,7 @@ for each `DECISION_SECONDS` so that the result does not depend on the packets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -35,6 +35,7 @@ MOST_DAMAGED_IN_A_ROW = 1_000  # packets; after more a file is given up
 WITHOUT_TIMES = ("mp3", "aac")  # formats without time stamps: FFmpeg counts packets
 MOST_FILLED_SECONDS = 600.0  # seconds of silence in a file, because a small file must not become long
 PYAV_PLANE_BUG_CHANNELS = 8  # planes from which on PyAV reads past the end of their list, up to a null pointer
+REPORT_SECONDS = 60.0  # seconds of audio from one report to the next; a fraction of a second of work
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class MediaReport:
     """What a file contains; final once it has been read to its end."""
 
     seconds: float  # decoded sound
+    peak: float  # largest sample; full scale is 1
     complete: bool  # False: truncated or damaged
     damaged_packets: int
     filled_seconds: float  # silence in place of lost sound
@@ -49,15 +51,23 @@ class MediaReport:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def decode(source: Media, *, rate: int, max_seconds: float | None = None, stream: int = 0) -> Decoder:
+def decode(
+    source: Media,
+    *,
+    rate: int,
+    max_seconds: float | None = None,
+    stream: int = 0,
+    report_seconds: Callable[[float], None] | None = None,
+) -> Decoder:
     """Return a decoder of a file (path, bytes or file object), to be used in `with` and iterated once.
 
     It yields mono float32 blocks, shape (n,), at `rate` Hz. `stream` chooses among several audio streams. Longer files
-    than `max_seconds` raise MediaError `too_long` when that much has been read.
+    than `max_seconds` raise MediaError `too_long` when that much has been read. `report_seconds` is told after every
+    minute of audio how much has come out, in seconds.
     """
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise OptionError(f"rate={rate}; give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
-    return Decoder(source, rate, max_seconds, stream)
+    return Decoder(source, rate, max_seconds, stream, report_seconds)
 
 
 def load(source: Media, *, rate: int, max_seconds: float | None = None) -> tuple[Samples, MediaReport]:
@@ -70,12 +80,20 @@ def load(source: Media, *, rate: int, max_seconds: float | None = None) -> tuple
 class Decoder:
     """Mono blocks of one file, and its report; `decode` makes one."""
 
-    def __init__(self, source: Media, rate: int, max_seconds: float | None, stream: int) -> None:
+    def __init__(
+        self,
+        source: Media,
+        rate: int,
+        max_seconds: float | None,
+        stream: int,
+        report_seconds: Callable[[float], None] | None,
+    ) -> None:
         self._rate, self._stream_number = rate, stream
+        self._report_seconds, self._reported = report_seconds, 0.0
         self._most = None if max_seconds is None else int(max_seconds * rate)
         self._opening = open_container(source)
         self._given = self._damaged = self._replaced = self._received = 0
-        self._filled = 0.0
+        self._filled = self._peak = 0.0
         self._ended = self._last_is_partial = self._whole = False
 
     def __enter__(self) -> Self:
@@ -96,9 +114,11 @@ class Decoder:
             if not len(block):
                 continue
             self._given += len(block)
+            self._peak = max(self._peak, float(np.abs(block).max()))
             if self._most is not None and self._given > self._most:
                 limit = self._most / self._rate
                 raise MediaError("too_long", f"longer than {limit:.0f} s; cut it or raise the limit", limit)
+            self._tell()
             yield block
         if self._ended:
             seconds, partial = self._given / self._rate, self._last_is_partial
@@ -114,11 +134,18 @@ class Decoder:
         return MediaReport(
             seconds=self._given / self._rate,
             complete=self._whole and not self._damaged,
+            peak=self._peak,
             damaged_packets=self._damaged,
             filled_seconds=self._filled,
             replaced_samples=self._replaced,
             tags=cleaned_tags(self._container.metadata, self._stream.metadata),
         )
+
+    def _tell(self) -> None:
+        seconds = self._given / self._rate
+        if self._report_seconds is not None and seconds // REPORT_SECONDS > self._reported // REPORT_SECONDS:
+            self._reported = seconds
+            self._report_seconds(seconds)
 
     def _chosen_stream(self) -> AudioStream:
         streams = self._container.streams.audio

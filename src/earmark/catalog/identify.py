@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from earmark.catalog.backend import LiveIndex, Store
 from earmark.catalog.calibrations import calibration_for
 from earmark.errors import CatalogDamaged, EarmarkError, MediaError, TrackNotFound
-from earmark.extract.protocol import Extracted, Extractor
-from earmark.extract.sources import Source, name_of
+from earmark.extract.fingerprint import extract_samples
+from earmark.extract.pool import ExtractorPool
+from earmark.extract.protocol import Extracted
+from earmark.extract.sources import Source, name_of, opened
 from earmark.match.calibration import Calibration
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
@@ -51,7 +53,7 @@ class Identify:
     """The chain of `identify`; safe to use from several threads."""
 
     def __init__(
-        self, store: Store, index: LiveIndex, fingerprinter: Fingerprinter, extractor: Extractor, folder: Path
+        self, store: Store, index: LiveIndex, fingerprinter: Fingerprinter, extractor: ExtractorPool, folder: Path
     ) -> None:
         """`folder`: where a calibration of the catalog's own may lie."""
         self._store, self._index, self._folder = store, index, folder
@@ -61,7 +63,7 @@ class Identify:
         """Return what the catalog says of a clip; raises MediaError when it cannot be read as audio."""
         began, name = time.perf_counter(), name_of(source)
         try:
-            extracted = self._extractor.extract(source, query=True)
+            extracted = self._extract(source)
         except MediaError as error:
             if error.code not in _ANSWERS:
                 raise
@@ -97,6 +99,17 @@ class Identify:
             pitch=passage.pitch,
             evidence=passage.evidence,
         )
+
+    def _extract(self, source: Source) -> Extracted:
+        maker = self._fingerprinter
+        if isinstance(source, Fingerprint):
+            maker.check(source.spec)
+            features = maker.features_in(source)
+            return Extracted(source, b"", source.seconds, complete=True, silent=False, features=features)
+        if isinstance(source, tuple):
+            return extract_samples(*source, maker, query=True)
+        with opened(source, self._extractor.limits) as file:
+            return self._extractor.extract(file, query=True)
 
     def _answer(self, fingerprint: Fingerprint, options: Options, query: _Query) -> Answer:
         """Identify a fingerprint; a track that turns out to be damaged or gone is left out, and it is asked again."""

@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from earmark.match.protocol import Options
 from earmark.errors import OptionError
+from earmark.match.protocol import Options
 from earmark.types import Answer
 
 if TYPE_CHECKING:

@@ -44,11 +44,9 @@ def probe(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[flo
     """Return the fields of a `Probe`; runs in the child."""
     from earmark.audio.decode import decode
 
-    samples = 0
-    with decode(file, rate=RATE) as audio:
-        for block in audio:
-            samples += len(block)
-            report_seconds(samples / RATE)
+    with decode(file, rate=RATE, report_seconds=report_seconds) as audio:
+        for _ in audio:
+            pass
         report = audio.report
     names = {name: report.tags.get(name, "") for name in ("title", "artist")}
     return {"seconds": report.seconds, **names}

@@ -166,15 +166,11 @@ def _one(path: Path, rate: int, child: Sandbox) -> bytes | str:
 
 
 def read_samples(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:
-    """Return {"samples": the file's 16-bit samples as bytes}; runs in the child."""
+    """Decode a file to its end, as 16 bits a sample; runs in the child."""
     from earmark.audio.decode import decode
 
-    parts, samples = [], 0
-    with decode(file, rate=request["rate"]) as audio:
-        for block in audio:
-            parts.append(np.rint(np.clip(block, -1, 1) * FULL_SCALE).astype(np.int16).tobytes())
-            samples += len(block)
-            report_seconds(samples / request["rate"])
+    with decode(file, rate=request["rate"], report_seconds=report_seconds) as audio:
+        parts = [np.rint(np.clip(block, -1, 1) * FULL_SCALE).astype(np.int16).tobytes() for block in audio]
     return {"samples": b"".join(parts)}
 
 

@@ -5,7 +5,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.catalog.names import shown
+from earmark.text import shown
 
 
 def test_plain_names_stay_as_they_are():
