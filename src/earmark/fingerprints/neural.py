@@ -44,7 +44,10 @@ VERSION = 2
 WEIGHTS = Path(__file__).parent / "weights"
 COMPANION_DENSITY = Density(stored=40, paired=14, fan_out=2)
 BATCH = 16  # segments at a time, always as many: a vector depends neither on others nor on how sound arrived
-FORMERLY = {"neural/2/00000000": "neural/1/00000000"}  # equal features of release 0.1.0, whose digest covered less
+FORMERLY = {  # equal features of release 0.1.0, whose digest covered less
+    "neural/2/c7fdec56": "neural/1/a5214f85",
+    "neural/2/cac9ace2": "neural/1/f9c8db95",
+}
 CHECKED = ModelShape(
     layers=("vectors", "peaks"),
     features=("constant", "similarity", "lead in z over chance", "log of surplus", "lead in contrast over chance"),

@@ -34,7 +34,10 @@ DENSITIES = {
     "default": Density(stored=40, paired=22, fan_out=5),
     "lean": Density(stored=20, paired=10, fan_out=3),
 }
-FORMERLY = {"shazam/2/e7fc8be5": "shazam/1/00000000"}  # equal features of release 0.1.0, whose digest covered less
+FORMERLY = {  # equal features of release 0.1.0, whose digest covered less
+    "shazam/2/864223d2": "shazam/1/69cfd4f5",
+    "shazam/2/f84fe789": "shazam/1/8f462d85",
+}
 MODEL = ModelShape(
     layers=("peaks",),
     features=(
