@@ -5,7 +5,7 @@
     python benchmarks/index_scale.py lsh CATALOG --clips CLIPS --corpus MUSIC
     python benchmarks/index_scale.py large CATALOG --clips CLIPS --corpus MUSIC --vectors 100M --keep FOLDER
 
-The catalog is a real one; --vectors adds disturbed copies of its vectors (`earmark.evaluate.indexes`). Clips are those
+The catalog is a real one; --vectors adds disturbed copies of its vectors (`earmark.evaluation.indexes`). Clips are those
 of a folder with queries.csv, their tracks those of the catalog whose files are in music.csv below --corpus. Rank-1 is
 the share of clips whose best line of time is on their own track, as a catalog draws lines. Times are of the processor,
 one thread, in one run, but for `large`.
@@ -37,11 +37,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from earmark.apps.cli.commands.evaluate_indexes import amount
-from earmark.evaluate.indexes.clips import Clip, of_queries
-from earmark.evaluate.indexes.grid import Kind
-from earmark.evaluate.indexes.material import Material, of_catalog
-from earmark.evaluate.indexes.measure import Lines, asked, built, recalls
-from earmark.evaluate.queries import Maker, from_clips
+from earmark.evaluation.indexes.clips import Clip, of_queries
+from earmark.evaluation.indexes.grid import Kind
+from earmark.evaluation.indexes.material import Material, of_catalog
+from earmark.evaluation.indexes.measure import Lines, asked, built, recalls
+from earmark.evaluation.queries import Maker, from_clips
 from earmark.index import load
 from earmark.index.lsh import Lsh
 from earmark.index.protocol import Index

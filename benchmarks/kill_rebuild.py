@@ -24,7 +24,7 @@ from collections import Counter
 from pathlib import Path
 
 import earmark
-from earmark.evaluate.indexes.material import Material, of_catalog
+from earmark.evaluation.indexes.material import Material, of_catalog
 from earmark.index import VECTOR_NAMES
 
 REBUILD = """

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import earmark
 from earmark.datasets.folder import audio_files
-from earmark.evaluate import queries, report
-from earmark.evaluate import run as runs
-from earmark.evaluate.truth import Sameness
+from earmark.evaluation import queries, report
+from earmark.evaluation import run as runs
+from earmark.evaluation.truth import Sameness
 
 folder, path = sys.argv[1:]
 recordings = [(file.name, file) for file in audio_files(Path(folder))]

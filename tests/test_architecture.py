@@ -27,10 +27,10 @@ MAY_IMPORT = {
     "catalog": VALUES | {"extract", "sandbox", "fingerprints", "index", "match", "audio"},
     "learn": VALUES | {"audio", "fingerprints", "distort", "sandbox", "datasets"},
     "datasets": VALUES | {"audio", "distort", "sandbox"},
-    "evaluate": VALUES
+    "evaluation": VALUES
     | {"earmark", "catalog", "audio", "datasets", "distort", "extract", "sandbox", "fingerprints", "index", "match"},
     "apps": VALUES
-    | {"earmark", "catalog", "audio", "fingerprints", "evaluate", "learn", "datasets", "distort", "sandbox"},
+    | {"earmark", "catalog", "audio", "fingerprints", "evaluation", "learn", "datasets", "distort", "sandbox"},
 }
 HEAVY = {"torch", "faiss", "onnxruntime", "av", "numpy", "scipy", "rich", "matplotlib", "sqlite3", "shtab"}
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

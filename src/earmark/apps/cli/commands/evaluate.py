@@ -19,9 +19,9 @@ from earmark.errors import OptionError
 from earmark.fingerprints import DEFAULT
 
 if TYPE_CHECKING:
-    from earmark.evaluate.queries import Query
-    from earmark.evaluate.report import Report
-    from earmark.evaluate.run import Reply, Stage
+    from earmark.evaluation.queries import Query
+    from earmark.evaluation.report import Report
+    from earmark.evaluation.run import Reply, Stage
 
 BUNDLED = "bundled"
 PROGRESS_SECONDS = 1.0  # between two lines of progress
@@ -63,9 +63,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Index, ask, judge and report; what an earlier run with the same options did is not done again."""
-    from earmark.evaluate import report as reports
-    from earmark.evaluate import run as runs
-    from earmark.evaluate.truth import Sameness
+    from earmark.evaluation import report as reports
+    from earmark.evaluation import run as runs
+    from earmark.evaluation.truth import Sameness
     from earmark.fingerprints import make
 
     output, out = Output.of(options), Path(options.out)
@@ -97,8 +97,8 @@ def ask(
     The catalog is kept beside the runs, for all that index the same music with a fingerprinter of this kind.
     """
     import earmark
-    from earmark.evaluate import run as runs
-    from earmark.evaluate.queries import Maker
+    from earmark.evaluation import run as runs
+    from earmark.evaluation.queries import Maker
 
     recordings = {"recordings": runs.stamps(material.known.values())}
     path = runs.named(Path(options.out), "catalog", {**recordings, **kind})
@@ -129,8 +129,8 @@ class Material:
 
 def from_music(options: argparse.Namespace) -> Material:
     """Return clips to be cut from a folder of music, part of which stays unknown."""
-    from earmark.evaluate.queries import Grid, from_music
-    from earmark.evaluate.run import stamps
+    from earmark.evaluation.queries import Grid, from_music
+    from earmark.evaluation.run import stamps
 
     if options.corpus or options.only:
         raise OptionError("--corpus and --only go with --clips; leave them out, or give --clips")
@@ -158,8 +158,8 @@ def from_music(options: argparse.Namespace) -> Material:
 
 def from_clips(options: argparse.Namespace) -> Material:
     """Return clips that lie in a folder, and their references."""
-    from earmark.evaluate.queries import from_clips
-    from earmark.evaluate.run import stamps
+    from earmark.evaluation.queries import from_clips
+    from earmark.evaluation.run import stamps
 
     if not options.corpus or options.folder:
         raise OptionError("--clips needs --corpus, and no FOLDER beside it")
@@ -228,7 +228,7 @@ def progress_of(output: Output) -> Callable[[Stage], object] | None:
 
 def show(output: Output, report: Report, folder: Path, *, alone: bool) -> None:
     """Write the table of one fingerprinter with its pictures, and print it when there is no other."""
-    from earmark.evaluate import report as reports
+    from earmark.evaluation import report as reports
 
     written = [
         *reports.write(report, folder),
@@ -244,7 +244,7 @@ def show(output: Output, report: Report, folder: Path, *, alone: bool) -> None:
 
 def compare(output: Output, measured: Mapping[str, Report], folder: Path) -> None:
     """Print the table of several fingerprinters, and write it with its pictures."""
-    from earmark.evaluate import comparison
+    from earmark.evaluation import comparison
 
     written = [*comparison.write(measured, folder), *pictures_of(output, measured, folder)]
     output.record(comparison.record(measured))
@@ -256,7 +256,7 @@ def compare(output: Output, measured: Mapping[str, Report], folder: Path) -> Non
 
 def pictures_of(output: Output, measured: Mapping[str, Report], folder: Path) -> list[Path]:
     """Draw what is measured, and return where."""
-    from earmark.evaluate import figures
+    from earmark.evaluation import figures
 
     try:
         return figures.draw(measured, folder)

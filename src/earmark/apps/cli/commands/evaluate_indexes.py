@@ -17,9 +17,9 @@ from earmark.apps.cli.output import Output
 from earmark.errors import OptionError
 
 if TYPE_CHECKING:
-    from earmark.evaluate.indexes.clips import Clip
-    from earmark.evaluate.indexes.material import Material
-    from earmark.evaluate.indexes.measure import Figures
+    from earmark.evaluation.indexes.clips import Clip
+    from earmark.evaluation.indexes.material import Material
+    from earmark.evaluation.indexes.measure import Figures
 
 UNITS = {"k": 10**3, "M": 10**6}
 
@@ -51,11 +51,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure one index after the other and print the table, which is written with a picture too."""
-    from earmark.evaluate import run as runs
-    from earmark.evaluate.indexes import report
-    from earmark.evaluate.indexes.grid import GRID, Kind
-    from earmark.evaluate.indexes.material import of_catalog
-    from earmark.evaluate.indexes.measure import measure
+    from earmark.evaluation import run as runs
+    from earmark.evaluation.indexes import report
+    from earmark.evaluation.indexes.grid import GRID, Kind
+    from earmark.evaluation.indexes.material import of_catalog
+    from earmark.evaluation.indexes.measure import measure
 
     output, out, tell = Output.of(options), Path(options.out), progress_of(Output.of(options))
     kinds = [Kind.parse(text) for text in options.index or GRID]  # wrong ones are said before anything is done
@@ -81,7 +81,7 @@ def bundled(out: Path) -> Path:
     """Return a catalog of the bundled music, which is kept beside the results."""
     import earmark
     from earmark.apps.demo import excerpts
-    from earmark.evaluate import run as runs
+    from earmark.evaluation import run as runs
 
     paths = excerpts()
     path = runs.named(out, "catalog-bundled", {"earmark": __version__, "recordings": runs.stamps(paths)})
@@ -92,8 +92,8 @@ def bundled(out: Path) -> Path:
 
 def clips_of(material: Material, options: argparse.Namespace, progress: Callable[[int, int], object]) -> list[Clip]:
     """Return the clips that the options ask for."""
-    from earmark.evaluate.indexes import clips
-    from earmark.evaluate.queries import Grid
+    from earmark.evaluation.indexes import clips
+    from earmark.evaluation.queries import Grid
 
     if options.invented:
         return clips.invented(material, count=options.count, seed=options.seed)
@@ -117,7 +117,7 @@ def parameters_of(material: Material, clips: list[Clip], options: argparse.Names
 
 def drawn(output: Output, measured: list[Figures], folder: Path, title: str) -> list[Path]:
     """Draw the picture, where matplotlib is, and return its path."""
-    from earmark.evaluate.indexes import figure
+    from earmark.evaluation.indexes import figure
 
     try:
         return [figure.draw(measured, folder / "recall.png", title=title)]

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from earmark.evaluate.figures import draw
-from earmark.evaluate.report import outcomes_of, summarise
-from earmark.evaluate.truth import nowhere_same
+from earmark.evaluation.figures import draw
+from earmark.evaluation.report import outcomes_of, summarise
+from earmark.evaluation.truth import nowhere_same
 
 PNG = b"\x89PNG"
 

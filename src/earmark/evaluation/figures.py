@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from earmark.errors import OptionError
-from earmark.evaluate.metrics import Calibration
-from earmark.evaluate.report import Report, Row
+from earmark.evaluation.metrics import Calibration
+from earmark.evaluation.report import Report, Row
 
 CLEAN = "none"  # where clips without noise stand on the axis
 BESIDE = 0.08  # of a tick: how far lines stand apart, so that their intervals can be seen

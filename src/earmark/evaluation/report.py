@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from earmark.evaluate.metrics import (
+from earmark.evaluation.metrics import (
     Calibration,
     Share,
     calibrate,
@@ -20,9 +20,9 @@ from earmark.evaluate.metrics import (
     recall_at,
     threshold_at,
 )
-from earmark.evaluate.queries import Query
-from earmark.evaluate.run import Reply
-from earmark.evaluate.truth import Candidate, SamePlace, Verdict, judge
+from earmark.evaluation.queries import Query
+from earmark.evaluation.run import Reply
+from earmark.evaluation.truth import Candidate, SamePlace, Verdict, judge
 
 RANKS = (1, 3, 5)  # of recall
 FALSE_POSITIVE_RATE = 0.01

@@ -4,8 +4,8 @@ import pytest
 
 import earmark
 from earmark.errors import OptionError
-from earmark.evaluate.queries import Grid, Maker, from_music
-from earmark.evaluate.run import ANSWERS, answer, read, run_folder, stamps
+from earmark.evaluation.queries import Grid, Maker, from_music
+from earmark.evaluation.run import ANSWERS, answer, read, run_folder, stamps
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.evaluate.truth import Candidate, Sameness, judge, nowhere_same
+from earmark.evaluation.truth import Candidate, Sameness, judge, nowhere_same
 
 RATE = 16_000
 

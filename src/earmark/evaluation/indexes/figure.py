@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from earmark.evaluate.figures import new_figure, saved
-from earmark.evaluate.indexes.grid import Kind
-from earmark.evaluate.indexes.measure import Figures
+from earmark.evaluation.figures import new_figure, saved
+from earmark.evaluation.indexes.grid import Kind
+from earmark.evaluation.indexes.measure import Figures
 
 
 def draw(measured: Sequence[Figures], path: Path, *, title: str) -> Path:

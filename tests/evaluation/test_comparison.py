@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from earmark.evaluate.comparison import columns, markdown, record, sentences, table_rows, write
-from earmark.evaluate.report import outcomes_of, summarise
-from earmark.evaluate.truth import nowhere_same
+from earmark.evaluation.comparison import columns, markdown, record, sentences, table_rows, write
+from earmark.evaluation.report import outcomes_of, summarise
+from earmark.evaluation.truth import nowhere_same
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from typing import Any, TextIO
 
 import earmark
 from earmark.errors import OptionError
-from earmark.evaluate.queries import Maker, Query
-from earmark.evaluate.truth import Candidate
+from earmark.evaluation.queries import Maker, Query
+from earmark.evaluation.truth import Candidate
 
 ANSWERS = "answers.jsonl"
 LIMIT = 5  # candidates kept: as many as a catalog gives when nothing is said

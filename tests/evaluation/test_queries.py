@@ -6,7 +6,7 @@ import soundfile
 
 from earmark.distort import active_power
 from earmark.errors import OptionError
-from earmark.evaluate.queries import RATE, Condition, Grid, Maker, from_clips, from_music
+from earmark.evaluation.queries import RATE, Condition, Grid, Maker, from_clips, from_music
 
 GRID = Grid(snr_decibels=(None, 5.0), t60_seconds=(0.0, 0.4), seconds=(1.0, 3.0), effects=("none", "speed+4"))
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from earmark.errors import CatalogNotFound, OptionError
-from earmark.evaluate.indexes import clips, figure, report
-from earmark.evaluate.indexes.grid import GRID, Kind
-from earmark.evaluate.indexes.material import Material, of_catalog, of_tracks, unit
-from earmark.evaluate.indexes.measure import Lines, asked, built, measure, recalls
+from earmark.evaluation.indexes import clips, figure, report
+from earmark.evaluation.indexes.grid import GRID, Kind
+from earmark.evaluation.indexes.material import Material, of_catalog, of_tracks, unit
+from earmark.evaluation.indexes.measure import Lines, asked, built, measure, recalls
 from earmark.fingerprints import make
 from earmark.types import Hits
 

@@ -13,8 +13,8 @@ from earmark.audio.arrays import from_samples
 from earmark.audio.decode import load
 from earmark.catalog.vectors import MOST_ASKED
 from earmark.errors import OptionError
-from earmark.evaluate.indexes.material import Material, Vectors, unit
-from earmark.evaluate.queries import Grid, Maker, Query, from_music
+from earmark.evaluation.indexes.material import Material, Vectors, unit
+from earmark.evaluation.queries import Grid, Maker, Query, from_music
 from earmark.index.int8 import quantised
 from earmark.match.lines import Segments
 from earmark.types import Frames

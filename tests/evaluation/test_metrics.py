@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.errors import OptionError
-from earmark.evaluate.metrics import (
+from earmark.evaluation.metrics import (
     Share,
     calibrate,
     first_rank,

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from earmark.evaluate.report import markdown, outcomes_of, record, summarise, table_rows, write
-from earmark.evaluate.truth import nowhere_same
+from earmark.evaluation.report import markdown, outcomes_of, record, summarise, table_rows, write
+from earmark.evaluation.truth import nowhere_same
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from functools import lru_cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.evaluate.indexes.clips import Clip
-from earmark.evaluate.indexes.grid import ESTIMATING, EXACT, Kind
-from earmark.evaluate.indexes.material import Material, unit
+from earmark.evaluation.indexes.clips import Clip
+from earmark.evaluation.indexes.grid import ESTIMATING, EXACT, Kind
+from earmark.evaluation.indexes.material import Material, unit
 from earmark.index import load
 from earmark.index.protocol import NEAREST, Index
 from earmark.match.lines import QueryLines, Segments

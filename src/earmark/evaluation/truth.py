@@ -16,7 +16,7 @@ from scipy.fft import rfft
 
 from earmark.audio.decode import load
 from earmark.distort.timing import take
-from earmark.evaluate.queries import Query
+from earmark.evaluation.queries import Query
 
 EXACT_SECONDS = 0.05  # half a hop of 100 ms, as "exact" is meant in the literature (FlowHash, 2024)
 NEAR_SECONDS = 0.5  # one segment of 1 s at a hop of 0.5 s (Chang et al., ICASSP 2021)

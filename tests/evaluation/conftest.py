@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from earmark.evaluate.queries import Query
-from earmark.evaluate.run import Reply
-from earmark.evaluate.truth import Candidate
+from earmark.evaluation.queries import Query
+from earmark.evaluation.run import Reply
+from earmark.evaluation.truth import Candidate
 
 
 @pytest.fixture
