@@ -24,9 +24,9 @@ from earmark.catalog.names import shown
 from earmark.catalog.scan import scan
 from earmark.catalog.sqlite.lock import WriterLock
 from earmark.catalog.sqlite.store import Recording, Settings, Store
-from earmark.errors import CatalogError, CatalogReadOnly, OptionError
+from earmark.errors import CatalogDamaged, CatalogError, CatalogReadOnly, OptionError
 from earmark.extract.pool import Extractors, Source
-from earmark.types import AddReport, Answer, Track
+from earmark.types import AddReport, Answer, Fingerprint, Track
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
@@ -116,6 +116,13 @@ class Catalog:
         """Return the tracks with every word of `text` in id, title, artist, album or path; case is ignored."""
         words = text.casefold().split()
         return tuple(track for track in self if all(word in _words(track) for word in words))
+
+    def fingerprints(self) -> Iterator[tuple[Track, Fingerprint]]:
+        """Yield each track and its fingerprint, in the order of adding; raises CatalogDamaged for a damaged one."""
+        for number, packed in self._store.fingerprints(0):
+            if isinstance(packed, CatalogDamaged):
+                raise packed
+            yield self._store.recording(number).track, self._fingerprinter.unpack(packed)
 
     def info(self) -> dict[str, Any]:
         """Return figures about the catalog, and its problems as sentences."""
