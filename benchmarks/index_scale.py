@@ -5,10 +5,10 @@
     python benchmarks/index_scale.py lsh CATALOG --clips CLIPS --corpus MUSIC
     python benchmarks/index_scale.py large CATALOG --clips CLIPS --corpus MUSIC --vectors 100M --keep FOLDER
 
-The catalog is a real one; --vectors adds disturbed copies of its vectors (`earmark.evaluation.indexes`). Clips are those
-of a folder with queries.csv, their tracks those of the catalog whose files are in music.csv below --corpus. Rank-1 is
-the share of clips whose best line of time is on their own track, as a catalog draws lines. Times are of the processor,
-one thread, in one run, but for `large`.
+The catalog is a real one; --vectors adds disturbed copies of its vectors (`earmark.evaluation.indexes`). Clips are
+those of a folder with queries.csv, their tracks those of the catalog whose files are in music.csv below --corpus.
+Rank-1 is the share of clips whose best line of time is on their own track, as a catalog draws lines. Times are of the
+processor, one thread, in one run, but for `large`.
 
     pq      inverted lists against exact search, on noise of 0 dB, 5 s
     hnsw    recall@1 on clean clips of 5 s
@@ -39,9 +39,9 @@ import numpy as np
 from earmark.apps.cli.commands.evaluate_indexes import amount
 from earmark.evaluation.indexes.clips import Clip, of_queries
 from earmark.evaluation.indexes.grid import Kind
-from earmark.evaluation.indexes.material import Material, of_catalog
 from earmark.evaluation.indexes.measure import Lines, asked, built, recalls
-from earmark.evaluation.queries import Maker, from_clips
+from earmark.evaluation.indexes.vector_set import VectorSet, of_catalog
+from earmark.evaluation.queries import ClipMaker, from_clips
 from earmark.index import load
 from earmark.index.lsh import Lsh
 from earmark.index.protocol import Index
@@ -172,7 +172,7 @@ def forget_files(folder: Path) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def kept(kind: Kind, material: Material, folder: Path | None) -> Index:
+def kept(kind: Kind, material: VectorSet, folder: Path | None) -> Index:
     """Return an index, from the folder that holds its arrays, or built and put there."""
     if folder is not None and any(folder.glob("*.npy")):
         arrays = {path.stem: np.load(path, mmap_mode="r").view(np.ndarray) for path in sorted(folder.glob("*.npy"))}
@@ -187,7 +187,7 @@ def kept(kind: Kind, material: Material, folder: Path | None) -> Index:
     return kept(kind, material, folder)
 
 
-def clips_of(material: Material, options: argparse.Namespace, condition: str, seconds: float) -> list[Clip]:
+def clips_of(material: VectorSet, options: argparse.Namespace, condition: str, seconds: float) -> list[Clip]:
     """Return the first clips of a condition."""
     with (options.corpus / "music.csv").open(newline="") as handle:
         paths = {row["track_id"]: str((options.corpus / row["path"]).resolve()) for row in csv.DictReader(handle)}
@@ -195,10 +195,10 @@ def clips_of(material: Material, options: argparse.Namespace, condition: str, se
     queries = [one for one in from_clips(options.clips) if (one.condition, one.seconds) == (condition, seconds)]
     queries = [one for one in queries if paths.get(one.track or "") in numbers][: options.count]
     tracks = [numbers[paths[one.track or ""]] for one in queries]
-    return of_queries(material, queries, tracks, Maker(), lambda *_: None)
+    return of_queries(material, queries, tracks, ClipMaker(), lambda *_: None)
 
 
-def say(name: str, material: Material, clips: Sequence[Clip], hits: Sequence[Hits], seconds: float) -> None:
+def say(name: str, material: VectorSet, clips: Sequence[Clip], hits: Sequence[Hits], seconds: float) -> None:
     """Print what one index came to."""
     print(
         f"{name}: {material.wanted:,} vectors, {len(clips)} clips of {clips[0].condition}, rank-1 "
@@ -207,7 +207,7 @@ def say(name: str, material: Material, clips: Sequence[Clip], hits: Sequence[Hit
     )
 
 
-def rank_1(material: Material, clips: Sequence[Clip], hits: Sequence[Hits]) -> float:
+def rank_1(material: VectorSet, clips: Sequence[Clip], hits: Sequence[Hits]) -> float:
     """Return the share of clips that are found first."""
     lines = Lines(material)
     return float(np.mean([lines.found(clip, own) for clip, own in zip(clips, hits, strict=True)]))

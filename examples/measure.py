@@ -24,7 +24,7 @@ run = runs.run_folder(Path("evaluation"), "measured", parameters)  # what it hol
 
 with earmark.open(path) as catalog:
     catalog.add([str(file) for _, file in known], ids={str(file): name for name, file in known})
-    replies = runs.answer(catalog, clips, run, maker=queries.Maker())
+    replies = runs.answer(catalog, clips, run, maker=queries.ClipMaker())
 
 with Sameness(dict(known)) as same_place:
     outcomes = report.outcomes_of(clips, replies, same_place)

@@ -27,8 +27,7 @@ MAY_IMPORT = {
     "catalog": VALUES | {"extract", "sandbox", "fingerprints", "index", "match", "audio"},
     "learn": VALUES | {"audio", "fingerprints", "distort", "sandbox", "datasets"},
     "datasets": VALUES | {"audio", "distort", "sandbox"},
-    "evaluation": VALUES
-    | {"earmark", "catalog", "audio", "datasets", "distort", "extract", "sandbox", "fingerprints", "index", "match"},
+    "evaluation": VALUES | {"earmark", "audio", "datasets", "distort", "fingerprints", "index", "match"},
     "apps": VALUES
     | {"earmark", "catalog", "audio", "fingerprints", "evaluation", "learn", "datasets", "distort", "sandbox"},
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from earmark.errors import OptionError
-from earmark.evaluation.metrics import Calibration
+from earmark.evaluation.metrics import Reliability
 from earmark.evaluation.report import Report, Row
 
 CLEAN = "none"  # where clips without noise stand on the axis
@@ -88,7 +88,7 @@ def _line(axes: Any, rows: list[Row], ticks: list[float | None], aside: float, *
     axes.errorbar(places, values, (low, high), marker="o", capsize=3, **style)
 
 
-def _calibration(calibrations: Mapping[str, Calibration]) -> Any:
+def _calibration(calibrations: Mapping[str, Reliability]) -> Any:
     """Return a figure: how often answers are right, over the confidence they came with."""
     figure = new_figure(4.5, 4.2 + 0.25 * len(calibrations))
     axes = figure.subplots()

@@ -145,7 +145,7 @@ def _from_row(folder: Path, row: dict[str, str]) -> Query:
     )
 
 
-class Maker:
+class ClipMaker:
     """Makes the sound of queries; keeps the recordings it read last."""
 
     def __init__(self, noises: Sequence[Path] = ()) -> None:

@@ -15,8 +15,8 @@ from typing import Any, TextIO
 
 import earmark
 from earmark.errors import OptionError
-from earmark.evaluation.queries import Maker, Query
-from earmark.evaluation.truth import Candidate
+from earmark.evaluation.queries import ClipMaker, Query
+from earmark.evaluation.truth import Given
 
 ANSWERS = "answers.jsonl"
 LIMIT = 5  # candidates kept: as many as a catalog gives when nothing is said
@@ -27,13 +27,13 @@ class Reply:
     """What a catalog said of one query."""
 
     id: str
-    candidates: tuple[Candidate, ...]  # best first, accepted or not
+    candidates: tuple[Given, ...]  # best first, accepted or not
     threshold: float  # confidence from which the first counts as an answer
     reason: str
     elapsed: float  # seconds
 
     @property
-    def first(self) -> Candidate | None:
+    def first(self) -> Given | None:
         """The surest candidate."""
         return self.candidates[0] if self.candidates else None
 
@@ -79,7 +79,7 @@ def answer(
     queries: Sequence[Query],
     folder: Path,
     *,
-    maker: Maker,
+    maker: ClipMaker,
     workers: int | None = None,
     progress: Callable[[Stage], object] | None = None,
 ) -> list[Reply]:
@@ -120,7 +120,7 @@ def _kept(
     began = time.monotonic()
     for number, (query, said) in enumerate(zip(queries, replies, strict=True), start=1):
         candidates = tuple(
-            Candidate(match.track.id, match.reference_start - match.query_start * match.speed, match.confidence)
+            Given(match.track.id, match.reference_start - match.query_start * match.speed, match.confidence)
             for match in said.matches
         )
         line = json.dumps(_record(Reply(query.id, candidates, threshold, said.reason, said.elapsed)))
@@ -145,5 +145,5 @@ def _record(reply: Reply) -> dict[str, Any]:
 
 def _parsed(line: str) -> Reply:
     record = json.loads(line)
-    candidates = tuple(Candidate(*candidate) for candidate in record["candidates"])
+    candidates = tuple(Given(*candidate) for candidate in record["candidates"])
     return Reply(record["id"], candidates, record["threshold"], record["reason"], record["elapsed"])

@@ -29,7 +29,7 @@ KEPT_PICTURES = 256  # of 10 s at most, 128 kB each
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Given:
     """One thing that a catalog said: the clip begins `start` seconds into a track."""
 
     track: str
@@ -59,7 +59,7 @@ WRONG = Verdict(False, math.inf)
 SamePlace = Callable[[str, float, str, float, float], float | None]
 
 
-def judge(query: Query, candidate: Candidate | None, same_place: SamePlace) -> Verdict:
+def judge(query: Query, candidate: Given | None, same_place: SamePlace) -> Verdict:
     """Return what a candidate is worth.
 
     Right is the true track, and any place of any track that sounds the same as the true place: loops within a track,

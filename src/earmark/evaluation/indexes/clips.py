@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from earmark.audio.arrays import from_samples
 from earmark.audio.decode import load
-from earmark.catalog.vectors import MOST_ASKED
 from earmark.errors import OptionError
-from earmark.evaluation.indexes.material import Material, Vectors, unit
-from earmark.evaluation.queries import Grid, Maker, Query, from_music
+from earmark.evaluation.indexes.vector_set import Vectors, VectorSet, unit
+from earmark.evaluation.queries import ClipMaker, Grid, Query, from_music
 from earmark.index.int8 import quantised
 from earmark.match.lines import Segments
 from earmark.types import Frames
 
-CLIP_VECTORS = 20  # of a clip that is made of stored vectors: 10 s
-COSINES = (0.5, 0.95)  # to the stored ones: as noise at 0 dB leaves them, and hardly changed
+MOST_LOOKED_UP = 24  # segments of a clip that an index is asked for, as many as a catalog looks up (plan.channels)
+CLIP_VECTORS = 20  # vectors of a synthetic clip: 10 s
+COSINES = (0.5, 0.95)  # range of the cosine to the stored vector: under noise of 0 dB, and hardly changed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,15 +28,15 @@ class Clip:
     """The vectors of a clip, and the track that it is from."""
 
     condition: str
-    frames: Frames  # (n,) of all its segments
+    frames: Frames  # (n,) first frames of all segments
     vectors: Vectors  # (n, d)
-    hop_frames: int  # between two of them
-    track: int  # number
+    hop_frames: int  # frames from one segment to the next
+    track: int  # track number
 
     @property
     def every(self) -> int:
-        """Each such segment is looked up, the others are compared along lines alone."""
-        return -(-len(self.frames) // MOST_ASKED)
+        """Step between two segments that are looked up; the others are compared along diagonals alone."""
+        return -(-len(self.frames) // MOST_LOOKED_UP)
 
     @property
     def asked(self) -> tuple[Frames, Vectors]:
@@ -49,31 +49,31 @@ class Clip:
         return Segments(self.frames, unit(self.vectors.astype(np.float32)))
 
 
-def heard(
-    material: Material, grid: Grid, *, count: int, seed: int, progress: Callable[[int, int], object]
+def cut_clips(
+    vector_set: VectorSet, grid: Grid, *, count: int, seed: int, progress: Callable[[int, int], object]
 ) -> list[Clip]:
     """Return clips cut from the recordings of the catalog's tracks, distorted; `count` of each condition.
 
     Raises OptionError when none of the recordings is where it was.
     """
-    there = {path: number for path, number in material.paths.items() if Path(path).is_file()}
+    there = {path: number for path, number in vector_set.paths.items() if Path(path).is_file()}
     if not there:
         raise OptionError(
             "none of the catalog's recordings is where it was when it was indexed: ask invented clips instead"
         )
     queries = from_music([(path, Path(path)) for path in there], [], grid, count=count, seed=seed)
-    return of_queries(material, queries, [there[str(query.path)] for query in queries], Maker(), progress)
+    return of_queries(vector_set, queries, [there[str(query.path)] for query in queries], ClipMaker(), progress)
 
 
 def of_queries(
-    material: Material,
+    vector_set: VectorSet,
     queries: Sequence[Query],
     tracks: Sequence[int],
-    maker: Maker,
+    maker: ClipMaker,
     progress: Callable[[int, int], object],
 ) -> list[Clip]:
     """Return the clips of queries, each with the number of the track that it is from; those of silence are left out."""
-    own, clips = material.fingerprinter, []
+    own, clips = vector_set.fingerprinter, []
     for query, track in zip(queries, tracks, strict=True):
         sound = maker(query)
         samples = load(sound, rate=own.rate)[0] if isinstance(sound, str) else from_samples(*sound, to_rate=own.rate)
@@ -85,23 +85,23 @@ def of_queries(
     return clips
 
 
-def invented(material: Material, *, count: int, seed: int) -> list[Clip]:
-    """Return clips of neighbouring vectors of the catalog with noise, at one cosine a clip: for want of recordings."""
+def synthetic_clips(vector_set: VectorSet, *, count: int, seed: int) -> list[Clip]:
+    """Return clips of neighbouring vectors of the catalog with noise, at one cosine a clip; needs no recordings."""
     draw = np.random.default_rng(seed)
-    long_enough = np.flatnonzero(np.diff(material.starts) > CLIP_VECTORS)
+    long_enough = np.flatnonzero(np.diff(vector_set.starts) > CLIP_VECTORS)
     if not len(long_enough):
         raise OptionError(f"no track has more than {CLIP_VECTORS} vectors: index longer music")
-    return [_invented(material, int(place), draw) for place in draw.choice(long_enough, count)]
+    return [_synthetic_clip(vector_set, int(place), draw) for place in draw.choice(long_enough, count)]
 
 
-def _invented(material: Material, place: int, draw: np.random.Generator) -> Clip:
-    begin, end = material.starts[place], material.starts[place + 1]
+def _synthetic_clip(vector_set: VectorSet, place: int, draw: np.random.Generator) -> Clip:
+    begin, end = vector_set.starts[place], vector_set.starts[place + 1]
     first = int(draw.integers(begin, end - CLIP_VECTORS))
     here = slice(first, first + CLIP_VECTORS)
-    clean = unit(material.vectors[here].astype(np.float32))
-    vectors = at_cosine(clean, material.noise(draw, CLIP_VECTORS), float(draw.uniform(*COSINES)))
-    frames = (material.frames[here] - material.frames[first]).astype(np.int32)
-    return Clip("invented", frames, vectors, material.fingerprinter.hop_frames, int(material.numbers[place]))
+    clean = unit(vector_set.vectors[here].astype(np.float32))
+    vectors = at_cosine(clean, vector_set.noise(draw, CLIP_VECTORS), float(draw.uniform(*COSINES)))
+    frames = (vector_set.frames[here] - vector_set.frames[first]).astype(np.int32)
+    return Clip("invented", frames, vectors, vector_set.fingerprinter.hop_frames, int(vector_set.numbers[place]))
 
 
 def at_cosine(clean: NDArray[np.float32], noise: NDArray[np.float32], cosine: float) -> Vectors:

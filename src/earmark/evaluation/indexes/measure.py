@@ -14,45 +14,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.evaluation.indexes.clips import Clip
-from earmark.evaluation.indexes.grid import ESTIMATING, EXACT, Kind
-from earmark.evaluation.indexes.material import Material, unit
+from earmark.evaluation.indexes.grid import APPROXIMATE_SCORES, EXACT, Kind
+from earmark.evaluation.indexes.vector_set import VectorSet, unit
 from earmark.index import load
 from earmark.index.protocol import NEAREST, Index
 from earmark.match.lines import QueryLines, Segments
 from earmark.types import Hits
 
-KEPT_TRACKS = 4096  # unpacked to be compared along lines
-TOLD_TRACKS = 200  # added between two words about progress
+KEPT_TRACKS = 4096  # tracks kept as float32 vectors, to be compared along diagonals
+PROGRESS_TRACKS = 200  # tracks added between two calls of progress
 
-Tell = Callable[[str, int, int], object]  # what is being done, how much of it is done, of how much
+Tell = Callable[[str, int, int], object]  # arguments: what is being done, how much is done, the total
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one index came to."""
+    """The measured figures of one index."""
 
     index: str
-    recall_at_1: float  # of exact search's nearest, how many are the nearest here; equally near ones count
-    recall_at_10: float  # of exact search's nearest ten, how many are among the nearest ten here
-    rank_1: float  # share of the clips whose best line is on their own track
-    clip_seconds: float
-    vectors_a_second: float  # of queries
-    build_seconds: float
-    bytes_per_vector: float  # that lie on disk, mapped
-    memory_bytes_per_vector: float  # of what a search cannot do without
-    memory_bytes: float  # that, for all vectors
-    compared_share: float  # of the vectors, those whose product or code was looked at
-    imbalance: float  # how many times fuller than the mean a vector's own bucket is
+    recall_at_1: float  # share of exact search's nearest that are the nearest here too; equally near ones count
+    recall_at_10: float  # share of exact search's nearest ten that are among the nearest ten here
+    rank_1: float  # share of the clips whose best diagonal is on their own track
+    clip_seconds: float  # processor time to search for a clip
+    vectors_a_second: float  # query vectors in a second of processor time
+    build_seconds: float  # processor time
+    bytes_per_vector: float  # bytes on disk, mapped
+    memory_bytes_per_vector: float  # bytes in memory that every search needs
+    memory_bytes: float  # the same for all vectors
+    compared_share: float  # share of the vectors whose product or code was computed
+    imbalance: float  # size of a vector's own bucket / mean size
 
 
 def measure(
-    material: Material, clips: Sequence[Clip], kinds: Sequence[Kind], tell: Tell = lambda *_: None
+    vector_set: VectorSet, clips: Sequence[Clip], kinds: Sequence[Kind], tell: Tell = lambda *_: None
 ) -> Iterator[Figures]:
     """Yield the figures of each kind of index, exact search before all others, whether it is among them or not.
 
     Neighbours that differ in how they are asked alone are built once.
     """
-    lines = Lines(material)
+    lines = Lines(vector_set)
     judge = Kind(EXACT)
     exact: list[Hits] = []
     before: tuple[Kind, Index, float] | None = None
@@ -61,11 +61,11 @@ def measure(
             _, built_before, build_seconds = before
             index = load(kind.name, built_before.arrays(), **kind.options)
         else:
-            index, build_seconds = built(kind, material, tell)
+            index, build_seconds = built(kind, vector_set, tell)
         before = kind.as_built, index, build_seconds
         hits, seconds = asked(index, clips, partial(tell, f"asking {kind}"))
         exact = exact or hits
-        first, ten = recalls(hits, exact, scored=kind.name not in ESTIMATING)
+        first, ten = recalls(hits, exact, scored=kind.name not in APPROXIMATE_SCORES)
         stats = index.stats()
         memory = stats.get("memory_bytes_per_vector", 0.0)
         yield Figures(
@@ -84,14 +84,14 @@ def measure(
         )
 
 
-def built(kind: Kind, material: Material, tell: Tell) -> tuple[Index, float]:
+def built(kind: Kind, vector_set: VectorSet, tell: Tell) -> tuple[Index, float]:
     """Return an index of all vectors, and how long its structure took to build."""
     index, done = kind.make(), 0
-    for place, (number, frames, vectors) in enumerate(material.tracks()):
+    for place, (number, frames, vectors) in enumerate(vector_set.tracks()):
         index.add(number, frames, vectors)
         done += len(vectors)
-        if place % TOLD_TRACKS == 0 or done == material.wanted:
-            tell(f"adding to {kind}", done, material.wanted)
+        if place % PROGRESS_TRACKS == 0 or done == vector_set.wanted:
+            tell(f"adding to {kind}", done, vector_set.wanted)
     tell(f"building {kind}", 0, 1)
     began = time.process_time()
     index.arrays()
@@ -145,8 +145,8 @@ def _places(hits: Hits) -> list[tuple[int, int, int]]:
 class Lines:
     """From the hits of a clip to the track that it is from, as a catalog goes."""
 
-    def __init__(self, material: Material) -> None:
-        self._material = material
+    def __init__(self, vector_set: VectorSet) -> None:
+        self._material = vector_set
         self._reference = lru_cache(KEPT_TRACKS)(self._unpacked)
 
     def found(self, clip: Clip, hits: Hits) -> bool:

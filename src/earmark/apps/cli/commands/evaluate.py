@@ -98,7 +98,7 @@ def ask(
     """
     import earmark
     from earmark.evaluation import run as runs
-    from earmark.evaluation.queries import Maker
+    from earmark.evaluation.queries import ClipMaker
 
     recordings = {"recordings": runs.stamps(material.known.values())}
     path = runs.named(Path(options.out), "catalog", {**recordings, **kind})
@@ -107,7 +107,7 @@ def ask(
     with earmark.open(path, fingerprinter=kind["fingerprinter"]) as catalog:
         output.remark(f"{kind['fingerprinter']}: indexing {len(ids)} recordings; the run is kept in {folder}")
         failed = catalog.add(list(ids), ids=ids, workers=options.workers).failed
-        maker, tell = Maker(material.noises), progress_of(output)
+        maker, tell = ClipMaker(material.noises), progress_of(output)
         replies = runs.answer(
             catalog, material.queries, folder, maker=maker, workers=options.workers, progress=tell
         )  # fmt: skip

@@ -18,8 +18,8 @@ from earmark.errors import OptionError
 
 if TYPE_CHECKING:
     from earmark.evaluation.indexes.clips import Clip
-    from earmark.evaluation.indexes.material import Material
     from earmark.evaluation.indexes.measure import Figures
+    from earmark.evaluation.indexes.vector_set import VectorSet
 
 UNITS = {"k": 10**3, "M": 10**6}
 
@@ -54,25 +54,25 @@ def run(options: argparse.Namespace) -> int:
     from earmark.evaluation import run as runs
     from earmark.evaluation.indexes import report
     from earmark.evaluation.indexes.grid import GRID, Kind
-    from earmark.evaluation.indexes.material import of_catalog
     from earmark.evaluation.indexes.measure import measure
+    from earmark.evaluation.indexes.vector_set import of_catalog
 
     output, out, tell = Output.of(options), Path(options.out), progress_of(Output.of(options))
     kinds = [Kind.parse(text) for text in options.index or GRID]  # wrong ones are said before anything is done
     catalog = Path(options.catalog) if options.catalog else bundled(out)
     tell("reading the catalog", 0, 1)
-    material = of_catalog(catalog, vectors=options.vectors)
-    clips = clips_of(material, options, lambda done, total: tell("cutting clips", done, total))
-    parameters = parameters_of(material, clips, options)
+    vector_set = of_catalog(catalog, vectors=options.vectors)
+    clips = clips_of(vector_set, options, lambda done, total: tell("cutting clips", done, total))
+    parameters = parameters_of(vector_set, clips, options)
     folder = runs.run_folder(out, "indexes", {**parameters, "indexes": [str(kind) for kind in kinds]})
-    output.remark(f"{material.wanted:,} vectors, {len(clips)} clips; the result is kept in {folder}")
+    output.remark(f"{vector_set.wanted:,} vectors, {len(clips)} clips; the result is kept in {folder}")
     measured = []
-    for figures in measure(material, clips, kinds, tell):
+    for figures in measure(vector_set, clips, kinds, tell):
         measured.append(figures)
         written = report.write(measured, parameters, folder)  # what is measured is kept when the rest is interrupted
     output.record(report.record(measured, parameters))
     output.table(report.COLUMNS, [report.row(figures) for figures in measured])
-    written += drawn(output, measured, folder, f"{material.wanted:,} vectors")
+    written += drawn(output, measured, folder, f"{vector_set.wanted:,} vectors")
     output.line(f"Wrote {', '.join(map(str, written))}.")
     return DONE
 
@@ -90,25 +90,25 @@ def bundled(out: Path) -> Path:
     return path
 
 
-def clips_of(material: Material, options: argparse.Namespace, progress: Callable[[int, int], object]) -> list[Clip]:
+def clips_of(vector_set: VectorSet, options: argparse.Namespace, progress: Callable[[int, int], object]) -> list[Clip]:
     """Return the clips that the options ask for."""
     from earmark.evaluation.indexes import clips
     from earmark.evaluation.queries import Grid
 
     if options.invented:
-        return clips.invented(material, count=options.count, seed=options.seed)
+        return clips.synthetic_clips(vector_set, count=options.count, seed=options.seed)
     grid = Grid(options.snr, (0.0,), options.seconds)
-    return clips.heard(material, grid, count=options.count, seed=options.seed, progress=progress)
+    return clips.cut_clips(vector_set, grid, count=options.count, seed=options.seed, progress=progress)
 
 
-def parameters_of(material: Material, clips: list[Clip], options: argparse.Namespace) -> dict[str, Any]:
+def parameters_of(vector_set: VectorSet, clips: list[Clip], options: argparse.Namespace) -> dict[str, Any]:
     """Return what the figures depend on."""
     return {
         "earmark": __version__,
         "catalog": str(Path(options.catalog).resolve()) if options.catalog else BUNDLED,
-        "fingerprinter": str(material.fingerprinter.spec),
-        "vectors": material.wanted,
-        "vectors_of_the_catalog": len(material.vectors),
+        "fingerprinter": str(vector_set.fingerprinter.spec),
+        "vectors": vector_set.wanted,
+        "vectors_of_the_catalog": len(vector_set.vectors),
         "clips": len(clips),
         "conditions": sorted({clip.condition for clip in clips}),
         "seed": options.seed,
