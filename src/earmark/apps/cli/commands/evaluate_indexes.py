@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark import __version__
-from earmark.apps.cli.commands.evaluate import BUNDLED, PROGRESS_SECONDS, numbers, ratios
+from earmark.apps.cli.commands.evaluate import BUNDLED, PROGRESS_SECONDS
 from earmark.apps.cli.failures import DONE
-from earmark.apps.cli.options import add_output, count
+from earmark.apps.cli.options import add_output, count, numbers, ratios
 from earmark.apps.cli.output import Output
 from earmark.errors import OptionError
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earmark.apps.cli.failures import DONE, NOT_FOUND, complain
+from earmark.apps.cli.failures import DONE, NOT_FOUND, error_line
 from earmark.apps.cli.options import add_output
 from earmark.apps.cli.output import Output
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     figures.check(target)
     figure = draw_match(options) if options.catalog else draw_sound(options)
     if figure is None:
-        complain(f"{options.file}: no match to draw in {options.catalog}")
+        error_line(f"{options.file}: no match to draw in {options.catalog}")
         return NOT_FOUND
     figures.save(figure, target)
     output.record({"picture": target})

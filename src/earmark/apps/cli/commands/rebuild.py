@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
 
     output = Output.of(options)
     with earmark.open(catalog_path(options), create=False) as catalog:
-        catalog.rebuild(options.index, progress=Estimate(output).told)
+        catalog.rebuild(options.index, progress=Estimate(output).update)
         tracks = len(catalog)
     output.record({"rebuilt": str(catalog_path(options)), "tracks": tracks})
     output.line(f"made the index of {amount(tracks, 'track')} again")
@@ -44,7 +44,7 @@ class Estimate:
     def __init__(self, output: Output) -> None:
         self._output, self._next = output, time.monotonic() + FIRST_SECONDS
 
-    def told(self, progress: Rebuilding) -> None:
+    def update(self, progress: Rebuilding) -> None:
         """Take how far it is."""
         if time.monotonic() < self._next:
             return

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earmark.apps.cli.failures import DONE
+from earmark.apps.cli.failures import DONE, INTERRUPTED
 from earmark.apps.cli.options import add_output, count
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, clock, size
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from earmark.learn.trainer import Progress
     from earmark.learn.training import Run
 
-INTERRUPTED = 130
 NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "tensorboard")
 CORES_A_WORKER = 4  # one core makes batches as fast as three learn from them
 EPILOGUE = """\
