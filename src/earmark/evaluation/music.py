@@ -16,7 +16,7 @@ from typing import Any
 import earmark
 from earmark.errors import OptionError
 from earmark.evaluation import comparison, report, run
-from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music
+from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music, select
 from earmark.evaluation.report import Report
 from earmark.evaluation.run import Reply, Stage
 from earmark.evaluation.truth import Sameness, SamePlace
@@ -149,9 +149,7 @@ def read_corpus(clips: Pathname, references: Pathname, *, only: Sequence[str] | 
     """
     queries, known = from_clips(Path(clips)), references_in(references)
     if only:
-        queries = [query for query in queries if f"{query.condition}@{query.seconds:g}" in only]
-        if not queries:
-            raise OptionError(f"{','.join(only)} names no condition of {os.fspath(clips)}; see its table")
+        queries = select(queries, only)
     parameters = {
         "earmark": earmark.__version__,
         "files": run.stamps([Path(clips) / "queries.csv", Path(references) / "music.csv", *known.values()]),

@@ -131,6 +131,14 @@ def from_clips(folder: Path) -> list[Query]:
         raise OptionError(f"{table} cannot be understood: {error}; see docs/evaluation.md") from error
 
 
+def select(queries: Sequence[Query], only: Sequence[str]) -> list[Query]:
+    """Return the queries of the conditions that `only` names, as "noise0@5"; raises OptionError when there are none."""
+    selected = [query for query in queries if f"{query.condition}@{query.seconds:g}" in only]
+    if not selected:
+        raise OptionError(f"{','.join(only)} names no condition of these clips; see their table")
+    return selected
+
+
 def _from_row(folder: Path, row: dict[str, str]) -> Query:
     noise = re.fullmatch(r"(?:noise|nrev|negnoise)(-?\d+)", row["condition"])
     return Query(
