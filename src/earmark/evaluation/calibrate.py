@@ -30,10 +30,10 @@ Pathname = str | os.PathLike[str]
 
 RIDGE = 1e-3  # penalty on the squared weights of standardised features; keeps them finite where one separates alone
 MOST_FALSE = 0.005  # share of any kind of unknown clips that may be answered at the threshold
-STEP = 0.25  # log odds from one threshold that is tried to the next
+STEP = 0.25  # log odds between thresholds that are tried
 LOG_ODDS = (-8.0, 30.0)  # lowest and highest threshold that is tried; a float64 probability ends at 1 - 1e-13
-SHOWN_STEP = 0.5  # log odds from one row of the table of thresholds to the next
-SHOWN_LOG_ODDS = (0.0, 7.5)  # the rows of that table
+SHOWN_STEP = 0.5  # log odds between rows of the table of thresholds
+SHOWN_LOG_ODDS = (0.0, 7.5)  # range of that table, without its end
 CONFIDENCE_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 1.0)  # ranges of confidence that are compared with the truth
 
 
@@ -44,7 +44,7 @@ class ClipSet:
     name: str
     queries: Sequence[Query]
     tracks: Mapping[str, str]  # track by resolved path, where a catalog has another id for the recording
-    unknown: bool = False  # whether nothing of it is in any catalog, whatever its table says
+    unknown: bool = False  # no clip is in any catalog, whatever its table says
     maker: ClipMaker | None = None  # None: the clips lie in files
 
 
@@ -54,8 +54,8 @@ class Sample:
 
     kind: str  # number of tracks in the catalog, condition and length: kinds have equal weight
     seconds: float
-    known: bool  # whether the catalog holds the recording
-    right: bool  # whether the best candidate is that recording
+    known: bool  # the catalog holds the recording
+    right: bool  # the best candidate is that recording
     evidence: Mapping[str, float]  # empty without a candidate
 
 
@@ -68,7 +68,7 @@ class ThresholdRow:
     seconds: float
     right: float  # share of right answers, mean over the kinds of known clips
     false: float  # share of answers to the worst kind of unknown clips; nan without any
-    worst: str  # that kind
+    worst: str  # the worst kind
 
 
 @dataclass(frozen=True, slots=True)

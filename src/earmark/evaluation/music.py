@@ -50,7 +50,7 @@ class Measurement:
 class Evaluation:
     """What all fingerprinters reached; of several, `folder` has a comparison."""
 
-    measurements: Mapping[str, Measurement]  # by fingerprinter
+    measurements: Mapping[str, Measurement]  # measurements by fingerprinter
     folder: Path | None = None  # None with one fingerprinter
     written: tuple[Path, ...] = ()  # the comparison's files
 

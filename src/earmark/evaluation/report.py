@@ -24,8 +24,8 @@ from earmark.evaluation.queries import Query
 from earmark.evaluation.run import Reply
 from earmark.evaluation.truth import Given, SamePlace, Verdict, judge
 
-RANKS = (1, 3, 5)  # of recall
-FALSE_POSITIVE_RATE = 0.01
+RANKS = (1, 3, 5)  # ranks up to which recall is counted
+FALSE_POSITIVE_RATE = 0.01  # share of the worst kind of unknown clips, at the threshold of the column "@1% FPR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ class Row:
     near: Share  # top-1, and in place to 0.5 s
     exact: Share  # top-1, and in place to 0.05 s
     wrong: Share  # something else was answered
-    recall: dict[int, Share]  # of recordings, by rank
-    place_recall: dict[int, Share]  # of places
+    recall: dict[int, Share]  # share of clips with the right recording, by rank
+    place_recall: dict[int, Share]  # share of clips with the right place, by rank
     mrr: float
     place_mrr: float
     median_error: float | None  # seconds, of right answers

@@ -19,7 +19,7 @@ from earmark.evaluation.queries import ClipMaker, Query
 from earmark.evaluation.truth import Given
 
 ANSWERS = "answers.jsonl"
-LIMIT = 5  # candidates kept: as many as a catalog gives when nothing is said
+LIMIT = 5  # candidates kept, as many as a catalog gives by default
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from earmark.evaluation.indexes.measure import Figures
     from earmark.evaluation.indexes.vector_set import VectorSet
 
-UNITS = {"k": 10**3, "M": 10**6}
+UNITS = {"k": 10**3, "M": 10**6}  # factors by suffix
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     clips.add_argument("--snr", type=ratios, default="none,5,0", metavar="DB,...", help="noise (default: none,5,0)")
     clips.add_argument("--seconds", type=numbers, default="5", metavar="S,...", help="lengths (default: 5)")
     clips.add_argument(
-        "--invented", action="store_true", help="instead: neighbouring vectors with noise, for want of recordings"
+        "--invented", action="store_true", help="instead: neighbouring vectors with noise; needs no recordings"
     )
     parser.add_argument("--count", type=count, default=50, metavar="N", help="clips a condition (default: 50)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="draws other clips (default: 1)")

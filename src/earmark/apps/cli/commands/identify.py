@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from earmark import Catalog
     from earmark.types import Answer, Match
 
-SEVERAL_LIMIT = 100  # recordings in one file: three hours of radio
+SEVERAL_LIMIT = 100  # matches in one file: the recordings of three hours of radio
 REASONS = {
     "silent": "it is silent",
     "too_short": "it is too short",

@@ -16,7 +16,7 @@ from earmark.apps.text import amount, clock, printable
 from earmark.fingerprints import DEFAULT, NAMES
 
 if TYPE_CHECKING:
-    from earmark.catalog.ingest import Progress
+    from earmark import Progress
     from earmark.types import AddReport
 
 MODEL_SUFFIX = ".onnx"

@@ -14,8 +14,8 @@ from earmark.apps.text import amount
 if TYPE_CHECKING:
     from earmark.catalog.local.live_index import Rebuilding
 
-FIRST_SECONDS = 0.5  # of reading: enough to say how long the rest takes
-EVERY_SECONDS = 10.0
+FIRST_SECONDS = 0.5  # seconds of reading that tell how long the rest takes
+EVERY_SECONDS = 10.0  # seconds between two estimates
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

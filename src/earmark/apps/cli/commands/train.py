@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from earmark.learn.training import Run
 
 NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "tensorboard")
-CORES_A_WORKER = 4  # one core makes batches as fast as three learn from them
+CORES_A_WORKER = 4  # cores for each process that makes batches: it keeps three others busy
 EPILOGUE = """\
 --data is what `python -m earmark.datasets debian FOLDER` fetched, or any folder of music; what lies in its folders
 noise and speech is that. --out gets the decoded sounds, checkpoints, logs for TensorBoard and, at the end, the models.
