@@ -1,4 +1,4 @@
-"""What a run says: a row for every condition and length, and how far confidences can be trusted."""
+"""The report of a run: a row for every condition and length, and the reliability of its confidences."""
 
 from __future__ import annotations
 

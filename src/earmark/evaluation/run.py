@@ -1,7 +1,4 @@
-"""Puts queries to a catalog and keeps the answers, one JSON line each, so that an interrupted run goes on.
-
-The catalog is used through its public API alone, as anybody would.
-"""
+"""Put queries to a catalog through its public API and keep the replies, one JSON line each, in a folder of the run."""
 
 from __future__ import annotations
 

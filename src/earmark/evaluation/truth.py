@@ -1,4 +1,4 @@
-"""What counts as right: the track, the place in it, and music that is in the references twice."""
+"""The truth of a candidate: its track, its place, and music that is in the references twice."""
 
 from __future__ import annotations
 
@@ -75,11 +75,6 @@ def judge(query: Query, candidate: Given | None, same_place: SamePlace) -> Verdi
     if candidate.track != query.track:
         return WRONG if shift is None else Verdict(True, shift)
     return Verdict(True, error if shift is None else min(error, shift))
-
-
-def nowhere_same(track: str, start: float, other: str, other_start: float, seconds: float) -> float | None:
-    """Return None: for references without audio at hand."""
-    return None
 
 
 class Sameness:

@@ -1,4 +1,4 @@
-"""What is asked of an index: the vectors of distorted clips, as a catalog would ask them."""
+"""The vectors of distorted clips, as a catalog would look them up."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Builds an index, asks it, and compares its hits with those of exact search.
+"""Build an index, ask it, and compare its hits with those of exact search.
 
-Times are of the processor, of this process: searches run in one thread, building in as many as Faiss takes.
+Times are processor seconds of this process: searches run in one thread, building in as many as Faiss takes.
 """
 
 from __future__ import annotations

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.apps.cli.failures import DONE
 from earmark.apps.cli.options import add_output, count, numbers, probability, ratios, words
-from earmark.apps.cli.output import Output
+from earmark.apps.cli.output import Output, ProgressLine
 from earmark.errors import OptionError
 
 if TYPE_CHECKING:
     from earmark.evaluation.calibrate import ClipSet, Fit
 
 CALIBRATION = "calibration.json"  # name of the file in a catalog's folder
-PROGRESS_SECONDS = 1.0  # least time between two lines of progress
 THRESHOLD_COLUMNS = ("log odds", "confidence", "s", "right", "false at worst", "worst kind of unknown clips")
 CONFIDENCE_COLUMNS = ("confidence", "mean", "right", "clips")
 EPILOGUE = """\
@@ -66,9 +62,10 @@ def run(options: argparse.Namespace) -> int:
     from earmark.evaluation.calibrate import calibrate, write
 
     output = Output.of(options)
+    line = ProgressLine(output)
     calibration, fits = calibrate(
         [options.catalog, *options.also], clip_sets(options), most_false=options.most_false, workers=options.workers,
-        progress=progress_of(output),
+        progress=lambda done, total: line.update(f"{done:,} of {total:,} clips", done, total),
     )  # fmt: skip
     path = write(calibration, options.out or Path(options.catalog) / CALIBRATION)
     output.record({"calibration": str(path), "fitted_on": calibration.fitted_on, "models": list(map(record, fits))})
@@ -130,17 +127,3 @@ def show(output: Output, fit: Fit) -> None:
         for row in fit.confidences
     ])  # fmt: skip
     output.line(f"threshold: log odds {fit.log_odds:g}, confidence {fit.model.threshold:.4f}")
-
-
-def progress_of(output: Output) -> Callable[[int, int], object]:
-    """Return what prints how many clips are asked, at most once a second, when somebody watches."""
-    last = 0.0
-
-    def tell(done: int, total: int) -> None:
-        nonlocal last
-        if done < total and time.monotonic() - last < PROGRESS_SECONDS:
-            return
-        last = time.monotonic()
-        print(f"{done:,} of {total:,} clips ", end="\n" if done == total else "\r", file=sys.stderr, flush=True)
-
-    return tell if output.interactive else lambda done, total: None

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.apps.cli.failures import DONE, PARTLY, error_line
 from earmark.apps.cli.options import add_output, count, numbers, probability, ratios, words
-from earmark.apps.cli.output import Output
+from earmark.apps.cli.output import Output, ProgressLine
 from earmark.errors import OptionError
 from earmark.fingerprints import DEFAULT
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from earmark.evaluation.run import Stage
 
 BUNDLED = "bundled"  # name of the bundled music among the runs
-PROGRESS_SECONDS = 1.0  # least time between two lines of progress
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -68,9 +65,15 @@ def run(options: argparse.Namespace) -> int:
     def begin(name: str, folder: Path) -> None:
         output.remark(f"{name}: indexing {len(corpus.known)} recordings; the run is kept in {folder}")
 
+    progress_line = ProgressLine(output)
+
+    def progress(stage: Stage) -> None:
+        text = f"{stage.done} of {stage.total} clips, {stage.seconds_left:.0f} s left"
+        progress_line.update(text, stage.done, stage.total)
+
     evaluation = earmark.evaluate(
         corpus, fingerprinters=options.fingerprinter, out=options.out, workers=options.workers, begin=begin,
-        progress=progress_of(output),
+        progress=progress,
     )  # fmt: skip
     for name, measurement in evaluation.measurements.items():
         show(output, name, measurement, alone=evaluation.folder is None)
@@ -104,28 +107,6 @@ def read_corpus(options: argparse.Namespace) -> Corpus:
     if not options.corpus or options.folder:
         raise OptionError("--clips needs --corpus, and no FOLDER beside it")
     return music.read_corpus(options.clips, options.corpus, only=options.only)
-
-
-def progress_of(output: Output) -> Callable[[Stage], object] | None:
-    """Return what prints progress and an estimate, at most once a second, when somebody watches."""
-    if not output.interactive:
-        return None
-    last = 0.0
-
-    def tell(stage: Stage) -> None:
-        nonlocal last
-        if stage.done < stage.total and time.monotonic() - last < PROGRESS_SECONDS:
-            return
-        last = time.monotonic()
-        end = "\n" if stage.done == stage.total else "\r"
-        print(
-            f"{stage.done} of {stage.total} clips, {stage.seconds_left:.0f} s left ",
-            end=end,
-            file=sys.stderr,
-            flush=True,
-        )
-
-    return tell
 
 
 def show(output: Output, name: str, measurement: Measurement, *, alone: bool) -> None:

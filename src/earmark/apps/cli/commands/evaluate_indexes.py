@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark import __version__
-from earmark.apps.cli.commands.evaluate import BUNDLED, PROGRESS_SECONDS
+from earmark.apps.cli.commands.evaluate import BUNDLED
 from earmark.apps.cli.failures import DONE
 from earmark.apps.cli.options import add_output, count, numbers, ratios
-from earmark.apps.cli.output import Output
+from earmark.apps.cli.output import Output, ProgressLine
 from earmark.errors import OptionError
 
 if TYPE_CHECKING:
@@ -57,7 +55,12 @@ def run(options: argparse.Namespace) -> int:
     from earmark.evaluation.indexes.measure import measure
     from earmark.evaluation.indexes.vector_set import of_catalog
 
-    output, out, tell = Output.of(options), Path(options.out), progress_of(Output.of(options))
+    output, out = Output.of(options), Path(options.out)
+    line = ProgressLine(output)
+
+    def tell(doing: str, done: int, total: int) -> None:
+        line.update(f"{doing}: {done:,} of {total:,}", done, total, stage=doing)
+
     kinds = [Kind.parse(text) for text in options.index or GRID]  # wrong ones are said before anything is done
     catalog = Path(options.catalog) if options.catalog else bundled(out)
     tell("reading the catalog", 0, 1)
@@ -124,21 +127,6 @@ def drawn(output: Output, measured: list[Figures], folder: Path, title: str) -> 
     except OptionError as error:  # an install without the extra is no reason to lose the figures
         output.remark(f"no picture: {error}")
         return []
-
-
-def progress_of(output: Output) -> Callable[[str, int, int], object]:
-    """Return what prints how far the work is, at most once a second, when somebody watches."""
-    last, stage = 0.0, ""
-
-    def tell(doing: str, done: int, total: int) -> None:
-        nonlocal last, stage
-        if doing == stage and done < total and time.monotonic() - last < PROGRESS_SECONDS:
-            return
-        last, stage = time.monotonic(), doing
-        end = "\n" if done == total else "\r"
-        print(f"{doing}: {done:,} of {total:,} ", end=end, file=sys.stderr, flush=True)
-
-    return tell if output.interactive else lambda *_: None
 
 
 def amount(text: str) -> int:
