@@ -25,11 +25,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from earmark.apps.cli.commands.evaluate_indexes import amount
-from earmark.evaluate.indexes.clips import Clip, of_queries
-from earmark.evaluate.indexes.grid import Kind
-from earmark.evaluate.indexes.material import Material, of_catalog
-from earmark.evaluate.indexes.measure import Lines, asked, built, recalls
-from earmark.evaluate.queries import Maker, from_clips
+from earmark.evaluation.indexes.clips import Clip, of_queries
+from earmark.evaluation.indexes.grid import Kind
+from earmark.evaluation.indexes.measure import Diagonals, asked, built, recalls
+from earmark.evaluation.indexes.vector_set import VectorSet, of_catalog
+from earmark.evaluation.queries import ClipMaker, from_clips
 from earmark.index import load
 from earmark.index.protocol import Index
 from earmark.types import Hits
@@ -155,7 +155,7 @@ def forget_files(folder: Path) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def kept(kind: Kind, material: Material, folder: Path | None) -> Index:
+def kept(kind: Kind, material: VectorSet, folder: Path | None) -> Index:
     """Return an index, from the folder that holds its arrays, or built and put there."""
     if folder is not None and any(folder.glob("*.npy")):
         arrays = {path.stem: np.load(path, mmap_mode="r").view(np.ndarray) for path in sorted(folder.glob("*.npy"))}
@@ -170,7 +170,7 @@ def kept(kind: Kind, material: Material, folder: Path | None) -> Index:
     return kept(kind, material, folder)
 
 
-def clips_of(material: Material, options: argparse.Namespace, condition: str, seconds: float) -> list[Clip]:
+def clips_of(material: VectorSet, options: argparse.Namespace, condition: str, seconds: float) -> list[Clip]:
     """Return the first clips of a condition."""
     with (options.corpus / "music.csv").open(newline="") as handle:
         paths = {row["track_id"]: str((options.corpus / row["path"]).resolve()) for row in csv.DictReader(handle)}
@@ -178,10 +178,10 @@ def clips_of(material: Material, options: argparse.Namespace, condition: str, se
     queries = [one for one in from_clips(options.clips) if (one.condition, one.seconds) == (condition, seconds)]
     queries = [one for one in queries if paths.get(one.track or "") in numbers][: options.count]
     tracks = [numbers[paths[one.track or ""]] for one in queries]
-    return of_queries(material, queries, tracks, Maker(), lambda *_: None)
+    return of_queries(material, queries, tracks, ClipMaker(), lambda *_: None)
 
 
-def say(name: str, material: Material, clips: Sequence[Clip], hits: Sequence[Hits], seconds: float) -> None:
+def say(name: str, material: VectorSet, clips: Sequence[Clip], hits: Sequence[Hits], seconds: float) -> None:
     """Print what one index came to."""
     print(
         f"{name}: {material.wanted:,} vectors, {len(clips)} clips of {clips[0].condition}, rank-1 "
@@ -190,9 +190,9 @@ def say(name: str, material: Material, clips: Sequence[Clip], hits: Sequence[Hit
     )
 
 
-def rank_1(material: Material, clips: Sequence[Clip], hits: Sequence[Hits]) -> float:
+def rank_1(material: VectorSet, clips: Sequence[Clip], hits: Sequence[Hits]) -> float:
     """Return the share of clips that are found first."""
-    lines = Lines(material)
+    lines = Diagonals(material)
     return float(np.mean([lines.found(clip, own) for clip, own in zip(clips, hits, strict=True)]))
 
 

@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 import earmark
-from earmark.evaluate.indexes.material import Material, of_catalog
+from earmark.evaluation.indexes.vector_set import VectorSet, of_catalog
 from earmark.index import VECTOR_NAMES
 from earmark.types import Keys
 
@@ -96,7 +96,7 @@ def rebuilt(path: Path, name: str, *, kill_after: float | None = None) -> tuple[
     return time.perf_counter() - began, process.returncode != 0
 
 
-def looked_at(path: Path, ids: list[str], material: Material, kinds: set[str]) -> tuple[str, list[str]]:
+def looked_at(path: Path, ids: list[str], material: VectorSet, kinds: set[str]) -> tuple[str, list[str]]:
     """Return (the kind of index that is there, what is wrong)."""
     problems = []
     with earmark.open(path, create=False, read_only=True) as reader:
@@ -114,7 +114,7 @@ def looked_at(path: Path, ids: list[str], material: Material, kinds: set[str]) -
     return str(info["index"]), problems
 
 
-def unfound(reader: earmark.Catalog, material: Material) -> list[str]:
+def unfound(reader: earmark.Catalog, material: VectorSet) -> list[str]:
     """Return which tracks' stored vectors do not find themselves."""
     search, missing = reader._index.snapshot(), []
     for number, frames, vectors in material.tracks():

@@ -28,10 +28,9 @@ MAY_IMPORT = {
     "catalog": VALUES | {"extract", "sandbox", "fingerprints", "index", "match", "audio"},
     "learn": VALUES | {"audio", "fingerprints", "distort", "sandbox", "datasets"},
     "datasets": VALUES | {"audio", "distort", "sandbox"},
-    "evaluate": VALUES
-    | {"earmark", "catalog", "audio", "datasets", "distort", "extract", "sandbox", "fingerprints", "index", "match"},
+    "evaluation": VALUES | {"earmark", "audio", "datasets", "distort", "fingerprints", "index", "match"},
     "apps": VALUES
-    | {"earmark", "catalog", "audio", "fingerprints", "evaluate", "learn", "datasets", "distort", "sandbox"},
+    | {"earmark", "catalog", "audio", "fingerprints", "evaluation", "learn", "datasets", "distort", "sandbox"},
 }
 HEAVY = {"torch", "faiss", "onnxruntime", "av", "numpy", "scipy", "rich", "matplotlib", "sqlite3", "shtab"}
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

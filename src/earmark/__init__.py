@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from earmark.catalog.catalog import Catalog
+    from earmark.catalog.compare import compare
     from earmark.catalog.ingest import Progress
     from earmark.catalog.open import open_catalog as open
     from earmark.catalog.verify import Verification
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         TrackExists,
         TrackNotFound,
     )
+    from earmark.evaluation.music import evaluate
     from earmark.extract.sources import Source
     from earmark.types import AddReport, Answer, Fingerprint, Match, Spec, Track
 
@@ -68,6 +70,8 @@ __all__ = [
     "TrackNotFound",
     "Verification",
     "__version__",
+    "compare",
+    "evaluate",
     "fingerprint",
     "open",
 ]
@@ -102,5 +106,5 @@ def __dir__() -> list[str]:
 
 def _home_of(name: str) -> str:
     homes = {"open": "catalog.open", "Catalog": "catalog.catalog", "Progress": "catalog.ingest"}
-    homes["Verification"] = "catalog.verify"
+    homes |= {"Verification": "catalog.verify", "compare": "catalog.compare", "evaluate": "evaluation.music"}
     return f"earmark.{homes.get(name, 'types' if name in _TYPES else 'errors')}"

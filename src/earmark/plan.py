@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from earmark.types import Keys
+
 
 @dataclass(frozen=True, slots=True)
 class VoteRule:
@@ -40,6 +42,11 @@ class Channel:
     key_bits: int = 0  # width of a code; 0 for vectors
     nearest: int = 20  # hits of each key of a query
     most_keys: int = 0  # keys of a window that are looked up, evenly spread; 0 for all
+
+    def looked_up(self, keys: Keys) -> Keys:
+        """Return the keys of a window that are looked up."""
+        step = max(-(-len(keys.frames) // self.most_keys), 1) if self.most_keys else 1
+        return keys if step == 1 else Keys(keys.frames[::step], keys.values[::step])
 
 
 @dataclass(frozen=True, slots=True)

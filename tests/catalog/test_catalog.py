@@ -174,6 +174,19 @@ def test_it_tells_about_itself(reader, known):
     assert info["unpublished_tracks"] == 0
 
 
+def test_its_fingerprints_come_with_their_tracks(reader, catalog_folder, pieces):
+    known = list(reader.fingerprints())
+    assert [track for track, _ in known] == list(reader.tracks())
+    assert [str(fingerprint.spec) for _, fingerprint in known] == [reader.info()["spec"]] * 4
+    assert [fingerprint.seconds for _, fingerprint in known] == pytest.approx([12.0] * 4, abs=0.1)
+    damage_fingerprint(catalog_folder, 2)
+    with (
+        earmark.open(catalog_folder, read_only=True) as damaged,
+        pytest.raises(earmark.CatalogDamaged, match="fingerprint of track"),
+    ):
+        list(damaged.fingerprints())
+
+
 def test_a_reader_changes_nothing(reader):
     changes = (
         lambda: reader.remove([]),

@@ -27,7 +27,9 @@ def read_calibration(path: Path) -> Calibration:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Calibration)
     except (OSError, msgspec.MsgspecError) as error:
-        raise CatalogDamaged(f"{path} is no calibration ({error}); remove it, or run earmark calibrate again") from error
+        raise CatalogDamaged(
+            f"{path} is no calibration ({error}); remove it, or run earmark calibrate again"
+        ) from error
 
 
 @cache

@@ -17,10 +17,10 @@ from earmark.catalog.ingest import Ingest, Progress
 from earmark.catalog.questions import Questions, worker_count
 from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings, index_name
-from earmark.errors import CatalogError, CatalogReadOnly, OptionError
+from earmark.errors import CatalogDamaged, CatalogError, CatalogReadOnly, OptionError
 from earmark.extract.pool import ExtractorPool
 from earmark.text import shown
-from earmark.types import AddReport, Track
+from earmark.types import AddReport, Fingerprint, Track
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
@@ -113,6 +113,13 @@ class Catalog(Questions):
         """Return the tracks with every word of `text` in id, title, artist, album or path; case is ignored."""
         words = text.casefold().split()
         return tuple(track for track in self if all(word in _words(track) for word in words))
+
+    def fingerprints(self) -> Iterator[tuple[Track, Fingerprint]]:
+        """Yield each track and its fingerprint, in the order of adding; raises CatalogDamaged for a damaged one."""
+        for number, packed in self._store.fingerprints_after(0):
+            if isinstance(packed, CatalogDamaged):
+                raise packed
+            yield self._store.recording(number).track, self._fingerprinter.unpack(packed)
 
     def info(self) -> dict[str, Any]:
         """Return figures about the catalog, and its problems as sentences."""

@@ -167,9 +167,7 @@ class _Look:
 
     def _hits_of(self, channel: Channel) -> Hits:
         if channel.name not in self._hits:
-            keys = self._keys[channel.name]
-            step = -(-len(keys.frames) // channel.most_keys) if channel.most_keys else 1
-            asked = Keys(keys.frames[:: max(step, 1)], keys.values[:: max(step, 1)])
+            asked = channel.looked_up(self._keys[channel.name])
             self._hits[channel.name] = self._search.search(channel.name, asked, nearest=channel.nearest)
         return self._hits[channel.name]
 

@@ -63,9 +63,9 @@ def test_damage_is_named_and_a_rebuild_mends_the_index(earmark, catalog, music, 
 
 def test_a_rebuild_says_how_long_it_takes_when_somebody_waits(capsys: pytest.CaptureFixture[str]) -> None:
     estimate = Estimate(Output())
-    estimate.told(RebuildProgress(1, 668, 12.3))
+    estimate.update(RebuildProgress(1, 668, 12.3))
     assert not capsys.readouterr().err  # too early to know
     time.sleep(FIRST_SECONDS)
-    estimate.told(RebuildProgress(40, 668, 12.3))
-    estimate.told(RebuildProgress(41, 668, 12.2))
+    estimate.update(RebuildProgress(40, 668, 12.3))
+    estimate.update(RebuildProgress(41, 668, 12.2))
     assert capsys.readouterr().err == "40 of 668 tracks read, about 12 s left\n"

@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import sys
 
-TYPE_CHECKING = False  # as in typing, whose import alone is a fifth of a bare Python's start
+TYPE_CHECKING = False  # typing's own, without its import, which is a fifth of a bare Python's start
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 PIPE_CLOSED = 141  # 128 + SIGPIPE: what `cat` gives when `head` has seen enough
 
 
@@ -26,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
+        from earmark.apps.cli.failures import INTERRUPTED
+
         print("earmark: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:

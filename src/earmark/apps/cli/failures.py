@@ -19,6 +19,7 @@ USAGE = 2
 UNREADABLE = 3
 CATALOG = 4
 INTERNAL = 70  # EX_SOFTWARE of sysexits.h: a bug of ours, which must not look like "nothing found"
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 def report(error: Exception, *, verbose: bool = False) -> int:
@@ -30,14 +31,14 @@ def report(error: Exception, *, verbose: bool = False) -> int:
             traceback.print_exception(error)
         if not isinstance(error, EarmarkError | OSError):
             hint = "" if verbose else "; run it again with --verbose to see where, and please report it"
-            complain(f"internal error: {type(error).__name__}: {error}{hint}")
+            error_line(f"internal error: {type(error).__name__}: {error}{hint}")
             return INTERNAL
-    complain(describe(error))
+    error_line(describe(error))
     return status_of(error)
 
 
-def complain(message: str) -> None:
-    """Print one line of complaint to stderr."""
+def error_line(message: str) -> None:
+    """Print one line about what went wrong to stderr."""
     print(f"earmark: {printable(message)}", file=sys.stderr)
 
 

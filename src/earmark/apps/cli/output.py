@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from earmark.apps.text import printable
+
+PROGRESS_SECONDS = 1.0  # least time between two lines of progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +73,19 @@ class Output:
         for row in cells:
             table.add_row(*map(Text, row))  # Text: square brackets in a title are no markup
         Console().print(table)
+
+
+class ProgressLine:
+    """A line on stderr that says how far the work is, written at most once a second and when a stage begins or ends."""
+
+    def __init__(self, output: Output) -> None:
+        self._interactive, self._stage, self._written = output.interactive, "", 0.0
+
+    def update(self, text: str, done: int, total: int, *, stage: str = "-") -> None:
+        """Write `text` over the line before, when somebody watches."""
+        now = time.monotonic()
+        is_new = stage != self._stage
+        if not self._interactive or (not is_new and done < total and now - self._written < PROGRESS_SECONDS):
+            return
+        self._stage, self._written = stage, now
+        print(f"{text} ", end="\n" if done == total else "\r", file=sys.stderr, flush=True)

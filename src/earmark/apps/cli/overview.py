@@ -19,6 +19,7 @@ COMMANDS = {  # name: what it does in a line; the module of that name (a space i
     "demo": "index the bundled music and identify noisy clips of it",
     "evaluate": "measure how many distorted clips are identified, and how far to trust the confidence",
     "evaluate indexes": "measure the kinds of index against each other, on the vectors of a catalog",
+    "calibrate": "fit the confidence of a catalog on clips whose truth is known",
     "train": 'learn a fingerprint from recordings of your own (needs the extra "train")',
     "doctor": "check this installation and the catalog",
     "completion": "print a script that lets a shell complete commands and options",

@@ -8,7 +8,7 @@ import importlib
 from earmark.apps.cli.overview import COMMANDS, DESCRIPTION
 from earmark.apps.text import printable
 
-TYPE_CHECKING = False  # as in typing, whose import alone is a fifth of a bare Python's start
+TYPE_CHECKING = False  # typing's own, without its import, which is a fifth of a bare Python's start
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn

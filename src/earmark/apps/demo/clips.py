@@ -13,8 +13,8 @@ from earmark.distort import add_noise, coloured_noise, reverberate, room_respons
 from earmark.types import Samples
 
 RATE = 16_000  # Hz; a phone's microphone hears more, and fingerprints use less
-HISTORY = RATE  # a second of music before the clip that the room still remembers
-NOISE_SLOPE_DECIBELS = -3.0  # an octave: pink, as the noise of traffic, rooms and crowds nearly is
+HISTORY = RATE  # samples, a second, of music before the clip, which the room still remembers
+NOISE_SLOPE_DECIBELS = -3.0  # dB an octave: pink, much as the noise of traffic, rooms and crowds
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from earmark.apps.demo.clips import RATE, Clip, cut_clips
 from earmark.errors import EarmarkError
 from earmark.types import Answer
 
-# By authors of whom other pieces are known, so that "no match" is not for want of the author's sound.
+# Authors of these pieces have others in the catalog: "no match" does not come from the author's sound alone.
 HELD_OUT = ("amoebax-menu.opus", "castle.opus", "forest.opus", "pen.opus")
 CLIPS_A_CONDITION = 4
 HELD_OUT_CLIPS_A_CONDITION = 1
-TOLERANCE_SECONDS = 0.1  # of the place; an order above what a clean clip misses by
-MISSED_AT_MOST = 0.1  # of the clips whose recording is known; a wrong answer is never right
+TOLERANCE_SECONDS = 0.1  # largest error of the place; ten times the error of a clean clip
+MISSED_AT_MOST = 0.1  # share of the known clips that may be missed; no answer may be wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Attempt:
     """A clip and the answer it got."""
 
     clip: Clip
-    known: bool  # whether its recording is in the catalog
+    known: bool  # the catalog holds its recording
     answer: Answer
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import OptionError
+from earmark.evaluation.canvas import new_figure
 from earmark.types import Samples
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WINDOW_SECONDS = 0.064  # a bar of the picture; long enough to part the tones of a chord
-RANGE_DECIBELS = 70.0  # below the loudest, what is left white
-DOTS_AN_INCH = 120
-LONGEST_TITLE = 72  # characters; as many as fit above a drawing
+WINDOW_SECONDS = 0.064  # width of a bar of the spectrogram; long enough to part the tones of a chord
+RANGE_DECIBELS = 70.0  # dB from black, the loudest, to white
+LONGEST_TITLE = 72  # characters that fit above a drawing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +29,7 @@ class Sound:
     name: str
     samples: Samples  # (n,)
     rate: int
-    peak_seconds: NDArray[np.float64]  # (k,) where its landmarks are
+    peak_seconds: NDArray[np.float64]  # (k,) places of its landmarks
     peak_hertz: NDArray[np.float64]  # (k,)
 
     @property
@@ -46,14 +45,14 @@ class Diagonal:
     query_seconds: NDArray[np.float64]  # (h,)
     reference_seconds: NDArray[np.float64]  # (h,)
     on_line: NDArray[np.bool_]  # (h,)
-    start: float  # where in the recording the clip begins
+    start: float  # second of the recording at which the clip begins
     speed: float
     caption: str
 
 
 def draw_sound(sound: Sound) -> Figure:
     """Return a spectrogram with the landmarks on it."""
-    figure = blank(11, 4.5)
+    figure = new_figure(11, 4.5)
     axes = figure.add_subplot()
     spectrogram(axes, sound)
     rings(axes, sound, "tab:red")
@@ -63,7 +62,7 @@ def draw_sound(sound: Sound) -> Figure:
 
 def draw_match(query: Sound, reference: Sound, diagonal: Diagonal) -> Figure:
     """Return the clip above, the piece of the recording under it that it comes from, and all hits beside them."""
-    figure = blank(13, 7)
+    figure = new_figure(13, 7)
     grid = figure.add_gridspec(2, 2, width_ratios=(3, 2))
     above, below = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
     span = query.seconds * diagonal.speed
@@ -113,15 +112,6 @@ def spectrogram(axes: Axes, sound: Sound) -> None:
     axes.set(xlim=(0, sound.seconds), ylim=(0, min(top, 1.15 * max([*sound.peak_hertz, 1000.0]))))
 
 
-def blank(width: float, height: float) -> Figure:
-    """Return an empty figure of so many inches, without matplotlib's global state."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise OptionError(f"drawing needs matplotlib ({error}); pip install 'earmark[plot]' brings it") from error
-    return Figure(figsize=(width, height), layout="constrained")
-
-
 def plain(text: str) -> str:
     """Return text that matplotlib shows as it is, in one line: no formulas, no control characters."""
     from earmark.apps.text import printable
@@ -133,13 +123,6 @@ def plain(text: str) -> str:
 
 def check(path: str | Path) -> None:
     """Raise OptionError when nothing can be drawn, or not in the format that the name's ending says."""
-    formats = blank(1, 1).canvas.get_supported_filetypes()
+    formats = new_figure(1, 1).canvas.get_supported_filetypes()
     if Path(path).suffix.removeprefix(".").lower() not in formats:
         raise OptionError(f"{str(path)!r} is no picture's name; end it with one of {', '.join(sorted(formats))}")
-
-
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure; the ending of the name says in which format."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a title in letters that the font lacks shows boxes
-        figure.savefig(path, dpi=DOTS_AN_INCH)

@@ -1,4 +1,4 @@
-"""Sounds with their landmarks, and how a clip's landmarks meet a recording's: what pictures are drawn of.
+"""Sounds with their landmarks, and the hits of a clip in a recording: the contents of pictures.
 
 Landmarks are drawn whatever a catalog's fingerprints are: nothing can be seen in a learned vector.
 """
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from earmark.apps.plot.figures import Diagonal, Sound
 from earmark.apps.text import clock
+from earmark.audio.arrays import to_mono
 from earmark.audio.container import open_regular
 from earmark.audio.decode import decode
 from earmark.fingerprints.shazam import Shazam
@@ -21,22 +22,23 @@ from earmark.sandbox.process import Sandbox
 from earmark.types import Fingerprint, Match, Samples
 
 Seconds = NDArray[np.float64]
-RATE = Shazam().rate  # Hz
-LONGEST_SECONDS = 3_600.0  # of a picture; an hour is 30 seconds to a millimetre already
-NEAR_SECONDS = 0.05  # to the line: three frames, as far as noise moves a peak
+RATE = Shazam().rate  # Hz of the sounds that are drawn
+LONGEST_SECONDS = 3_600.0  # longest sound that is drawn; an hour already puts 30 seconds on a millimetre
+NEAR_SECONDS = 0.05  # largest distance of a hit on the diagonal: noise moves a peak by three frames
 
 
-def heard(path: str | Path) -> Sound:
+def load_sound(path: str | Path) -> Sound:
     """Return a file's sound with its landmarks; raises MediaError."""
     samples, maker = decoded(path), Shazam()
-    return landmarked(Path(path).name, samples, maker, maker.extract(samples))
+    return with_peaks(Path(path).name, samples, maker, maker.extract(samples))
 
 
-def met(clip: Samples, match: Match, *, name: str) -> tuple[Sound, Sound, Diagonal]:
-    """Return a clip, the recording it was found in, and all their hits; `clip` is at `RATE`.
+def match_view(samples: Samples, rate: int, match: Match, *, name: str) -> tuple[Sound, Sound, Diagonal]:
+    """Return a clip, the recording it was found in, and all their hits.
 
     Raises MediaError when the recording's file cannot be read.
     """
+    clip = to_mono(samples, rate, to_rate=RATE)
     recording, maker = decoded(match.track.path), Shazam()
     asked, known = maker.extract(clip, query=True), maker.extract(recording)
     times, places = hits(maker, asked, known)
@@ -46,8 +48,8 @@ def met(clip: Samples, match: Match, *, name: str) -> tuple[Sound, Sound, Diagon
     track = match.track
     title = " - ".join(part for part in (track.artist, track.title or Path(track.path).name) if part)
     return (
-        landmarked(name, clip, maker, asked),
-        landmarked(title, recording, maker, known),
+        with_peaks(name, clip, maker, asked),
+        with_peaks(title, recording, maker, known),
         Diagonal(times, places, on_line, start, match.speed, caption),
     )
 
@@ -66,7 +68,7 @@ def read_samples(file: BinaryIO, request: dict[str, Any], report_seconds: Callab
         return {"samples": b"".join(block.tobytes() for block in audio)}
 
 
-def landmarked(name: str, samples: Samples, maker: Shazam, fingerprint: Fingerprint) -> Sound:
+def with_peaks(name: str, samples: Samples, maker: Shazam, fingerprint: Fingerprint) -> Sound:
     """Return samples with the places of their landmarks."""
     peaks, hertz_per_bin = fingerprint.layers["peaks"], maker.shape.front_end.hertz_per_bin
     seconds = peaks.frames.astype(np.float64) * peaks.frame_seconds

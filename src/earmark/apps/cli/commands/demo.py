@@ -114,7 +114,7 @@ def draw(output: Output, trial: Trial, target: str) -> None:
     """Draw the noisiest clip that was identified, where it comes from, and how landmarks see that."""
     from earmark.apps.demo.clips import RATE
     from earmark.apps.plot import figures, sounds
-    from earmark.audio.arrays import to_mono
+    from earmark.evaluation import canvas
 
     right = [attempt for attempt in trial.attempts if attempt.known and attempt.verdict == "right"]
     hardest = min(right, key=lambda attempt: attempt.clip.condition.hardness, default=None)
@@ -127,6 +127,5 @@ def draw(output: Output, trial: Trial, target: str) -> None:
         output.remark(f"no picture: {error}")
         return
     name = f"{clip.path.stem}, {clip.condition.name}"
-    heard = to_mono(clip.samples, RATE, to_rate=sounds.RATE)
-    figures.save(figures.draw_match(*sounds.met(heard, hardest.answer.best, name=name)), target)
+    canvas.save(figures.draw_match(*sounds.match_view(clip.samples, RATE, hardest.answer.best, name=name)), target)
     output.line(f"Drew {target}: a clip under noise, its recording, and the diagonal that gave it away.")

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from earmark import __version__
-from earmark.apps.cli.failures import DONE, PARTLY, complain
-from earmark.apps.cli.options import add_output, count, probability
-from earmark.apps.cli.output import Output
+from earmark.apps.cli.failures import DONE, PARTLY, error_line
+from earmark.apps.cli.options import add_output, count, numbers, probability, ratios, words
+from earmark.apps.cli.output import Output, ProgressLine
 from earmark.errors import OptionError
 from earmark.fingerprints import DEFAULT
 
 if TYPE_CHECKING:
-    from earmark.evaluate.queries import Query
-    from earmark.evaluate.report import Report
-    from earmark.evaluate.run import Reply, Stage
+    from earmark.evaluation.music import Corpus, Evaluation, Measurement
+    from earmark.evaluation.report import Report
+    from earmark.evaluation.run import Stage
 
-BUNDLED = "bundled"
-PROGRESS_SECONDS = 1.0  # between two lines of progress
+BUNDLED = "bundled"  # name of the bundled music among the runs
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -62,222 +56,92 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Index, ask, judge and report; what an earlier run with the same options did is not done again."""
-    from earmark.evaluate import report as reports
-    from earmark.evaluate import run as runs
-    from earmark.evaluate.truth import Sameness
-    from earmark.fingerprints import make
-
-    output, out = Output.of(options), Path(options.out)
-    kinds = {name: str(make(name).spec) for name in options.fingerprinter}
-    material = from_clips(options) if options.clips else from_music(options)
-    measured: dict[str, Report] = {}
-    failed: dict[str, str] = {}
-    with Sameness(material.known) as same_place:
-        for name, spec in kinds.items():
-            kind = {"fingerprinter": name, "spec": spec}
-            folder = runs.run_folder(out, material.name, {**material.parameters, **kind})
-            replies, unread, cost = ask(output, material, options, kind, folder)
-            outcomes = reports.outcomes_of(material.queries, replies, same_place)
-            measured[name] = reports.summarise(outcomes, parameters={**material.parameters, **kind}, cost=cost)
-            show(output, measured[name], folder, alone=len(kinds) == 1)
-            failed |= dict(unread)
-    if len(kinds) > 1:
-        compare(output, measured, runs.run_folder(out, material.name, {**material.parameters, "compared": kinds}))
-    for path, reason in failed.items():
-        complain(f"{path}: {reason}")
-    return PARTLY if failed else DONE
-
-
-def ask(
-    output: Output, material: Material, options: argparse.Namespace, kind: Mapping[str, str], folder: Path
-) -> tuple[list[Reply], tuple[tuple[str, str], ...], dict[str, float]]:
-    """Return the replies to all queries, the files that could not be indexed with reasons, and what it cost.
-
-    The catalog is kept beside the runs, for all that index the same music with a fingerprinter of this kind.
-    """
+    """Measure each fingerprinter and print the tables; what an earlier run with the same options did is kept."""
     import earmark
-    from earmark.evaluate import run as runs
-    from earmark.evaluate.queries import Maker
 
-    recordings = {"recordings": runs.stamps(material.known.values())}
-    path = runs.named(Path(options.out), "catalog", {**recordings, **kind})
-    ids = {str(path): track for track, path in material.known.items()}
-    began = time.perf_counter()
-    with earmark.open(path, fingerprinter=kind["fingerprinter"]) as catalog:
-        output.remark(f"{kind['fingerprinter']}: indexing {len(ids)} recordings; the run is kept in {folder}")
-        failed = catalog.add(list(ids), ids=ids, workers=options.workers).failed
-        maker, tell = Maker(material.noises), progress_of(output)
-        replies = runs.answer(
-            catalog, material.queries, folder, maker=maker, workers=options.workers, progress=tell
-        )  # fmt: skip
-    cost = {"seconds_of_this_run": time.perf_counter() - began}
-    cost["median_seconds_to_answer"] = sorted(reply.elapsed for reply in replies)[len(replies) // 2]
-    return replies, failed, cost
+    output = Output.of(options)
+    corpus = read_corpus(options) if options.clips else cut_corpus(options)
 
+    def begin(name: str, folder: Path) -> None:
+        output.remark(f"{name}: indexing {len(corpus.known)} recordings; the run is kept in {folder}")
 
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What is indexed and asked."""
+    progress_line = ProgressLine(output)
 
-    name: str
-    parameters: dict[str, Any]
-    known: dict[str, Path]  # by track
-    queries: Sequence[Query]
-    noises: tuple[Path, ...] = ()
+    def progress(stage: Stage) -> None:
+        text = f"{stage.done} of {stage.total} clips, {stage.seconds_left:.0f} s left"
+        progress_line.update(text, stage.done, stage.total)
+
+    evaluation = earmark.evaluate(
+        corpus, fingerprinters=options.fingerprinter, out=options.out, workers=options.workers, begin=begin,
+        progress=progress,
+    )  # fmt: skip
+    for name, measurement in evaluation.measurements.items():
+        show(output, name, measurement, alone=evaluation.folder is None)
+    if evaluation.folder is not None:
+        show_comparison(output, evaluation, evaluation.folder)
+    for path, reason in evaluation.failed.items():
+        error_line(f"{path}: {reason}")
+    return PARTLY if evaluation.failed else DONE
 
 
-def from_music(options: argparse.Namespace) -> Material:
-    """Return clips to be cut from a folder of music, part of which stays unknown."""
-    from earmark.evaluate.queries import Grid, from_music
-    from earmark.evaluate.run import stamps
+def cut_corpus(options: argparse.Namespace) -> Corpus:
+    """Return the clips to be cut from a folder of music, or from the bundled music."""
+    from earmark.apps.demo import excerpts
+    from earmark.evaluation import music
+    from earmark.evaluation.queries import Grid
 
     if options.corpus or options.only:
         raise OptionError("--corpus and --only go with --clips; leave them out, or give --clips")
-    recordings = recordings_in(options.folder)
+    recordings = options.folder or {path.stem: path for path in excerpts()}
     grid = Grid(options.snr, options.t60, options.seconds, options.effects)
-    held_out = round(options.held_out * len(recordings))
-    if len(recordings) - held_out < 1:
-        raise OptionError(f"{len(recordings)} recordings with {held_out} held out leave none to index; give more")
-    names = spread(list(recordings), held_out)
-    known = {track: path for track, path in recordings.items() if track not in names}
-    unknown = [(track, recordings[track]) for track in names]
-    queries = from_music(list(known.items()), unknown, grid, count=options.count, seed=options.seed)
-    noises = tuple(recordings_in(options.noise).values()) if options.noise else ()
-    parameters = {
-        "earmark": __version__,
-        "files": stamps([*recordings.values(), *noises]),
-        "music": str(Path(options.folder).resolve()) if options.folder else BUNDLED,
-        "noise": str(Path(options.noise).resolve()) if options.noise else "made",
-        **{name: getattr(options, name) for name in ("snr", "t60", "seconds", "effects", "count", "seed", "held_out")},
-    }
-    return Material(
-        Path(options.folder).resolve().name if options.folder else BUNDLED, parameters, known, queries, noises
-    )
+    return music.cut_corpus(
+        recordings, grid, name=BUNDLED, noise=options.noise, count=options.count, seed=options.seed,
+        held_out=options.held_out,
+    )  # fmt: skip
 
 
-def from_clips(options: argparse.Namespace) -> Material:
-    """Return clips that lie in a folder, and their references."""
-    from earmark.evaluate.queries import from_clips
-    from earmark.evaluate.run import stamps
+def read_corpus(options: argparse.Namespace) -> Corpus:
+    """Return the clips that lie in a folder, and their references."""
+    from earmark.evaluation import music
 
     if not options.corpus or options.folder:
         raise OptionError("--clips needs --corpus, and no FOLDER beside it")
-    corpus = Path(options.corpus)
-    queries = from_clips(Path(options.clips))
-    if options.only:
-        queries = [query for query in queries if f"{query.condition}@{query.seconds:g}" in options.only]
-        if not queries:
-            raise OptionError(f"--only {','.join(options.only)} names no condition of {options.clips}; see its table")
-    try:
-        with (corpus / "music.csv").open(newline="") as handle:
-            known = {row["track_id"]: corpus / row["path"] for row in csv.DictReader(handle)}
-    except (FileNotFoundError, KeyError) as error:
-        raise OptionError(f"{corpus / 'music.csv'} is no table with track_id and path: {error}") from error
-    parameters = {
-        "earmark": __version__,
-        "files": stamps([Path(options.clips) / "queries.csv", corpus / "music.csv", *known.values()]),
-        "clips": str(Path(options.clips).resolve()),
-        "corpus": str(corpus.resolve()),
-        "only": options.only,
-    }
-    return Material(Path(options.clips).resolve().name, parameters, known, queries)
+    return music.read_corpus(options.clips, options.corpus, only=options.only)
 
 
-def recordings_in(folder: str | None) -> dict[str, Path]:
-    """Return the audio files below a folder (default: the bundled music) by their path in it, sorted."""
-    if folder is None:
-        from earmark.apps.demo import excerpts
+def show(output: Output, name: str, measurement: Measurement, *, alone: bool) -> None:
+    """Draw the pictures of one fingerprinter, and print its table when there is no other."""
+    from earmark.evaluation import report as reports
 
-        return {path.stem: path for path in excerpts()}
-    from earmark.datasets.folder import audio_files
-
-    root = Path(folder)
-    found = {str(path.relative_to(root)): path for path in audio_files(root)}
-    if not found:
-        raise OptionError(f"{folder} has no audio in it; give a folder of recordings")
-    return found
-
-
-def spread(names: list[str], wanted: int) -> list[str]:
-    """Return `wanted` of the names at equal distances: the same ones whatever the seed, so that runs are paired."""
-    return [names[index * len(names) // wanted] for index in range(wanted)]
-
-
-def progress_of(output: Output) -> Callable[[Stage], object] | None:
-    """Return what prints progress and an estimate, at most once a second, when somebody watches."""
-    if not output.interactive:
-        return None
-    last = 0.0
-
-    def tell(stage: Stage) -> None:
-        nonlocal last
-        if stage.done < stage.total and time.monotonic() - last < PROGRESS_SECONDS:
-            return
-        last = time.monotonic()
-        end = "\n" if stage.done == stage.total else "\r"
-        print(
-            f"{stage.done} of {stage.total} clips, {stage.seconds_left:.0f} s left ",
-            end=end,
-            file=sys.stderr,
-            flush=True,
-        )
-
-    return tell
-
-
-def show(output: Output, report: Report, folder: Path, *, alone: bool) -> None:
-    """Write the table of one fingerprinter with its pictures, and print it when there is no other."""
-    from earmark.evaluate import report as reports
-
-    written = [
-        *reports.write(report, folder),
-        *pictures_of(output, {report.parameters["fingerprinter"]: report}, folder),
-    ]
+    report = measurement.report
     if alone:
         output.record(reports.record(report))
         output.table(reports.COLUMNS, reports.table_rows(report))
         for line in reports.sentences(report):
             output.line(line)
+    written = [*measurement.written, *pictures_of(output, {name: report}, measurement.folder)]
     output.line(f"Wrote {', '.join(map(str, written))}.")
 
 
-def compare(output: Output, measured: Mapping[str, Report], folder: Path) -> None:
-    """Print the table of several fingerprinters, and write it with its pictures."""
-    from earmark.evaluate import comparison
+def show_comparison(output: Output, evaluation: Evaluation, folder: Path) -> None:
+    """Draw the pictures of several fingerprinters, and print their table."""
+    from earmark.evaluation import comparison
 
-    written = [*comparison.write(measured, folder), *pictures_of(output, measured, folder)]
+    measured = evaluation.reports
     output.record(comparison.record(measured))
     output.table(comparison.columns(measured), comparison.table_rows(measured))
     for line in comparison.sentences(measured):
         output.line(line)
+    written = [*evaluation.written, *pictures_of(output, measured, folder)]
     output.line(f"Wrote {', '.join(map(str, written))}.")
 
 
 def pictures_of(output: Output, measured: Mapping[str, Report], folder: Path) -> list[Path]:
     """Draw what is measured, and return where."""
-    from earmark.evaluate import figures
+    from earmark.evaluation import figures
 
     try:
         return figures.draw(measured, folder)
     except OptionError as error:  # an install without the extra is no reason to lose the figures
         output.remark(f"no pictures: {error}")
         return []
-
-
-def numbers(text: str) -> tuple[float, ...]:
-    """Return '1,2.5' as (1.0, 2.5)."""
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers") from None
-
-
-def ratios(text: str) -> tuple[float | None, ...]:
-    """Return 'none,10' as (None, 10.0)."""
-    return tuple(None if part == "none" else numbers(part)[0] for part in text.split(","))
-
-
-def words(text: str) -> tuple[str, ...]:
-    """Return 'mp3,speed+4' as ('mp3', 'speed+4')."""
-    return tuple(text.split(","))

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark import __version__
-from earmark.apps.cli.commands.evaluate import BUNDLED, PROGRESS_SECONDS, numbers, ratios
+from earmark.apps.cli.commands.evaluate import BUNDLED
 from earmark.apps.cli.failures import DONE
-from earmark.apps.cli.options import add_output, count
-from earmark.apps.cli.output import Output
+from earmark.apps.cli.options import add_output, count, numbers, ratios
+from earmark.apps.cli.output import Output, ProgressLine
 from earmark.errors import OptionError
 
 if TYPE_CHECKING:
-    from earmark.evaluate.indexes.clips import Clip
-    from earmark.evaluate.indexes.material import Material
-    from earmark.evaluate.indexes.measure import Figures
+    from earmark.evaluation.indexes.clips import Clip
+    from earmark.evaluation.indexes.measure import Figures
+    from earmark.evaluation.indexes.vector_set import VectorSet
 
-UNITS = {"k": 10**3, "M": 10**6}
+UNITS = {"k": 10**3, "M": 10**6}  # factors by suffix
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     clips.add_argument("--snr", type=ratios, default="none,5,0", metavar="DB,...", help="noise (default: none,5,0)")
     clips.add_argument("--seconds", type=numbers, default="5", metavar="S,...", help="lengths (default: 5)")
     clips.add_argument(
-        "--invented", action="store_true", help="instead: neighbouring vectors with noise, for want of recordings"
+        "--invented", action="store_true", help="instead: neighbouring vectors with noise; needs no recordings"
     )
     parser.add_argument("--count", type=count, default=50, metavar="N", help="clips a condition (default: 50)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="draws other clips (default: 1)")
@@ -51,28 +49,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure one index after the other and print the table, which is written with a picture too."""
-    from earmark.evaluate import run as runs
-    from earmark.evaluate.indexes import report
-    from earmark.evaluate.indexes.grid import GRID, Kind
-    from earmark.evaluate.indexes.material import of_catalog
-    from earmark.evaluate.indexes.measure import measure
+    from earmark.evaluation import run as runs
+    from earmark.evaluation.indexes import report
+    from earmark.evaluation.indexes.grid import GRID, Kind
+    from earmark.evaluation.indexes.measure import measure
+    from earmark.evaluation.indexes.vector_set import of_catalog
 
-    output, out, tell = Output.of(options), Path(options.out), progress_of(Output.of(options))
+    output, out = Output.of(options), Path(options.out)
+    line = ProgressLine(output)
+
+    def tell(doing: str, done: int, total: int) -> None:
+        line.update(f"{doing}: {done:,} of {total:,}", done, total, stage=doing)
+
     kinds = [Kind.parse(text) for text in options.index or GRID]  # wrong ones are said before anything is done
     catalog = Path(options.catalog) if options.catalog else bundled(out)
     tell("reading the catalog", 0, 1)
-    material = of_catalog(catalog, vectors=options.vectors)
-    clips = clips_of(material, options, lambda done, total: tell("cutting clips", done, total))
-    parameters = parameters_of(material, clips, options)
+    vector_set = of_catalog(catalog, vectors=options.vectors)
+    clips = clips_of(vector_set, options, lambda done, total: tell("cutting clips", done, total))
+    parameters = parameters_of(vector_set, clips, options)
     folder = runs.run_folder(out, "indexes", {**parameters, "indexes": [str(kind) for kind in kinds]})
-    output.remark(f"{material.wanted:,} vectors, {len(clips)} clips; the result is kept in {folder}")
+    output.remark(f"{vector_set.wanted:,} vectors, {len(clips)} clips; the result is kept in {folder}")
     measured = []
-    for figures in measure(material, clips, kinds, tell):
+    for figures in measure(vector_set, clips, kinds, tell):
         measured.append(figures)
         written = report.write(measured, parameters, folder)  # what is measured is kept when the rest is interrupted
     output.record(report.record(measured, parameters))
     output.table(report.COLUMNS, [report.row(figures) for figures in measured])
-    written += drawn(output, measured, folder, f"{material.wanted:,} vectors")
+    written += drawn(output, measured, folder, f"{vector_set.wanted:,} vectors")
     output.line(f"Wrote {', '.join(map(str, written))}.")
     return DONE
 
@@ -81,7 +84,7 @@ def bundled(out: Path) -> Path:
     """Return a catalog of the bundled music, which is kept beside the results."""
     import earmark
     from earmark.apps.demo import excerpts
-    from earmark.evaluate import run as runs
+    from earmark.evaluation import run as runs
 
     paths = excerpts()
     path = runs.named(out, "catalog-bundled", {"earmark": __version__, "recordings": runs.stamps(paths)})
@@ -90,25 +93,25 @@ def bundled(out: Path) -> Path:
     return path
 
 
-def clips_of(material: Material, options: argparse.Namespace, progress: Callable[[int, int], object]) -> list[Clip]:
+def clips_of(vector_set: VectorSet, options: argparse.Namespace, progress: Callable[[int, int], object]) -> list[Clip]:
     """Return the clips that the options ask for."""
-    from earmark.evaluate.indexes import clips
-    from earmark.evaluate.queries import Grid
+    from earmark.evaluation.indexes import clips
+    from earmark.evaluation.queries import Grid
 
     if options.invented:
-        return clips.invented(material, count=options.count, seed=options.seed)
+        return clips.synthetic_clips(vector_set, count=options.count, seed=options.seed)
     grid = Grid(options.snr, (0.0,), options.seconds)
-    return clips.heard(material, grid, count=options.count, seed=options.seed, progress=progress)
+    return clips.cut_clips(vector_set, grid, count=options.count, seed=options.seed, progress=progress)
 
 
-def parameters_of(material: Material, clips: list[Clip], options: argparse.Namespace) -> dict[str, Any]:
+def parameters_of(vector_set: VectorSet, clips: list[Clip], options: argparse.Namespace) -> dict[str, Any]:
     """Return what the figures depend on."""
     return {
         "earmark": __version__,
         "catalog": str(Path(options.catalog).resolve()) if options.catalog else BUNDLED,
-        "fingerprinter": str(material.fingerprinter.spec),
-        "vectors": material.wanted,
-        "vectors_of_the_catalog": len(material.vectors),
+        "fingerprinter": str(vector_set.fingerprinter.spec),
+        "vectors": vector_set.wanted,
+        "vectors_of_the_catalog": len(vector_set.vectors),
         "clips": len(clips),
         "conditions": sorted({clip.condition for clip in clips}),
         "seed": options.seed,
@@ -117,28 +120,13 @@ def parameters_of(material: Material, clips: list[Clip], options: argparse.Names
 
 def drawn(output: Output, measured: list[Figures], folder: Path, title: str) -> list[Path]:
     """Draw the picture, where matplotlib is, and return its path."""
-    from earmark.evaluate.indexes import figure
+    from earmark.evaluation.indexes import figure
 
     try:
         return [figure.draw(measured, folder / "recall.png", title=title)]
     except OptionError as error:  # an install without the extra is no reason to lose the figures
         output.remark(f"no picture: {error}")
         return []
-
-
-def progress_of(output: Output) -> Callable[[str, int, int], object]:
-    """Return what prints how far the work is, at most once a second, when somebody watches."""
-    last, stage = 0.0, ""
-
-    def tell(doing: str, done: int, total: int) -> None:
-        nonlocal last, stage
-        if doing == stage and done < total and time.monotonic() - last < PROGRESS_SECONDS:
-            return
-        last, stage = time.monotonic(), doing
-        end = "\n" if done == total else "\r"
-        print(f"{doing}: {done:,} of {total:,} ", end=end, file=sys.stderr, flush=True)
-
-    return tell if output.interactive else lambda *_: None
 
 
 def amount(text: str) -> int:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from earmark.apps.cli.failures import DONE, NOT_FOUND, complain, describe, status_of
+from earmark.apps.cli.failures import DONE, NOT_FOUND, describe, error_line, status_of
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path, count, probability
 from earmark.apps.cli.output import Output
 from earmark.apps.text import clock
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from earmark import Catalog
     from earmark.types import Answer, Match
 
-SEVERAL_LIMIT = 100  # recordings in one file: three hours of radio
+SEVERAL_LIMIT = 100  # matches in one file: the recordings of three hours of radio
 REASONS = {
     "silent": "it is silent",
     "too_short": "it is too short",
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         for name, answer in answers(catalog, options):
             if isinstance(answer, MediaError):
                 unreadable = status_of(answer)
-                complain(f"{name}: {describe(answer)}")
+                error_line(f"{name}: {describe(answer)}")
                 output.record(failure_record(name, answer))
                 continue
             found += bool(answer.matches)

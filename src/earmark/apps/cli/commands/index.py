@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from earmark.apps.cli.failures import DONE, PARTLY
+from earmark.apps.cli.failures import DONE, INTERRUPTED, PARTLY
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path, count
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, clock, printable
 from earmark.fingerprints import DEFAULT, NAMES
 
 if TYPE_CHECKING:
-    from earmark.catalog.ingest import Progress
+    from earmark import Progress
     from earmark.types import AddReport
 
-INTERRUPTED = 130
 MODEL_SUFFIX = ".onnx"
 EPILOGUE = """\
 Run it again and only what is new or changed is done; Ctrl-C keeps what is done.

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earmark.apps.cli.failures import DONE, NOT_FOUND, complain
+from earmark.apps.cli.failures import DONE, NOT_FOUND, error_line
 from earmark.apps.cli.options import add_output
 from earmark.apps.cli.output import Output
 
@@ -29,15 +29,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the picture; exit status 1 when a match was asked for and there is none."""
     from earmark.apps.plot import figures
+    from earmark.evaluation import canvas
 
     output = Output.of(options)
     target = options.out or f"{Path(options.file).stem}.png"
     figures.check(target)
     figure = draw_match(options) if options.catalog else draw_sound(options)
     if figure is None:
-        complain(f"{options.file}: no match to draw in {options.catalog}")
+        error_line(f"{options.file}: no match to draw in {options.catalog}")
         return NOT_FOUND
-    figures.save(figure, target)
+    canvas.save(figure, target)
     output.record({"picture": target})
     output.line(f"drew {target}")
     return DONE
@@ -47,7 +48,7 @@ def draw_sound(options: argparse.Namespace) -> Figure:
     """Return the picture of a file."""
     from earmark.apps.plot import figures, sounds
 
-    return figures.draw_sound(sounds.heard(options.file))
+    return figures.draw_sound(sounds.load_sound(options.file))
 
 
 def draw_match(options: argparse.Namespace) -> Figure | None:
@@ -60,4 +61,4 @@ def draw_match(options: argparse.Namespace) -> Figure | None:
     if match is None:
         return None
     clip = sounds.decoded(options.file)
-    return figures.draw_match(*sounds.met(clip, match, name=Path(options.file).name))
+    return figures.draw_match(*sounds.match_view(clip, sounds.RATE, match, name=Path(options.file).name))

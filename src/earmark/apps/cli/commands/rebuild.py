@@ -14,8 +14,8 @@ from earmark.apps.text import amount
 if TYPE_CHECKING:
     from earmark.catalog.backend import RebuildProgress
 
-FIRST_SECONDS = 0.5  # of reading: enough to say how long the rest takes
-EVERY_SECONDS = 10.0
+FIRST_SECONDS = 0.5  # seconds of reading that tell how long the rest takes
+EVERY_SECONDS = 10.0  # seconds between two estimates
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
 
     output = Output.of(options)
     with earmark.open(catalog_path(options), create=False) as catalog:
-        catalog.rebuild(options.index, progress=Estimate(output).told)
+        catalog.rebuild(options.index, progress=Estimate(output).update)
         tracks = len(catalog)
     output.record({"rebuilt": str(catalog_path(options)), "tracks": tracks})
     output.line(f"made the index of {amount(tracks, 'track')} again")
@@ -44,7 +44,7 @@ class Estimate:
     def __init__(self, output: Output) -> None:
         self._output, self._next = output, time.monotonic() + FIRST_SECONDS
 
-    def told(self, progress: RebuildProgress) -> None:
+    def update(self, progress: RebuildProgress) -> None:
         """Take how far it is."""
         if time.monotonic() < self._next:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from earmark.apps.cli.failures import DONE, PARTLY, complain
+from earmark.apps.cli.failures import DONE, PARTLY, error_line
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
             try:
                 known.append(catalog.get(track_id).id)
             except TrackNotFound as error:
-                complain(str(error))
+                error_line(str(error))
         if known:
             catalog.remove(known)
     for track_id in known:

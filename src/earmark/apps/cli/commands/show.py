@@ -6,7 +6,7 @@ import argparse
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from earmark.apps.cli.failures import DONE, PARTLY, complain
+from earmark.apps.cli.failures import DONE, PARTLY, error_line
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
 from earmark.apps.text import clock
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
             try:
                 track = catalog.get(track_id)
             except TrackNotFound as error:
-                complain(str(error))
+                error_line(str(error))
                 status = PARTLY
                 continue
             output.record(track_record(track))

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earmark.apps.cli.failures import DONE
+from earmark.apps.cli.failures import DONE, INTERRUPTED
 from earmark.apps.cli.options import add_output, count
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, clock, size
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from earmark.learn import Training
     from earmark.learn.trainer import Progress
 
-INTERRUPTED = 130
 NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "tensorboard")
 EPILOGUE = """\
 --data is a folder that `python -m earmark.datasets debian FOLDER` fetched, or any folder of music, whose subfolders

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from earmark.apps.cli.failures import DONE, USAGE, complain
+from earmark.apps.cli.failures import DONE, USAGE, error_line
 from earmark.apps.cli.options import add_catalog, add_output, assignment, catalog_path
 from earmark.apps.cli.output import Output
 
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     output = Output.of(options)
     changes = {field: getattr(options, field) for field in (*FIELDS, "new_id") if getattr(options, field) is not None}
     if not changes and not options.tag:
-        complain("nothing to change; give --title, --artist, --album, --tag or --new-id")
+        error_line("nothing to change; give --title, --artist, --album, --tag or --new-id")
         return USAGE
     with earmark.open(catalog_path(options), create=False) as catalog:
         if options.tag:

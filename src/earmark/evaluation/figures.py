@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from earmark.errors import OptionError
-from earmark.evaluate.metrics import Calibration
-from earmark.evaluate.report import Report, Row
+from earmark.evaluation.canvas import new_figure, save
+from earmark.evaluation.metrics import Reliability
+from earmark.evaluation.report import Report, Row
 
-CLEAN = "none"  # where clips without noise stand on the axis
-BESIDE = 0.08  # of a tick: how far lines stand apart, so that their intervals can be seen
-DASHES = ("-", "--", ":", "-.")  # one a fingerprinter
-Lines = dict[tuple[float, str], list[Row]]  # by length in seconds and fingerprinter
+CLEAN = "none"  # label of the tick for clips without noise
+LINE_SHIFT = 0.08  # ticks from one line to the next, so that their intervals can be seen
+DASHES = ("-", "--", ":", "-.")  # line styles, one a fingerprinter
+Lines = dict[tuple[float, str], list[Row]]  # rows by length in seconds and fingerprinter
 
 
 def draw(measured: Mapping[str, Report], folder: Path) -> list[Path]:
@@ -25,10 +25,10 @@ def draw(measured: Mapping[str, Report], folder: Path) -> list[Path]:
     paths = []
     panels = _panels(measured)
     if panels:
-        paths.append(saved(_hit_rates(panels), folder / "hit-rate.png"))
+        paths.append(save(_hit_rates(panels), folder / "hit-rate.png"))
     calibrations = {name: report.calibration for name, report in measured.items() if report.calibration is not None}
     if calibrations:
-        paths.append(saved(_calibration(calibrations), folder / "calibration.png"))
+        paths.append(save(_calibration(calibrations), folder / "calibration.png"))
     return paths
 
 
@@ -55,7 +55,7 @@ def _hit_rates(panels: Mapping[str, Lines]) -> Any:
     for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         lengths, names = sorted({seconds for seconds, _ in lines}), list(dict.fromkeys(name for _, name in lines))
         for number, ((seconds, name), rows) in enumerate(sorted(lines.items())):
-            aside = BESIDE * (number - (len(lines) - 1) / 2)
+            aside = LINE_SHIFT * (number - (len(lines) - 1) / 2)
             label = f"{seconds:g} s" if len(names) == 1 else f"{seconds:g} s, {name}"
             style = {
                 "color": f"C{lengths.index(seconds)}",
@@ -88,7 +88,7 @@ def _line(axes: Any, rows: list[Row], ticks: list[float | None], aside: float, *
     axes.errorbar(places, values, (low, high), marker="o", capsize=3, **style)
 
 
-def _calibration(calibrations: Mapping[str, Calibration]) -> Any:
+def _calibration(calibrations: Mapping[str, Reliability]) -> Any:
     """Return a figure: how often answers are right, over the confidence they came with."""
     figure = new_figure(4.5, 4.2 + 0.25 * len(calibrations))
     axes = figure.subplots()
@@ -97,24 +97,14 @@ def _calibration(calibrations: Mapping[str, Calibration]) -> Any:
         label = f"{name}: ECE {one.expected_error:.3f}, Brier {one.brier:.3f}"
         axes.plot(one.confidence, one.accuracy, marker="o", color=f"C{number}", label=label)
         for confidence, accuracy, count in zip(one.confidence, one.accuracy, one.counts, strict=True):
-            place = {"textcoords": "offset points", "xytext": (4, -10), "fontsize": 7, "color": f"C{number}"}
+            place: dict[str, Any] = {
+                "textcoords": "offset points",
+                "xytext": (4, -10),
+                "fontsize": 7,
+                "color": f"C{number}",
+            }
             axes.annotate(str(count), (confidence, accuracy), **place)
     axes.set(xlabel="confidence", ylabel="share that is right", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     axes.grid(alpha=0.3)
     figure.legend(loc="outside lower center")
     return figure
-
-
-def new_figure(width: float, height: float) -> Any:
-    """Return an empty figure, in inches; raises OptionError without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise OptionError("pictures need matplotlib; pip install 'earmark[plot]'") from error
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def saved(figure: Any, path: Path) -> Path:
-    """Write a figure, and return its path."""
-    figure.savefig(path, dpi=120)
-    return path

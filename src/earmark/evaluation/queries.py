@@ -23,11 +23,11 @@ from earmark.distort.timing import change_speed, change_tempo, slice_padded
 from earmark.errors import MediaError, OptionError
 from earmark.types import Samples
 
-RATE = 16_000  # Hz; above what any fingerprint looks at
-HISTORY_SECONDS = 1.0  # of music before a clip, which a room still remembers
-SILENT_DECIBELS = -45.0  # re full scale: a second below it is no clip to ask for
-TRIES = 50  # to find a place without silence in a recording
-KEPT_RECORDINGS = 8  # decoded at a time; queries come in order of recordings within a condition
+RATE = 16_000  # Hz; fingerprints look below 8 kHz
+HISTORY_SECONDS = 1.0  # seconds of music before a clip, which a room still remembers
+SILENT_DECIBELS = -45.0  # dB re full scale; a clip with a softer second is not asked for
+TRIES = 50  # places drawn in a recording to find one without silence
+KEPT_RECORDINGS = 8  # decoded recordings in memory; queries come in order of recordings within a condition
 
 EFFECTS = ("none", "mp3", "opus", "telephone", "compressed", "clipped", "speed+4", "speed-4", "tempo+4", "tempo-4")
 BITS_A_SECOND = {"mp3": 64_000, "opus": 24_000}
@@ -69,7 +69,7 @@ class Query:
     start: float  # second of the recording at which it begins
     speed: float
     snr_decibels: float | None  # None: without noise
-    path: Path  # of the clip, or of the recording to cut it from
+    path: Path  # the clip, or the recording to cut it from
     distortion: Condition | None = None  # None: `path` is the clip itself
     seed: tuple[int, ...] = ()
 
@@ -131,6 +131,14 @@ def from_clips(folder: Path) -> list[Query]:
         raise OptionError(f"{table} cannot be understood: {error}; see docs/evaluation.md") from error
 
 
+def select(queries: Sequence[Query], only: Sequence[str]) -> list[Query]:
+    """Return the queries of the conditions that `only` names, as "noise0@5"; raises OptionError when there are none."""
+    selected = [query for query in queries if f"{query.condition}@{query.seconds:g}" in only]
+    if not selected:
+        raise OptionError(f"{','.join(only)} names no condition of these clips; see their table")
+    return selected
+
+
 def _from_row(folder: Path, row: dict[str, str]) -> Query:
     noise = re.fullmatch(r"(?:noise|nrev|negnoise)(-?\d+)", row["condition"])
     return Query(
@@ -145,7 +153,7 @@ def _from_row(folder: Path, row: dict[str, str]) -> Query:
     )
 
 
-class Maker:
+class ClipMaker:
     """Makes the sound of queries; keeps the recordings it read last."""
 
     def __init__(self, noises: Sequence[Path] = ()) -> None:

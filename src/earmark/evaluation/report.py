@@ -1,4 +1,4 @@
-"""What a run says: a row for every condition and length, and how far confidences can be trusted."""
+"""The report of a run: a row for every condition and length, and the reliability of its confidences."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from earmark.evaluate.metrics import (
-    Calibration,
+from earmark.evaluation.metrics import (
+    Reliability,
     Share,
-    calibrate,
     first_rank,
     mean_reciprocal_rank,
     recall_at,
+    reliability,
     threshold_at,
 )
-from earmark.evaluate.queries import Query
-from earmark.evaluate.run import Reply
-from earmark.evaluate.truth import Candidate, SamePlace, Verdict, judge
+from earmark.evaluation.queries import Query
+from earmark.evaluation.run import Reply
+from earmark.evaluation.truth import Given, SamePlace, Verdict, judge
 
-RANKS = (1, 3, 5)  # of recall
-FALSE_POSITIVE_RATE = 0.01
+RANKS = (1, 3, 5)  # ranks up to which recall is counted
+FALSE_POSITIVE_RATE = 0.01  # share of the worst kind of unknown clips, at the threshold of the column "@1% FPR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ class Row:
     near: Share  # top-1, and in place to 0.5 s
     exact: Share  # top-1, and in place to 0.05 s
     wrong: Share  # something else was answered
-    recall: dict[int, Share]  # of recordings, by rank
-    place_recall: dict[int, Share]  # of places
+    recall: dict[int, Share]  # share of clips with the right recording, by rank
+    place_recall: dict[int, Share]  # share of clips with the right place, by rank
     mrr: float
     place_mrr: float
     median_error: float | None  # seconds, of right answers
@@ -101,7 +101,7 @@ class Report:
 
     rows: tuple[Row, ...]
     negatives: tuple[NegativeRow, ...]
-    calibration: Calibration | None  # None when nothing had a candidate
+    calibration: Reliability | None  # None when nothing had a candidate
     parameters: Mapping[str, Any]
     cost: Mapping[str, float]
 
@@ -110,7 +110,7 @@ def outcomes_of(queries: Sequence[Query], replies: Sequence[Reply], same_place: 
     """Return queries with their replies, judged."""
     outcomes = []
     for query, reply in zip(queries, replies, strict=True):
-        candidates: tuple[Candidate, ...] = reply.candidates
+        candidates: tuple[Given, ...] = reply.candidates
         outcomes.append(Outcome(query, reply, tuple(judge(query, one, same_place) for one in candidates)))
     return outcomes
 
@@ -125,7 +125,7 @@ def summarise(outcomes: Sequence[Outcome], *, parameters: Mapping[str, Any], cos
     unknown = [group for group in groups.values() if group[0].query.track is None]
     answered = [outcome for outcome in outcomes if outcome.reply.candidates]
     calibration = (
-        calibrate([one.score for one in answered], [one.verdicts[0].right for one in answered]) if answered else None
+        reliability([one.score for one in answered], [one.verdicts[0].right for one in answered]) if answered else None
     )
     rows = tuple(_row(group, thresholds.get(group[0].query.seconds, math.nan)) for group in known)
     negatives = tuple(_negative_row(group) for group in unknown)
@@ -249,7 +249,7 @@ def write(report: Report, folder: Path) -> list[Path]:
     return [table, page]
 
 
-def _plain(values: Row | NegativeRow | Calibration) -> dict[str, Any]:
+def _plain(values: Row | NegativeRow | Reliability) -> dict[str, Any]:
     return {name: _jsonable(getattr(values, name)) for name in values.__dataclass_fields__}
 
 

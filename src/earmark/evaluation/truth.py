@@ -1,4 +1,4 @@
-"""What counts as right: the track, the place in it, and music that is in the references twice."""
+"""The truth of a candidate: its track, its place, and music that is in the references twice."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from scipy.fft import rfft
 
 from earmark.audio.decode import load
 from earmark.distort.timing import slice_padded
-from earmark.evaluate.queries import Query
+from earmark.evaluation.queries import Query
 
 EXACT_SECONDS = 0.05  # half a hop of 100 ms, as "exact" is meant in the literature (FlowHash, 2024)
 NEAR_SECONDS = 0.5  # one segment of 1 s at a hop of 0.5 s (Chang et al., ICASSP 2021)
-SAME = 0.99  # correlation of log spectra from which two places sound the same
-SAMENESS_RATE = 16_000  # Hz
-HOP = 160  # samples: 10 ms
-WINDOW = 1_024  # samples: 64 ms
-NEIGHBOURS = (0, -2, 2, -4, 4)  # hops tried about an answer's place: it may be off by a frame
-KEPT_PICTURES = 256  # of 10 s at most, 128 kB each
+SAME_CORRELATION = 0.99  # least correlation of the log spectra of two places that sound the same
+SAMENESS_RATE = 16_000  # Hz, of the audio that is compared
+HOP = 160  # samples, 10 ms, from one spectrum to the next
+WINDOW = 1_024  # samples, 64 ms, of a spectrum
+NEIGHBOURS = (0, -2, 2, -4, 4)  # hops tried around an answer's place, which may be off by a frame
+KEPT_PICTURES = 256  # spectra in memory, 128 kB each
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Given:
     """One thing that a catalog said: the clip begins `start` seconds into a track."""
 
     track: str
@@ -59,7 +59,7 @@ WRONG = Verdict(False, math.inf)
 SamePlace = Callable[[str, float, str, float, float], float | None]
 
 
-def judge(query: Query, candidate: Candidate | None, same_place: SamePlace) -> Verdict:
+def judge(query: Query, candidate: Given | None, same_place: SamePlace) -> Verdict:
     """Return what a candidate is worth.
 
     Right is the true track, and any place of any track that sounds the same as the true place: loops within a track,
@@ -75,11 +75,6 @@ def judge(query: Query, candidate: Candidate | None, same_place: SamePlace) -> V
     if candidate.track != query.track:
         return WRONG if shift is None else Verdict(True, shift)
     return Verdict(True, error if shift is None else min(error, shift))
-
-
-def nowhere_same(track: str, start: float, other: str, other_start: float, seconds: float) -> float | None:
-    """Return None: for references without audio at hand."""
-    return None
 
 
 class Sameness:
@@ -108,7 +103,7 @@ class Sameness:
         around = self._picture(other, round(other_start - margin * HOP / SAMENESS_RATE, 4), seconds + self._spare)
         for hops in NEIGHBOURS:
             there = _centred(around[margin + hops : margin + hops + len(truth)])
-            if float((truth * there).sum() / math.sqrt((truth**2).sum() * (there**2).sum() + 1e-9)) >= SAME:
+            if float((truth * there).sum() / math.sqrt((truth**2).sum() * (there**2).sum() + 1e-9)) >= SAME_CORRELATION:
                 return abs(hops) * HOP / SAMENESS_RATE
         return None
 

@@ -92,7 +92,7 @@ def threshold_at(false_positive_rate: float, kinds: Iterable[ArrayLike]) -> floa
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
+class Reliability:
     """Whether answers of 90 % confidence are right nine times of ten."""
 
     confidence: NDArray[np.float64]  # mean of each bin that is not empty
@@ -102,7 +102,7 @@ class Calibration:
     brier: float  # mean of (confidence - right)^2
 
 
-def calibrate(confidences: ArrayLike, right: ArrayLike, *, bins: int = 10) -> Calibration:
+def reliability(confidences: ArrayLike, right: ArrayLike, *, bins: int = 10) -> Reliability:
     """Return the reliability curve over equal bins, ECE (Naeini et al., AAAI 2015) and Brier's score (1950)."""
     values, truth = np.asarray(confidences, np.float64), np.asarray(right, np.float64)
     if values.shape != truth.shape or not len(values):
@@ -115,4 +115,4 @@ def calibrate(confidences: ArrayLike, right: ArrayLike, *, bins: int = 10) -> Ca
     confidence = np.bincount(places, values, bins)[filled] / counts[filled]
     accuracy = np.bincount(places, truth, bins)[filled] / counts[filled]
     error = float(np.sum(counts[filled] * np.abs(confidence - accuracy)) / len(values))
-    return Calibration(confidence, accuracy, counts[filled], error, float(np.mean((values - truth) ** 2)))
+    return Reliability(confidence, accuracy, counts[filled], error, float(np.mean((values - truth) ** 2)))

@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from earmark.evaluate.indexes.measure import Figures
+from earmark.evaluation.indexes.measure import Figures
 
 COLUMNS = (
     "index",

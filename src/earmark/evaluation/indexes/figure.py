@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from earmark.evaluate.figures import new_figure, saved
-from earmark.evaluate.indexes.grid import Kind
-from earmark.evaluate.indexes.measure import Figures
+from earmark.evaluation.canvas import new_figure, save
+from earmark.evaluation.indexes.grid import Kind
+from earmark.evaluation.indexes.measure import Figures
 
 
 def draw(measured: Sequence[Figures], path: Path, *, title: str) -> Path:
     """Write the picture, and return its path; raises OptionError without matplotlib."""
     figure = new_figure(8, 4.5)
     axes = figure.subplots()
-    lines: dict[str, list[Figures]] = {}  # what was built in one way is one line
+    lines: dict[str, list[Figures]] = {}  # one line for each way of building
     for figures in measured:
         lines.setdefault(str(Kind.parse(figures.index).as_built), []).append(figures)
     names = list(dict.fromkeys(label.partition(":")[0] for label in lines))
@@ -26,4 +26,4 @@ def draw(measured: Sequence[Figures], path: Path, *, title: str) -> Path:
     axes.set_ylabel("recall@1 of exact search")
     axes.grid(alpha=0.3, which="both")
     figure.legend(loc="outside right upper")
-    return saved(figure, path)
+    return save(figure, path)

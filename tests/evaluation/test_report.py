@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from earmark.evaluate.report import markdown, outcomes_of, record, summarise, table_rows, write
-from earmark.evaluate.truth import nowhere_same
+from earmark.evaluation.report import markdown, outcomes_of, record, summarise, table_rows, write
 
 
 @pytest.fixture
@@ -21,7 +20,7 @@ def outcomes(query, reply):
         reply(("b", 3.0, 0.6), id="4"),
         reply(id="5"),
     ]
-    return outcomes_of([*known, *unknown], replies, nowhere_same)
+    return outcomes_of([*known, *unknown], replies, lambda *_: None)
 
 
 def test_figures_are_those_worked_by_hand(outcomes):
@@ -58,12 +57,12 @@ def test_it_is_written_as_json_and_as_a_page(outcomes, tmp_path):
 
 
 def test_without_negatives_there_is_no_threshold_for_a_rate(query, reply):
-    outcomes = outcomes_of([query("a", 10.0)], [reply(("a", 10.0, 0.9))], nowhere_same)
+    outcomes = outcomes_of([query("a", 10.0)], [reply(("a", 10.0, 0.9))], lambda *_: None)
     assert summarise(outcomes, parameters={}, cost={}).rows[0].at_fpr is None
 
 
 def test_nothing_found_at_all_is_a_report_too(query, reply):
-    report = summarise(outcomes_of([query("a", 10.0)], [reply()], nowhere_same), parameters={}, cost={})
+    report = summarise(outcomes_of([query("a", 10.0)], [reply()], lambda *_: None), parameters={}, cost={})
     assert report.calibration is None
     assert report.rows[0].top1.hits == 0
     assert report.rows[0].median_error is None

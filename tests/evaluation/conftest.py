@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from earmark.evaluate.queries import Query
-from earmark.evaluate.run import Reply
-from earmark.evaluate.truth import Candidate
+from earmark.evaluation.queries import Query
+from earmark.evaluation.run import Reply
+from earmark.evaluation.truth import Given
 
 
 @pytest.fixture
@@ -27,6 +27,6 @@ def reply() -> Callable[..., Reply]:
     """reply(("a", 10, 0.9)) has one candidate; 0.5 is the threshold."""
 
     def make(*candidates: tuple[str, float, float], id: str = "1") -> Reply:
-        return Reply(id, tuple(Candidate(*one) for one in candidates), 0.5, "", 0.01)
+        return Reply(id, tuple(Given(*one) for one in candidates), 0.5, "", 0.01)
 
     return make

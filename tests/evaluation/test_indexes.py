@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from earmark.errors import CatalogNotFound, OptionError
-from earmark.evaluate.indexes import clips, figure, report
-from earmark.evaluate.indexes.grid import GRID, Kind
-from earmark.evaluate.indexes.material import Material, of_catalog, of_tracks, unit
-from earmark.evaluate.indexes.measure import Lines, asked, built, measure, recalls
+from earmark.evaluation.indexes import clips, figure, report
+from earmark.evaluation.indexes.grid import GRID, Kind
+from earmark.evaluation.indexes.measure import Diagonals, asked, built, measure, recalls
+from earmark.evaluation.indexes.vector_set import VectorSet, of_catalog, of_tracks, unit
 from earmark.fingerprints import make
 from earmark.types import Hits
 
@@ -32,12 +32,12 @@ def tracks() -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
 
 
 @pytest.fixture(scope="module")
-def material() -> Material:
+def vector_set() -> VectorSet:
     return of_tracks(make("neural"), tracks(), paths={}, vectors=2_000)
 
 
-def test_a_small_catalog_is_made_large_by_copies_that_lie_near(material: Material) -> None:
-    grown = list(material.tracks())
+def test_a_small_catalog_is_made_large_by_copies_that_lie_near(vector_set: VectorSet) -> None:
+    grown = list(vector_set.tracks())
     assert sum(len(vectors) for _, _, vectors in grown) == 2_000
     assert [number for number, _, _ in grown] == list(range(1, len(grown) + 1))
     for (_, frames, vectors), (_, own_frames, own) in zip(tracks(), grown, strict=False):
@@ -46,21 +46,21 @@ def test_a_small_catalog_is_made_large_by_copies_that_lie_near(material: Materia
     original, copy = (unit(grown[place][2].astype(np.float32)) for place in (2, TRACKS + 2))
     cosines = (original * copy).sum(axis=1)
     assert cosines.mean() == pytest.approx(1 / np.sqrt(1.25), abs=0.05)
-    again = material.track(TRACKS + 3)
+    again = vector_set.track(TRACKS + 3)
     assert np.array_equal(again[1], grown[TRACKS + 2][2])
 
 
-def test_noise_lies_where_the_vectors_lie(material: Material) -> None:
-    noise = material.noise(np.random.default_rng(0), 1_000)
+def test_noise_lies_where_the_vectors_lie(vector_set: VectorSet) -> None:
+    noise = vector_set.noise(np.random.default_rng(0), 1_000)
     held = np.linalg.svd(noise, compute_uv=False)
     assert (held[40:] < 0.02 * held[0]).all()
 
 
-def test_invented_clips_are_near_to_their_track(material: Material) -> None:
-    made = clips.invented(material, count=10, seed=1)
-    assert [clip.track for clip in made] == [clip.track for clip in clips.invented(material, count=10, seed=1)]
+def test_invented_clips_are_near_to_their_track(vector_set: VectorSet) -> None:
+    made = clips.synthetic_clips(vector_set, count=10, seed=1)
+    assert [clip.track for clip in made] == [clip.track for clip in clips.synthetic_clips(vector_set, count=10, seed=1)]
     for clip in made:
-        _, vectors = material.track(clip.track)
+        _, vectors = vector_set.track(clip.track)
         nearest = (unit(clip.vectors.astype(np.float32)) @ unit(vectors.astype(np.float32)).T).max(axis=1)
         assert nearest.mean() > 0.45
 
@@ -71,7 +71,7 @@ def test_no_more_of_a_long_clip_is_asked_than_a_catalog_asks() -> None:
     assert clip.asked[0].tolist() == frames[::2].tolist()
 
 
-def test_recall_counts_what_exact_search_finds(material: Material) -> None:
+def test_recall_counts_what_exact_search_finds(vector_set: VectorSet) -> None:
     def hits(*scores: float) -> Hits:
         count = len(scores)
         return Hits(
@@ -87,11 +87,11 @@ def test_recall_counts_what_exact_search_finds(material: Material) -> None:
     assert recalls(guessed, exact, scored=False) == (1.0, pytest.approx(0.75))
 
 
-def test_each_kind_is_compared_with_exact_search(material: Material) -> None:
-    made = clips.invented(material, count=15, seed=2)
+def test_each_kind_is_compared_with_exact_search(vector_set: VectorSet) -> None:
+    made = clips.synthetic_clips(vector_set, count=15, seed=2)
     told: list[str] = []
     kinds = [Kind.parse("lsh:smallest=1,bits=6,probes=3"), Kind.parse("pq:smallest=1,probes=90,rerank=500")]
-    exact, few, many = measure(material, made, kinds, lambda doing, *_: told.append(doing))
+    exact, few, many = measure(vector_set, made, kinds, lambda doing, *_: told.append(doing))
     assert (exact.index, exact.recall_at_1, exact.recall_at_10, exact.compared_share) == ("linear", 1, 1, 1)
     assert few.index == "lsh:smallest=1,bits=6,probes=3"
     assert few.recall_at_1 < 1
@@ -103,26 +103,26 @@ def test_each_kind_is_compared_with_exact_search(material: Material) -> None:
     assert {"adding to linear", "building linear", "asking linear"} <= set(told)
 
 
-def test_kinds_that_are_only_asked_otherwise_are_built_once(material: Material) -> None:
+def test_kinds_that_are_only_asked_otherwise_are_built_once(vector_set: VectorSet) -> None:
     told: list[str] = []
     kinds = [Kind.parse(f"lsh:smallest=1,bits=6,probes={probes}") for probes in (1, 640)]
-    made = clips.invented(material, count=3, seed=5)
-    _, few, many = measure(material, made, kinds, lambda doing, *_: told.append(doing))
+    made = clips.synthetic_clips(vector_set, count=3, seed=5)
+    _, few, many = measure(vector_set, made, kinds, lambda doing, *_: told.append(doing))
     assert few.recall_at_1 < many.recall_at_1 == 1
     assert few.build_seconds == many.build_seconds
     assert f"building {kinds[0]}" in told
     assert f"building {kinds[1]}" not in told
 
 
-def test_a_clip_is_found_along_a_line(material: Material) -> None:
-    (clip,) = clips.invented(material, count=1, seed=3)
-    index, _ = built(Kind("linear"), material, lambda *_: None)
+def test_a_clip_is_found_along_a_line(vector_set: VectorSet) -> None:
+    (clip,) = clips.synthetic_clips(vector_set, count=1, seed=3)
+    index, _ = built(Kind("linear"), vector_set, lambda *_: None)
     (hits,), _ = asked(index, [clip])
-    lines = Lines(material)
-    assert lines.found(clip, hits)
-    assert not lines.found(clips.Clip("x", clip.frames, clip.vectors, 16, clip.track + 1), hits)
+    diagonals = Diagonals(vector_set)
+    assert diagonals.found(clip, hits)
+    assert not diagonals.found(clips.Clip("x", clip.frames, clip.vectors, 16, clip.track + 1), hits)
     nothing = Hits(*(np.zeros(0, np.int32),) * 3, np.zeros(0, np.float32))
-    assert not lines.found(clip, nothing)
+    assert not diagonals.found(clip, nothing)
 
 
 def test_all_of_the_grid_can_be_made() -> None:
@@ -156,9 +156,9 @@ def test_what_holds_no_vectors_is_refused(tmp_path: Path) -> None:
         of_catalog(tmp_path / "empty")
 
 
-def test_the_result_is_written_as_tables_and_a_picture(material: Material, tmp_path: Path) -> None:
-    made = clips.invented(material, count=3, seed=4)
-    measured = list(measure(material, made, [Kind.parse("hnsw:smallest=1,breadth=30")]))
+def test_the_result_is_written_as_tables_and_a_picture(vector_set: VectorSet, tmp_path: Path) -> None:
+    made = clips.synthetic_clips(vector_set, count=3, seed=4)
+    measured = list(measure(vector_set, made, [Kind.parse("hnsw:smallest=1,breadth=30")]))
     written = report.write(measured, {"vectors": 2_000}, tmp_path)
     written.append(figure.draw(measured, tmp_path / "a.png", title=""))
     assert [path.name for path in written] == ["indexes.json", "indexes.csv", "indexes.md", "a.png"]

@@ -4,8 +4,8 @@ import pytest
 
 import earmark
 from earmark.errors import OptionError
-from earmark.evaluate.queries import Grid, Maker, from_music
-from earmark.evaluate.run import ANSWERS, answer, read, run_folder, stamps
+from earmark.evaluation.queries import ClipMaker, Grid, from_music
+from earmark.evaluation.run import ANSWERS, answer, read, run_folder, stamps
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ class Counting:
 
     def __init__(self):
         self.made = []
-        self.maker = Maker()
+        self.maker = ClipMaker()
 
     def __call__(self, query):
         self.made.append(query.id)
@@ -35,7 +35,7 @@ class Counting:
 
 def test_clean_clips_are_found_in_their_place(catalog, queries, tmp_path):
     stages = []
-    replies = answer(catalog, queries, tmp_path, maker=Maker(), workers=1, progress=stages.append)
+    replies = answer(catalog, queries, tmp_path, maker=ClipMaker(), workers=1, progress=stages.append)
     for query, reply in zip(queries, replies, strict=True):
         assert reply.id == query.id
         assert reply.accepted == (query.track is not None)

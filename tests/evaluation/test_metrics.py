@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.errors import OptionError
-from earmark.evaluate.metrics import (
+from earmark.evaluation.metrics import (
     Share,
-    calibrate,
     first_rank,
     mean_reciprocal_rank,
     recall_at,
+    reliability,
     threshold_at,
     wilson_interval,
 )
@@ -60,7 +60,7 @@ def test_the_threshold_is_that_of_the_hardest_kind_of_negative():
 
 
 def test_calibration_of_a_case_worked_by_hand():
-    result = calibrate([0.95, 0.95, 0.95, 0.95, 0.15, 0.05], [True, True, True, False, False, False])
+    result = reliability([0.95, 0.95, 0.95, 0.95, 0.15, 0.05], [True, True, True, False, False, False])
     np.testing.assert_allclose(result.confidence, [0.05, 0.15, 0.95])
     np.testing.assert_allclose(result.accuracy, [0.0, 0.0, 0.75])
     assert result.counts.tolist() == [1, 1, 4]
@@ -69,7 +69,7 @@ def test_calibration_of_a_case_worked_by_hand():
 
 
 def test_a_confidence_of_one_is_in_the_last_bin():
-    assert calibrate([1.0, 1.0], [True, True]).expected_error == 0
+    assert reliability([1.0, 1.0], [True, True]).expected_error == 0
 
 
 def test_figures_of_nothing_are_refused():
@@ -82,4 +82,4 @@ def test_figures_of_nothing_are_refused():
     with pytest.raises(OptionError, match="k=0"):
         recall_at([1], 0)
     with pytest.raises(OptionError, match="give probabilities"):
-        calibrate([1.2], [True])
+        reliability([1.2], [True])

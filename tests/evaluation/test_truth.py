@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.evaluate.truth import Candidate, Sameness, judge, nowhere_same
+from earmark.evaluation.truth import Given, Sameness, judge
 
 RATE = 16_000
 
@@ -15,15 +15,15 @@ RATE = 16_000
     ("start", "near", "exact"), [(10.0, True, True), (10.04, True, True), (10.2, True, False), (12.0, False, False)]
 )
 def test_the_right_track_is_right_and_its_place_is_counted_apart(query, start, near, exact):
-    verdict = judge(query("a", 10.0), Candidate("a", start, 0.9), nowhere_same)
+    verdict = judge(query("a", 10.0), Given("a", start, 0.9), lambda *_: None)
     assert verdict.right
     assert (verdict.near, verdict.exact) == (near, exact)
     assert verdict.error == pytest.approx(start - 10)
 
 
 def test_another_track_is_wrong_and_nothing_is_right_for_what_is_not_known(query):
-    for asked, candidate in [("a", Candidate("b", 10.0, 0.9)), (None, Candidate("a", 0.0, 0.9)), ("a", None)]:
-        verdict = judge(query(asked, 10.0), candidate, nowhere_same)
+    for asked, candidate in [("a", Given("b", 10.0, 0.9)), (None, Given("a", 0.0, 0.9)), ("a", None)]:
+        verdict = judge(query(asked, 10.0), candidate, lambda *_: None)
         assert not verdict.right
         assert verdict.error == math.inf
 
@@ -42,16 +42,16 @@ def loops(tmp_path):
 
 
 def test_another_round_of_a_loop_is_in_place(query, loops):
-    verdict = judge(query("a", 1.0, speed=0.4), Candidate("a", 5.0, 0.9), loops)
+    verdict = judge(query("a", 1.0, speed=0.4), Given("a", 5.0, 0.9), loops)
     assert verdict.exact
 
 
 def test_a_twin_in_another_track_is_right(query, loops):
-    assert judge(query("a", 1.0, speed=0.4), Candidate("b", 3.02, 0.9), loops).error == pytest.approx(0.02)
-    assert not judge(query("a", 1.0, speed=0.4), Candidate("c", 3.0, 0.9), loops).right
+    assert judge(query("a", 1.0, speed=0.4), Given("b", 3.02, 0.9), loops).error == pytest.approx(0.02)
+    assert not judge(query("a", 1.0, speed=0.4), Given("c", 3.0, 0.9), loops).right
 
 
 def test_a_place_that_sounds_otherwise_is_not_in_place(query, loops):
-    verdict = judge(query("a", 1.0, speed=0.4), Candidate("a", 2.5, 0.9), loops)
+    verdict = judge(query("a", 1.0, speed=0.4), Given("a", 2.5, 0.9), loops)
     assert verdict.right
     assert not verdict.near

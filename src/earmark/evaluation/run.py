@@ -1,7 +1,4 @@
-"""Puts queries to a catalog and keeps the answers, one JSON line each, so that an interrupted run goes on.
-
-The catalog is used through its public API alone, as anybody would.
-"""
+"""Put queries to a catalog through its public API and keep the replies, one JSON line each, in a folder of the run."""
 
 from __future__ import annotations
 
@@ -15,11 +12,11 @@ from typing import Any, TextIO
 
 import earmark
 from earmark.errors import OptionError
-from earmark.evaluate.queries import Maker, Query
-from earmark.evaluate.truth import Candidate
+from earmark.evaluation.queries import ClipMaker, Query
+from earmark.evaluation.truth import Given
 
 ANSWERS = "answers.jsonl"
-LIMIT = 5  # candidates kept: as many as a catalog gives when nothing is said
+LIMIT = 5  # candidates kept, as many as a catalog gives by default
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +24,13 @@ class Reply:
     """What a catalog said of one query."""
 
     id: str
-    candidates: tuple[Candidate, ...]  # best first, accepted or not
+    candidates: tuple[Given, ...]  # best first, accepted or not
     threshold: float  # confidence from which the first counts as an answer
     reason: str
     elapsed: float  # seconds
 
     @property
-    def first(self) -> Candidate | None:
+    def first(self) -> Given | None:
         """The surest candidate."""
         return self.candidates[0] if self.candidates else None
 
@@ -79,7 +76,7 @@ def answer(
     queries: Sequence[Query],
     folder: Path,
     *,
-    maker: Maker,
+    maker: ClipMaker,
     workers: int | None = None,
     progress: Callable[[Stage], object] | None = None,
 ) -> list[Reply]:
@@ -120,7 +117,7 @@ def _kept(
     began = time.monotonic()
     for number, (query, said) in enumerate(zip(queries, replies, strict=True), start=1):
         candidates = tuple(
-            Candidate(match.track.id, match.reference_start - match.query_start * match.speed, match.confidence)
+            Given(match.track.id, match.reference_start - match.query_start * match.speed, match.confidence)
             for match in said.matches
         )
         line = json.dumps(_record(Reply(query.id, candidates, threshold, said.reason, said.elapsed)))
@@ -145,5 +142,5 @@ def _record(reply: Reply) -> dict[str, Any]:
 
 def _parsed(line: str) -> Reply:
     record = json.loads(line)
-    candidates = tuple(Candidate(*candidate) for candidate in record["candidates"])
+    candidates = tuple(Given(*candidate) for candidate in record["candidates"])
     return Reply(record["id"], candidates, record["threshold"], record["reason"], record["elapsed"])

@@ -17,33 +17,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.catalog.backend import Recording, Store
-from earmark.catalog.local.durable import DATABASE, is_catalog
-from earmark.catalog.sqlite.store import SQLiteStore
-from earmark.errors import CatalogDamaged, CatalogNotFound, OptionError
-from earmark.extract.pool import make_fingerprinter
-from earmark.fingerprints.protocol import Fingerprinter, Segmented
+import earmark
+from earmark.errors import OptionError
+from earmark.fingerprints import make
+from earmark.fingerprints.protocol import Fingerprinter
 from earmark.index.int8 import quantised
-from earmark.types import Frames
+from earmark.plan import Channel
+from earmark.types import Fingerprint, Frames, Keys
 
-DISTURBED = 0.5  # length of the noise; of 0.4 to 2, what comes nearest to as much other music is 0.4 to 0.7
-SEED = 1  # of copies, together with their number
-SAMPLE = 100_000  # vectors that the covariance is taken from
+NOISE_LENGTH = 0.5  # noise / vector length; copies resemble as much other music best at 0.4 to 0.7 (0.4 to 2 tried)
+SEED = 1  # seed of the copies, together with their number
+COVARIANCE_VECTORS = 100_000  # sample that the covariance is taken from
 
 Vectors = NDArray[Any]  # (n, d) int8
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class VectorSet:
     """Tracks of vectors, by number; those of the catalog, then as many copies as are wanted."""
 
-    fingerprinter: Segmented
-    numbers: NDArray[np.int32]  # of the catalog's tracks, rising
-    starts: NDArray[np.int64]  # (tracks + 1,): the row where each begins, and the one before it ends
+    fingerprinter: Fingerprinter
+    numbers: NDArray[np.int32]  # (tracks,) track numbers, rising
+    starts: NDArray[np.int64]  # (tracks + 1,) first row of each track, then the number of rows
     frames: Frames  # (n,)
     vectors: Vectors  # (n, d)
-    paths: dict[str, int]  # number by path of the recording
-    wanted: int  # vectors altogether, at least as many as the catalog has
+    paths: dict[str, int]  # track number by path of the recording
+    wanted: int  # number of vectors with the copies, at least as many as the catalog has
+
+    @property
+    def channel(self) -> Channel:
+        """The channel of vectors: the first."""
+        return self.fingerprinter.plan.channels[0]
+
+    def keys(self, fingerprint: Fingerprint, *, query: bool = False) -> Keys:
+        """Return the vectors of a fingerprint."""
+        return self.fingerprinter.keys(fingerprint, query=query)[self.channel.name]
 
     def tracks(self) -> Iterator[tuple[int, Frames, Vectors]]:
         """Yield (number, frames, vectors) of all tracks, the last one cut to come to `wanted` vectors."""
@@ -67,7 +75,7 @@ class Material:
         noise = np.random.default_rng([SEED, number]).standard_normal(
             (len(vectors), len(self._spread)), dtype=np.float32
         )
-        disturbed = unit(vectors.astype(np.float32)) + DISTURBED * unit(noise @ self._spread)
+        disturbed = unit(vectors.astype(np.float32)) + NOISE_LENGTH * unit(noise @ self._spread)
         return frames, quantised(unit(disturbed))
 
     def noise(self, draw: np.random.Generator, count: int) -> NDArray[np.float32]:
@@ -82,43 +90,37 @@ class Material:
     @cached_property
     def _spread(self) -> NDArray[np.float32]:
         """What turns white noise into noise of the vectors' covariance; directions without any are left out."""
-        every = max(1, len(self.vectors) // SAMPLE)
+        every = max(1, len(self.vectors) // COVARIANCE_VECTORS)
         variances, directions = np.linalg.eigh(np.cov(self.vectors[::every].astype(np.float32).T))
         there = variances > 0.001 * variances.mean()
         spread: NDArray[np.float32] = (np.sqrt(variances[there]) * directions[:, there]).T.astype(np.float32)
         return spread
 
 
-def of_catalog(path: Path, *, vectors: int = 0) -> Material:
+def of_catalog(path: Path, *, vectors: int = 0) -> VectorSet:
     """Return the vectors of the catalog in a folder, and copies until there are `vectors`.
 
-    Raises CatalogNotFound, and OptionError when its fingerprints are no vectors.
+    Tracks are numbered from 1 in the order they were added. Raises CatalogNotFound, CatalogDamaged, and OptionError
+    when its fingerprints are no vectors.
     """
-    if not is_catalog(path):
-        raise CatalogNotFound(f"no catalog is at {path}; make one with earmark index")
-    store = SQLiteStore(path / DATABASE, read_only=True)
-    try:
-        settings = store.settings()
-        if settings is None:
-            raise CatalogNotFound(f"{path} is a catalog that is only being made; try again later")
-        fingerprinter = make_fingerprinter(settings.fingerprinter, settings.preset)
-        if not isinstance(fingerprinter, Segmented):
+    with earmark.open(path, create=False, read_only=True) as catalog:
+        information = catalog.info()
+        fingerprinter = make(information["fingerprinter"], **information["preset"])
+        if fingerprinter.plan.channels[0].metric != "inner":
             raise OptionError(
-                f"{path} holds what {settings.fingerprinter} makes, which has one index: nothing to compare"
+                f"{path} holds what {information['fingerprinter']} makes, which has one index: nothing to compare"
             )
-        paths = {one.track.path: one.number for one in store.recordings() if isinstance(one, Recording)}
-        return of_tracks(fingerprinter, _unpacked(store, fingerprinter), paths=paths, vectors=vectors)
-    finally:
-        store.close()
+        paths = {track.path: number for number, track in enumerate(catalog, start=1)}
+        return of_tracks(fingerprinter, _keys(catalog, fingerprinter), paths=paths, vectors=vectors)
 
 
 def of_tracks(
-    fingerprinter: Segmented,
+    fingerprinter: Fingerprinter,
     tracks: Iterator[tuple[int, Frames, Vectors]],
     *,
     paths: dict[str, int],
     vectors: int = 0,
-) -> Material:
+) -> VectorSet:
     """Return tracks of rising numbers, and copies until there are `vectors`; raises OptionError when there are none."""
     numbers, frames, parts = [], [], []
     for number, places, own in tracks:
@@ -128,7 +130,7 @@ def of_tracks(
     if not sum(map(len, parts)):
         raise OptionError("the catalog holds no vectors: index some music first")
     starts = np.append(0, np.cumsum([len(part) for part in parts]))
-    return Material(
+    return VectorSet(
         fingerprinter,
         np.array(numbers, np.int32),
         starts,
@@ -139,12 +141,11 @@ def of_tracks(
     )
 
 
-def _unpacked(store: Store, fingerprinter: Fingerprinter) -> Iterator[tuple[int, Frames, Vectors]]:
-    for number, packed in store.fingerprints_after(0):
-        if isinstance(packed, CatalogDamaged):
-            raise packed
-        frames, vectors = fingerprinter.terms(fingerprinter.unpack(packed))
-        yield number, frames, vectors
+def _keys(catalog: earmark.Catalog, fingerprinter: Fingerprinter) -> Iterator[tuple[int, Frames, Vectors]]:
+    channel = fingerprinter.plan.channels[0].name
+    for number, (_, fingerprint) in enumerate(catalog.fingerprints(), start=1):
+        keys = fingerprinter.keys(fingerprint)[channel]
+        yield number, keys.frames, keys.values
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

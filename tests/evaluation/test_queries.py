@@ -6,7 +6,7 @@ import soundfile
 
 from earmark.distort import active_power
 from earmark.errors import OptionError
-from earmark.evaluate.queries import RATE, Condition, Grid, Maker, from_clips, from_music
+from earmark.evaluation.queries import RATE, ClipMaker, Condition, Grid, from_clips, from_music
 
 GRID = Grid(snr_decibels=(None, 5.0), t60_seconds=(0.0, 0.4), seconds=(1.0, 3.0), effects=("none", "speed+4"))
 
@@ -41,13 +41,13 @@ def test_the_same_seed_draws_the_same_and_another_one_others(queries, recordings
     other = from_music(recordings[:2], recordings[2:], GRID, count=3, seed=8)
     assert again == queries
     assert [query.start for query in other] != [query.start for query in queries]
-    first, second = Maker()(queries[5]), Maker()(again[5])
+    first, second = ClipMaker()(queries[5]), ClipMaker()(again[5])
     np.testing.assert_array_equal(first[0], second[0])
 
 
 def test_a_clean_clip_is_the_music_at_its_place(queries):
     query = next(one for one in queries if one.condition == "clean" and one.seconds == 3)
-    heard, rate = Maker()(query)
+    heard, rate = ClipMaker()(query)
     recording, own_rate = soundfile.read(query.path, dtype="float32")
     piece = recording[round(query.start * own_rate) :][: 3 * own_rate]
     assert (len(heard), rate) == (3 * RATE, RATE)
@@ -57,7 +57,7 @@ def test_a_clean_clip_is_the_music_at_its_place(queries):
 
 
 def test_every_distortion_leaves_a_clip_of_the_length_that_was_asked_for(queries):
-    maker = Maker()
+    maker = ClipMaker()
     for query in queries[:16]:
         heard, _ = maker(query)
         assert len(heard) == round(query.seconds * RATE)
@@ -68,7 +68,7 @@ def test_every_distortion_leaves_a_clip_of_the_length_that_was_asked_for(queries
 @pytest.mark.parametrize("effect", ["mp3", "telephone", "compressed", "clipped", "tempo-4"])
 def test_effects_change_the_clip(recordings, effect):
     plain, changed = from_music(recordings[:1], [], Grid((None,), (0.0,), (2.0,), ("none", effect)), count=1, seed=1)
-    maker = Maker()
+    maker = ClipMaker()
     assert np.abs(maker(plain)[0] - maker(changed)[0]).max() > 1e-3
 
 
@@ -76,7 +76,7 @@ def test_recorded_noise_is_used_when_there_is_some(recordings, tmp_path):
     tone = np.sin(2 * np.pi * 3_000 * np.arange(RATE) / RATE).astype(np.float32)
     soundfile.write(tmp_path / "tone.wav", tone, RATE)
     query = from_music(recordings[:1], [], Grid((-20.0,), (0.0,), (2.0,)), count=1, seed=1)[0]
-    heard, rate = Maker([tmp_path / "tone.wav"])(query)
+    heard, rate = ClipMaker([tmp_path / "tone.wav"])(query)
     spectrum = np.abs(np.fft.rfft(heard))
     assert np.argmax(spectrum) / 2 == pytest.approx(3_000, abs=1)
     assert active_power(heard, rate=rate) > 0
@@ -103,7 +103,7 @@ def test_clips_of_a_folder_are_read_with_their_table(tmp_path):
     known, unknown = from_clips(tmp_path)
     assert (known.track, known.start, known.snr_decibels, known.path) == ("a", 3.5, 5.0, tmp_path / "n" / "1.wav")
     assert (unknown.track, unknown.snr_decibels) == (None, None)
-    assert Maker()(known) == str(tmp_path / "n" / "1.wav")
+    assert ClipMaker()(known) == str(tmp_path / "n" / "1.wav")
 
 
 def test_a_folder_without_its_table_is_refused(tmp_path):

@@ -1,6 +1,6 @@
-"""Builds an index, asks it, and compares its hits with those of exact search.
+"""Build an index, ask it, and compare its hits with those of exact search.
 
-Times are of the processor, of this process: searches run in one thread, building in as many as Faiss takes.
+Times are processor seconds of this process: searches run in one thread, building in as many as Faiss takes.
 """
 
 from __future__ import annotations
@@ -13,46 +13,48 @@ from functools import lru_cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.evaluate.indexes.clips import Clip
-from earmark.evaluate.indexes.grid import ESTIMATING, EXACT, Kind
-from earmark.evaluate.indexes.material import Material, unit
+from earmark.evaluation.indexes.clips import Clip
+from earmark.evaluation.indexes.grid import APPROXIMATE_SCORES, EXACT, Kind
+from earmark.evaluation.indexes.vector_set import VectorSet
 from earmark.index import load
 from earmark.index.protocol import NEAREST, Index
-from earmark.match.lines import QueryLines, Segments
-from earmark.types import Hits
+from earmark.match.compare import make_comparison
+from earmark.match.protocol import Candidate
+from earmark.match.votes import vote
+from earmark.types import Hits, Layer
 
-KEPT_TRACKS = 4096  # unpacked to be compared along lines
-TOLD_TRACKS = 200  # added between two words about progress
+KEPT_TRACKS = 4096  # tracks kept as float32 vectors, to be compared along diagonals
+PROGRESS_TRACKS = 200  # tracks added between two calls of progress
 
-Tell = Callable[[str, int, int], object]  # what is being done, how much of it is done, of how much
+Tell = Callable[[str, int, int], object]  # arguments: what is being done, how much is done, the total
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one index came to."""
+    """The measured figures of one index."""
 
     index: str
-    recall_at_1: float  # of exact search's nearest, how many are the nearest here; equally near ones count
-    recall_at_10: float  # of exact search's nearest ten, how many are among the nearest ten here
-    rank_1: float  # share of the clips whose best line is on their own track
-    clip_seconds: float
-    vectors_a_second: float  # of queries
-    build_seconds: float
-    bytes_per_vector: float  # that lie on disk, mapped
-    memory_bytes_per_vector: float  # of what a search cannot do without
-    memory_bytes: float  # that, for all vectors
-    compared_share: float  # of the vectors, those whose product or code was looked at
-    imbalance: float  # how many times fuller than the mean a vector's own bucket is
+    recall_at_1: float  # share of exact search's nearest that are the nearest here too; equally near ones count
+    recall_at_10: float  # share of exact search's nearest ten that are among the nearest ten here
+    rank_1: float  # share of the clips whose best diagonal is on their own track
+    clip_seconds: float  # processor time to search for a clip
+    vectors_a_second: float  # query vectors in a second of processor time
+    build_seconds: float  # processor time
+    bytes_per_vector: float  # bytes on disk, mapped
+    memory_bytes_per_vector: float  # bytes in memory that every search needs
+    memory_bytes: float  # the same for all vectors
+    compared_share: float  # share of the vectors whose product or code was computed
+    imbalance: float  # size of a vector's own bucket / mean size
 
 
 def measure(
-    material: Material, clips: Sequence[Clip], kinds: Sequence[Kind], tell: Tell = lambda *_: None
+    vector_set: VectorSet, clips: Sequence[Clip], kinds: Sequence[Kind], tell: Tell = lambda *_: None
 ) -> Iterator[Figures]:
     """Yield the figures of each kind of index, exact search before all others, whether it is among them or not.
 
     Neighbours that differ in how they are asked alone are built once.
     """
-    lines = Lines(material)
+    diagonals = Diagonals(vector_set)
     judge = Kind(EXACT)
     exact: list[Hits] = []
     before: tuple[Kind, Index, float] | None = None
@@ -61,20 +63,20 @@ def measure(
             _, built_before, build_seconds = before
             index = load(kind.engine, built_before.arrays(), **kind.options)
         else:
-            index, build_seconds = built(kind, material, tell)
+            index, build_seconds = built(kind, vector_set, tell)
         before = kind.as_built, index, build_seconds
         hits, seconds = asked(index, clips, partial(tell, f"asking {kind}"))
         exact = exact or hits
-        first, ten = recalls(hits, exact, scored=kind.name not in ESTIMATING)
+        first, ten = recalls(hits, exact, scored=kind.name not in APPROXIMATE_SCORES)
         stats = index.stats()
         memory = stats.get("memory_bytes_per_vector", 0.0)
         yield Figures(
             index=str(kind),
             recall_at_1=first,
             recall_at_10=ten,
-            rank_1=float(np.mean([lines.found(clip, own) for clip, own in zip(clips, hits, strict=True)])),
+            rank_1=float(np.mean([diagonals.found(clip, own) for clip, own in zip(clips, hits, strict=True)])),
             clip_seconds=seconds / len(clips),
-            vectors_a_second=sum(len(clip.asked[0]) for clip in clips) / seconds,
+            vectors_a_second=sum(len(clip.asked.frames) for clip in clips) / seconds,
             build_seconds=build_seconds,
             bytes_per_vector=stats["bytes_per_vector"],
             memory_bytes_per_vector=memory,
@@ -84,14 +86,14 @@ def measure(
         )
 
 
-def built(kind: Kind, material: Material, tell: Tell) -> tuple[Index, float]:
+def built(kind: Kind, vector_set: VectorSet, tell: Tell) -> tuple[Index, float]:
     """Return an index of all vectors, and how long its structure took to build."""
     index, done = kind.make(), 0
-    for place, (number, frames, vectors) in enumerate(material.tracks()):
+    for place, (number, frames, vectors) in enumerate(vector_set.tracks()):
         index.add(number, frames, vectors)
         done += len(vectors)
-        if place % TOLD_TRACKS == 0 or done == material.wanted:
-            tell(f"adding to {kind}", done, material.wanted)
+        if place % PROGRESS_TRACKS == 0 or done == vector_set.wanted:
+            tell(f"adding to {kind}", done, vector_set.wanted)
     tell(f"building {kind}", 0, 1)
     began = time.process_time()
     index.arrays()
@@ -104,10 +106,10 @@ def asked(
     index: Index, clips: Sequence[Clip], progress: Callable[[int, int], object] = lambda *_: None
 ) -> tuple[list[Hits], float]:
     """Return the hits of each clip, and how long all took; the first is asked once before, to load what it needs."""
-    index.snapshot().search(*clips[0].asked, nearest=NEAREST)
+    index.snapshot().search(clips[0].asked.frames, clips[0].asked.values, nearest=NEAREST)
     hits, seconds = [], 0.0
     for done, clip in enumerate(clips, start=1):
-        frames, vectors = clip.asked
+        frames, vectors = clip.asked.frames, clip.asked.values
         began = time.process_time()
         hits.append(index.snapshot().search(frames, vectors, nearest=NEAREST))
         seconds += time.process_time() - began
@@ -142,28 +144,29 @@ def _places(hits: Hits) -> list[tuple[int, int, int]]:
     return list(zip(*columns, strict=True))
 
 
-class Lines:
+class Diagonals:
     """From the hits of a clip to the track that it is from, as a catalog goes."""
 
-    def __init__(self, material: Material) -> None:
-        self._material = material
-        self._reference = lru_cache(KEPT_TRACKS)(self._unpacked)
+    def __init__(self, vector_set: VectorSet) -> None:
+        self._vector_set = vector_set
+        self._reference = lru_cache(KEPT_TRACKS)(self._layer)
 
     def found(self, clip: Clip, hits: Hits) -> bool:
-        """Whether the best line among those that the hits vote for is on the clip's own track."""
+        """Whether the best diagonal among those that the hits vote for is on the clip's own track."""
         if not len(hits):
             return False
-        query = QueryLines(
-            clip.segments,
-            hits,
-            hop_frames=clip.hop_frames,
-            stored_hop_frames=self._material.fingerprinter.hop_frames,
-        )
-        lines = query.fitted(list(query.candidates()), self._reference, (1.0,))
-        best = max((line for line, _ in lines), key=lambda line: line.score, default=None)
-        return best is not None and best.track == clip.track
+        plan, channel = self._vector_set.fingerprinter.plan, self._vector_set.channel
+        layer = Layer(clip.frames, clip.vectors, channel.frame_seconds)
+        comparison = make_comparison(plan.compare[0], layer, hits=hits, wide=False)
+        candidates = [Candidate(one.track, one.start) for one in vote(hits, channel, features=len(clip.frames))]
+        references = [self._reference(one.track) for one in candidates]
+        placements = comparison.near(references, candidates, own=False)
+        found = [
+            (placement.figures["similarity"], candidate.track)
+            for candidate, placement in zip(candidates, placements, strict=True)
+            if placement is not None
+        ]
+        return bool(found) and max(found)[1] == clip.track
 
-    def _unpacked(self, track: int) -> Segments:
-        frames, vectors = self._material.track(track)
-        wide: NDArray[np.float32] = unit(vectors.astype(np.float32))
-        return Segments(frames, wide)
+    def _layer(self, track: int) -> Layer:
+        return Layer(*self._vector_set.track(track), self._vector_set.channel.frame_seconds)

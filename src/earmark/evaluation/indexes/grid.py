@@ -10,9 +10,9 @@ from earmark.index import EVERY_CHANNEL, VECTOR_NAMES, make
 from earmark.index.protocol import Index
 
 EXACT = "linear"
-ESTIMATING = ("both", "two_bit")  # indexes whose scores are not the inner products, only near them
-ASKING = ("probes", "rerank", "breadth")  # options that an index which is built can be given anew
-GRID = (  # from little to much effort, each over the range in which it goes from poor to good
+APPROXIMATE_SCORES = ("both", "two_bit")  # indexes whose scores are estimates of the inner products
+SEARCH_OPTIONS = ("probes", "rerank", "breadth")  # options of a search, which need no other index to be built
+GRID = (  # indexes from little to much effort, each over the range in which it goes from poor to good
     EXACT,
     "auto",
     "both",
@@ -62,7 +62,7 @@ class Kind:
     @property
     def as_built(self) -> Kind:
         """This kind without the options that only say how it is asked."""
-        return Kind(self.name, {name: value for name, value in self.options.items() if name not in ASKING})
+        return Kind(self.name, {name: value for name, value in self.options.items() if name not in SEARCH_OPTIONS})
 
     def make(self) -> Index:
         """Return an empty index of this kind; raises OptionError for an option that it has not."""

@@ -1,0 +1,129 @@
+"""`earmark calibrate`: fit the confidence of a catalog on clips whose truth is known."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from earmark.apps.cli.failures import DONE
+from earmark.apps.cli.options import add_output, count, numbers, probability, ratios, words
+from earmark.apps.cli.output import Output, ProgressLine
+from earmark.errors import OptionError
+
+if TYPE_CHECKING:
+    from earmark.evaluation.calibrate import ClipSet, Fit
+
+CALIBRATION = "calibration.json"  # name of the file in a catalog's folder
+THRESHOLD_COLUMNS = ("log odds", "confidence", "s", "right", "false at worst", "worst kind of unknown clips")
+CONFIDENCE_COLUMNS = ("confidence", "mean", "right", "clips")
+EPILOGUE = """\
+CLIPS has a table queries.csv, the folder of --corpus a table music.csv, both as for `earmark evaluate`. Without CLIPS,
+clips are cut from the catalog's own files and from --unknown-music, which the catalog must not hold.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("catalog", metavar="CATALOG", help="the catalog that the confidence is for")
+    parser.add_argument("clips", nargs="?", metavar="CLIPS", help="clips with a table queries.csv (default: cut some)")
+    parser.add_argument("--corpus", metavar="FOLDER", help="the clips' references: music.csv with track_id and path")
+    parser.add_argument("--only", type=words, metavar="NAME@S,...", help="of the clips, these conditions, as noise0@5")
+    parser.add_argument(
+        "--unknown", action="append", default=[], metavar="CLIPS", help="more clips, all unknown; may be repeated"
+    )
+    parser.add_argument(
+        "--also", action="append", default=[], metavar="CATALOG",
+        help="a catalog of the same kind and another size, asked for the same clips; may be repeated",
+    )  # fmt: skip
+    cut = parser.add_argument_group("clips that are cut from the catalog's files: every combination of")
+    cut.add_argument("--snr", type=ratios, default="none,10,5,0", metavar="DB,...", help="noise (default: none,10,5,0)")
+    cut.add_argument("--t60", type=numbers, default="0,0.5", metavar="S,...", help="rooms (default: 0,0.5)")
+    cut.add_argument("--seconds", type=numbers, default="1,2,5", metavar="S,...", help="lengths (default: 1,2,5)")
+    cut.add_argument("--unknown-music", metavar="FOLDER", help="music that the catalog does not hold")
+    cut.add_argument("--noise", metavar="FOLDER", help="recordings of noise (default: noise is made)")
+    cut.add_argument("--count", type=count, default=50, metavar="N", help="clips a condition (default: 50)")
+    cut.add_argument("--seed", type=int, default=1, metavar="N", help="draws other clips (default: 1)")
+    parser.add_argument(
+        "--most-false", type=probability, default=0.005, metavar="SHARE",
+        help="share of any kind of unknown clips that may be answered at the threshold (default: 0.005)",
+    )  # fmt: skip
+    parser.add_argument("--workers", type=count, metavar="N", help="clips at a time (default: one a core)")
+    parser.add_argument(
+        "--out", metavar="FILE", help=f"where the calibration goes (default: {CALIBRATION} in the catalog's folder)"
+    )
+    add_output(parser)
+    parser.epilog = EPILOGUE
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ask, fit, print what each threshold lets through, and write the calibration."""
+    from earmark.evaluation.calibrate import calibrate, write
+
+    output = Output.of(options)
+    line = ProgressLine(output)
+    calibration, fits = calibrate(
+        [options.catalog, *options.also], clip_sets(options), most_false=options.most_false, workers=options.workers,
+        progress=lambda done, total: line.update(f"{done:,} of {total:,} clips", done, total),
+    )  # fmt: skip
+    path = write(calibration, options.out or Path(options.catalog) / CALIBRATION)
+    output.record({"calibration": str(path), "fitted_on": calibration.fitted_on, "models": list(map(record, fits))})
+    for fit in fits:
+        show(output, fit)
+    output.line(f"Wrote {path}.")
+    return DONE
+
+
+def clip_sets(options: argparse.Namespace) -> list[ClipSet]:
+    """Return the clips that the options name, or those to be cut."""
+    from earmark.evaluation.calibrate import cut_clips, read_clips
+    from earmark.evaluation.music import recordings_in, references_in
+    from earmark.evaluation.queries import Grid
+
+    if options.clips:
+        if not options.corpus or options.unknown_music or options.noise:
+            raise OptionError("CLIPS needs --corpus, and neither --unknown-music nor --noise beside it")
+        tracks = references_in(options.corpus)
+        known = read_clips(options.clips, tracks, only=options.only)
+        return [known, *(read_clips(folder, tracks, unknown=True, only=options.only) for folder in options.unknown)]
+    if options.corpus or options.only or options.unknown or not options.unknown_music:
+        raise OptionError("give CLIPS with --corpus, or --unknown-music to cut clips, and nothing of the other")
+    noises = tuple(recordings_in(options.noise).values()) if options.noise else ()
+    grid = Grid(options.snr, options.t60, options.seconds)
+    unknown = recordings_in(options.unknown_music)
+    return [cut_clips(options.catalog, unknown, grid, noises=noises, count=options.count, seed=options.seed)]
+
+
+def record(fit: Fit) -> dict[str, object]:
+    """Return the object about a model that --json prints; there is null where no clip tells."""
+    thresholds = [
+        {key: None if value != value else value for key, value in asdict(row).items()} for row in fit.thresholds
+    ]
+    return {
+        "layers": fit.model.layers,
+        "features": fit.model.features,
+        "lengths": fit.model.lengths,
+        "weights": fit.model.weights,
+        "threshold": fit.model.threshold,
+        "log_odds": fit.log_odds,
+        "thresholds": thresholds,
+        "confidences": [asdict(row) for row in fit.confidences],
+    }
+
+
+def show(output: Output, fit: Fit) -> None:
+    """Print a model's weights, what each threshold lets through, and what a confidence is worth."""
+    output.line(f"{' and '.join(fit.model.layers)}: {', '.join(fit.model.features)}")
+    for length, weights in zip(fit.model.lengths, fit.model.weights, strict=True):
+        output.line(f"  {length:g} s: {', '.join(f'{weight:g}' for weight in weights)}")
+    output.table(THRESHOLD_COLUMNS, [
+        (f"{row.log_odds:.1f}", f"{row.confidence:.3f}", f"{row.seconds:g}", f"{row.right:.1%}",
+         f"{row.false:.2%}", row.worst)
+        for row in fit.thresholds
+    ])  # fmt: skip
+    output.table(CONFIDENCE_COLUMNS, [
+        (f"{row.low:.2f}-{row.high:.2f}", f"{row.mean:.3f}", f"{row.right:.3f}", str(row.clips))
+        for row in fit.confidences
+    ])  # fmt: skip
+    output.line(f"threshold: log odds {fit.log_odds:g}, confidence {fit.model.threshold:.4f}")

@@ -1,0 +1,323 @@
+"""Fit a confidence on clips whose truth is known: a logistic model over the evidence of each clip's best candidate.
+
+A calibration holds for the fingerprint, the plan and the index of the catalogs that were asked. docs/evaluation.md,
+"Calibrate", says which clips it needs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+
+import earmark
+from earmark.errors import OptionError
+from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music, select
+from earmark.fingerprints import make
+from earmark.match.calibration import Calibration, Model, features_of, probability
+from earmark.plan import ModelShape
+
+Array = NDArray[np.float64]
+Pathname = str | os.PathLike[str]
+
+RIDGE = 1e-3  # penalty on the squared weights of standardised features; keeps them finite where one separates alone
+MOST_FALSE = 0.005  # share of any kind of unknown clips that may be answered at the threshold
+STEP = 0.25  # log odds between thresholds that are tried
+LOG_ODDS = (-8.0, 30.0)  # lowest and highest threshold that is tried; a float64 probability ends at 1 - 1e-13
+SHOWN_STEP = 0.5  # log odds between rows of the table of thresholds
+SHOWN_LOG_ODDS = (0.0, 7.5)  # range of that table, without its end
+CONFIDENCE_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 1.0)  # ranges of confidence that are compared with the truth
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSet:
+    """Clips of one origin, and the recordings that their tracks are."""
+
+    name: str
+    queries: Sequence[Query]
+    tracks: Mapping[str, str]  # track by resolved path, where a catalog has another id for the recording
+    unknown: bool = False  # no clip is in any catalog, whatever its table says
+    maker: ClipMaker | None = None  # None: the clips lie in files
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A clip that a catalog was asked for, with the evidence for its best candidate."""
+
+    kind: str  # number of tracks in the catalog, condition and length: kinds have equal weight
+    seconds: float
+    known: bool  # the catalog holds the recording
+    right: bool  # the best candidate is that recording
+    evidence: Mapping[str, float]  # empty without a candidate
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRow:
+    """What a threshold lets through, of clips of one length."""
+
+    log_odds: float
+    confidence: float  # the same as a probability
+    seconds: float
+    right: float  # share of right answers, mean over the kinds of known clips
+    false: float  # share of answers to the worst kind of unknown clips; nan without any
+    worst: str  # the worst kind
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceRow:
+    """How often candidates of a range of confidence are right."""
+
+    low: float
+    high: float
+    mean: float  # mean confidence
+    right: float  # share of right candidates
+    clips: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted model, and what it reaches on the clips that it was fitted on."""
+
+    model: Model
+    log_odds: float  # the threshold
+    thresholds: tuple[ThresholdRow, ...]
+    confidences: tuple[ConfidenceRow, ...]
+
+
+def read_clips(
+    folder: Pathname, tracks: Mapping[str, Path], *, unknown: bool = False, only: Sequence[str] | None = None
+) -> ClipSet:
+    """Return the clips of a folder with queries.csv; `tracks` are the recordings by track_id.
+
+    `only` names the conditions to be asked, as "noise0@5".
+    """
+    names = {str(path.resolve()): track for track, path in tracks.items()}
+    queries = from_clips(Path(folder))
+    return ClipSet(os.fspath(folder), select(queries, only) if only else queries, names, unknown)
+
+
+def cut_clips(
+    catalog: Pathname,
+    unknown: Mapping[str, Path],
+    grid: Grid | None = None,
+    *,
+    noises: Sequence[Path] = (),
+    count: int = 50,
+    seed: int = 1,
+) -> ClipSet:
+    """Return clips to be cut from a catalog's own files, and as many from music that it does not hold.
+
+    Raises OptionError when none of the catalog's files is where it was when it was indexed.
+    """
+    with earmark.open(catalog, create=False, read_only=True) as opened:
+        known = [(track.id, Path(track.path)) for track in opened if Path(track.path).is_file()]
+    if not known:
+        raise OptionError(f"none of the recordings of {os.fspath(catalog)} is where it was; give a folder of clips")
+    queries = from_music(known, list(unknown.items()), grid or Grid(), count=count, seed=seed)
+    names = {str(path.resolve()): track for track, path in known}
+    return ClipSet(f"clips cut from {os.fspath(catalog)}, seed {seed}", queries, names, maker=ClipMaker(noises))
+
+
+def calibrate(
+    catalogs: Sequence[Pathname],
+    clips: Sequence[ClipSet],
+    *,
+    most_false: float = MOST_FALSE,
+    workers: int | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> tuple[Calibration, tuple[Fit, ...]]:
+    """Return the calibration for catalogs of one kind, and the fit of each of its models.
+
+    Each catalog is asked for all clips; catalogs of several sizes make weights that suit them all. Raises OptionError
+    for catalogs of several kinds, and for clips that leave a length or a side without any.
+    """
+    total = len(catalogs) * sum(len(one.queries) for one in clips)
+    samples: list[Sample] = []
+    with ExitStack() as stack:
+        opened = [stack.enter_context(earmark.open(path, create=False, read_only=True)) for path in catalogs]
+        kinds = {(str(one.info()["spec"]), str(one.info()["index"])) for one in opened}
+        if len(kinds) > 1:
+            raise OptionError(f"the catalogs hold {_listed(' in '.join(kind) for kind in kinds)}: give one kind")
+        information = opened[0].info()
+        for catalog in opened:
+            for one in clips:
+                for sample in samples_of(catalog, one, workers=workers):
+                    samples.append(sample)
+                    progress(len(samples), total)
+        tracks = _listed({f"{len(catalog):,}" for catalog in opened})
+    plan = make(information["fingerprinter"], **information["preset"]).plan
+    fits = tuple(fit(samples, shape, most_false=most_false) for shape in plan.models)
+    words = f"{len(samples):,} clips ({_listed(one.name for one in clips)}) among {tracks} tracks"
+    models = tuple(one.model for one in fits)
+    return Calibration(str(information["spec"]), plan.digest, str(information["index"]), models, words), fits
+
+
+def samples_of(catalog: earmark.Catalog, clips: ClipSet, *, workers: int | None = None) -> Iterator[Sample]:
+    """Yield a sample for each clip, as the catalog answers it."""
+    held = {_track(clips, track) for track in catalog}
+    maker = clips.maker or ClipMaker()
+    answers = catalog.identify_many(map(maker, clips.queries), workers=workers, threshold=0, limit=1)
+    for query, answer in zip(clips.queries, answers, strict=True):
+        known = query.track in held and not clips.unknown
+        best = answer.best
+        yield Sample(
+            kind=f"{len(catalog)} tracks: {_origin(query, clips, known)}{query.condition}@{query.seconds:g}",
+            seconds=query.seconds,
+            known=known,
+            right=known and best is not None and _track(clips, best.track) == query.track,
+            evidence={} if best is None else best.evidence,
+        )
+
+
+def fit(samples: Sequence[Sample], shape: ModelShape, *, most_false: float = MOST_FALSE) -> Fit:
+    """Return the model of a shape that suits the samples, with the threshold that `choose_threshold` takes."""
+    draft = Model(shape.layers, shape.features, shape.rising, shape.lengths, (), 1.0)
+    answered = [sample for sample in samples if sample.evidence]
+    features = np.array([features_of(sample.evidence, draft) for sample in answered], np.float64)
+    weights = fit_by_length(features, answered, shape)
+    log_odds = np.full(len(samples), -np.inf)
+    log_odds[[bool(sample.evidence) for sample in samples]] = log_odds_of(features, answered, shape.lengths, weights)
+    threshold = choose_threshold(samples, log_odds, most_false)
+    rows = tuple(tuple(float(value) for value in row) for row in weights)
+    model = msgspec.structs.replace(draft, weights=rows, threshold=probability(threshold))
+    return Fit(model, threshold, tuple(threshold_rows(samples, log_odds)), tuple(confidence_rows(samples, log_odds)))
+
+
+def fit_by_length(features: Array, samples: Sequence[Sample], shape: ModelShape) -> Array:
+    """Return weights (lengths, features), rounded to 0.001; a clip belongs to the nearest length, by its logarithm."""
+    right = np.array([sample.right for sample in samples], np.float64)
+    rising = [place for place, name in enumerate(shape.features) if name in shape.rising]
+    distances = np.abs(np.subtract.outer([np.log(sample.seconds) for sample in samples], np.log(shape.lengths)))
+    nearest = distances.argmin(axis=1) if len(samples) else np.zeros(0, np.intp)
+    rows = []
+    for number, length in enumerate(shape.lengths):
+        own = nearest == number
+        part = [sample for sample, is_own in zip(samples, own, strict=True) if is_own]
+        for known, wanted in ((True, "known"), (False, "unknown")):
+            if all(sample.known != known for sample in part):
+                raise OptionError(f"no {wanted} clip of about {length:g} s has a candidate; give more clips")
+        rows.append(fit_weights(features[own], right[own], weights_of(part), rising=rising))
+    return np.round(rows, 3)
+
+
+def weights_of(samples: Sequence[Sample]) -> Array:
+    """Return how much each sample counts: equal for every kind, and for known and unknown together."""
+    kinds = np.array([sample.kind for sample in samples])
+    known = np.array([sample.known for sample in samples])
+    weight = np.zeros(len(samples))
+    for kind in set(kinds):
+        weight[kinds == kind] = 1 / (kinds == kind).sum()
+    for side in (known, ~known):
+        weight[side] /= weight[side].sum()
+    return weight * len(samples) / 2
+
+
+def fit_weights(features: Array, right: Array, weight: Array, *, rising: Collection[int] = ()) -> Array:
+    """Return the weights (d,) of a logistic model for features (n, d), the first of which is the constant 1.
+
+    Weights of the features `rising` are not negative, whatever the samples say.
+    """
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    mean[0] = 0.0
+    deviation[deviation < 1e-12] = 1.0  # a feature that never changes, as the constant, says nothing
+    standard = (features - mean) / deviation
+
+    def loss(beta: Array) -> tuple[float, Array]:
+        odds = standard @ beta
+        gradient = standard.T @ (weight * (1 / (1 + np.exp(-odds)) - right))
+        penalty = 2 * RIDGE * np.append(0.0, beta[1:])
+        value = weight @ (np.logaddexp(0, odds) - right * odds) + RIDGE * (beta[1:] ** 2).sum()
+        return float(value), gradient + penalty
+
+    bounds = [(0.0 if place in rising else None, None) for place in range(features.shape[1])]
+    beta = scipy.optimize.minimize(loss, np.zeros(features.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    weights: Array = beta / deviation
+    weights[0] = beta[0] - float((beta * mean / deviation)[1:].sum())
+    return weights
+
+
+def log_odds_of(features: Array, samples: Sequence[Sample], lengths: Sequence[float], weights: Array) -> Array:
+    """Return the log odds of each sample, (n,); weights change with the logarithm of the length, as in a catalog."""
+    places, known = np.log([max(sample.evidence["seconds"], 0.1) for sample in samples]), np.log(lengths)
+    own = np.stack([np.interp(places, known, column) for column in weights.T], axis=1)
+    log_odds: Array = np.einsum("nf,nf->n", features, own)
+    return log_odds
+
+
+def choose_threshold(samples: Sequence[Sample], log_odds: Array, most_false: float = MOST_FALSE) -> float:
+    """Return the smallest log odds, in steps of 0.25, at which no kind of unknown clips is answered more often."""
+    unknown = [log_odds[places] for kind, places in _kinds(samples).items() if not samples[places[0]].known]
+    for threshold in np.arange(LOG_ODDS[0], LOG_ODDS[1] + STEP, STEP):
+        if all((odds >= threshold).mean() <= most_false for odds in unknown):
+            return float(threshold)
+    raise OptionError("unknown clips have log odds above 30: are their recordings in the catalog after all?")
+
+
+def threshold_rows(samples: Sequence[Sample], log_odds: Array) -> Iterator[ThresholdRow]:
+    """Yield what thresholds of 0 to 7 let through, by length."""
+    kinds = _kinds(samples)
+    right = np.array([sample.right for sample in samples])
+    for threshold in np.arange(*SHOWN_LOG_ODDS, SHOWN_STEP):
+        accepted = log_odds >= threshold
+        for seconds in sorted({sample.seconds for sample in samples}):
+            own = {kind: places for kind, places in kinds.items() if samples[places[0]].seconds == seconds}
+            known = [places for places in own.values() if samples[places[0]].known]
+            false = {
+                kind: float(accepted[places].mean()) for kind, places in own.items() if not samples[places[0]].known
+            }
+            share = np.mean([(right & accepted)[places].mean() for places in known]) if known else np.nan
+            worst = max(false, key=lambda kind: false[kind], default="")
+            yield ThresholdRow(
+                float(threshold), probability(threshold), seconds, float(share), false.get(worst, float("nan")), worst
+            )
+
+
+def confidence_rows(samples: Sequence[Sample], log_odds: Array) -> Iterator[ConfidenceRow]:
+    """Yield the mean confidence and the share of right candidates for each range of confidence that has any."""
+    confidence = np.array([probability(odds) for odds in log_odds])
+    right = np.array([sample.right for sample in samples], np.float64)
+    weight = weights_of(samples)
+    for low, high in pairwise(CONFIDENCE_EDGES):
+        within = (confidence >= low) & (confidence <= high) & np.isfinite(log_odds)
+        if within.any():
+            mean, share = (float(np.average(values[within], weights=weight[within])) for values in (confidence, right))
+            yield ConfidenceRow(low, high, mean, share, int(within.sum()))
+
+
+def write(calibration: Calibration, path: Pathname) -> Path:
+    """Write a calibration as JSON, and return its path; a reader finds the old one or the new one."""
+    target = Path(path)
+    beside = target.with_name(f"{target.name}.part")
+    beside.write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
+    return beside.replace(target)
+
+
+def _track(clips: ClipSet, track: earmark.Track) -> str:
+    return clips.tracks.get(str(Path(track.path).resolve()), track.id)
+
+
+def _origin(query: Query, clips: ClipSet, known: bool) -> str:
+    if known or query.condition.startswith("unknown"):
+        return ""
+    return "not held, " if query.track and not clips.unknown else "unknown, "
+
+
+def _kinds(samples: Sequence[Sample]) -> dict[str, list[int]]:
+    """Return the places of the samples of each kind."""
+    kinds: dict[str, list[int]] = defaultdict(list)
+    for place, sample in enumerate(samples):
+        kinds[sample.kind].append(place)
+    return kinds
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words))

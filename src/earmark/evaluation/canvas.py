@@ -1,0 +1,31 @@
+"""An empty figure to draw on, and its file; needs matplotlib (the extra `plot`)."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from earmark.errors import OptionError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DOTS_AN_INCH = 120  # resolution of a picture
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure, in inches, without matplotlib's global state; raises OptionError without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise OptionError(f"drawing needs matplotlib ({error}); pip install 'earmark[plot]' brings it") from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write a figure, and return its path; the ending of the name says in which format."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a title in letters that the font lacks shows boxes
+        figure.savefig(path, dpi=DOTS_AN_INCH)
+    return Path(path)

@@ -1,0 +1,226 @@
+"""Evaluate fingerprinters on music: index one part, ask for distorted clips of all of it, judge and count the answers.
+
+Every run has a folder named by a digest of its parameters, so that an interrupted run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import earmark
+from earmark.errors import OptionError
+from earmark.evaluation import comparison, report, run
+from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music, select
+from earmark.evaluation.report import Report
+from earmark.evaluation.run import Reply, Stage
+from earmark.evaluation.truth import Sameness, SamePlace
+from earmark.fingerprints import DEFAULT, make
+
+Pathname = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What is indexed and what is asked."""
+
+    name: str  # first part of the name of a run's folder
+    parameters: Mapping[str, Any]  # everything that shapes the queries and the references, as JSON can hold it
+    known: Mapping[str, Path]  # recordings to be indexed, by track
+    queries: Sequence[Query]
+    noises: tuple[Path, ...] = ()  # recordings of noise; without any, noise is made
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one fingerprinter reached on a corpus."""
+
+    report: Report
+    folder: Path  # answers.jsonl, parameters.json, report.json, report.md
+    failed: tuple[tuple[str, str], ...]  # (path, reason) of files that could not be indexed
+    written: tuple[Path, ...]  # the report's files
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What all fingerprinters reached; of several, `folder` has a comparison."""
+
+    measurements: Mapping[str, Measurement]  # measurements by fingerprinter
+    folder: Path | None = None  # None with one fingerprinter
+    written: tuple[Path, ...] = ()  # the comparison's files
+
+    @property
+    def reports(self) -> dict[str, Report]:
+        """The reports by fingerprinter."""
+        return {name: one.report for name, one in self.measurements.items()}
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Reasons by path of the files that could not be indexed."""
+        return {path: reason for one in self.measurements.values() for path, reason in one.failed}
+
+
+def evaluate(
+    music: Pathname | Corpus,
+    *,
+    fingerprinters: Sequence[str] = (DEFAULT,),
+    out: Pathname = "evaluation",
+    workers: int | None = None,
+    begin: Callable[[str, Path], object] | None = None,
+    progress: Callable[[Stage], object] | None = None,
+) -> Evaluation:
+    """Measure how many distorted clips of music are identified, with each fingerprinter on the same clips.
+
+    `music` is a folder, of which four fifths are indexed and clips of all are asked, or a Corpus: see `cut_corpus` and
+    `read_corpus`. Runs and catalogs are kept below `out`; what an earlier run with the same parameters did is not done
+    again. `begin` is called with each fingerprinter and the folder of its run, `progress` after each clip.
+    Raises OptionError for an unknown fingerprinter, an empty folder, and parameters that leave nothing to measure.
+    """
+    kinds = {name: str(make(name).spec) for name in fingerprinters}
+    corpus = music if isinstance(music, Corpus) else cut_corpus(music)
+    measurements = {}
+    with Sameness(corpus.known) as same_place:
+        for name, spec in kinds.items():
+            kind = {"fingerprinter": name, "spec": spec}
+            folder = run.run_folder(Path(out), corpus.name, {**corpus.parameters, **kind})
+            if begin is not None:
+                begin(name, folder)
+            measurements[name] = _measure(corpus, kind, folder, same_place, workers=workers, progress=progress)
+    if len(kinds) == 1:
+        return Evaluation(measurements)
+    folder = run.run_folder(Path(out), corpus.name, {**corpus.parameters, "compared": kinds})
+    written = comparison.write({name: one.report for name, one in measurements.items()}, folder)
+    return Evaluation(measurements, folder, tuple(written))
+
+
+def cut_corpus(
+    music: Pathname | Mapping[str, Path],
+    grid: Grid | None = None,
+    *,
+    name: str = "",
+    noise: Pathname | None = None,
+    count: int = 50,
+    seed: int = 1,
+    held_out: float = 0.2,
+) -> Corpus:
+    """Return clips to be cut from music, part of which stays unknown: `count` for each condition of the grid.
+
+    `music` is a folder, or recordings by track that are called `name`; `noise` is a folder with recordings of noise.
+    The share `held_out` of the recordings is not indexed, whatever the seed, so that runs of several seeds are paired.
+    """
+    grid = grid or Grid()
+    recordings = dict(music) if isinstance(music, Mapping) else recordings_in(music)
+    unknown_count = round(held_out * len(recordings))
+    if len(recordings) - unknown_count < 1:
+        raise OptionError(f"{len(recordings)} recordings with {unknown_count} held out leave none to index; give more")
+    unknown = _spread(list(recordings), unknown_count)
+    known = {track: path for track, path in recordings.items() if track not in unknown}
+    queries = from_music(
+        list(known.items()), [(track, recordings[track]) for track in unknown], grid, count=count, seed=seed
+    )
+    noises = tuple(recordings_in(noise).values()) if noise is not None else ()
+    parameters = {
+        "earmark": earmark.__version__,
+        "files": run.stamps([*recordings.values(), *noises]),
+        "music": name if isinstance(music, Mapping) else str(Path(music).resolve()),
+        "noise": str(Path(noise).resolve()) if noise is not None else "made",
+        "snr": grid.snr_decibels,
+        "t60": grid.t60_seconds,
+        "seconds": grid.seconds,
+        "effects": grid.effects,
+        "count": count,
+        "seed": seed,
+        "held_out": held_out,
+    }
+    return Corpus(
+        name if isinstance(music, Mapping) else Path(music).resolve().name, parameters, known, queries, noises
+    )
+
+
+def read_corpus(clips: Pathname, references: Pathname, *, only: Sequence[str] | None = None) -> Corpus:
+    """Return the clips of a folder with queries.csv, and their references in a folder with music.csv.
+
+    `only` names the conditions to be asked, as "noise0@5". Raises OptionError for tables that are absent or others.
+    """
+    queries, known = from_clips(Path(clips)), references_in(references)
+    if only:
+        queries = select(queries, only)
+    parameters = {
+        "earmark": earmark.__version__,
+        "files": run.stamps([Path(clips) / "queries.csv", Path(references) / "music.csv", *known.values()]),
+        "clips": str(Path(clips).resolve()),
+        "corpus": str(Path(references).resolve()),
+        "only": only,
+    }
+    return Corpus(Path(clips).resolve().name, parameters, known, queries)
+
+
+def references_in(folder: Pathname) -> dict[str, Path]:
+    """Return the recordings of a folder's music.csv (track_id, path) by track; raises OptionError without one."""
+    table = Path(folder) / "music.csv"
+    try:
+        with table.open(newline="") as handle:
+            return {row["track_id"]: Path(folder) / row["path"] for row in csv.DictReader(handle)}
+    except (FileNotFoundError, KeyError) as error:
+        raise OptionError(f"{table} is no table with track_id and path: {error}") from error
+
+
+def recordings_in(folder: Pathname) -> dict[str, Path]:
+    """Return the audio files below a folder by their path in it, sorted; raises OptionError when there are none."""
+    from earmark.datasets.folder import audio_files
+
+    root = Path(folder)
+    found = {str(path.relative_to(root)): path for path in audio_files(root)}
+    if not found:
+        raise OptionError(f"{root} has no audio in it; give a folder of recordings")
+    return found
+
+
+def _measure(
+    corpus: Corpus,
+    kind: Mapping[str, str],
+    folder: Path,
+    same_place: SamePlace,
+    *,
+    workers: int | None,
+    progress: Callable[[Stage], object] | None,
+) -> Measurement:
+    began = time.perf_counter()
+    replies, failed = _replies(corpus, kind, folder, workers=workers, progress=progress)
+    cost = {"seconds_of_this_run": time.perf_counter() - began}
+    cost["median_seconds_to_answer"] = sorted(reply.elapsed for reply in replies)[len(replies) // 2]
+    outcomes = report.outcomes_of(corpus.queries, replies, same_place)
+    summary = report.summarise(outcomes, parameters={**corpus.parameters, **kind}, cost=cost)
+    return Measurement(summary, folder, failed, tuple(report.write(summary, folder)))
+
+
+def _replies(
+    corpus: Corpus,
+    kind: Mapping[str, str],
+    folder: Path,
+    *,
+    workers: int | None,
+    progress: Callable[[Stage], object] | None,
+) -> tuple[list[Reply], tuple[tuple[str, str], ...]]:
+    """Return the replies to all queries, and the files that could not be indexed with reasons.
+
+    The catalog is kept beside the runs, for all that index the same music with a fingerprinter of this kind.
+    """
+    recordings = {"recordings": run.stamps(corpus.known.values())}
+    path = run.named(folder.parent, "catalog", {**recordings, **kind})
+    ids = {str(path): track for track, path in corpus.known.items()}
+    with earmark.open(path, fingerprinter=kind["fingerprinter"]) as catalog:
+        failed = catalog.add(list(ids), ids=ids, workers=workers).failed
+        maker = ClipMaker(corpus.noises)
+        replies = run.answer(catalog, corpus.queries, folder, maker=maker, workers=workers, progress=progress)
+    return replies, failed
+
+
+def _spread(names: list[str], wanted: int) -> list[str]:
+    """Return `wanted` of the names at equal distances."""
+    return [names[index * len(names) // wanted] for index in range(wanted)]

@@ -1,0 +1,70 @@
+"""A corpus is indexed and asked, from Python."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+import earmark
+from earmark.errors import OptionError
+from earmark.evaluation.music import cut_corpus, read_corpus, recordings_in
+from earmark.evaluation.queries import Grid
+
+CLEAN = Grid(snr_decibels=(None,), t60_seconds=(0.0,), seconds=(2.0,))
+
+
+def test_a_folder_of_music_is_measured_and_the_run_is_kept(album, tmp_path):
+    corpus = cut_corpus(album, CLEAN, count=2, held_out=0.34)
+    begun, stages = [], []
+    evaluation = earmark.evaluate(
+        corpus, fingerprinters=["shazam"], out=tmp_path, workers=1, begin=lambda *run: begun.append(run),
+        progress=stages.append,
+    )  # fmt: skip
+    measurement = evaluation.measurements["shazam"]
+    assert begun == [("shazam", measurement.folder)]
+    assert [stage.done for stage in stages] == [1, 2, 3, 4]
+    (row,) = evaluation.reports["shazam"].rows
+    assert row.top1.value == 1
+    assert evaluation.folder is None
+    assert evaluation.failed == {}
+    assert json.loads(measurement.written[0].read_text())["parameters"]["held_out"] == 0.34
+    again = earmark.evaluate(corpus, fingerprinters=["shazam"], out=tmp_path, workers=1, progress=stages.append)
+    assert len(stages) == 4
+    assert again.reports["shazam"].rows == evaluation.reports["shazam"].rows
+
+
+def test_the_same_recordings_stay_unknown_whatever_the_seed(music):
+    recordings = {path.stem: path for path in music[:5]}
+    first, second = (cut_corpus(recordings, CLEAN, name="five", count=1, seed=seed) for seed in (1, 2))
+    assert first.known == second.known
+    assert len(first.known) == 4
+    assert first.name == first.parameters["music"] == "five"
+    assert first.queries != second.queries
+
+
+def test_clips_that_are_there_are_read_with_their_references(music, tmp_path):
+    (tmp_path / "music.csv").write_text(f"track_id,path\na,{music[0]}\n")
+    with (tmp_path / "queries.csv").open("w") as handle:
+        csv.writer(handle).writerows([
+            ("clip_id", "path", "condition", "seconds", "track_id", "start", "speed"),
+            (1, "1.wav", "noise0", 5, "a", 3, 1), (2, "2.wav", "clean", 5, "a", 3, 1),
+        ])  # fmt: skip
+    corpus = read_corpus(tmp_path, tmp_path, only=["noise0@5"])
+    assert corpus.known == {"a": music[0]}
+    assert [query.id for query in corpus.queries] == ["1"]
+    with pytest.raises(OptionError, match="noise9@5 names no condition"):
+        read_corpus(tmp_path, tmp_path, only=["noise9@5"])
+    (tmp_path / "music.csv").unlink()
+    with pytest.raises(OptionError, match="is no table with track_id and path"):
+        read_corpus(tmp_path, tmp_path)
+
+
+def test_what_leaves_nothing_to_measure_is_refused(album, tmp_path):
+    with pytest.raises(OptionError, match="leave none to index"):
+        cut_corpus(album, CLEAN, held_out=1.0)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(OptionError, match="has no audio in it"):
+        recordings_in(empty)
