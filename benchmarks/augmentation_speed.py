@@ -1,10 +1,9 @@
-"""What it costs to distort a batch: CPU seconds of one core for 256 clips of one second at 8 kHz.
+"""CPU seconds of one core for distorting 256 clips of one second at 8 kHz.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/augmentation_speed.py [--rate 8000] [--clips 256] [--repeats 20]
 
-Each clip gets an offset, one of 200 rooms (t60 0.1 to 0.8 s) over a second of history, one of 50 microphones, an
-equaliser, a high- and a low-pass, noise at 0 to 10 dB and a gain; drawing all that is counted, reading audio is not.
-The figure is the median over the repeats, by time.process_time, which adds up all threads.
+Each clip is drawn and distorted with 200 rooms, 50 microphones, curves, noise at 0 to 10 dB and gain. The figure is
+the median over the repeats of time.process_time, which includes all threads.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
-"""How many seconds of audio a second of processor time decodes, mixes and resamples, on one core.
+"""Seconds of audio that a CPU second decodes, mixes and resamples, on one core.
 
     python benchmarks/decode_speed.py FOLDER [--files 20] [--quality]
 
-Reads the folder's audio files (every n-th, to come to `--files`), each as often as there are rates, and prints
-seconds of audio over seconds of processor time (of this process, so that other work on the machine counts little),
-for FFmpeg's decoding alone and for each rate. With `--quality` it also compares soxr's qualities: their speed, and the
-part of a 100-5,000 Hz band that differs from the best quality's.
+It reads every n-th audio file of the folder at each rate, after FFmpeg's decoding alone. With --quality it also
+compares soxr's qualities: their speed, and their difference from the best one between 100 and 5,000 Hz.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ import soxr
 from earmark.audio.decode import decode, load
 from earmark.audio.downmix import QUALITY
 
-RATES = (8_000, 11_025, 16_000)
+RATES = (8_000, 11_025, 16_000)  # Hz
 SUFFIXES = {".ogg", ".opus", ".mp3", ".flac", ".wav", ".m4a"}
 
 

@@ -1,10 +1,9 @@
-"""What each density of landmarks costs and finds.
+"""The cost and the hit rate of each density of landmarks.
 
     python benchmarks/density.py FOLDER CLIPS [--most 50]
 
-FOLDER holds music.csv (track_id, path, seconds) and the recordings, CLIPS queries.csv (path, condition, seconds,
-track_id) and the clips; the first `--most` clips of each condition are asked. Prints, for each density, the catalog's
-size, the processor time of indexing and of a clip, and the share of known clips whose recording is named.
+FOLDER has recordings and music.csv (track_id, path, seconds), CLIPS has clips and queries.csv (path, condition,
+seconds, track_id), of which the first --most of each condition are asked.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
-"""A thousand damaged indexes of vectors: what is refused, what does no harm, and what would crash without checksums.
+"""A thousand damaged vector indexes: refused, harmless, or a crash without checksums.
 
     python benchmarks/index_damage.py [--mutations 1000]
 
-An index of 4,000 vectors of each kind is damaged in one array at a time: bits flipped, cut short, zeroed in part. A
-child process loads and searches it. "Refused" is an error of earmark's; "harmless" an answer of known tracks (a flipped
-bit of a vector changes one score a little). The second pass makes the checksums hold again, as nobody but a forger
-would, and counts what Faiss and numpy then do: other errors, crashes, children that take too much time or memory.
+One array of an index of 4,000 vectors at a time has bits flipped, is cut or zeroed in part; a child loads and searches
+it. A second pass forges the checksums and counts what Faiss and numpy do then.
 """
 
 from __future__ import annotations
@@ -24,12 +22,12 @@ from numpy.typing import NDArray
 from earmark.errors import EarmarkError
 from earmark.index import VECTOR_NAMES, load, make
 from earmark.index.int8 import quantised
-from earmark.index.segment import Segment, checksum
+from earmark.index.segment import VectorSegment, checksum
 
 TRACKS, TRACK_VECTORS, DIMENSIONS = 40, 100, 128
-SMALLEST = 500
-MEMORY_BYTES = 4 << 30
-CPU_SECONDS = 10
+SMALLEST = 500  # vectors from which on an index gets its structure
+MEMORY_BYTES = 4 << 30  # limit of a child
+CPU_SECONDS = 10  # limit of a child
 OUTCOMES = ("refused", "harmless", "wrong track", "other error")
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -42,7 +40,7 @@ def vectors_of(track: int) -> NDArray[np.int8]:
 
 
 def index_arrays(name: str) -> Arrays:
-    options = {} if name in ("linear", "both") else {"smallest": SMALLEST}
+    options = {} if name in ("linear", "two_bit") else {"smallest": SMALLEST}
     index = make(name, **options)
     for track in range(TRACKS):
         index.add(track, np.arange(TRACK_VECTORS, dtype=np.int32), vectors_of(track))
@@ -74,7 +72,7 @@ def forged(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     for name in {key.partition(".")[0] for key in arrays}:
         own = {key.partition(".")[2]: array for key, array in arrays.items() if key.startswith(f"{name}.")}
         parts = {key: array for key, array in own.items() if not key.startswith(("removed-", "digest"))}
-        if set(Segment.ARRAYS) <= set(parts):
+        if set(VectorSegment.ARRAYS) <= set(parts):
             arrays[f"{name}.digest"] = np.frombuffer(checksum(parts), np.uint8)
     return arrays
 
@@ -95,7 +93,7 @@ def outcome(name: str, arrays: Arrays) -> str:
 def _in_child(name: str, arrays: Arrays) -> int:
     np.seterr(all="ignore")
     try:
-        hits = load(name, arrays).search(np.arange(20, dtype=np.int32), vectors_of(3)[:20])
+        hits = load(name, arrays).snapshot().search(np.arange(20, dtype=np.int32), vectors_of(3)[:20])
     except EarmarkError:
         return 0
     except Exception:

@@ -1,11 +1,9 @@
-"""Measures the memory of all processes together while a folder is indexed, and while it is indexed again.
+"""Peak memory of all processes while a folder is indexed, and while it is indexed again.
 
     python benchmarks/index_memory.py CATALOG FOLDER... [--workers N]
 
-Ten times a second the proportional set sizes (PSS, /proc/PID/smaps_rollup: shared pages count once over all processes)
-and resident set sizes (RSS) of the indexing process and its children are summed; the peaks are printed, with the hours
-that were indexed and the time it took. The catalog is made when absent; the second run finds all known, and must not
-need more than the first.
+Ten times a second the PSS (/proc/PID/smaps_rollup) and RSS of the process and its children are summed. The second run
+finds all files known, and must not need more than the first.
 """
 
 from __future__ import annotations

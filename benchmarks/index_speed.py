@@ -1,9 +1,8 @@
-"""How fast a folder is indexed, against decoding the same files alone; and what the catalog takes on disk.
+"""CPU seconds of indexing a folder, against decoding the same files alone; size on disk.
 
     python benchmarks/index_speed.py FOLDER [--workers 1] [--fingerprinter neural]
 
-Both are CPU seconds of this process and its children. Decoding is what indexing does before its first fingerprint:
-whole files in a child process, to one channel at the fingerprinter's rate.
+Both include child processes. Decoding is whole files in a child, to mono at the fingerprinter's rate.
 """
 
 from __future__ import annotations

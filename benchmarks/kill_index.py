@@ -1,18 +1,9 @@
-"""Kills an indexing run again and again, and makes its system calls fail one by one; says what was lost (nothing).
+"""Kill an indexing run again and again, or let its system calls fail; print what was lost (nothing).
 
     python benchmarks/kill_index.py [--kills 100] [--faults 0] [FOLDER OF MUSIC]
 
-Each kill is a SIGKILL at a random moment of a run that acknowledges a track only when `add` reports it. After each, the
-catalog is opened for reading: every acknowledged track has to be listed and to be identified from a clip of its audio.
-At the end the run is repeated unharmed: it has to finish, with every file known and nothing damaged. When all files are
-known the catalog is begun anew, so that kills fall into making, adding and publishing alike.
-
-`--faults N` runs the same under strace (Linux, apt install strace): the n-th write, pwrite64, fsync, fdatasync, rename,
-ftruncate, unlink, link or mkdir of a run returns EIO or ENOSPC, also those that SQLite makes, with n spread evenly over
-all calls of an unharmed run (0: none).
-
-Without a folder the bundled excerpts are used. It prints one line a round and a summary; the exit status is 1 when
-anything was lost.
+After each SIGKILL every track that `add` reported must be listed and identified; a last run must finish. --faults N
+runs under strace, where the n-th of all writes, renames and so on returns EIO or ENOSPC. Exit status 1: a loss.
 """
 
 from __future__ import annotations

@@ -1,13 +1,9 @@
-"""Kills the building of vector indexes again and again; says what was lost (nothing).
+"""Kill the building of vector indexes again and again; print what was lost (nothing).
 
     python benchmarks/kill_rebuild.py CATALOG [--kills 60] [--tracks 60]
 
-A copy of the catalog, of so many tracks, is rebuilt as one kind of index after the other by another process, which gets
-a SIGKILL at a random moment of the time that this takes. After each, the catalog is opened for reading: it has to hold
-every track, an index that is whole, of the kind it was or of the one it was to be, with every vector, and everything
-has to hold against its checksums; stored vectors have to find themselves. Then it is opened for writing, which clears
-up, and nothing of a build may be left. The catalog should have more than 10,000 vectors in these tracks, from where on
-indexes get a structure. The exit status is 1 when anything was lost.
+After each SIGKILL a copy of the catalog must have every track, an intact index of the old or new kind with all vectors,
+and after the next opening no remains. Indexes have structure from 10,000 vectors on. Exit status 1: a loss.
 """
 
 from __future__ import annotations
@@ -26,6 +22,7 @@ from pathlib import Path
 import earmark
 from earmark.evaluation.indexes.vector_set import VectorSet, of_catalog
 from earmark.index import VECTOR_NAMES
+from earmark.types import Keys
 
 REBUILD = """
 import sys, earmark
@@ -33,7 +30,7 @@ with earmark.open(sys.argv[1], create=False) as catalog:
     print("begun", flush=True)
     catalog.rebuild(sys.argv[2])
 """
-ASKED = 5  # vectors of each track that are looked up after a kill
+ASKED = 5  # vectors per track that are looked up after a kill
 
 
 def main() -> int:
@@ -119,14 +116,13 @@ def looked_at(path: Path, ids: list[str], material: VectorSet, kinds: set[str]) 
 
 def unfound(reader: earmark.Catalog, material: VectorSet) -> list[str]:
     """Return which tracks' stored vectors do not find themselves."""
-    with reader._indexing.searching() as index:
-        missing = []
-        for number, frames, vectors in material.tracks():
-            every = max(1, len(frames) // ASKED)
-            hits = index.search(frames[::every], vectors[::every], nearest=1)
-            if len(hits) < len(frames[::every]) or hits.scores.min() < 0.8:
-                missing.append(f"vectors of track {number} are not found")
-        return missing
+    search, missing = reader._index.snapshot(), []
+    for number, frames, vectors in material.tracks():
+        every = max(1, len(frames) // ASKED)
+        hits = search.search("vectors", Keys(frames[::every], vectors[::every]), nearest=1)
+        if len(hits) < len(frames[::every]) or hits.scores.min() < 0.8:
+            missing.append(f"vectors of track {number} are not found")
+    return missing
 
 
 if __name__ == "__main__":

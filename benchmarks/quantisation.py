@@ -1,11 +1,9 @@
-"""What 8 bits cost a model: likeness of its vectors to float32's, validation hit rate, time a segment.
+"""The cost of 8 bits: cosine to float32's vectors, validation hit rate, time per segment.
 
     python benchmarks/quantisation.py CHECKPOINT --data FOLDER --folder RUN [--rooms FILE]
 
-CHECKPOINT is a run's checkpoint.pt, --data what it learned from, --folder where `earmark train` keeps decoded sounds
-and rooms (its --out). Vectors are compared on distorted segments of validation music (queries) and on all its segments
-(catalog). A hit is a query whose nearest neighbour in the catalog is of its track and within half a second. Times are
-CPU time on one thread, segments 16 at a time, as `earmark index` does it.
+CHECKPOINT is a run's checkpoint.pt, --data its recordings, --folder its --out. Vectors of distorted validation
+segments (queries) and of all its segments (catalog) are compared; CPU time is of one thread, 16 segments at a time.
 """
 
 from __future__ import annotations
@@ -23,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.fingerprints.mel import Spectrogram
-from earmark.learn.corpus import calibration_segments, gather
-from earmark.learn.export import export_onnx, quantise, read_trained
+from earmark.learn.corpus import gather
+from earmark.learn.export import calibration_segments, export_onnx, quantise, read_trained
 from earmark.learn.validation import Validation
 
-AT_ONCE = 16
+AT_ONCE = 16  # segments, as in `earmark index`
 
 Vectors = NDArray[np.float32]
 

@@ -1,9 +1,9 @@
-"""How long a clip takes to be identified in an open catalog, against decoding the clip alone.
+"""Time to identify a clip in an open catalog, against decoding the clip alone.
 
     python benchmarks/query_latency.py CATALOG CLIP... [--rounds 3]
 
-Clips are given as samples (search and fingerprint alone) and as files (with the child process that decodes them).
-Printed: median and 95th percentile by the clock, CPU seconds a clip, and the peak of this process's memory.
+Clips are given as samples and as files (with the child that decodes them). It prints median and 95th percentile by the
+clock, CPU seconds per clip, and the peak memory of this process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from earmark.audio.container import open_regular
 from earmark.audio.decode import decode
 from earmark.types import Samples
 
-RATE = 16_000
+RATE = 16_000  # Hz of the clips that are given as samples
 
 
 def samples_of(path: Path) -> Samples:

@@ -1,8 +1,8 @@
-"""How long `earmark --help` takes to start, as a multiple of a bare Python that does nothing.
+"""Start of `earmark --help`, as a multiple of a bare Python that does nothing.
 
     python benchmarks/startup_time.py [--runs 40]
 
-The two are started in turns, so that what else the machine does falls on both; the median of each is compared.
+They are started in turn, so that other load falls on both; medians are compared.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-LIMIT = 3.0  # bare starts that `earmark --help` may take
+LIMIT = 3.0  # starts of a bare Python; the bar for `earmark --help`
 EARMARK = str(Path(sys.executable).with_name("earmark"))
 COMMANDS: dict[str, Sequence[str]] = {
     "python -c pass": (sys.executable, "-c", "pass"),

@@ -1,4 +1,4 @@
-"""Train a tiny model on the bundled music and ask it what sounds alike: python examples/train.py RUN_FOLDER
+"""Train a tiny model on the bundled music and find its nearest segments: python examples/train.py RUN_FOLDER
 
 Half a minute on two cores (extra "train"). A real model is one command: see docs/learning.md.
 """
@@ -7,19 +7,18 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: its threads would wait for torch's, and these for it
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded: its threads would wait for torch's
 
 import numpy as np
 import onnxruntime
 
 from earmark.apps.demo import excerpts
-from earmark.learn.corpus import export_models, gather
-from earmark.learn.recipe import Recipe, Rooms
+from earmark.learn import prepare
+from earmark.learn.recipe import FingerprintRecipe, Rooms
 from earmark.learn.trainer import Progress
-from earmark.learn.training import Run
 from earmark.learn.validation import Validation
 
-RECIPE = Recipe(
+RECIPE = FingerprintRecipe(
     name="tiny",
     batch=12,  # pairs of a clean segment and a distorted one, each of another track
     steps=300,
@@ -37,19 +36,17 @@ def say(progress: Progress) -> None:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    gathered = gather(excerpts()[0].parent, RECIPE, folder=folder)
-    validation = Validation(gathered.validation, RECIPE, queries=60)
-    run = Run(RECIPE, gathered.training, validation, folder=folder)
-    run.resume()  # start the script again after Ctrl-C, and it goes on
-    run.train(progress=say, report_steps=30, validate_steps=150)
-    model, _ = export_models(folder / "checkpoint.pt", gathered.training, folder)
+    # `earmark.learn.train` does all of this; `prepare` leaves the sounds at hand, to ask the model about them.
+    training = prepare(excerpts()[0].parent, sys.argv[1], RECIPE, resume=True)  # after Ctrl-C it goes on
+    training.run.train(progress=say, report_steps=30, validate_steps=150)
+    model, _ = training.export()
 
-    session = onnxruntime.InferenceSession(model)
+    session, unheard = onnxruntime.InferenceSession(model), training.gathered.validation
+    validation = Validation(unheard, RECIPE, queries=60)
     queries, catalog = validation.queries, validation.catalog
     asked, known = (session.run(None, {"segments": one.segments[:, None]})[0] for one in (queries, catalog))
     likeness = asked @ known.T
-    names = [Path(name).stem for name in gathered.validation.music.names]
+    names = [Path(name).stem for name in unheard.music.names]
     for query in range(8):
         nearest = int(np.argmax(likeness[query]))
         print(

@@ -13,10 +13,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "earmark"
 
-VALUES = {"types", "errors"}
+VALUES = {"types", "errors", "plan"}
 MAY_IMPORT = {
     "types": set(),
     "errors": set(),
+    "plan": set(),
     "sandbox": VALUES,
     "audio": VALUES,
     "distort": VALUES | {"audio"},

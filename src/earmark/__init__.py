@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         TrackNotFound,
     )
     from earmark.evaluation.music import evaluate
-    from earmark.extract.pool import Source
+    from earmark.extract.sources import Source
     from earmark.types import AddReport, Answer, Fingerprint, Match, Spec, Track
 
 __version__ = "0.1.0"
@@ -80,13 +80,13 @@ _TYPES = ("AddReport", "Answer", "Fingerprint", "Match", "Spec", "Track")
 
 
 def fingerprint(source: Source, *, fingerprinter: str = _DEFAULT, query: bool = False, **preset: Any) -> Fingerprint:
-    """Return the fingerprint of a path, bytes, a file object or (samples, rate), without a catalog.
+    """Return the fingerprint of a path, bytes, a binary file or (samples, rate), without a catalog.
 
     Samples are float32 in [-1, 1], shape (n,) or (n, channels). `query` looks closer, as for a clip that is to be
     identified; `preset` are settings of the fingerprinter, as peaks=False of "neural" (the default) or density="lean"
     of "shazam". Raises MediaError, and OptionError for an unknown fingerprinter or setting.
     """
-    from earmark.extract.pool import fingerprint_of
+    from earmark.extract.fingerprint import fingerprint_of
 
     return fingerprint_of(source, fingerprinter, preset, query=query)
 

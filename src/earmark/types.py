@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,7 @@ Samples = NDArray[np.float32]
 Frames = NDArray[np.int32]
 Codes = NDArray[np.uint32]
 
-# Vectors of length 1 are kept as 8-bit integers, so many to one: components of 128 are about 0.09, none that matters
-# above a half.
-VECTOR_SCALE = 254.0
+VECTOR_SCALE = 254.0  # int8 = 254 x component of a vector of length 1; |component| <= 0.5 in practice
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Spec:
 
     name: str
     version: int
-    digest: str  # of every parameter that shapes the features
+    digest: str  # digest of every number that shapes features or keys
 
     def __str__(self) -> str:
         return f"{self.name}/{self.version}/{self.digest}"
@@ -39,16 +38,65 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SalienceMap:
+    """How much each place of a clip's spectrogram speaks for a peak, in steps of 1/2 neper, two places a byte."""
+
+    packed: NDArray[np.uint8]  # (frames, bins / 2), the lower bin in the lower half byte
+    first_bin: int  # bin that column 0 stands for, counted from 0 Hz
+    first_frame: int = 0  # frame that row 0 stands for
+
+    def between(self, first: int, last: int) -> SalienceMap:
+        """Return the map of the frames from `first` to before `last`, counted from `first`."""
+        return SalienceMap(self.packed[max(first - self.first_frame, 0) : last - self.first_frame], self.first_bin)
+
+    def unpacked(self) -> NDArray[np.uint8]:
+        """Return the whole map, (frames, bins) from 0 Hz."""
+        places = np.stack([self.packed & 15, self.packed >> 4], axis=2).reshape(len(self.packed), -1)
+        return np.pad(places, ((0, 0), (self.first_bin, 0)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """Features of one kind, in order of time."""
+
+    frames: Frames  # (n,), not decreasing
+    values: NDArray[Any]  # peaks: (n,) bins from 0 Hz; vectors: (n, d) int8, `VECTOR_SCALE` to one; bits: (n, w) uint32
+    frame_seconds: float
+    weights: Any = None  # of a query only: salience map of peaks, (n, 32 w) reliability of bits
+
+    def between(self, start: float, end: float) -> Layer:
+        """Return the features that begin between two seconds, their frames counted from the first one."""
+        first, last = round(start / self.frame_seconds), round(end / self.frame_seconds)
+        rows = slice(*np.searchsorted(self.frames, [first, last]))
+        weights = self.weights
+        if isinstance(weights, SalienceMap):
+            weights = weights.between(first, last)
+        elif weights is not None:
+            weights = weights[rows]
+        return Layer(self.frames[rows] - np.int32(first), self.values[rows], self.frame_seconds, weights)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Fingerprint:
-    """The features of one recording or clip, in order of time."""
+    """The features of one recording or clip."""
 
     spec: Spec
     seconds: float  # length of the audio they were taken from
-    frames: Frames  # (n,), not decreasing
-    features: NDArray[np.generic]  # (n,) or (n, w) uint32 codes, or (n, d) vectors of 8-bit integers
-    beside: Fingerprint | None = None  # features of another kind, of the same sound, with frames of their own
-    # Of a clip, (frames, bins / 2): how much each place speaks for a peak of the recording, four bits, the lower first.
-    relief: NDArray[np.uint8] | None = None
+    layers: Mapping[str, Layer]
+
+    def between(self, start: float, end: float) -> Fingerprint:
+        """Return the fingerprint of the sound between two seconds."""
+        return Fingerprint(
+            self.spec, end - start, {name: layer.between(start, end) for name, layer in self.layers.items()}
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keys:
+    """What a channel stores of a recording, or looks up for a clip."""
+
+    frames: Frames  # (n,)
+    values: NDArray[Any]  # (n,) codes, or (n, d) vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +154,8 @@ class Answer:
     seconds: float  # length of the clip
     elapsed: float  # seconds it took
     degraded: bool = False  # part of the catalog is damaged and was not searched
+    calibrated: bool = True  # whether confidences were fitted for this kind of fingerprint and index
+    detail: str = ""  # why the clip could not be read, where `reason` is a MediaError's code
 
     @property
     def best(self) -> Match | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 import av
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 # Name: (codec, container, bit rate)
@@ -128,3 +130,28 @@ def _write_pictures(out: av.container.OutputContainer, stream: av.VideoStream, p
         frame.pts = number
         out.mux(stream.encode(frame))
     out.mux(stream.encode(None))
+
+
+def web_file(name: str, sound: NDArray[np.float32]) -> bytes:
+    """Return sound at 44.1 kHz as a file like those on the web."""
+    if name == "ogg":  # FFmpeg's own Vorbis encoder writes pages of 3 s, which nobody else does
+        file = io.BytesIO()
+        soundfile.write(file, sound, 44_100, format="OGG")
+        return file.getvalue()
+    content = encode_as(name, sound)
+    return with_index_first(content) if name == "m4a" else content
+
+
+def with_index_first(content: bytes) -> bytes:
+    """Return an mp4 file with its index before the sound, as files made for the web have it."""
+    boxes, at = [], 0
+    while at < len(content):
+        size = struct.unpack(">I", content[at : at + 4])[0]
+        boxes.append(content[at : at + size])
+        at += size
+    index = bytearray(boxes.pop(next(n for n, box in enumerate(boxes) if box[4:8] == b"moov")))
+    table = index.index(b"stco")  # 4 bytes of version and flags, the count, then the places of the chunks
+    count = struct.unpack(">I", index[table + 8 : table + 12])[0]
+    for entry in range(table + 12, table + 12 + 4 * count, 4):
+        index[entry : entry + 4] = struct.pack(">I", struct.unpack(">I", index[entry : entry + 4])[0] + len(index))
+    return b"".join([boxes[0], bytes(index), *boxes[1:]])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from earmark.audio.arrays import from_samples
+from earmark.audio.arrays import to_mono
 from earmark.errors import OptionError
 from tests.audio.encoding import music
 
@@ -16,9 +16,9 @@ REFERENCE = scipy.signal.resample_poly(SOUND.mean(axis=1), 1, 4).astype(np.float
 
 
 def test_samples_are_taken_as_they_are_when_they_make_sense() -> None:
-    assert from_samples(REFERENCE, RATE, to_rate=RATE) == pytest.approx(REFERENCE)
-    assert from_samples((SOUND * 32_767).astype(np.int16), 44_100, to_rate=RATE) == pytest.approx(
-        from_samples(SOUND, 44_100, to_rate=RATE), abs=1e-3
+    assert to_mono(REFERENCE, RATE, to_rate=RATE) == pytest.approx(REFERENCE)
+    assert to_mono((SOUND * 32_767).astype(np.int16), 44_100, to_rate=RATE) == pytest.approx(
+        to_mono(SOUND, 44_100, to_rate=RATE), abs=1e-3
     )
 
 
@@ -33,4 +33,4 @@ def test_samples_are_taken_as_they_are_when_they_make_sense() -> None:
 )
 def test_samples_that_make_no_sense_are_refused(samples: np.ndarray, rate: int, message: str) -> None:
     with pytest.raises(OptionError, match=message):
-        from_samples(samples, rate, to_rate=RATE)
+        to_mono(samples, rate, to_rate=RATE)

@@ -47,15 +47,14 @@ def test_every_format_gives_the_same_sound_at_the_same_time(name: str) -> None:
     assert likeness > 0.98
     assert report.seconds == pytest.approx(SECONDS, abs=0.15)
     assert report.complete
-    assert (report.channels, report.damaged_packets) == (2, 0)
+    assert report.damaged_packets == 0
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 44_100, 48_000])
 def test_any_rate_can_be_asked_for(rate: int) -> None:
-    samples, report = load(encode_as("wav", SOUND), rate=rate)
+    samples, _ = load(encode_as("wav", SOUND), rate=rate)
     assert len(samples) == pytest.approx(SECONDS * rate, abs=2)
     assert samples.dtype == np.float32
-    assert report.source_rate == 44_100
 
 
 @pytest.mark.parametrize("source_rate", [8_000, 22_050, 96_000, 192_000])
@@ -77,19 +76,16 @@ def test_a_path_bytes_and_a_file_object_give_the_same(tmp_path: Path) -> None:
 
 def test_all_channels_are_mixed() -> None:
     planes = np.stack([SOUND[:, 0], SOUND[:, 0], np.zeros(len(SOUND), np.float32), np.zeros(len(SOUND), np.float32)], 1)
-    samples, report = load(encode_as("wavfloat", planes), rate=44_100)
-    assert report.channels == 4
+    samples, _ = load(encode_as("wavfloat", planes), rate=44_100)
     assert samples == pytest.approx(planes.mean(axis=1), abs=1e-5)
 
 
 def test_channels_that_cancel_give_way_to_the_louder_one() -> None:
     cancelling = np.stack([SOUND[:, 0], -0.9 * SOUND[:, 0]], axis=1)
-    samples, report = load(encode_as("wavfloat", cancelling), rate=RATE)
-    assert report.louder_channel_seconds == pytest.approx(SECONDS, abs=0.01)
+    samples, _ = load(encode_as("wavfloat", cancelling), rate=RATE)
     lag, likeness = lag_and_likeness(samples, scipy.signal.resample_poly(SOUND[:, 0], 1, 4).astype(np.float32))
     assert abs(lag) <= 2
     assert likeness > 0.99
-    assert load(encode_as("wav", SOUND), rate=RATE)[1].louder_channel_seconds == 0
 
 
 def test_a_declared_length_is_not_believed() -> None:
@@ -128,7 +124,7 @@ def test_64_channels_are_read_and_more_are_refused() -> None:
     many = np.repeat(SOUND[:8_000, :1], 64, axis=1)
     header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + many.nbytes, b"WAVE", b"fmt ", 16, 3, 64, 44_100,
                          44_100 * 256, 256, 32, b"data", many.nbytes)  # fmt: skip
-    assert load(header + many.tobytes(), rate=RATE)[1].channels == 64
+    assert load(header + many.tobytes(), rate=RATE)[1].complete
     more = header[:22] + struct.pack("<H", 200) + header[24:]
     assert code_of(more + many.tobytes()) in ("unsupported", "unreadable")
 
@@ -270,3 +266,12 @@ def test_the_report_grows_while_the_file_is_read() -> None:
         assert isinstance(report, MediaReport)
         assert 0 < report.seconds < 20
         assert not report.complete
+
+
+def test_it_says_after_every_minute_how_much_came_out() -> None:
+    told: list[float] = []
+    content = encode_as("flac", np.zeros((200 * 8_000, 1), np.float32), 8_000)
+    with decode(content, rate=RATE, report_seconds=told.append) as decoder:
+        assert sum(map(len, decoder)) == pytest.approx(200 * RATE, rel=1e-3)
+    assert told == pytest.approx([60, 120, 180], abs=15)  # whole blocks, of some seconds each
+    assert len(told) == 3

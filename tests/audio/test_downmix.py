@@ -26,10 +26,7 @@ def test_the_mix_is_the_same_to_the_last_bit_however_the_sound_is_cut(cuts: list
 
 
 def test_the_louder_channel_stands_for_all_only_while_they_cancel() -> None:
-    mixer = Mixer(RATE, 2)
-    mono = np.concatenate([mixer.mix(OPPOSED), mixer.flush()])
-    assert np.allclose(mono, NOISE)  # everywhere, also where the mean is a fortieth of it
-    assert mixer.louder_samples == RATE
+    assert np.allclose(mixed(OPPOSED, []), NOISE)  # everywhere, also where the mean is a fortieth of it
 
 
 def test_independent_channels_and_silence_are_mixed() -> None:

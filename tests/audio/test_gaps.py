@@ -1,53 +1,23 @@
-"""Files that broke off or were damaged: what is whole is kept, at its time, and the report says that not all is."""
+"""Damaged files: undamaged sound keeps its time, and the report says what was lost."""
 
 from __future__ import annotations
 
 import contextlib
-import io
-import struct
 
 import numpy as np
 import pytest
 import scipy.signal
-import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.audio.decode import load
 from earmark.errors import MediaError
-from tests.audio.encoding import encode_as, music
+from tests.audio.encoding import encode_as, music, web_file
 
 RATE = 11_025
 SECONDS = 12.0
 SOUND = music(SECONDS)
 REFERENCE = scipy.signal.resample_poly(SOUND.mean(axis=1), 1, 4).astype(np.float32)
-
-# The longest stretch of sound that stands or falls together: a page of Ogg, a packet of WMA, the end of an AAC frame.
-LARGEST_PART = {"ogg": 1.0, "opus": 1.0, "wma": 0.6, "flac": 0.3}
-
-
-def content_of(name: str) -> bytes:
-    if name == "ogg":  # FFmpeg's own Vorbis encoder writes pages of 3 s, which nobody else does
-        file = io.BytesIO()
-        soundfile.write(file, SOUND, 44_100, format="OGG")
-        return file.getvalue()
-    content = encode_as(name, SOUND)
-    return with_index_first(content) if name == "m4a" else content
-
-
-def with_index_first(content: bytes) -> bytes:
-    """Return an mp4 file with its index before the sound, as files made for the web have it."""
-    boxes, at = [], 0
-    while at < len(content):
-        size = struct.unpack(">I", content[at : at + 4])[0]
-        boxes.append(content[at : at + size])
-        at += size
-    index = bytearray(boxes.pop(next(n for n, box in enumerate(boxes) if box[4:8] == b"moov")))
-    table = index.index(b"stco")  # 4 bytes of version and flags, the count, then the places of the chunks
-    count = struct.unpack(">I", index[table + 8 : table + 12])[0]
-    for entry in range(table + 12, table + 12 + 4 * count, 4):
-        index[entry : entry + 4] = struct.pack(">I", struct.unpack(">I", index[entry : entry + 4])[0] + len(index))
-    return b"".join([boxes[0], bytes(index), *boxes[1:]])
 
 
 def lag_seconds_after(begin: float, samples: np.ndarray) -> float:
@@ -56,20 +26,9 @@ def lag_seconds_after(begin: float, samples: np.ndarray) -> float:
     return (int(scipy.signal.correlate(late, right, mode="full").argmax()) - len(right) + 1) / RATE
 
 
-@pytest.mark.parametrize("name", ["wav", "aiff", "flac", "mp3", "ogg", "opus", "m4a", "aac", "wma", "webm", "mka"])
-def test_a_file_that_broke_off_keeps_what_was_there_and_says_so(name: str) -> None:
-    content = content_of(name)
-    assert load(content, rate=RATE)[1].complete
-    for share in np.linspace(0.25, 0.95, 8):
-        samples, report = load(content[: int(len(content) * share)], rate=RATE)
-        sound = int(len(content) * share) / len(content) * SECONDS
-        assert len(samples) / RATE >= 0.95 * sound - LARGEST_PART.get(name, 0.1), (name, share)
-        assert not report.complete, (name, share)
-
-
 @pytest.mark.parametrize("name", ["mp3", "flac", "ogg", "opus", "m4a", "wma", "webm", "mka", "ts"])
 def test_sound_after_damage_keeps_its_time(name: str) -> None:
-    content = content_of(name)
+    content = web_file(name, SOUND)
     before = lag_seconds_after(9.0, load(content, rate=RATE)[0])
     for seed, length in enumerate((100, 500, 2_000, 6_000)):
         damaged, random = bytearray(content), np.random.default_rng(seed)
@@ -80,7 +39,7 @@ def test_sound_after_damage_keeps_its_time(name: str) -> None:
 
 
 def test_damage_is_counted_and_filled_with_silence() -> None:
-    content = bytearray(content_of("mp3"))
+    content = bytearray(web_file("mp3", SOUND))
     middle = len(content) // 3
     content[middle : middle + 4_000] = b"\x55" * 4_000
     samples, report = load(bytes(content), rate=RATE)
@@ -90,16 +49,6 @@ def test_damage_is_counted_and_filled_with_silence() -> None:
     begin = int((SECONDS / 3 + 0.1) * RATE)
     assert np.abs(samples[begin : begin + 500]).max() < 0.01
     assert not report.complete
-
-
-def test_a_wav_file_that_was_written_into_a_pipe_is_complete() -> None:
-    content = bytearray(encode_as("wav", SOUND))
-    place = content.index(b"data") + 4
-    for unknown in (0xFFFFFFFF, 0x7FFFFFFF, 0xFFFFFFFF - 36, 0):
-        content[place : place + 4] = struct.pack("<I", unknown)
-        _, report = load(bytes(content), rate=RATE)
-        assert report.seconds == pytest.approx(SECONDS, abs=0.01)
-        assert report.complete, unknown
 
 
 @pytest.mark.parametrize("name", ["mp3", "aac"])
@@ -114,7 +63,7 @@ def test_a_stream_that_changes_its_rate_and_channels_is_read_on(name: str) -> No
 
 
 def test_chained_ogg_files_are_read_one_after_the_other() -> None:
-    content = content_of("ogg")
+    content = web_file("ogg", SOUND)
     samples, report = load(content + content, rate=RATE)
     assert report.seconds == pytest.approx(2 * SECONDS, abs=0.05)
     passage = REFERENCE[5 * RATE : 7 * RATE]
@@ -138,5 +87,4 @@ def test_whatever_is_damaged_there_is_sound_or_a_media_error(name: str, seed: in
     with contextlib.suppress(MediaError):
         samples, report = load(bytes(content), rate=RATE, max_seconds=60)
         assert np.isfinite(samples).all()
-        assert np.abs(samples).max() == pytest.approx(report.peak)
         assert len(samples) / RATE == report.seconds

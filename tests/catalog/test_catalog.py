@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 import earmark
-from earmark.catalog.local.live_index import Rebuilding
+from earmark.catalog.backend import RebuildProgress
 from earmark.errors import (
     CatalogDamaged,
     CatalogError,
@@ -325,7 +325,7 @@ def test_catalogs_of_two_kinds_are_not_merged(catalog, tmp_path):
 
 def test_an_index_made_anew_gives_the_same_answers(catalog, pieces, noisy):
     before = [best(catalog.identify(noisy(path))) for path in pieces]
-    told: list[Rebuilding] = []
+    told: list[RebuildProgress] = []
     catalog.rebuild(progress=told.append)
     assert [best(catalog.identify(noisy(path))) for path in pieces] == before
     assert catalog.verify().ok
@@ -335,7 +335,7 @@ def test_an_index_made_anew_gives_the_same_answers(catalog, pieces, noisy):
 
 
 def test_how_long_an_index_of_another_kind_takes_is_said(catalog):
-    told: list[Rebuilding] = []
+    told: list[RebuildProgress] = []
     catalog.rebuild("hnsw", progress=told.append)
     assert told[-1].seconds_left > 0
     assert catalog.info()["index"] == "hnsw"
@@ -352,7 +352,7 @@ def flip(path, place):
 
 def damage_fingerprint(folder, number):
     with earmark.open(folder, read_only=True) as reader:
-        packed = reader._store.fingerprint(number)
+        packed = reader._store.fingerprints([number])[number]
     database = folder / "catalog.db"
     flip(database, database.read_bytes().index(packed[200:240]) + 20)
 

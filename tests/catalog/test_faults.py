@@ -16,7 +16,7 @@ import time
 import pytest
 
 import earmark
-from earmark.catalog.local.durable import Files
+from earmark.catalog.local.durable import DurableFiles
 from earmark.errors import CatalogError
 
 
@@ -41,7 +41,7 @@ def add_with_fault(folder, paths, k, monkeypatch):
     reported = []
     code = (errno.ENOSPC, errno.EIO)[k % 2]
     with monkeypatch.context() as patch:
-        patch.setattr("earmark.catalog.catalog.Files", lambda: Files(FailingSystem(k, code)))
+        patch.setattr("earmark.catalog.local.generations.DurableFiles", lambda: DurableFiles(FailingSystem(k, code)))
         try:
             with earmark.open(folder, fingerprinter="shazam") as catalog:
                 catalog.add(paths, workers=1, progress=lambda step: step.track and reported.append(step.track.title))

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
+from earmark.catalog.identifying import Found, identifier_for
 
 from earmark.audio.decode import load
-from earmark.catalog.identifying import Found, identifier_for
 from earmark.fingerprints.shazam import FRONT_END, Shazam
-from earmark.index.postings import Postings
+from earmark.index.channels import Channels
+from earmark.index.protocol import Search
 from earmark.types import Fingerprint
 
 RATE = FRONT_END.rate
@@ -26,7 +27,7 @@ class Shelf:
     """Recordings by number, with what identifies clips of them."""
 
     sounds: Sequence[np.ndarray]
-    index: Postings
+    index: Search
     fingerprints: dict[int, Fingerprint]
 
     def ask(self, clip: np.ndarray, **options: object) -> tuple[Found, ...]:
@@ -36,11 +37,11 @@ class Shelf:
 
 
 def shelf_of(sounds: Sequence[np.ndarray]) -> Shelf:
-    index, fingerprints = Postings(), {}
+    index, fingerprints = Channels("postings", MAKER.plan.channels), {}
     for number, sound in enumerate(sounds):
         fingerprints[number] = MAKER.extract(sound)
-        index.add(number, *MAKER.terms(fingerprints[number]))
-    return Shelf(sounds, index, fingerprints)
+        index.add(number, MAKER.keys(fingerprints[number]))
+    return Shelf(sounds, index.snapshot(), fingerprints)
 
 
 @pytest.fixture(scope="module")

@@ -10,17 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
-
-from earmark.audio.decode import load
 from earmark.catalog.identifying import Found, Identifier, identifier_for
 from earmark.catalog.vectors import Supported, VectorMatcher, best_of_each
-from earmark.fingerprints.neural import Neural
-from earmark.index import make
-from earmark.index.protocol import Index, OfTwoKinds
 from earmark.match.align import Placing, Points, Warp
 from earmark.match.lines import Line
 from earmark.match.sweep import Sweep
-from earmark.types import VECTOR_SCALE, Fingerprint
+
+from earmark.audio.decode import load
+from earmark.fingerprints.neural import Neural
+from earmark.index.channels import Channels, ChannelsSnapshot
+from earmark.types import VECTOR_SCALE, Fingerprint, Hits, Keys
 
 RATE = 8_000
 MAKERS = {"with peaks": Neural(), "without": Neural(peaks=False)}
@@ -33,7 +32,7 @@ class Shelf:
 
     maker: Neural
     sounds: Sequence[np.ndarray]
-    index: Index
+    index: ChannelsSnapshot
     fingerprints: Mapping[int, Fingerprint]
 
     def asked(self, clip: np.ndarray) -> Fingerprint:
@@ -47,17 +46,22 @@ class Shelf:
 
 
 def shelf_of(maker: Neural, sounds: Sequence[np.ndarray]) -> Shelf:
-    index, fingerprints = make("both" if maker.peaks else "auto"), {}
+    index, fingerprints = empty(maker), {}
     for number, sound in enumerate(sounds):
         fingerprints[number] = maker.unpack(maker.pack(maker.extract(sound)))
-        index.add(number, *maker.terms(fingerprints[number]))
-        add_landmarks(maker, index, number, fingerprints[number])
-    return Shelf(maker, sounds, index, fingerprints)
+        index.add(number, maker.keys(fingerprints[number]))
+    return Shelf(maker, sounds, index.snapshot(), fingerprints)
 
 
-def add_landmarks(maker: Neural, index: Index, number: int, fingerprint: Fingerprint) -> None:
-    if maker.peaks and fingerprint.beside and isinstance(index, OfTwoKinds):
-        index.add_codes(number, *maker.peaks.terms(fingerprint.beside))
+def empty(maker: Neural) -> Channels:
+    return Channels("both" if maker.peaks else "auto", maker.plan.channels)
+
+
+def vectors_alone(maker: Neural, fingerprints: Mapping[int, Fingerprint]) -> ChannelsSnapshot:
+    index = Channels("auto", maker.plan.channels)
+    for number, fingerprint in fingerprints.items():
+        index.add(number, maker.keys(fingerprint))
+    return index.snapshot()
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +168,7 @@ def test_silence_and_no_sound_have_no_match(shelf: Shelf) -> None:
 
 def test_an_empty_index_knows_nothing(shelf: Shelf) -> None:
     fingerprint = shelf.asked(cut(shelf.sounds[2], 11.0, 5.0))
-    assert shelf.identifier().identify(make("auto"), fingerprint, threshold=0.0) == ()
+    assert shelf.identifier().identify(empty(shelf.maker).snapshot(), fingerprint, threshold=0.0) == ()
 
 
 def test_a_clip_that_begins_before_the_recording_does(shelf: Shelf) -> None:
@@ -248,10 +252,8 @@ def test_whoever_asks_for_larger_changes_of_speed_finds_small_ones_too(with_peak
 
 
 def test_two_copies_of_a_recording_are_both_named(shelf: Shelf) -> None:
-    index, fingerprints = make("auto"), {}
-    for number, original in enumerate((2, 3, 2)):
-        fingerprints[number] = shelf.fingerprints[original]
-        index.add(number, *shelf.maker.terms(fingerprints[number]))
+    fingerprints = {number: shelf.fingerprints[original] for number, original in enumerate((2, 3, 2))}
+    index = vectors_alone(shelf.maker, fingerprints)
     found = Shelf(shelf.maker, shelf.sounds, index, fingerprints).ask(cut(shelf.sounds[2], 8.0, 5.0))
     assert [match.track for match in found[:2]] == [0, 2]
     assert found[0].reference_start == pytest.approx(found[1].reference_start, abs=1e-6)
@@ -269,9 +271,8 @@ def test_of_two_copies_the_one_that_more_peaks_speak_for_comes_first(with_peaks:
     blurred = whole.features + np.random.default_rng(1).normal(0, 8, whole.features.shape)
     blurred *= VECTOR_SCALE / np.linalg.norm(blurred, axis=1, keepdims=True)
     worse = replace(whole, features=np.clip(np.rint(blurred), -127, 127).astype(np.int8))
-    index, fingerprints = make("auto"), {0: replace(whole, beside=fewer), 1: worse, 2: with_peaks.fingerprints[3]}
-    for number, fingerprint in fingerprints.items():
-        index.add(number, *with_peaks.maker.terms(fingerprint))
+    fingerprints = {0: replace(whole, beside=fewer), 1: worse, 2: with_peaks.fingerprints[3]}
+    index = vectors_alone(with_peaks.maker, fingerprints)
     first, second = Shelf(with_peaks.maker, with_peaks.sounds, index, fingerprints).ask(
         cut(with_peaks.sounds[2], 8.0, 5.0)
     )[:2]
@@ -284,10 +285,8 @@ def test_of_two_copies_the_one_that_more_peaks_speak_for_comes_first(with_peaks:
 def test_a_copy_leaves_no_doubt_so_nothing_is_looked_at_from_end_to_end(
     with_peaks: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index, fingerprints = make("auto"), {}
-    for number, original in enumerate((2, 3, 2)):
-        fingerprints[number] = with_peaks.fingerprints[original]
-        index.add(number, *with_peaks.maker.terms(fingerprints[number]))
+    fingerprints = {number: with_peaks.fingerprints[original] for number, original in enumerate((2, 3, 2))}
+    index = vectors_alone(with_peaks.maker, fingerprints)
     monkeypatch.setattr(VectorMatcher, "_swept", lambda *_: pytest.fail("the tracks were swept"))
     shelf = Shelf(with_peaks.maker, with_peaks.sounds, index, fingerprints)
     assert {match.track for match in shelf.ask(cut(with_peaks.sounds[2], 8.0, 5.0))[:2]} == {0, 2}
@@ -364,13 +363,14 @@ def test_the_threshold_is_the_models_and_says_what_is_left_out(shelf: Shelf) -> 
 
 
 def test_what_vectors_do_not_name_landmarks_may(with_peaks: Shelf) -> None:
-    index, maker = make("both"), with_peaks.maker
+    index, maker = empty(with_peaks.maker), with_peaks.maker
     for number, fingerprint in with_peaks.fingerprints.items():
-        if number != 3:
-            index.add(number, *maker.terms(fingerprint))
-        add_landmarks(maker, index, number, fingerprint)
+        keys = dict(maker.keys(fingerprint))
+        if number == 3:
+            del keys["vectors"]
+        index.add(number, keys)
     clip = with_peaks.asked(with_noise(cut(with_peaks.sounds[3], 4.0, 5.0), 10))
-    best, *_ = with_peaks.identifier().identify(index, clip, threshold=0.0)
+    best, *_ = with_peaks.identifier().identify(index.snapshot(), clip, threshold=0.0)
     assert best.track == 3
     assert best.reference_start == pytest.approx(4.0, abs=0.05)
     assert best.confidence > with_peaks.identifier().default_threshold
@@ -418,13 +418,13 @@ def test_of_lines_and_peaks_as_good_the_one_that_stands_out_ranks_first() -> Non
 def test_where_the_index_knows_another_place_only_the_track_is_looked_at_from_end_to_end(
     with_peaks: Shelf, seconds: float
 ) -> None:
-    index, maker = make("both"), with_peaks.maker
+    index, maker = empty(with_peaks.maker), with_peaks.maker
     for number, fingerprint in with_peaks.fingerprints.items():
         frames, vectors = maker.terms(fingerprint)
         known = frames * maker.frame_seconds >= (10.0 if number == 3 else 0.0)
-        index.add(number, frames[known], vectors[known])
+        index.add(number, {"vectors": Keys(frames[known], vectors[known])})
     clip = with_peaks.asked(with_noise(cut(with_peaks.sounds[3], 4.0, seconds), 10))
-    best, *_ = with_peaks.identifier().identify(index, clip, threshold=0.0)
+    best, *_ = with_peaks.identifier().identify(index.snapshot(), clip, threshold=0.0)
     assert best.track == 3
     assert best.reference_start == pytest.approx(4.0, abs=0.05)
     assert best.confidence > with_peaks.identifier().default_threshold
@@ -454,11 +454,13 @@ def test_no_more_is_looked_at_from_end_to_end_than_is_allowed(
 
 
 def test_what_is_clear_is_not_looked_for_any_further(with_peaks: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    search_codes = type(with_peaks.index).search_codes
-    monkeypatch.setattr(
-        type(with_peaks.index), "search_codes", lambda self, *codes: asked.append(1) or search_codes(self, *codes)
-    )
+    asked, search = [], ChannelsSnapshot.search
+
+    def noted(self: ChannelsSnapshot, channel: str, keys: Keys, *, nearest: int = 20) -> Hits:
+        asked.extend([channel] if channel == "landmarks" else [])
+        return search(self, channel, keys, nearest=nearest)
+
+    monkeypatch.setattr(ChannelsSnapshot, "search", noted)
     with_peaks.ask(cut(with_peaks.sounds[2], 7.321, 5.0))
     assert not asked
     with_peaks.ask(with_noise(cut(with_peaks.sounds[2], 7.321, 1.0), -15))
@@ -467,14 +469,14 @@ def test_what_is_clear_is_not_looked_for_any_further(with_peaks: Shelf, monkeypa
 
 def test_of_repetitions_the_one_that_fits_best_is_told_though_another_is_named(sounds: list[np.ndarray]) -> None:
     once, again = cut(sounds[3], 0.0, 10.0), cut(sounds[3], 0.0, 10.0) + 0.5 * cut(sounds[5], 0.0, 10.0)
-    maker, index = MAKERS["with peaks"], make("both")
+    maker, index = MAKERS["with peaks"], empty(MAKERS["with peaks"])
     track = np.concatenate([once, cut(sounds[4], 0.0, 6.0), again]).astype(np.float32)
     fingerprint = maker.extract(track)
     frames, vectors = maker.terms(fingerprint)
     known = frames * maker.frame_seconds >= 16.0
-    index.add(0, frames[known], vectors[known])
+    index.add(0, {"vectors": Keys(frames[known], vectors[known])})
     clip = maker.extract(with_noise(cut(track, 3.0, 5.0), 10).astype(np.float32), query=True)
-    best, *_ = identifier_for(maker, {0: fingerprint}.__getitem__).identify(index, clip, threshold=0.0)
+    best, *_ = identifier_for(maker, {0: fingerprint}.__getitem__).identify(index.snapshot(), clip, threshold=0.0)
     assert best.reference_start - best.query_start == pytest.approx(3.0, abs=0.05)
 
 
@@ -482,13 +484,13 @@ def test_of_repetitions_the_one_that_fits_best_is_told_though_another_is_named(s
 def test_of_many_repetitions_the_right_one_is_told(sounds: list[np.ndarray], number: int) -> None:
     """Each with something of its own, and the index knows the first one alone."""
     loop, *own = (sound / sound.std() for sound in (cut(sounds[3], 0, 3.1), *np.split(cut(sounds[5], 0, 24.8), 8)))
-    maker, index = MAKERS["with peaks"], make("both")
+    maker, index = MAKERS["with peaks"], empty(MAKERS["with peaks"])
     track = (0.1 * np.concatenate([loop + 0.5 * other for other in own])).astype(np.float32)
     fingerprint = maker.extract(track)
     frames, vectors = maker.terms(fingerprint)
     known = frames * maker.frame_seconds < 3.0
-    index.add(0, frames[known], vectors[known])
+    index.add(0, {"vectors": Keys(frames[known], vectors[known])})
     start = 3.1 * number + 0.4
     clip = maker.extract(with_noise(cut(track, start, 2.5), 10).astype(np.float32), query=True)
-    best, *_ = identifier_for(maker, {0: fingerprint}.__getitem__).identify(index, clip, threshold=0.0)
+    best, *_ = identifier_for(maker, {0: fingerprint}.__getitem__).identify(index.snapshot(), clip, threshold=0.0)
     assert best.reference_start - best.query_start == pytest.approx(start, abs=0.05)

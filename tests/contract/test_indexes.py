@@ -56,13 +56,13 @@ def recordings() -> Recordings:
 
 def test_it_finds_what_a_plain_search_finds(name: str, recordings: Recordings) -> None:
     query = recording(77)
-    assert rows(filled(name, recordings).search(*query)) == oracle(recordings, query)
+    assert rows(filled(name, recordings).snapshot().search(*query)) == oracle(recordings, query)
 
 
 def test_an_empty_index_and_an_empty_query_find_nothing(name: str, recordings: Recordings) -> None:
-    assert not len(make(name).search(*recording(1)))
+    assert not len(make(name).snapshot().search(*recording(1)))
     nothing = np.zeros(0, np.int32), np.zeros(0, np.uint32)
-    assert not len(filled(name, recordings).search(*nothing))
+    assert not len(filled(name, recordings).snapshot().search(*nothing))
 
 
 def test_a_removed_track_never_comes_back(name: str, recordings: Recordings) -> None:
@@ -70,11 +70,11 @@ def test_a_removed_track_never_comes_back(name: str, recordings: Recordings) -> 
     index.remove([4, 12, 1_000])
     rest = {track: part for track, part in recordings.items() if track not in (4, 12)}
     query = recording(77)
-    assert rows(index.search(*query)) == oracle(rest, query)
+    assert rows(index.snapshot().search(*query)) == oracle(rest, query)
     again = load(name, index.arrays())
-    assert rows(again.search(*query)) == oracle(rest, query)
+    assert rows(again.snapshot().search(*query)) == oracle(rest, query)
     more = filled(name, {20: recording(20)}, again)
-    assert rows(more.search(*query)) == oracle(rest | {20: recording(20)}, query)
+    assert rows(more.snapshot().search(*query)) == oracle(rest | {20: recording(20)}, query)
 
 
 def test_it_comes_back_from_its_arrays_and_can_be_added_to(name: str, recordings: Recordings) -> None:
@@ -83,7 +83,7 @@ def test_it_comes_back_from_its_arrays_and_can_be_added_to(name: str, recordings
         array.setflags(write=False)  # as a memory map of a published generation
     index = filled(name, {30: recording(30)}, load(name, arrays))
     query = recording(77)
-    assert rows(index.search(*query)) == oracle(recordings | {30: recording(30)}, query)
+    assert rows(index.snapshot().search(*query)) == oracle(recordings | {30: recording(30)}, query)
 
 
 def test_an_array_that_keeps_its_name_keeps_its_content(name: str, recordings: Recordings) -> None:
@@ -101,7 +101,7 @@ def test_a_recording_without_keys_is_no_trouble(name: str, recordings: Recording
     index.add(50, np.zeros(0, np.int32), np.zeros(0, np.uint32))
     index.remove([50])
     query = recording(77)
-    assert rows(index.search(*query)) == oracle(recordings, query)
+    assert rows(index.snapshot().search(*query)) == oracle(recordings, query)
 
 
 def test_vectors_are_refused(name: str, recordings: Recordings) -> None:
@@ -110,7 +110,7 @@ def test_vectors_are_refused(name: str, recordings: Recordings) -> None:
         with pytest.raises(OptionError, match="holds no codes"):
             index.add(99, frames, vectors)
         with pytest.raises(OptionError, match="holds no codes"):
-            index.search(frames, vectors)
+            index.snapshot().search(frames, vectors)
 
 
 def test_a_name_that_stands_for_no_index_is_refused_with_those_that_do() -> None:
@@ -120,7 +120,7 @@ def test_a_name_that_stands_for_no_index_is_refused_with_those_that_do() -> None
 
 def test_however_many_are_asked_all_places_of_a_code_are_returned(name: str, recordings: Recordings) -> None:
     query = recording(77)
-    assert rows(filled(name, recordings).search(*query, nearest=1)) == oracle(recordings, query)
+    assert rows(filled(name, recordings).snapshot().search(*query, nearest=1)) == oracle(recordings, query)
 
 
 @settings(max_examples=25, deadline=None)
@@ -141,5 +141,5 @@ def test_any_order_of_changes_gives_what_a_plain_search_gives(steps: Iterable[st
             else:
                 index = load(name, index.arrays())
         query = recording(999, length=40, keys=200)
-        assert rows(index.search(*query)) == oracle(known, query)
+        assert rows(index.snapshot().search(*query)) == oracle(known, query)
         assert index.stats()["tracks"] == len(known)

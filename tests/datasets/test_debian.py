@@ -10,7 +10,7 @@ import pytest
 
 from earmark.datasets import debian
 from earmark.datasets.debian import Wanted, audio_members, fetch, recipe
-from earmark.datasets.recordings import read_manifest
+from earmark.datasets.manifest import read_manifest
 from earmark.errors import EarmarkError
 
 

@@ -131,7 +131,7 @@ def test_it_says_what_is_missing_what_is_broken_and_what_is_a_twin(fma):
     reasons = {path.name: reason for path, reason in found.broken}
     assert reasons["098565.mp3"] == "1.6 s in place of 30 s, as published"
     assert set(reasons) == {"098565.mp3", "133297.mp3"}
-    assert [[path.name for path in group] for group in found.twins] == [["000002.mp3", "000005.mp3"]]
+    assert [[path.name for path in group] for group in found.duplicates] == [["000002.mp3", "000005.mp3"]]
     assert found.summary() == "3 recordings, 0.02 h; 1 missing, 2 broken, 1 copies of others"
     assert len(seen) == 7
     assert {98565, 133297} < BROKEN

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from earmark.datasets.folder import audio_files, read_folder
+from earmark.datasets.folder import audio_files
 from earmark.errors import OptionError
 
 
@@ -27,17 +27,6 @@ def test_audio_files_come_by_extension_and_in_order(collection, music):
     assert found == sorted(
         [f"Artist/One/{names[0]}", f"Artist/One/{names[1]}", "Other/broken.mp3", f"Other/{names[2]}"]
     )
-
-
-def test_a_folder_is_read_by_decoding_it(collection, music):
-    seen = []
-    listing = read_folder(collection, progress=seen.append)
-    assert [one.group for one in listing.recordings] == ["Artist/One", "Artist/One", "Other"]
-    assert all(10 < one.seconds < 60 and one.title and len(one.sha256) == 64 for one in listing.recordings)
-    ((path, reason),) = listing.failed
-    assert path.name == "broken.mp3"
-    assert reason.startswith(("unsupported", "unreadable"))
-    assert seen == list(audio_files(collection))
 
 
 def test_a_file_is_no_folder(music):

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from earmark.distort import equalise, high_pass, low_pass, microphone_response
+from earmark.distort import high_pass, low_pass, microphone_response
+from earmark.distort.filters import apply_curve, equaliser_curve
 from tests.distort.conftest import RATE
 
 
@@ -24,7 +25,8 @@ def test_a_pass_is_3_db_down_at_its_frequency_and_falls_12_db_an_octave():
 
 
 def test_an_equaliser_goes_through_its_points():
-    change = lambda tone: equalise(tone, [6.0, 0.0, -6.0], rate=RATE)  # noqa: E731 - of 30, 346 and 4,000 Hz
+    curve = equaliser_curve([6.0, 0.0, -6.0])  # at 30, 346 and 4,000 Hz
+    change = lambda tone: apply_curve(tone, curve, rate=RATE)  # noqa: E731
     assert gain_at(40, change) == pytest.approx(5.3, abs=0.4)
     assert gain_at(np.sqrt(30 * RATE / 2), change) == pytest.approx(0, abs=0.3)
     assert gain_at(3_600, change) == pytest.approx(-5.5, abs=0.4)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from earmark.distort import active_power, add_noise, change_gain, coloured_noise
+from earmark.distort import active_power, add_noise, coloured_noise
 from tests.distort.conftest import RATE
 
 
@@ -49,19 +49,3 @@ def test_each_clip_of_a_batch_gets_its_own_ratio_and_is_as_it_is_alone(recording
     together = add_noise(music, noise, ratios, rate=RATE)
     for row, ratio in enumerate(ratios):
         np.testing.assert_array_equal(together[row], add_noise(music[row], noise[row], ratio, rate=RATE))
-
-
-def test_gain_is_in_decibels(recordings):
-    louder = change_gain(recordings[:2, :RATE], np.array([-20.0, 6.0206]))
-    np.testing.assert_allclose(louder, recordings[:2, :RATE] * [[0.1], [2.0]], atol=1e-6)
-    assert louder.dtype == np.float32
-
-
-@pytest.mark.parametrize("slope", [0.0, -3.0, -6.0])
-def test_coloured_noise_has_unit_power_and_its_slope(slope):
-    noise = coloured_noise(1 << 17, rate=RATE, slope_decibels=slope, generator=np.random.default_rng(3))
-    power = np.abs(np.fft.rfft(noise)) ** 2
-    hertz = np.fft.rfftfreq(len(noise), 1 / RATE)
-    octaves = [power[(hertz >= low) & (hertz < 1.1 * low)].mean() for low in (100, 200, 400, 800, 1600)]
-    assert np.mean(noise**2) == pytest.approx(1, abs=1e-4)
-    np.testing.assert_allclose(np.diff(decibels(np.array(octaves))), slope, atol=0.6)

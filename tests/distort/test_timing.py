@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from earmark.distort.timing import change_pitch, change_speed, change_tempo, take
+from earmark.distort.timing import change_speed, change_tempo, slice_padded
 from earmark.errors import OptionError
 from tests.distort.conftest import RATE
 
@@ -13,13 +13,13 @@ def tone_hertz(samples):
     return np.argmax(spectrum) * RATE / len(samples)
 
 
-def test_a_piece_is_taken_to_the_sample_with_zeros_outside(recordings):
+def test_a_slice_is_exact_to_the_sample_with_zeros_outside(recordings):
     recording = recordings[0]
-    np.testing.assert_array_equal(take(recording, 777, 500), recording[777:1277])
-    np.testing.assert_array_equal(take(recording, -3, 5), [0, 0, 0, *recording[:2]])
-    np.testing.assert_array_equal(take(recording, len(recording) - 2, 4), [*recording[-2:], 0, 0])
-    pieces = take(recordings[:2], np.array([10, 20]), 100)
-    np.testing.assert_array_equal(pieces, np.stack([recordings[0, 10:110], recordings[1, 20:120]]))
+    np.testing.assert_array_equal(slice_padded(recording, 777, 500), recording[777:1277])
+    np.testing.assert_array_equal(slice_padded(recording, -3, 5), [0, 0, 0, *recording[:2]])
+    np.testing.assert_array_equal(slice_padded(recording, len(recording) - 2, 4), [*recording[-2:], 0, 0])
+    slices = slice_padded(recordings[:2], np.array([10, 20]), 100)
+    np.testing.assert_array_equal(slices, np.stack([recordings[0, 10:110], recordings[1, 20:120]]))
 
 
 @pytest.mark.parametrize("speed", [0.5, 0.96, 1.0, 1.02, 1.04, 2.0])
@@ -36,14 +36,11 @@ def test_speed_changes_the_pitch_with_the_tempo():
     assert tone_hertz(change_speed(tone, 1.04)) == pytest.approx(520, abs=0.5)
 
 
-def test_tempo_keeps_the_pitch_and_pitch_the_tempo():
+def test_tempo_keeps_the_pitch():
     tone = np.sin(2 * np.pi * 500 * np.arange(4 * RATE) / RATE).astype(np.float32)
     quick = change_tempo(tone, 1.04, rate=RATE)
     assert len(quick) == round(4 * RATE / 1.04)
     assert tone_hertz(quick) == pytest.approx(500, abs=1.5)
-    high = change_pitch(tone, 1.1, rate=RATE)
-    assert len(high) == len(tone)
-    assert tone_hertz(high) == pytest.approx(550, abs=1.5)
 
 
 def test_tempo_moves_events_in_proportion(recordings):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from earmark.match.align import Points, QueryMap, Warp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +30,6 @@ from earmark.fingerprints.salience import (
     whole,
 )
 from earmark.fingerprints.shazam import PEAK_RULE
-from earmark.match.align import Points, QueryMap, Warp
 
 FLAT = np.full((100, 64), FLOOR + 2, np.float32)
 LEARNED = LearnedRelief()

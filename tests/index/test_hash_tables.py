@@ -25,7 +25,7 @@ def test_a_vector_is_in_its_own_bucket_and_in_the_nearest_of_the_others() -> Non
     rng = np.random.default_rng(0)
     vectors = quantised(rng.normal(0, 0.09, (500, 32)))
     planes = rng.standard_normal((3, 6, 32)).astype(np.float32)
-    tables = hash_tables.built(vectors, planes, np.zeros((3, 6), np.float32), probes=3)
+    tables = hash_tables.build(vectors, planes, np.zeros((3, 6), np.float32), probes=3)
     codes = ((vectors.astype(np.float32) @ planes[1].T) > 0) @ (1 << np.arange(6))
     for bucket in range(64):
         rows = tables.members[1, tables.ends[1, bucket] : tables.ends[1, bucket + 1]]
@@ -37,7 +37,7 @@ def test_a_vector_is_in_its_own_bucket_and_in_the_nearest_of_the_others() -> Non
 def test_probes_differ_in_the_bits_whose_hyperplanes_are_near() -> None:
     planes = np.eye(4, dtype=np.float32)[None]
     vectors = np.array([[100, -10, 50, 30]], np.int8)
-    tables = hash_tables.built(vectors, planes, np.zeros((1, 4), np.float32), probes=5)
+    tables = hash_tables.build(vectors, planes, np.zeros((1, 4), np.float32), probes=5)
     _, _, codes = tables._probed(vectors)
     assert sorted(codes) == sorted([0b1101, 0b1111, 0b0101, 0b0111, 0b1001])
 
@@ -45,6 +45,6 @@ def test_probes_differ_in_the_bits_whose_hyperplanes_are_near() -> None:
 def test_stats_tell_even_buckets_from_uneven_ones() -> None:
     even = np.array([[x, y] for x in (-50, 50) for y in (-50, 50)] * 10, np.int8)
     planes, offsets = np.eye(2, dtype=np.float32)[None], np.zeros((1, 2), np.float32)
-    assert hash_tables.built(even, planes, offsets, 1).stats()["imbalance"] == 1
-    uneven = hash_tables.built(np.abs(even), planes, offsets, 1).stats()
+    assert hash_tables.build(even, planes, offsets, 1).stats()["imbalance"] == 1
+    uneven = hash_tables.build(np.abs(even), planes, offsets, 1).stats()
     assert (uneven["imbalance"], uneven["largest_bucket"]) == (4, 40)

@@ -8,7 +8,7 @@ import pytest
 from earmark.errors import OptionError
 from earmark.index.hashcode import Hashcode, balanced_projection
 from earmark.index.int8 import quantised
-from earmark.index.lsh import Lsh
+from earmark.index.lsh import LSH
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +33,10 @@ def test_it_finds_more_than_random_hyperplanes_in_as_many_buckets(vectors: np.nd
     asked = vectors[:300] + rng.normal(0, 0.05, (300, 128))
     frames = np.arange(len(vectors), dtype=np.int32)
     found = []
-    for index in (Hashcode(bits=10, probes=20), Lsh(tables=1, bits=10, probes=20)):
+    for index in (Hashcode(bits=10, probes=20), LSH(tables=1, bits=10, probes=20)):
         index.add(1, frames, quantised(vectors))
         index.arrays()  # makes the tables
-        hits = index.search(frames[:300], asked, nearest=1)
+        hits = index.snapshot().search(frames[:300], asked, nearest=1)
         found.append((hits.query_frames == hits.reference_frames).mean())
         assert index.stats()["compared_share"] < 0.06
     assert found[0] > found[1] + 0.1

@@ -7,7 +7,7 @@ import pytest
 
 from earmark.errors import CatalogDamaged, OptionError
 from earmark.index import faiss_io
-from earmark.index.pq import KIND, Pq, parts_of, turned
+from earmark.index.pq import KIND, PQ, parts_of, rotation_of
 
 
 @pytest.fixture(scope="module")
@@ -18,16 +18,17 @@ def vectors() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def index(vectors: np.ndarray) -> Pq:
-    index = Pq(smallest=1_000, probes=20, rerank=50)
+def index(vectors: np.ndarray) -> PQ:
+    index = PQ(smallest=1_000, probes=20, rerank=50)
     index.add(7, np.arange(3_000, dtype=np.int32), vectors)
     index.arrays()
     return index
 
 
-def test_it_finds_noisy_vectors_in_little_memory(index: Pq, vectors: np.ndarray) -> None:
+def test_it_finds_noisy_vectors_in_little_memory(index: PQ, vectors: np.ndarray) -> None:
     noise = np.random.default_rng(1).normal(0, 11, (200, 128))
-    hits = index.search(np.arange(200, dtype=np.int32), (vectors[:200] + noise).astype(np.float32) / 254, nearest=1)
+    frames, asked = np.arange(200, dtype=np.int32), (vectors[:200] + noise).astype(np.float32) / 254
+    hits = index.snapshot().search(frames, asked, nearest=1)
     assert (hits.reference_frames == hits.query_frames).mean() > 0.95
     stats = index.stats()
     assert stats["lists"] == 109
@@ -41,28 +42,28 @@ def test_codes_are_as_long_as_the_memory_allows(dimensions: int, budget: int, pa
     assert parts // 2 + 10 <= budget
 
 
-def test_vectors_in_few_directions_are_turned_into_these_and_keep_their_products() -> None:
+def test_vectors_in_few_directions_are_rotated_into_these_and_keep_their_products() -> None:
     rng = np.random.default_rng(2)
     few = rng.standard_normal((2_000, 50)) @ rng.standard_normal((50, 128)) + rng.standard_normal(128)
-    turn = turned(few.astype(np.float32))
+    turn = rotation_of(few.astype(np.float32))
     assert turn.shape == (128, 64)
     np.testing.assert_allclose((few @ turn) @ (few[:9] @ turn).T, few @ few[:9].T, rtol=0.01, atol=1)
     held = ((few @ turn) ** 2).mean(axis=0)
     assert held.max() < 5 * held.min()  # no direction is more than a part of a code can hold
 
 
-def test_a_search_leaves_the_number_of_threads_as_it_was(index: Pq, vectors: np.ndarray) -> None:
+def test_a_search_leaves_the_number_of_threads_as_it_was(index: PQ, vectors: np.ndarray) -> None:
     faiss = faiss_io.library()
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(3)
     try:
-        index.search(np.zeros(1, np.int32), vectors[:1])
+        index.snapshot().search(np.zeros(1, np.int32), vectors[:1])
         assert faiss.omp_get_max_threads() == 3
     finally:
         faiss.omp_set_num_threads(before)
 
 
-def test_bytes_that_are_no_such_index_are_refused(index: Pq) -> None:
+def test_bytes_that_are_no_such_index_are_refused(index: PQ) -> None:
     packed = next(array for name, array in index.arrays().items() if name.endswith(".lists"))
     for damaged, shape in [
         (packed[:1_000], (3_000, 128)),
@@ -78,7 +79,7 @@ def test_bytes_that_are_no_such_index_are_refused(index: Pq) -> None:
         faiss_io.from_array(packed, "IndexHNSWSQ", (3_000, 128))
 
 
-def test_sizes_in_the_bytes_are_not_believed(index: Pq) -> None:
+def test_sizes_in_the_bytes_are_not_believed(index: PQ) -> None:
     packed = next(array for name, array in index.arrays().items() if name.endswith(".lists")).copy()
     packed[48:56] = 255  # somewhere among the sizes of what follows
     with pytest.raises(CatalogDamaged, match="Faiss"):
@@ -88,4 +89,4 @@ def test_sizes_in_the_bytes_are_not_believed(index: Pq) -> None:
 def test_senseless_options_are_refused() -> None:
     for options in ({"probes": 0}, {"rerank": 0}, {"lists": -1}, {"bytes_per_vector": 10}):
         with pytest.raises(OptionError, match="at least 1 list"):
-            Pq(**options)
+            PQ(**options)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from earmark.errors import CatalogDamaged
-from earmark.index import linear
-from earmark.index.auto import Auto
-from earmark.index.linear import Linear
-from earmark.index.lsh import Lsh
+from earmark.index import flat, make
+from earmark.index.flat import Flat
+from earmark.index.lsh import LSH
+from earmark.index.pq import PQ
 from earmark.index.segment import Structure
 from earmark.index.segmented import Segmented
 
@@ -27,22 +27,22 @@ def filled(index: Segmented, *, tracks: int, length: int) -> Segmented:
 
 
 def test_tracks_published_one_by_one_end_in_few_segments() -> None:
-    index = filled(Linear(), tracks=40, length=10)
+    index = filled(Flat(), tracks=40, length=10)
     assert index.stats()["segments"] <= 6
     assert index.stats()["vectors"] == 400
 
 
 def test_segments_are_not_merged_beyond_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linear.Linear, "most_vectors", 100)
-    assert filled(Linear(), tracks=5, length=60).stats()["segments"] == 5
-    index = Linear()
+    monkeypatch.setattr(flat.Flat, "most_vectors", 100)
+    assert filled(Flat(), tracks=5, length=60).stats()["segments"] == 5
+    index = Flat()
     for number in range(6):
         index.add(number, *track(number, 50))
     assert index.stats()["segments"] == 3
 
 
 def test_removed_vectors_are_gone_from_the_arrays_where_that_is_only_copying() -> None:
-    index = filled(Linear(), tracks=4, length=100)
+    index = filled(Flat(), tracks=4, length=100)
     index.remove([2])
     assert index.stats()["vectors"] == 400
     assert sum(len(array) for name, array in index.arrays().items() if name.endswith(".vectors")) == 300
@@ -50,7 +50,7 @@ def test_removed_vectors_are_gone_from_the_arrays_where_that_is_only_copying() -
 
 
 def test_a_structure_is_built_anew_when_a_fifth_is_removed() -> None:
-    index = Lsh(smallest=200, bits=4)
+    index = LSH(smallest=200, bits=4)
     for number in range(10):
         index.add(number, *track(number, 100))
     before = set(index.arrays())
@@ -63,16 +63,16 @@ def test_a_structure_is_built_anew_when_a_fifth_is_removed() -> None:
 
 
 def test_a_search_waits_for_no_structure() -> None:
-    index = Lsh(smallest=200)
+    index = LSH(smallest=200)
     for number in range(10):
         index.add(number, *track(number, 100))
-    index.search(*track(1, 5))
+    index.snapshot().search(*track(1, 5))
     assert index.stats()["exact_vectors"] == 1_000
     index.arrays()
     assert index.stats()["exact_vectors"] == 0
 
 
-class ForgettingMeanwhile(Lsh):
+class ForgettingMeanwhile(LSH):
     """Another thread finds a damaged track just while tables are made."""
 
     def _build(self, vectors: np.ndarray) -> Structure:
@@ -85,19 +85,19 @@ def test_a_track_that_is_removed_while_structures_are_made_stays_away() -> None:
     for number in range(5):
         index.add(number, *track(number, 100))
     arrays = index.arrays()
-    assert 2 not in index.search(*track(2, 10), nearest=500).tracks
-    assert 2 not in Lsh.from_arrays(arrays).search(*track(2, 10), nearest=500).tracks
+    assert 2 not in index.snapshot().search(*track(2, 10), nearest=500).tracks
+    assert 2 not in LSH.from_arrays(arrays).snapshot().search(*track(2, 10), nearest=500).tracks
     assert index.stats()["tracks"] == 4
 
 
 def test_auto_is_exact_while_small_and_has_lists_when_large() -> None:
-    index = Auto(smallest=1_000)
+    index = make("auto", smallest=1_000)
     sizes = []
     for number in range(16):
         index.add(number, *track(number, 100))
         index.arrays()
         sizes.append(index.stats()["exact_vectors"])
-        hits = index.search(*track(number, 3), nearest=5)
+        hits = index.snapshot().search(*track(number, 3), nearest=5)
         assert set(hits.query_frames[hits.tracks == number].tolist()) == {0, 1, 2}
     assert sizes[8] == 900
     assert sizes[-1] == 0
@@ -105,16 +105,27 @@ def test_auto_is_exact_while_small_and_has_lists_when_large() -> None:
 
 
 def test_a_number_can_be_used_again_after_its_removal() -> None:
-    index = filled(Linear(), tracks=3, length=20)
+    index = filled(Flat(), tracks=3, length=20)
     index.remove([1])
     index.add(1, *track(77, 20))
-    assert index.search(*track(77, 20), nearest=1).scores.min() > 0.89
-    assert Linear.from_arrays(index.arrays()).stats()["tracks"] == 3
+    assert index.snapshot().search(*track(77, 20), nearest=1).scores.min() > 0.89
+    assert Flat.from_arrays(index.arrays()).stats()["tracks"] == 3
+
+
+def test_a_snapshot_stays_as_it_was_through_all_changes() -> None:
+    index = filled(LSH(smallest=200, bits=4), tracks=5, length=50)
+    before, wanted = index.snapshot(), list(range(5))
+    index.add(9, *track(9, 50))
+    index.remove([1, 3])
+    after = index.snapshot()
+    index.arrays()  # merges, builds and leaves out
+    for snapshot, tracks in ((before, wanted), (after, [0, 2, 4, 9]), (index.snapshot(), [0, 2, 4, 9])):
+        assert sorted(set(snapshot.search(*track(1, 10), nearest=500).tracks.tolist())) == tracks
 
 
 def test_an_index_of_another_kind_is_not_believed() -> None:
-    index = Lsh(smallest=1, bits=2)
+    index = LSH(smallest=1, bits=2)
     index.add(1, *track(1, 20))
-    for other in (Linear, Auto):
+    for other in (Flat, PQ):
         with pytest.raises(CatalogDamaged, match="rebuild"):
             other.from_arrays(index.arrays())

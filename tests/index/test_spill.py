@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from earmark.index import faiss_io, segmented, spill
-from earmark.index.pq import Pq
+from earmark.index.pq import PQ
 from earmark.index.segmented import Segmented
 
 
@@ -51,7 +51,7 @@ def filled(index: Segmented) -> Segmented:
 
 def test_an_index_whose_vectors_wait_on_disk_is_the_same(on_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def made() -> Segmented:
-        index = Pq(smallest=100, probes=10_000, rerank=1_000)
+        index = PQ(smallest=100, probes=10_000, rerank=1_000)
         index.add(99, np.arange(200, dtype=np.int32), np.ones((200, 32), np.int8))
         index.remove([99])  # before it went to disk
         filled(index)
@@ -67,7 +67,7 @@ def test_an_index_whose_vectors_wait_on_disk_is_the_same(on_disk: Path, monkeypa
     for one, other in zip(spilled.arrays().items(), in_memory.arrays().items(), strict=True):
         assert one[0].partition(".")[2] == other[0].partition(".")[2]
         assert np.array_equal(one[1], other[1]) or one[0].endswith("digest")
-    found, expected = spilled.search(*asked), in_memory.search(*asked)
+    found, expected = spilled.snapshot().search(*asked), in_memory.snapshot().search(*asked)
     assert found.tracks.tolist() == expected.tracks.tolist()
     assert found.reference_frames.tolist() == expected.reference_frames.tolist()
     assert not list(on_disk.iterdir())

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from earmark.errors import CatalogDamaged, OptionError
-from earmark.index.linear import Linear
+from earmark.index.flat import Flat
 from earmark.index.protocol import Index
-from earmark.index.two_bit import Compact, packed
+from earmark.index.two_bit import TwoBit, packed
 from earmark.types import Hits
 
 
@@ -41,8 +41,8 @@ def test_golden_bytes_of_a_vector() -> None:
 
 @pytest.mark.parametrize("cosine", [0.6, 0.8, 0.95])
 def test_a_near_vector_is_found_first_with_about_its_inner_product(cosine: float) -> None:
-    index = filled(Compact())
-    hits = index.search(np.array([0], np.int32), near(7, 42, cosine), nearest=5)
+    index = filled(TwoBit())
+    hits = index.snapshot().search(np.array([0], np.int32), near(7, 42, cosine), nearest=5)
     assert places(hits)[0] == (7, 42 * 16)
     assert hits.scores[0] == pytest.approx(cosine, abs=0.1)
     assert sorted(hits.scores.tolist(), reverse=True) == hits.scores.tolist()
@@ -51,52 +51,61 @@ def test_a_near_vector_is_found_first_with_about_its_inner_product(cosine: float
 def test_most_of_the_nearest_are_among_twice_as_many() -> None:
     queries = unit(5_000, 30)
     frames = np.arange(30, dtype=np.int32)
-    exact = filled(Linear()).search(frames, queries, nearest=10)
-    guessed = filled(Compact()).search(frames, queries, nearest=20)
+    exact = filled(Flat()).snapshot().search(frames, queries, nearest=10)
+    guessed = filled(TwoBit()).snapshot().search(frames, queries, nearest=20)
     wanted = set(zip(exact.query_frames.tolist(), places(exact), strict=True))
     found = set(zip(guessed.query_frames.tolist(), places(guessed), strict=True))
     assert len(wanted & found) > 0.7 * len(wanted)
 
 
 def test_it_comes_back_from_its_arrays_and_takes_more_tracks() -> None:
-    index = filled(Compact(), range(10))
-    again = Compact.from_arrays(index.arrays())
+    index = filled(TwoBit(), range(10))
+    again = TwoBit.from_arrays(index.arrays())
     filled(again, range(10, 20))
-    once = filled(Compact())
+    once = filled(TwoBit())
     frames, query = np.array([0, 4], np.int32), np.concatenate([near(3, 5, 0.8), near(15, 50, 0.8)])
-    one, other = again.search(frames, query), once.search(frames, query)
+    one, other = again.snapshot().search(frames, query), once.snapshot().search(frames, query)
     assert places(one) == places(other)
     assert one.scores.tolist() == other.scores.tolist()
 
 
 def test_a_removed_track_is_not_found_before_or_after_it_is_written() -> None:
-    index = filled(Compact())
+    index = filled(TwoBit())
     query = near(7, 42, 0.95)
-    index.search(np.array([0], np.int32), query)  # what is scanned is made, and must be made anew
+    index.snapshot().search(np.array([0], np.int32), query)  # what is scanned is made, and must be made anew
     index.remove([7])
-    assert 7 not in index.search(np.array([0], np.int32), query, nearest=2_000).tracks
-    again = Compact.from_arrays(index.arrays())
-    assert 7 not in again.search(np.array([0], np.int32), query, nearest=2_000).tracks
+    assert 7 not in index.snapshot().search(np.array([0], np.int32), query, nearest=2_000).tracks
+    again = TwoBit.from_arrays(index.arrays())
+    assert 7 not in again.snapshot().search(np.array([0], np.int32), query, nearest=2_000).tracks
     again.remove(range(20))
-    assert not len(again.search(np.array([0], np.int32), query))
+    assert not len(again.snapshot().search(np.array([0], np.int32), query))
+
+
+def test_a_snapshot_is_searched_as_it_was_between_searches_of_a_later_one() -> None:
+    index, asked = filled(TwoBit()), (np.array([0], np.int32), near(7, 42, 0.95))
+    before = index.snapshot()
+    index.remove([7])
+    for _ in range(2):
+        assert 7 in before.search(*asked, nearest=5).tracks
+        assert 7 not in index.snapshot().search(*asked, nearest=2_000).tracks
 
 
 def test_it_takes_36_bytes_a_vector() -> None:
-    stats = filled(Compact()).stats()
+    stats = filled(TwoBit()).stats()
     assert stats["bytes_per_vector"] == pytest.approx(36, abs=0.5)
     assert stats["dimensions"] == 128
 
 
 def test_dimensions_that_do_not_fit_are_refused() -> None:
     with pytest.raises(OptionError, match="126 dimensions"):
-        Compact().add(1, np.zeros(1, np.int32), unit(1, 1)[:, :126])
-    index = filled(Compact())
+        TwoBit().add(1, np.zeros(1, np.int32), unit(1, 1)[:, :126])
+    index = filled(TwoBit())
     with pytest.raises(OptionError, match="64 dimensions in an index of 128"):
-        index.search(np.zeros(1, np.int32), unit(1, 1)[:, :64])
+        index.snapshot().search(np.zeros(1, np.int32), unit(1, 1)[:, :64])
 
 
 def test_arrays_of_another_kind_are_refused() -> None:
-    arrays = dict(filled(Compact()).arrays())
+    arrays = dict(filled(TwoBit()).arrays())
     name = next(iter(arrays)).partition(".")[0]
     with pytest.raises(CatalogDamaged):
-        Compact.from_arrays(arrays | {f"{name}.lists": np.zeros(3, np.uint8)})
+        TwoBit.from_arrays(arrays | {f"{name}.lists": np.zeros(3, np.uint8)})

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from earmark.distort import clip_generators, microphone_response, room_response
-from earmark.learn.pairs import Material
+from earmark.learn.pairs import TrainingSet
 from earmark.learn.pcm import Sounds, prepare
-from earmark.learn.recipe import Recipe, read_recipe
+from earmark.learn.recipe import FingerprintRecipe, read_fingerprint_recipe
 
 RATE = 8_000
 TINY = """\
@@ -20,8 +20,10 @@ name = "tiny"
 batch = 8
 steps = 20
 warm_up_steps = 5
-temperature = 0.1
 learning_rate = 5e-3
+
+[objective_options]
+temperature = 0.1
 
 [encoder_options]
 widths = [4, 8]
@@ -67,8 +69,8 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def recipe(recipe_file: Path) -> Recipe:
-    return read_recipe(recipe_file)
+def recipe(recipe_file: Path) -> FingerprintRecipe:
+    return read_fingerprint_recipe(recipe_file)
 
 
 @pytest.fixture(scope="session")
@@ -78,10 +80,10 @@ def sounds(music: Sequence[Path], tmp_path_factory: pytest.TempPathFactory) -> S
 
 
 @pytest.fixture(scope="session")
-def material(sounds: Sounds, music: Sequence[Path]) -> Material:
+def training_set(sounds: Sounds, music: Sequence[Path]) -> TrainingSet:
     """All but three excerpts; two of those three are the ambience, one is the voices."""
     rooms = [room_response(t60, rate=RATE, generator=np.random.default_rng(1)) for t60 in (0.1, 0.3, 0.8)]
-    return Material(
+    return TrainingSet(
         music=sounds.only([str(path) for path in music[3:]]),
         ambience=sounds.only([str(path) for path in music[:2]]),
         voices=sounds.only([str(music[2])]),

@@ -5,18 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
-from earmark.datasets.folder import read_folder
-from earmark.datasets.recordings import write_manifest
+from earmark.datasets.manifest import Item, write_manifest
 from earmark.datasets.rooms import Room, load_rooms, save_rooms
 from earmark.distort import room_response
 from earmark.errors import OptionError
-from earmark.learn.corpus import export_models, gather
-from earmark.learn.pairs import Batches
-from earmark.learn.recipe import Recipe, Rooms
+from earmark.learn.corpus import gather
+from earmark.learn.pairs import PairBatches
+from earmark.learn.recipe import FingerprintRecipe, Rooms
 
-RECIPE = Recipe(
+RECIPE = FingerprintRecipe(
     name="small", batch=2, encoder_options={"widths": [4], "blocks": [1], "hidden": 8, "dimensions": 8},
     validation_share=0.3, rooms=Rooms(count=2, t60_seconds=(0.1, 0.2)),
 )  # fmt: skip
@@ -57,7 +55,7 @@ def test_a_folder_is_music_but_for_its_noise_and_speech(data, out, music):
     assert len(training.rooms) == 2
     assert len(training.microphones) == 40
     assert gathered.failed == ()
-    assert np.isfinite(Batches(training, RECIPE).pairs(0).positives).all()
+    assert np.isfinite(PairBatches(training, RECIPE).pairs(0).positives).all()
 
 
 def test_a_second_time_all_is_there(data, out):
@@ -73,7 +71,8 @@ def test_a_second_time_all_is_there(data, out):
 
 
 def test_a_folder_with_manifests_is_taken_by_them(data, out, music):
-    write_manifest(data / "music.csv", read_folder(data).recordings[:3])
+    items = [Item(path.stem, data / path.name, 30.0, "group", path.stem, "", "") for path in music[:3]]
+    write_manifest(data / "music.csv", items)
     gathered = gather(data, RECIPE, folder=out)
     found = names(gathered.training.music) | names(gathered.validation.music)
     assert found == {path.name for path in music[:3]}
@@ -85,7 +84,9 @@ def test_where_there_are_many_folders_none_is_on_both_sides(data, out, music):
         folder = data / f"album {number // 2}"
         folder.mkdir(exist_ok=True)
         (data / path.name).rename(folder / path.name)
-    gathered = gather(data, Recipe(name="x", batch=2, validation_share=0.34, ranges={"room_share": 0.0}), folder=out)
+    gathered = gather(
+        data, FingerprintRecipe(name="x", batch=2, validation_share=0.34, ranges={"room_share": 0.0}), folder=out
+    )
     albums = [{Path(name).parent for name in one.music.names} for one in (gathered.training, gathered.validation)]
     assert not albums[0] & albums[1]
     assert gathered.training.rooms == ()
@@ -118,12 +119,3 @@ def test_without_music_it_says_what_to_give(out, tmp_path, music):
         gather(tmp_path / "data", RECIPE, folder=out)
     with pytest.raises(OptionError, match="is no folder"):
         gather(tmp_path / "absent", RECIPE, folder=out)
-
-
-def test_models_cannot_be_made_of_a_run_that_is_not_there(tmp_path, out):
-    for number in range(3):
-        soundfile.write(tmp_path / f"{number}.wav", np.full(16_000, 0.1), 8_000)
-    recipe = Recipe(name="x", batch=2, validation_share=0.3, ranges={"room_share": 0.0})
-    material = gather(tmp_path, recipe, folder=out).training
-    with pytest.raises(OptionError, match="train first"):
-        export_models(out / "checkpoint.pt", material, out)

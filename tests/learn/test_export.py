@@ -11,18 +11,20 @@ from msgspec.structs import replace
 
 from earmark.errors import OptionError
 from earmark.fingerprints.mel import LogMel
-from earmark.learn.encoders import make_encoder
-from earmark.learn.export import Trained, export_onnx, metadata, quantise, read_trained
-from earmark.learn.pairs import Batches
-from earmark.learn.training import Run
+from earmark.learn.encoders import Encoder, make_encoder
+from earmark.learn.export import Trained, export_models, export_onnx, quantise, read_metadata, read_trained
+from earmark.learn.pairs import PairBatches
+from earmark.learn.training import FingerprintRun
 from earmark.learn.validation import Validation
 
 
 @pytest.fixture(scope="module")
-def checkpoint(recipe, material, tmp_path_factory):
+def checkpoint(recipe, training_set, tmp_path_factory):
     """Of a short run."""
     folder = tmp_path_factory.mktemp("run")
-    Run(replace(recipe, steps=12), material, Validation(material, recipe, queries=8), folder=folder).train()
+    FingerprintRun(
+        replace(recipe, steps=12), training_set, Validation(training_set, recipe, queries=8), folder=folder
+    ).train()
     return folder / "checkpoint.pt"
 
 
@@ -39,8 +41,8 @@ def exported(trained, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def segments(material, recipe):
-    pairs = Batches(material, recipe).pairs(50)
+def segments(training_set, recipe):
+    pairs = PairBatches(training_set, recipe).pairs(50)
     return np.concatenate([pairs.anchors, pairs.positives])
 
 
@@ -51,7 +53,7 @@ def run(path, segments):
 
 def of_torch(trained, segments):
     with torch.inference_mode():
-        return trained.encoder(torch.from_numpy(segments[:, None])).numpy()
+        return trained.network(torch.from_numpy(segments[:, None])).numpy()
 
 
 @pytest.mark.parametrize("count", [1, 2, 16])
@@ -65,14 +67,14 @@ def test_it_gives_what_torch_gives_for_any_number_of_segments(exported, trained,
 def test_weights_are_the_averaged_ones_or_the_last_ones(checkpoint, trained, segments):
     last = read_trained(checkpoint, averaged=False)
     state = torch.load(checkpoint, weights_only=True)
-    for name, weight in last.encoder.state_dict().items():
+    for name, weight in last.network.state_dict().items():
         assert torch.equal(weight, state["encoder"][name])
-    for name, weight in trained.encoder.state_dict().items():
+    for name, weight in trained.network.state_dict().items():
         assert torch.equal(weight, state["average"][f"module.{name}"])
 
 
 def test_the_file_says_what_it_is(exported, trained, recipe):
-    said = metadata(exported)
+    said = read_metadata(exported)
     assert LogMel(**json.loads(said["front_end"])) == recipe.log_mel
     assert (said["recipe"], said["digest"], said["step"]) == ("tiny", recipe.digest, "12")
     assert (said["dimensions"], said["licence"], said["precision"]) == ("16", "CC0-1.0", "float32")
@@ -98,9 +100,9 @@ def test_in_8_bits_vectors_stay_nearly_the_same(exported, trained, segments, tmp
     vectors = run(small, segments)
     assert (vectors * of_torch(trained, segments)).sum(axis=1).min() > 0.99
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    said = metadata(small)
+    said = read_metadata(small)
     assert said.pop("precision") == ("int8 with 7-bit weights" if reduce_range else "int8")
-    assert said == {name: value for name, value in metadata(exported).items() if name != "precision"}
+    assert said == {name: value for name, value in read_metadata(exported).items() if name != "precision"}
 
 
 @pytest.mark.parametrize(
@@ -132,10 +134,40 @@ def test_another_front_end_is_written_with_the_model(recipe, tmp_path):
     network = make_encoder("convolutional", bands=32, frames=16, widths=[4], blocks=[1], dimensions=8).eval()
     other = replace(recipe, front_end=shape)
     export_onnx(Trained(network, other, "", 0), tmp_path / "model.onnx")
-    assert json.loads(metadata(tmp_path / "model.onnx")["front_end"]) == dataclasses.asdict(other.log_mel)
+    assert json.loads(read_metadata(tmp_path / "model.onnx")["front_end"]) == dataclasses.asdict(other.log_mel)
 
 
 def test_what_is_no_checkpoint_cannot_be_exported(tmp_path):
     (tmp_path / "checkpoint.pt").write_text("weights")
     with pytest.raises(OptionError, match="is no checkpoint"):
         read_trained(tmp_path / "checkpoint.pt")
+
+
+def test_models_cannot_be_made_of_a_run_that_is_not_there(training_set, tmp_path):
+    with pytest.raises(OptionError, match="train first"):
+        export_models(tmp_path / "checkpoint.pt", training_set, tmp_path)
+
+
+class TwoOutputs(Encoder):
+    """Vectors and their signs."""
+
+    outputs = ("vectors", "codes")
+
+    def __init__(self, inner: Encoder) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, segments):
+        vectors = self.inner(segments)
+        return vectors, (vectors > 0).float()
+
+
+def test_every_output_of_an_encoder_has_its_name(recipe, segments, tmp_path):
+    network = TwoOutputs(make_encoder("convolutional", bands=64, frames=32, widths=[4], blocks=[1], dimensions=8))
+    trained = Trained(network.eval(), recipe, "", 0)
+    export_onnx(trained, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession((tmp_path / "model.onnx").read_bytes())
+    assert [one.name for one in session.get_outputs()] == ["vectors", "codes"]
+    vectors, codes = session.run(["vectors", "codes"], {"segments": segments[:, None]})
+    assert np.array_equal(codes, vectors > 0)
+    assert read_metadata(tmp_path / "model.onnx")["dimensions"] == "8"

@@ -10,16 +10,16 @@ from earmark.distort import active_power
 from earmark.distort.levels import noise_gain
 from earmark.fingerprints import mel as logmel
 from earmark.learn import on_device as tensors
-from earmark.learn.pairs import Batches
+from earmark.learn.pairs import PairBatches
 
 RELATIVE = 1e-4
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def batches(material, recipe):
+def batches(training_set, recipe):
     busy = recipe.ranges | {"room_share": 0.7, "microphone_share": 0.7, "noise_share": 0.8}
-    return Batches(material, replace(recipe, ranges=busy, batch=12))
+    return PairBatches(training_set, replace(recipe, ranges=busy, batch=12))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_the_batch_has_all_kinds_of_distortion(raw):
     assert {-1} < set(draws.rooms)
     assert {-1} < set(draws.microphones)
     assert len(set(np.isinf(draws.snr_decibels))) == 2
-    assert len(set(raw.holes.ravel())) == len(set(raw.heard.ravel())) == 2
+    assert len(set(raw.spec_mask.ravel())) == len(set(raw.clip_mask.ravel())) == 2
 
 
 def test_a_clip_arrives_as_the_arrays_say(raw, batches, channel):

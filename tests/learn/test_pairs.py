@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from earmark.errors import OptionError
 from earmark.fingerprints.mel import log_mel_segments, normalised
-from earmark.learn.pairs import Batches, Material
+from earmark.learn.pairs import PairBatches, TrainingSet
 from earmark.learn.pcm import prepare
 from earmark.learn.recipe import Noises, Playing
 
@@ -25,37 +25,37 @@ NOTHING = {
 
 
 @pytest.fixture
-def made(material, recipe):
+def made(training_set, recipe):
     """made(ranges..., playing=...) returns batches of a recipe that does nothing but that."""
 
-    def make(*, playing: Playing = Playing(), noises: Noises = Noises(), **ranges: object) -> Batches:  # noqa: B008
-        return Batches(material, replace(recipe, ranges=NOTHING | ranges, playing=playing, noises=noises))
+    def make(*, playing: Playing = Playing(), noises: Noises = Noises(), **ranges: object) -> PairBatches:  # noqa: B008
+        return PairBatches(training_set, replace(recipe, ranges=NOTHING | ranges, playing=playing, noises=noises))
 
     return make
 
 
-def test_a_batch_is_the_same_whoever_makes_it_and_whenever(material, recipe):
-    first, second = Batches(material, recipe), Batches(material, recipe)
+def test_a_batch_is_the_same_whoever_makes_it_and_whenever(training_set, recipe):
+    first, second = PairBatches(training_set, recipe), PairBatches(training_set, recipe)
     first.pairs(0)
     one, other, next_one = first.pairs(7), second.pairs(7), second.pairs(8)
     for field in ("tracks", "places", "anchors", "positives"):
         assert np.array_equal(getattr(one, field), getattr(other, field))
     assert not np.array_equal(one.positives, next_one.positives)
-    assert not np.array_equal(one.places, Batches(material, recipe, seed=9).pairs(7).places)
+    assert not np.array_equal(one.places, PairBatches(training_set, recipe, seed=9).pairs(7).places)
 
 
-def test_a_batch_has_each_track_once(material, recipe):
-    batches = Batches(material, recipe)
+def test_a_batch_has_each_track_once(training_set, recipe):
+    batches = PairBatches(training_set, recipe)
     drawn = [batches.raw(number).tracks for number in range(40)]
     assert all(len(set(tracks)) == recipe.batch for tracks in drawn)
-    assert set(np.concatenate(drawn)) == set(range(len(material.music)))
+    assert set(np.concatenate(drawn)) == set(range(len(training_set.music)))
 
 
-def test_anchors_are_segments_of_their_tracks_at_their_places(material, recipe):
-    pairs = Batches(material, recipe).pairs(1)
+def test_anchors_are_segments_of_their_tracks_at_their_places(training_set, recipe):
+    pairs = PairBatches(training_set, recipe).pairs(1)
     shape = recipe.log_mel
     pieces = [
-        material.music.piece(int(track), int(place), shape.segment_samples)
+        training_set.music.excerpt(int(track), int(place), shape.segment_samples)
         for track, place in zip(pairs.tracks, pairs.places, strict=True)
     ]
     assert np.array_equal(pairs.anchors, normalised(log_mel_segments(np.stack(pieces), shape), shape))
@@ -97,28 +97,28 @@ def test_noise_has_power_1_and_voices_add_up(made, noises, power):
     assert powers.max() < power[1] + 1e-3
 
 
-def test_noise_that_is_not_given_is_made(material, recipe):
-    bare = Material(material.music, None, None, (), ())
-    pairs = Batches(bare, recipe).pairs(0)
+def test_noise_that_is_not_given_is_made(training_set, recipe):
+    bare = TrainingSet(training_set.music, None, None, (), ())
+    pairs = PairBatches(bare, recipe).pairs(0)
     assert np.isfinite(pairs.positives).all()
 
 
 def test_a_clip_that_begins_or_ends_in_a_segment_is_silent_beyond(made, recipe):
     margin, length = recipe.log_mel.margin, recipe.log_mel.segment_samples
-    heard = made(playing=Playing(cut_share=1.0, cut=0.3)).raw(4).heard
-    missing = (~heard).sum(axis=1)
+    clip_mask = made(playing=Playing(cut_share=1.0, cut=0.3)).raw(4).clip_mask
+    missing = (~clip_mask).sum(axis=1)
     assert missing.min() >= margin
     assert missing.max() <= margin + 0.3 * (length - 2 * margin)
-    assert all(row[0] != row[-1] for row in heard)
-    assert all(np.count_nonzero(np.diff(row.astype(int))) == 1 for row in heard)
+    assert all(row[0] != row[-1] for row in clip_mask)
+    assert all(np.count_nonzero(np.diff(row.astype(int))) == 1 for row in clip_mask)
 
 
 def test_a_clip_of_a_segments_length_has_silent_margins(made, recipe):
     margin = recipe.log_mel.margin
-    heard = made(playing=Playing(alone_share=1.0)).raw(4).heard
-    assert not heard[:, :margin].any()
-    assert not heard[:, -margin:].any()
-    assert heard[:, margin:-margin].all()
+    clip_mask = made(playing=Playing(alone_share=1.0)).raw(4).clip_mask
+    assert not clip_mask[:, :margin].any()
+    assert not clip_mask[:, -margin:].any()
+    assert clip_mask[:, margin:-margin].all()
 
 
 def test_music_that_plays_faster_still_meets_its_anchor_in_the_middle(made):
@@ -147,11 +147,11 @@ def test_overdriven_music_is_no_longer_the_same(made):
 def test_a_hole_is_as_quiet_as_the_quietest_place(made):
     batches = made(playing=Playing(masked_share=0.5))
     raw, pairs = batches.raw(6), batches.pairs(6)
-    hidden = raw.holes.any(axis=(1, 2))
+    hidden = raw.spec_mask.any(axis=(1, 2))
     assert len(set(hidden)) == 2
     for row in np.flatnonzero(hidden):
-        assert set(pairs.positives[row][raw.holes[row]]) == {pairs.positives[row].min()}
-        assert raw.holes[row].all(axis=1).any(), "a stripe of bands"
+        assert set(pairs.positives[row][raw.spec_mask[row]]) == {pairs.positives[row].min()}
+        assert raw.spec_mask[row].all(axis=1).any(), "a stripe of bands"
 
 
 def test_places_that_are_silent_are_passed_over(music, tmp_path, recipe):
@@ -160,7 +160,7 @@ def test_places_that_are_silent_are_passed_over(music, tmp_path, recipe):
     for number in range(8):
         soundfile.write(tmp_path / f"half-{number}.wav", half, RATE)
     sounds = prepare(sorted(tmp_path.glob("half-*.wav")), rate=RATE, folder=tmp_path / "kept")
-    batches = Batches(Material(sounds, None, None, (), ()), recipe)
+    batches = PairBatches(TrainingSet(sounds, None, None, (), ()), recipe)
     loud = [np.sqrt(np.mean(batches.raw(number).anchors ** 2, axis=1)) > 1e-3 for number in range(6)]
     assert np.mean(loud) > 0.95
 
@@ -169,11 +169,11 @@ def test_music_of_nothing_but_silence_gives_numbers_nonetheless(tmp_path, recipe
     for number in range(8):
         soundfile.write(tmp_path / f"silent-{number}.wav", np.zeros(2 * RATE), RATE)
     sounds = prepare(sorted(tmp_path.glob("*.wav")), rate=RATE, folder=tmp_path / "kept")
-    pairs = Batches(Material(sounds, None, None, (), ()), recipe).pairs(0)
+    pairs = PairBatches(TrainingSet(sounds, None, None, (), ()), recipe).pairs(0)
     assert np.isfinite(pairs.anchors).all()
     assert np.isfinite(pairs.positives).all()
 
 
-def test_a_batch_needs_as_many_tracks(material, recipe):
+def test_a_batch_needs_as_many_tracks(training_set, recipe):
     with pytest.raises(OptionError, match="a batch of 14 pairs, each of another track, and 13 tracks"):
-        Batches(material, replace(recipe, batch=14))
+        PairBatches(training_set, replace(recipe, batch=14))

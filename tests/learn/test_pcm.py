@@ -29,7 +29,7 @@ def test_recordings_are_what_the_decoder_gives_in_16_bits(sounds, music):
     assert sounds.names == tuple(map(str, music))
     samples, _ = load(music[5], rate=RATE)
     assert sounds.lengths[5] == len(samples)
-    found = sounds.piece(5, 1_000, 20_000)
+    found = sounds.excerpt(5, 1_000, 20_000)
     assert found.dtype == np.float32
     assert np.abs(found - samples[1_000:21_000]).max() <= 0.51 / FULL_SCALE
     assert sounds.hours == pytest.approx(sum(sounds.lengths) / RATE / 3_600)
@@ -37,25 +37,25 @@ def test_recordings_are_what_the_decoder_gives_in_16_bits(sounds, music):
 
 def test_outside_of_a_recording_is_silence_and_never_its_neighbour(sounds):
     length = int(sounds.lengths[0])
-    assert not sounds.piece(0, -500, 500).any()
-    assert not sounds.piece(0, length, 500).any()
-    across = sounds.piece(0, length - 200, 500)
+    assert not sounds.excerpt(0, -500, 500).any()
+    assert not sounds.excerpt(0, length, 500).any()
+    across = sounds.excerpt(0, length - 200, 500)
     assert across[:200].any()
     assert not across[200:].any()
-    assert np.array_equal(sounds.piece(0, -100, 300)[100:], sounds.piece(0, 0, 200))
+    assert np.array_equal(sounds.excerpt(0, -100, 300)[100:], sounds.excerpt(0, 0, 200))
 
 
 def test_a_short_recording_is_looped(sounds):
     length = int(sounds.lengths[1])
     looped = sounds.looped(1, length - 10, length)
-    assert np.allclose(looped[:10], sounds.piece(1, length - 10, 10))
-    assert np.allclose(looped[10:], sounds.piece(1, 0, length - 10))
+    assert np.allclose(looped[:10], sounds.excerpt(1, length - 10, 10))
+    assert np.allclose(looped[10:], sounds.excerpt(1, 0, length - 10))
 
 
 def test_some_can_be_chosen_by_path(sounds, music):
     some = sounds.only([str(music[9]), str(music[2])])
     assert some.names == (str(music[2]), str(music[9]))
-    assert np.array_equal(some.piece(1, 50, 100), sounds.piece(9, 50, 100))
+    assert np.array_equal(some.excerpt(1, 50, 100), sounds.excerpt(9, 50, 100))
 
 
 def test_files_that_cannot_be_learned_from_are_listed_with_reasons(tones, tmp_path):
@@ -66,7 +66,7 @@ def test_files_that_cannot_be_learned_from_are_listed_with_reasons(tones, tmp_pa
     assert sounds.names == (str(tones[0]), str(tones[1]))
     assert [path for path, _ in sounds.failed] == [str(broken), str(short)]
     assert sounds.failed[1][1] == "0.01 s: too short"
-    assert sounds.piece(1, 0, 100).any()
+    assert sounds.excerpt(1, 0, 100).any()
 
 
 def test_without_any_there_is_nothing_to_learn_from(tmp_path):
@@ -108,5 +108,5 @@ def test_an_interrupted_preparation_begins_again(tones, tmp_path):
 def test_another_process_maps_the_samples_and_gets_no_copy(sounds):
     assert len(ForkingPickler.dumps(sounds)) < 10_000
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        there = pool.submit(Sounds.piece, sounds, 3, 2_000, 400).result()
-    assert np.array_equal(there, sounds.piece(3, 2_000, 400))
+        there = pool.submit(Sounds.excerpt, sounds, 3, 2_000, 400).result()
+    assert np.array_equal(there, sounds.excerpt(3, 2_000, 400))

@@ -13,13 +13,13 @@ import pytest
 from msgspec.structs import replace
 
 from earmark.errors import EarmarkError
-from earmark.learn.pairs import Batches, Pairs, Raw
-from earmark.learn.prefetch import made_ahead
+from earmark.learn.pairs import PairBatches, Pairs, RawPairs
+from earmark.learn.prefetch import prefetched_pairs
 
 
-def test_batches_come_in_order_and_as_this_process_would_make_them(material, recipe):
-    own = Batches(material, recipe)
-    with made_ahead(material, recipe, first=3) as batches:
+def test_batches_come_in_order_and_as_this_process_would_make_them(training_set, recipe):
+    own = PairBatches(training_set, recipe)
+    with prefetched_pairs(training_set, recipe, first=3) as batches:
         for number in range(3, 10):
             found, wanted = next(batches), own.pairs(number)
             assert isinstance(found, Pairs)
@@ -27,17 +27,17 @@ def test_batches_come_in_order_and_as_this_process_would_make_them(material, rec
             assert np.allclose(found.positives, wanted.positives, atol=1e-4)  # sums on one thread and on more
 
 
-def test_two_workers_make_the_same_batches_as_one_raw_if_asked_for(material, recipe):
-    with made_ahead(material, recipe, first=0, workers=2, raw=True) as batches:
+def test_two_workers_make_the_same_batches_as_one_raw_if_asked_for(training_set, recipe):
+    with prefetched_pairs(training_set, recipe, first=0, workers=2, raw=True) as batches:
         made = [next(batches) for _ in range(6)]
-    own = Batches(material, recipe)
+    own = PairBatches(training_set, recipe)
     for number, found in enumerate(made):
-        assert isinstance(found, Raw)
+        assert isinstance(found, RawPairs)
         assert np.array_equal(found.music, own.raw(number).music)
 
 
-def test_a_worker_that_ends_is_an_error_that_says_so(material, recipe):
-    with made_ahead(material, recipe, first=4) as batches:
+def test_a_worker_that_ends_is_an_error_that_says_so(training_set, recipe):
+    with prefetched_pairs(training_set, recipe, first=4) as batches:
         next(batches)
         (worker,) = multiprocessing.active_children()
         os.kill(worker.pid, signal.SIGKILL)
@@ -45,16 +45,16 @@ def test_a_worker_that_ends_is_an_error_that_says_so(material, recipe):
             list(batches)
 
 
-def test_what_is_wrong_in_a_worker_is_raised_here(material, recipe):
+def test_what_is_wrong_in_a_worker_is_raised_here(training_set, recipe):
     with (
-        made_ahead(material, replace(recipe, batch=100), first=0) as batches,
+        prefetched_pairs(training_set, replace(recipe, batch=100), first=0) as batches,
         pytest.raises(EarmarkError, match="batch 0 cannot be made: OptionError: a batch of 100 pairs"),
     ):
         next(batches)
 
 
-def test_no_worker_is_left(material, recipe):
-    with made_ahead(material, recipe, first=0, workers=2):
+def test_no_worker_is_left(training_set, recipe):
+    with prefetched_pairs(training_set, recipe, first=0, workers=2):
         assert len(multiprocessing.active_children()) == 2
     assert multiprocessing.active_children() == []
 
@@ -69,13 +69,14 @@ def test_a_worker_ends_when_its_parent_has(recipe_file, music, tmp_path):
 import os, sys
 from pathlib import Path
 from multiprocessing import active_children
-from earmark.learn.prefetch import made_ahead
-from earmark.learn.pairs import Material
-from earmark.learn.recipe import read_recipe
+from earmark.learn.prefetch import prefetched_pairs
+from earmark.learn.pairs import TrainingSet
+from earmark.learn.recipe import read_fingerprint_recipe
 from earmark.learn.pcm import prepare
 if __name__ == "__main__":
     sounds = prepare([Path(name) for name in sys.argv[1:]], rate=8_000, folder=Path({str(tmp_path)!r}))
-    with made_ahead(Material(sounds, None, None, (), ()), read_recipe({str(recipe_file)!r}), first=0) as batches:
+    recipe = read_fingerprint_recipe({str(recipe_file)!r})
+    with prefetched_pairs(TrainingSet(sounds, None, None, (), ()), recipe, first=0) as batches:
         next(batches)
         print(active_children()[0].pid, flush=True)
         os._exit(0)
@@ -91,7 +92,7 @@ if __name__ == "__main__":
         time.sleep(0.1)
 
 
-def test_the_environment_is_as_before(material, recipe):
+def test_the_environment_is_as_before(training_set, recipe):
     before = dict(os.environ)
-    with made_ahead(material, recipe, first=0):
+    with prefetched_pairs(training_set, recipe, first=0):
         assert dict(os.environ) == before

@@ -9,28 +9,27 @@ import torch
 from msgspec.structs import replace
 
 from earmark.errors import EarmarkError, OptionError
-from earmark.learn import training
 from earmark.learn.checkpoint import read_checkpoint
-from earmark.learn.pairs import Material
-from earmark.learn.training import Run
+from earmark.learn.pairs import TrainingSet
+from earmark.learn.training import FingerprintRun
 from earmark.learn.validation import Validation
 
 
 @pytest.fixture(scope="module")
-def validation(material, sounds, music, recipe):
+def validation(training_set, sounds, music, recipe):
     known = sounds.only([str(path) for path in music[:3]])
-    return Validation(Material(known, None, None, material.rooms, ()), recipe, queries=32)
+    return Validation(TrainingSet(known, None, None, training_set.rooms, ()), recipe, queries=32)
 
 
 @pytest.fixture
-def run(recipe, material, validation, tmp_path):
+def run(recipe, training_set, validation, tmp_path):
     """run(folder="run", ...) returns a run of the tiny recipe; what is given beside replaces its numbers."""
 
     def make(
         *, folder: str = "run", distort_on_device: bool | None = None, device: str | None = None, **numbers
-    ) -> Run:
-        return Run(
-            replace(recipe, **numbers), material, validation, folder=tmp_path / folder, device=device,
+    ) -> FingerprintRun:
+        return FingerprintRun(
+            replace(recipe, **numbers), training_set, validation, folder=tmp_path / folder, device=device,
             distort_on_device=distort_on_device,
         )  # fmt: skip
 
@@ -63,8 +62,12 @@ def test_it_learns_and_says_how_it_goes(run):
 
 
 def test_a_run_that_was_interrupted_comes_to_the_same_weights(run, monkeypatch):
-    monkeypatch.setattr(training, "MEMORY_AFTER_STEPS", 4)
-    whole, first, second = run(memory=24), run(memory=24, folder="parts"), run(memory=24, folder="parts")
+    monkeypatch.setattr("earmark.learn.objectives.contrastive.MEMORY_AFTER_STEPS", 4)
+    whole, first, second = (
+        run(objective_options={"memory": 24}),
+        run(objective_options={"memory": 24}, folder="parts"),
+        run(objective_options={"memory": 24}, folder="parts"),
+    )
     assert not whole.resume()
     whole.train()
     with pytest.raises(KeyboardInterrupt):
@@ -75,7 +78,7 @@ def test_a_run_that_was_interrupted_comes_to_the_same_weights(run, monkeypatch):
     for name, weight in whole.averaged.state_dict().items():
         assert torch.allclose(weight, second.averaged.state_dict()[name], atol=1e-5), name
     states = [read_checkpoint(one.folder / "checkpoint.pt") for one in (whole, second)]
-    assert torch.allclose(*(state["memory"]["vectors"] for state in states), atol=1e-4)
+    assert torch.allclose(*(state["objective"]["vectors"] for state in states), atol=1e-4)
 
 
 def test_a_longer_run_of_the_same_recipe_goes_on(run):
@@ -89,17 +92,20 @@ def test_a_longer_run_of_the_same_recipe_goes_on(run):
 def test_a_checkpoint_of_another_recipe_is_refused(run):
     run(steps=2).train()
     with pytest.raises(OptionError, match="another recipe"):
-        run(temperature=0.2).resume()
+        run(objective_options={"temperature": 0.2}).resume()
 
 
-def test_a_checkpoint_without_a_memory_can_be_taken_up(run):
+@pytest.mark.parametrize("former", [{}, {"memory": {"vectors": torch.ones(3, 16), "tracks": torch.arange(3)}}])
+def test_a_checkpoint_of_an_earlier_release_can_be_taken_up(run, former):
     made = run(steps=2)
     made.train()
     path = made.folder / "checkpoint.pt"
     state = read_checkpoint(path)
-    del state["memory"]
-    torch.save(state, path)
-    assert run().resume()
+    del state["objective"]
+    torch.save(state | former, path)
+    resumed = run()
+    assert resumed.resume()
+    assert resumed.state()["objective"].keys() == former.get("memory", {}).keys()
 
 
 def test_a_device_that_distorts_learns_the_same(run):

@@ -16,8 +16,8 @@ def flat(segments):
 
 
 @pytest.fixture(scope="module")
-def easy(material, recipe):
-    return Validation(material, replace(recipe, ranges=NOTHING, playing=Playing()), queries=100)
+def easy(training_set, recipe):
+    return Validation(training_set, replace(recipe, ranges=NOTHING, playing=Playing()), queries=100)
 
 
 def test_a_hit_is_the_right_track_within_half_a_second(easy, monkeypatch):
@@ -37,12 +37,14 @@ def test_vectors_by_chance_find_nothing(easy):
     assert easy.hit_rate(lambda segments: flat(generator.standard_normal((len(segments), 16), np.float32))) < 0.02
 
 
-def test_distortions_make_it_harder(easy, material, recipe):
-    assert Validation(material, recipe, queries=100).hit_rate(flat) < easy.hit_rate(flat)
+def test_distortions_make_it_harder(easy, training_set, recipe):
+    assert Validation(training_set, recipe, queries=100).hit_rate(flat) < easy.hit_rate(flat)
 
 
-def test_queries_are_at_least_as_many_as_wanted_and_always_the_same(easy, material, recipe):
-    again = Validation(material, replace(recipe, ranges=NOTHING, playing=Playing(), seed=recipe.seed + 1), queries=100)
+def test_queries_are_at_least_as_many_as_wanted_and_always_the_same(easy, training_set, recipe):
+    again = Validation(
+        training_set, replace(recipe, ranges=NOTHING, playing=Playing(), seed=recipe.seed + 1), queries=100
+    )
     assert len(easy.queries.tracks) == 104  # batches of 8
     assert np.array_equal(easy.queries.segments, again.queries.segments)
 
@@ -52,5 +54,5 @@ def test_the_catalog_holds_a_segment_every_half_second_of_every_track(sounds, mu
     places = every_segment(two, shape)
     assert set(places.tracks) == {0, 1}
     assert set(np.diff(places.seconds[places.tracks == 1])) == {HOP_SECONDS}
-    third = two.piece(0, round(2 * HOP_SECONDS * shape.rate), shape.segment_samples)
+    third = two.excerpt(0, round(2 * HOP_SECONDS * shape.rate), shape.segment_samples)
     assert np.allclose(places.segments[2], normalised(log_mel_segments(third[None], shape), shape)[0], atol=1e-5)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from earmark.match.align import Placing, Points, QueryMap, Warp, warps
 
 BINS = 750

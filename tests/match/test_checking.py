@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from earmark.match.align import Points, QueryMap, warps
 from earmark.match.checking import CLOSELY, Place, checked
 from earmark.match.search import DECISIVE

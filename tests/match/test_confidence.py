@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from earmark.match.confidence import THRESHOLD, Evidence, log_odds, probability
 from hypothesis import given
 from hypothesis import strategies as st
-
-from earmark.match.confidence import THRESHOLD, Evidence, log_odds, probability
 
 # Of development clips: a clean one, one in noise and a room at 0 dB, and a clip of music that was never indexed.
 CLEAN = Evidence(matched=240.0, expected=22.0, z=50.0, rival_z=4.5, share=0.7, seconds=5.0)

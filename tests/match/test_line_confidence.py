@@ -8,9 +8,6 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from earmark.match.align import Alignment, Placing, Warp
 from earmark.match.confidence import probability
 from earmark.match.line_confidence import (
@@ -24,6 +21,9 @@ from earmark.match.line_confidence import (
     line_evidence,
 )
 from earmark.match.lines import Line, QueryLines, Segments
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from earmark.types import Hits
 
 # As a clean clip of known music gives it, and one of music that was never indexed.

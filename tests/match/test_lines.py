@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-
 from earmark.match.lines import (
     A_TRACK,
     MOST_CANDIDATES,
@@ -22,6 +21,7 @@ from earmark.match.lines import (
     Segments,
     best_lines,
 )
+
 from earmark.types import Hits
 
 LENGTH, STORED_HOP, HOP = 32, 16, 4  # frames

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from earmark.match.align import Points, QueryMap, Warp
 from earmark.match.sweep import APART_FRAMES, STEP_FRAMES, Sweep
 

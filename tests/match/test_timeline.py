@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 
 import pytest
-
 from earmark.match.timeline import Stretch, best_of_each_track, joined, one_after_another
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-
 from earmark.match.vote import A_TRACK, APART_FRAMES, vote
+
 from earmark.types import Hits
 
 

@@ -1,4 +1,4 @@
-"""Samples that somebody has in memory, made ready like those of a file."""
+"""Samples in memory, converted to the form in which files are decoded: mono float32 in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from earmark.errors import OptionError
 from earmark.types import Samples
 
 
-def from_samples(samples: Any, rate: int, *, to_rate: int) -> Samples:
+def to_mono(samples: Any, rate: int, *, to_rate: int) -> Samples:
     """Return samples of shape (n,) or (n, channels) as mono float32 at `to_rate`.
 
     Integers are scaled to [-1, 1]. Raises OptionError for another shape, type or rate, or samples that are not finite.

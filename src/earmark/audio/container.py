@@ -1,4 +1,4 @@
-"""Opening what people call audio: regular files only, a list of formats, never a name that FFmpeg could follow."""
+"""Opening audio files: regular files in listed formats, opened by content, so that FFmpeg follows no names."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ if TYPE_CHECKING:
 
 Media = BinaryIO | bytes | str | os.PathLike[str]
 
-# Formats that hold one recording. Playlists and formats that name other files are not among them (FFmpeg would open
-# what they name), nor are image formats.
+# FFmpeg's names of formats that hold one recording: no images, no playlists or others that name files to open.
 FORMATS = "wav,w64,aiff,flac,mp3,ogg,aac,mov,mp4,m4a,3gp,matroska,webm,mpegts,avi,asf,caf"
 OPTIONS = {
     "protocol_whitelist": "file,crypto,data",
     "format_whitelist": FORMATS,
-    "max_probe_packets": "8",  # FFmpeg looks through 2,500 packets of a WAV file for another codec in it: 3 ms a clip
+    "max_probe_packets": "8",  # packets; FFmpeg's default of 2,500 costs 3 ms for a clip in a WAV file
 }
 
-LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000  # Hz: from telephones to studio converters
+LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000  # Hz, telephones to studio converters
 MOST_CHANNELS = 64
-LARGEST_READ_BYTES = 1 << 20  # far more than the 32 kB that FFmpeg reads of a sound file
+LARGEST_READ_BYTES = 1 << 20  # bytes; FFmpeg reads sound files in pieces of 32 kB
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a regular file for reading; raises MediaError for anything else that has a path.
 
-    A FIFO or a device is never waited for.
+    It never waits for a FIFO or a device.
     """
     given = Path(path)
     try:
@@ -51,17 +50,14 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as it may be printed: bytes that are no UTF-8 as backslash escapes."""
+    """Return a path as printable text: bytes that are not UTF-8 become backslash escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 @contextmanager
-def opened(source: Media) -> Iterator[tuple[InputContainer, BinaryIO]]:
-    """Open a source with FFmpeg, by what it holds and not by its name; raises MediaError.
-
-    Yields the container and the file that it reads.
-    """
-    import av  # here, because the parent of a sandbox opens files and never decodes
+def open_container(source: Media) -> Iterator[tuple[InputContainer, BinaryIO]]:
+    """Yield (container, file) of a source that FFmpeg opens by its content, not its name; raises MediaError."""
+    import av  # here: the parent of a sandbox opens files and never decodes
 
     owned = not hasattr(source, "read")
     if isinstance(source, bytes | bytearray | memoryview):
@@ -83,10 +79,10 @@ def opened(source: Media) -> Iterator[tuple[InputContainer, BinaryIO]]:
 
 
 class _Nameless:
-    """A file without its name, which FFmpeg would guess a format from.
+    """A file without its name, from which FFmpeg would guess a format.
 
-    A read gives `LARGEST_READ_BYTES` at most: FFmpeg asks for as much as a header declares, and Python makes room for
-    all that it is asked for.
+    A read returns at most `LARGEST_READ_BYTES`: FFmpeg asks for as much as a header declares, and Python would
+    allocate all of it.
     """
 
     def __init__(self, file: BinaryIO) -> None:

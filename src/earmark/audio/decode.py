@@ -1,16 +1,13 @@
-"""Decoding: any audio that people have, to mono float32 at any rate, in blocks.
+"""Decoding: audio files to mono float32, shape (n,), at any rate, in blocks.
 
-Times come from the samples that are decoded, never from what a file says of itself. Where a part is damaged and the
-time goes on after it, silence takes its place, so that what follows keeps its time.
-
-All channels are mixed. Where mixing would cancel them (a channel is the other's negative), the louder one is used
-instead: while the mix carries less than a tenth of the amplitude of the difference, decided over each stretch of
-`DECISION_SECONDS` so that the result does not depend on how the file is cut into packets.
+Times come from the decoded samples, never from what a file declares. Silence replaces damaged parts, so that later
+sound keeps its time. Channels are mixed by their mean or, where that would cancel them, the loudest is used, decided
+for each `DECISION_SECONDS` so that the result does not depend on the packets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -23,50 +20,54 @@ from av.audio.stream import AudioStream
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from earmark.audio.container import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS, Media, opened
+from earmark.audio.container import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS, Media, open_container
 from earmark.audio.downmix import QUALITY, Mixer, scaled
-from earmark.audio.gaps import Clock
+from earmark.audio.gaps import GapClock
 from earmark.audio.tags import cleaned_tags
-from earmark.audio.truncation import broke_off
+from earmark.audio.truncation import is_truncated
 from earmark.errors import MediaError, OptionError
 from earmark.types import Samples
 
-BLOCK_SAMPLES = 1 << 15  # of each channel, mixed and resampled at once: few enough to stay in the cache
-MOST_NOT_FINITE = 0.01  # share of samples
-LOUDEST = 1e6  # times full scale; beyond it a sample is as bad as not finite: sums of squares soon overflow
-MOST_DAMAGED_IN_A_ROW = 1_000  # packets, after which a file is given up
-WITHOUT_TIMES = ("mp3", "aac")  # formats in which FFmpeg counts packets, as nothing says when one begins
-MOST_FILLED_SECONDS = 600.0  # in all, lest a small file becomes long
-FIRST_UNBOUNDED_CHANNELS = 8  # planes, whose list PyAV reads past the end of, up to a pointer that happens to be null
+BLOCK_SAMPLES = 1 << 15  # samples of each channel that are mixed and resampled at once; they fit into the cache
+MOST_NOT_FINITE = 0.01  # share of samples above which a file is refused
+LOUDEST = 1e6  # times full scale; louder samples count as not finite, because sums of squares overflow
+MOST_DAMAGED_IN_A_ROW = 1_000  # packets; after more a file is given up
+WITHOUT_TIMES = ("mp3", "aac")  # formats without time stamps: FFmpeg counts packets
+MOST_FILLED_SECONDS = 600.0  # seconds of silence in a file, because a small file must not become long
+PYAV_PLANE_BUG_CHANNELS = 8  # planes from which on PyAV reads past the end of their list, up to a null pointer
+REPORT_SECONDS = 60.0  # seconds of audio from one report to the next; a fraction of a second of work
 
 
 @dataclass(frozen=True, slots=True)
 class MediaReport:
-    """What was found in a file, complete once it has been read to its end."""
+    """What a file contains; final once it has been read to its end."""
 
-    seconds: float  # of audio that came out
-    complete: bool  # False: it broke off, or parts are damaged
+    seconds: float  # decoded sound
+    peak: float  # largest sample; full scale is 1
+    complete: bool  # False: truncated or damaged
     damaged_packets: int
-    filled_seconds: float  # of silence in place of damage
-    replaced_samples: int  # that were not finite
-    channels: int
-    source_rate: int  # Hz
-    codec: str
-    container: str
-    louder_channel_seconds: float  # in which one channel stands for all, because they cancel
-    peak: float
+    filled_seconds: float  # silence in place of lost sound
+    replaced_samples: int  # zeros in place of samples that were not finite
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def decode(source: Media, *, rate: int, max_seconds: float | None = None, stream: int = 0) -> Decoder:
+def decode(
+    source: Media,
+    *,
+    rate: int,
+    max_seconds: float | None = None,
+    stream: int = 0,
+    report_seconds: Callable[[float], None] | None = None,
+) -> Decoder:
     """Return a decoder of a file (path, bytes or file object), to be used in `with` and iterated once.
 
     It yields mono float32 blocks, shape (n,), at `rate` Hz. `stream` chooses among several audio streams. Longer files
-    than `max_seconds` raise MediaError `too_long` when that much has been read.
+    than `max_seconds` raise MediaError `too_long` when that much has been read. `report_seconds` is told after every
+    minute of audio how much has come out, in seconds.
     """
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise OptionError(f"rate={rate}; give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
-    return Decoder(source, rate, max_seconds, stream)
+    return Decoder(source, rate, max_seconds, stream, report_seconds)
 
 
 def load(source: Media, *, rate: int, max_seconds: float | None = None) -> tuple[Samples, MediaReport]:
@@ -79,12 +80,20 @@ def load(source: Media, *, rate: int, max_seconds: float | None = None) -> tuple
 class Decoder:
     """Mono blocks of one file, and its report; `decode` makes one."""
 
-    def __init__(self, source: Media, rate: int, max_seconds: float | None, stream: int) -> None:
+    def __init__(
+        self,
+        source: Media,
+        rate: int,
+        max_seconds: float | None,
+        stream: int,
+        report_seconds: Callable[[float], None] | None,
+    ) -> None:
         self._rate, self._stream_number = rate, stream
+        self._report_seconds, self._reported = report_seconds, 0.0
         self._most = None if max_seconds is None else int(max_seconds * rate)
-        self._opening = opened(source)
+        self._opening = open_container(source)
         self._given = self._damaged = self._replaced = self._received = 0
-        self._filled = self._louder = self._peak = 0.0
+        self._filled = self._peak = 0.0
         self._ended = self._last_is_partial = self._whole = False
 
     def __enter__(self) -> Self:
@@ -109,10 +118,11 @@ class Decoder:
             if self._most is not None and self._given > self._most:
                 limit = self._most / self._rate
                 raise MediaError("too_long", f"longer than {limit:.0f} s; cut it or raise the limit", limit)
+            self._tell()
             yield block
         if self._ended:
             seconds, partial = self._given / self._rate, self._last_is_partial
-            self._whole = not broke_off(self._file, self._container, self._stream, seconds, last_is_partial=partial)
+            self._whole = not is_truncated(self._file, self._container, self._stream, seconds, last_is_partial=partial)
         if not self._given:
             raise MediaError("too_short" if not self._damaged else "unreadable", "no samples came out of the file")
         if self._replaced > MOST_NOT_FINITE * self._received:
@@ -121,21 +131,21 @@ class Decoder:
     @property
     def report(self) -> MediaReport:
         """What is known so far; complete once all blocks were taken."""
-        context = self._stream.codec_context
         return MediaReport(
             seconds=self._given / self._rate,
             complete=self._whole and not self._damaged,
+            peak=self._peak,
             damaged_packets=self._damaged,
             filled_seconds=self._filled,
             replaced_samples=self._replaced,
-            channels=context.channels,
-            source_rate=context.sample_rate,
-            codec=context.name,
-            container=self._container.format.name,
-            louder_channel_seconds=self._louder,
-            peak=self._peak,
             tags=cleaned_tags(self._container.metadata, self._stream.metadata),
         )
+
+    def _tell(self) -> None:
+        seconds = self._given / self._rate
+        if self._report_seconds is not None and seconds // REPORT_SECONDS > self._reported // REPORT_SECONDS:
+            self._reported = seconds
+            self._report_seconds(seconds)
 
     def _chosen_stream(self) -> AudioStream:
         streams = self._container.streams.audio
@@ -174,7 +184,6 @@ class Decoder:
         if mixer is None:
             return
         rest = mixer.flush()
-        self._louder += mixer.louder_samples / mixer.rate
         yield rest if resampler is None else resampler.resample_chunk(rest, last=True)
 
     def _planes(self) -> Iterator[tuple[NDArray[np.float32], int]]:
@@ -212,7 +221,7 @@ class Decoder:
     def _frames(self) -> Iterator[AudioFrame | _Silence]:
         """Yield decoded frames, with silence where damage took some; a damaged packet is passed over and counted."""
         has_times = self._container.format.name not in WITHOUT_TIMES
-        clock = Clock(has_times=has_times, time_base=self._stream.time_base)
+        clock = GapClock(has_times=has_times, time_base=self._stream.time_base)
         packets = self._container.demux(self._stream)
         codec = self._stream.codec_context.name
         is_partial = False
@@ -245,7 +254,7 @@ class Decoder:
             if missing and self._filled + missing <= MOST_FILLED_SECONDS:
                 self._filled += missing
                 yield _Silence(missing, frames[0].sample_rate, frames[0].layout.nb_channels)
-            self._damaged += clock.passed(packet.size, frames, codec)
+            self._damaged += clock.note_packet(packet.size, frames, codec)
             yield from frames
 
 
@@ -264,7 +273,7 @@ class _Silence:
 
 def _planar(frame: AudioFrame) -> NDArray[np.float32]:
     """Return a frame's samples as float32 in [-1, 1], shape (channels, n)."""
-    has_many_planes = frame.format.is_planar and frame.layout.nb_channels >= FIRST_UNBOUNDED_CHANNELS
+    has_many_planes = frame.format.is_planar and frame.layout.nb_channels >= PYAV_PLANE_BUG_CHANNELS
     if has_many_planes or frame.format.name.startswith("s64"):  # PyAV knows no array of 64-bit integers
         (frame,) = AudioResampler(format="flt").resample(frame)
     samples: NDArray[Any] = frame.to_ndarray()

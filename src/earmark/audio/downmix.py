@@ -1,4 +1,4 @@
-"""Channels to mono, without losing what is only in their difference."""
+"""Channels to mono; where their mean would cancel them, the loudest channel is used."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from numpy.typing import NDArray
 
 from earmark.types import Samples
 
-QUALITY = "MQ"  # of soxr: 131 dB from its best in the band that fingerprints use, and faster than HQ; LQ is at 27 dB
-
-DECISION_SECONDS = 1.0
-CANCELLED = 0.1  # RMS of the mix over RMS of half the difference, below which the channels cancel
+QUALITY = "MQ"  # soxr's name; its error is -131 dB in the bands of fingerprints (LQ: -27 dB), and it is faster than HQ
+DECISION_SECONDS = 1.0  # seconds for which one decision between mean and loudest channel holds
+CANCELLED = 0.1  # RMS of the mix / RMS of half the difference below which the channels cancel
 
 
 class Mixer:
-    """Mixes channels to mono, stretch by stretch of `DECISION_SECONDS`."""
+    """A mixer to mono, with one decision for each `DECISION_SECONDS`, however the sound is cut into blocks."""
 
     def __init__(self, rate: int, channels: int) -> None:
         self.rate, self.channels = rate, channels
-        self.louder_samples = 0
         self._stretch = max(int(DECISION_SECONDS * rate), 1)
         self._pending: NDArray[np.float32] | None = None
 
     def mix(self, planes: NDArray[np.float32]) -> Samples:
-        """Return the mono samples of the whole stretches that are there by now."""
+        """Return the mono samples, (n,), of the stretches that `planes`, (channels, m), complete."""
         if self.channels == 1:
             only: Samples = planes[0]
             return only
@@ -36,7 +34,7 @@ class Mixer:
         return self._mixed(planes[:, :whole])
 
     def flush(self) -> Samples:
-        """Return what is left."""
+        """Return the mono samples of the last, incomplete stretch."""
         rest, self._pending = self._pending, None
         return np.zeros(0, np.float32) if rest is None else self._mixed(rest)
 
@@ -52,12 +50,11 @@ class Mixer:
             apart = float(energy.mean()) - mixed  # mean square of what the mix loses
             if mixed < CANCELLED**2 * apart:
                 mono[part] = channels[int(energy.argmax())]
-                self.louder_samples += len(mono[part])
         return mono
 
 
 def scaled(samples: NDArray[Any]) -> NDArray[np.float32]:
-    """Return integers as floats in [-1, 1]."""
+    """Return integers as float32 in [-1, 1]."""
     bits = 8 * samples.dtype.itemsize
     floats: NDArray[np.float32] = samples.astype(np.float32)
     if samples.dtype.kind == "u":

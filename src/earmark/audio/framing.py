@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,26 +23,39 @@ def segments(samples: Samples, *, length: int, hop: int) -> NDArray[np.float32]:
     return np.lib.stride_tricks.sliding_window_view(samples, length)[::hop]
 
 
-def segment_chunks(blocks: Iterable[Samples], *, length: int, hop: int, count: int) -> Iterator[NDArray[np.float32]]:
-    """Yield the segments of sound that comes in blocks, `count` at a time (the last time fewer).
+class SegmentStream:
+    """The segments of sound that comes in blocks, `count` at a time.
 
     The chunks' grid is fixed by the sound alone, so what is computed a chunk at a time is the same to the last bit,
-    however the blocks are cut. Raises OptionError when the segments would leave gaps (`hop` above `length`).
+    however the blocks are cut.
     """
-    if not 1 <= hop <= length:
-        raise OptionError(f"hop={hop}; give 1 to length={length} samples")
-    pending: list[Samples] = []
-    held, any_yet = 0, False
-    need = (count - 1) * hop + length
-    for block in blocks:
-        pending.append(block)
-        held += len(block)
-        while held >= need:
-            samples = np.concatenate(pending) if len(pending) > 1 else pending[0]
-            yield segments(samples[:need], length=length, hop=hop)
-            any_yet = True
-            pending = [samples[count * hop :]]
-            held = len(pending[0])
-    rest = np.concatenate(pending) if pending else np.zeros(0, np.float32)
-    if len(rest) >= length or (len(rest) and not any_yet):
-        yield segments(rest, length=length, hop=hop)
+
+    def __init__(self, *, length: int, hop: int, count: int) -> None:
+        """Raise OptionError when segments of `length` samples, one every `hop`, would leave gaps."""
+        if not 1 <= hop <= length:
+            raise OptionError(f"hop={hop}; give 1 to length={length} samples")
+        self._length, self._hop, self._count = length, hop, count
+        self._needed = (count - 1) * hop + length
+        self._pending: list[Samples] = []
+        self._held, self._is_begun = 0, False
+
+    def push(self, block: Samples) -> Iterator[NDArray[np.float32]]:
+        """Take more samples, and yield the chunks that are complete, each (count, length)."""
+        if len(block):
+            self._pending.append(block)
+            self._held += len(block)
+        while self._held >= self._needed:
+            samples = np.concatenate(self._pending) if len(self._pending) > 1 else self._pending[0]
+            self._pending = [samples[self._count * self._hop :]]
+            self._held, self._is_begun = len(self._pending[0]), True
+            yield segments(samples[: self._needed], length=self._length, hop=self._hop)
+
+    def rest(self, block: Samples | None = None) -> Iterator[NDArray[np.float32]]:
+        """Yield the chunks that are left if the sound ends here, or after one more block; nothing is taken away."""
+        copy = SegmentStream(length=self._length, hop=self._hop, count=self._count)
+        copy._pending, copy._held, copy._is_begun = list(self._pending), self._held, self._is_begun
+        if block is not None:
+            yield from copy.push(block)
+        samples = np.concatenate(copy._pending) if copy._pending else np.zeros(0, np.float32)
+        if len(samples) >= self._length or (len(samples) and not copy._is_begun):
+            yield segments(samples, length=self._length, hop=self._hop)

@@ -1,4 +1,4 @@
-"""Whether a file ends where it says that it does, or broke off: a download that stopped, a disk that was full."""
+"""Truncation: whether a file is shorter than it declares, as after a broken download or on a full disk."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import BinaryIO
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-TOLERANCE_SECONDS = 0.25  # encoders' delay and padding, of which headers do and do not tell
+TOLERANCE_SECONDS = 0.25  # seconds; encoders' delay and padding, which headers may or may not include
 _LARGEST_OGG_PAGE = 65_307  # bytes (RFC 3533, section 6)
-_UNKNOWN_WAV_BYTES = 2**31 - 2**17  # what writes into a pipe declares this much or more
-_MOST_WAV_CHUNKS = 1_000
-_HEAD_BYTES = 512  # of an mp3's first frame, in which a Xing, Info or VBRI header says how many follow
+_UNKNOWN_WAV_BYTES = 2**31 - 2**17  # bytes; programs that write into a pipe declare this length or more
+_MOST_WAV_CHUNKS = 1_000  # chunks that are searched for the samples
+_HEAD_BYTES = 512  # bytes of an MP3's first frame, where a Xing, Info or VBRI header counts the frames
 
 
-def broke_off(
+def is_truncated(
     file: BinaryIO, container: InputContainer, stream: AudioStream, seconds: float, *, last_is_partial: bool
 ) -> bool:
-    """Return whether a file that was read to its end, giving `seconds` of sound, is shorter than it says of itself.
+    """Return whether a file, read to its end with `seconds` of sound, is shorter than it declares.
 
-    Where nothing is said, only a last packet that is not all there tells.
+    A file that declares no length is truncated if its last packet is incomplete.
     """
     name = container.format.name
     if name == "ogg":
         return not _has_whole_last_page(file)
     declared = _declared_seconds(container, stream)
     if name == "wav":
-        return _wav_broke_off(file)
+        return _is_wav_truncated(file)
     if name in ("aac", "mpegts") or (name == "mp3" and not _counts_its_frames(file)):
-        declared = None  # FFmpeg has guessed it from the size of the file
+        declared = None  # FFmpeg guesses it from the file's size
     return last_is_partial or (declared is not None and seconds < declared - TOLERANCE_SECONDS)
 
 
@@ -41,8 +41,8 @@ def _declared_seconds(container: InputContainer, stream: AudioStream) -> float |
     return container.duration / 1e6
 
 
-def _wav_broke_off(file: BinaryIO) -> bool:
-    """Return whether samples are missing; what is written into a pipe declares far too many, or none."""
+def _is_wav_truncated(file: BinaryIO) -> bool:
+    """Return whether samples are missing; files written into a pipe declare far too many, or none."""
     size = file.seek(0, os.SEEK_END)
     file.seek(12)  # behind the heads of file and format
     for _ in range(_MOST_WAV_CHUNKS):
@@ -62,7 +62,7 @@ def _has_whole_last_page(file: BinaryIO) -> bool:
     end = file.read(_LARGEST_OGG_PAGE)
     page = end.rfind(b"OggS")
     if page < 0 or page + 27 > len(end):
-        return False  # many writers leave out the flag of the last page, so that it says nothing
+        return False  # a missing flag of the last page says nothing: many writers leave it out
     lacing = end[page + 27 : page + 27 + end[page + 26]]  # the lengths of the parts that follow
     return page + 27 + len(lacing) + sum(lacing) <= len(end)
 

@@ -4,58 +4,49 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from earmark.catalog import transfer, verify
-from earmark.catalog.identify import Answering, Question
-from earmark.catalog.ingest import Adder, Progress
-from earmark.catalog.local.durable import Files
-from earmark.catalog.local.generations import Generations, is_on_network
-from earmark.catalog.local.live_index import Indexing, Rebuilding
-from earmark.catalog.names import shown
+from earmark.catalog.backend import Backend, RebuildProgress, Recording, Store
+from earmark.catalog.identify import Identify
+from earmark.catalog.ingest import Ingest, Progress
+from earmark.catalog.questions import Questions, worker_count
 from earmark.catalog.scan import scan
-from earmark.catalog.sqlite.lock import WriterLock
-from earmark.catalog.sqlite.store import Recording, Settings, Store
+from earmark.catalog.settings import Settings, index_name
 from earmark.errors import CatalogDamaged, CatalogError, CatalogReadOnly, OptionError
-from earmark.extract.pool import Extractors, Source
-from earmark.types import AddReport, Answer, Fingerprint, Track
+from earmark.extract.pool import ExtractorPool
+from earmark.text import shown
+from earmark.types import AddReport, Fingerprint, Track
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
 
-# Clips identified ahead of the one whose answer is wanted next, for each worker: hides the wait for a child.
-_AHEAD = 4
 
-
-class Catalog:
+class Catalog(Questions):
     """Recordings, and the means to say which of them a clip comes from. `earmark.open` makes one.
 
-    Safe to use from several threads; changes wait for one another. A reader keeps the index that was current when it
-    was opened; what a writer adds is found by others that open after it.
+    Safe to use from several threads; changes wait for one another, questions for none of them. A reader follows what a
+    writer in another process changes: it looks before each question, and when `refresh` is called.
     """
 
     def __init__(
-        self, folder: Path, settings: Settings, store: Store, *, fingerprinter: Fingerprinter, lock: WriterLock | None
+        self,
+        backend: Backend,
+        settings: Settings,
+        *,
+        fingerprinter: Fingerprinter,
+        open_other: Callable[[str | os.PathLike[str]], Catalog],
     ) -> None:
-        """Put together what `opening.open_catalog` has opened."""
-        self._folder, self._settings, self._store = folder, settings, store
-        self._fingerprinter, self._lock = fingerprinter, lock
-        self._files = Files()
-        self._generations = Generations(folder, self._files)
-        self._indexing = Indexing(store, self._generations, fingerprinter, settings.index)
-        if lock is not None:
-            self._generations.sweep()
-        self._indexing.load(repair=lock is not None)
-        self._extractors = Extractors(settings.fingerprinter, settings.preset)
-        self._answering = Answering(store, self._indexing, fingerprinter, self._extractors)
+        """Put together what `open.open_catalog` has opened; `open_other` opens one that is to be merged."""
+        self._backend, self._store, self._index = backend, backend.store, backend.index
+        self._settings, self._fingerprinter, self._open_other = settings, fingerprinter, open_other
+        self._extractor = ExtractorPool(settings.fingerprinter, settings.preset)
+        self._identify = Identify(self._store, self._index, fingerprinter, self._extractor, backend.path)
+        self._row_problems: dict[str, None] = {}  # sentences about damaged rows, in the order they were met
         self._changing = threading.RLock()
         self._closed = False
 
@@ -66,12 +57,12 @@ class Catalog:
         if kind is None:
             self.close()
         else:
-            with contextlib.suppress(CatalogError):  # what went wrong before says more
+            with contextlib.suppress(CatalogError):  # the first error says more
                 self.close()
 
     def __repr__(self) -> str:
-        mode = "reading" if self._lock is None else "writing"
-        return f"<Catalog {os.fspath(self._folder)!r} of {self._settings.fingerprinter}, open for {mode}>"
+        mode = "reading" if self._backend.read_only else "writing"
+        return f"<Catalog {os.fspath(self.path)!r} of {self._settings.fingerprinter}, open for {mode}>"
 
     def __len__(self) -> int:
         return self._store.count()[0]
@@ -81,13 +72,13 @@ class Catalog:
         for recording in self._store.recordings():
             if isinstance(recording, Recording):
                 yield recording.track
-            elif str(recording) not in self._indexing.problems:
-                self._indexing.problems.append(str(recording))
+            else:
+                self._row_problems[str(recording)] = None
 
     @property
     def path(self) -> Path:
         """The catalog's folder."""
-        return self._folder
+        return self._backend.path
 
     def close(self) -> None:
         """Publish what is not yet, end the children and let others write; a second call does nothing."""
@@ -95,14 +86,20 @@ class Catalog:
             if self._closed:
                 return
             self._closed = True
-            if self._lock is not None:
-                stack.callback(self._lock.release)
+            stack.callback(self._backend.release)
             stack.callback(self._store.close)
-            stack.callback(self._extractors.close)
-            if self._lock is not None:
-                self._indexing.publish()
+            stack.callback(self._extractor.close)
+            if not self._backend.read_only:
+                self._index.publish()
 
-    # What is known
+    def refresh(self) -> bool:
+        """Follow what a writer in another process has changed, and return whether anything was; a writer has no other.
+
+        A question does the same before it is answered.
+        """
+        return self._index.refresh()
+
+    # Knowledge
 
     def tracks(self) -> tuple[Track, ...]:
         """Return all tracks in the order they were added; `for track in catalog` does not hold them all."""
@@ -119,33 +116,14 @@ class Catalog:
 
     def fingerprints(self) -> Iterator[tuple[Track, Fingerprint]]:
         """Yield each track and its fingerprint, in the order of adding; raises CatalogDamaged for a damaged one."""
-        for number, packed in self._store.fingerprints(0):
+        for number, packed in self._store.fingerprints_after(0):
             if isinstance(packed, CatalogDamaged):
                 raise packed
             yield self._store.recording(number).track, self._fingerprinter.unpack(packed)
 
     def info(self) -> dict[str, Any]:
         """Return figures about the catalog, and its problems as sentences."""
-        tracks, seconds = self._store.count()
-        network = is_on_network(self._folder)
-        warning = (
-            [f"it lies on {network}, where locks and memory maps may fail; keep it on a local disk"] if network else []
-        )
-        return {
-            "path": os.fspath(self._folder),
-            "tracks": tracks,
-            "seconds": seconds,
-            "fingerprinter": self._settings.fingerprinter,
-            "preset": dict(self._settings.preset),
-            "spec": self._settings.spec,
-            "index": self._indexing.name,
-            "index_stats": self._indexing.stats(),
-            "index_bytes": self._generations.bytes(),
-            "database_bytes": self._store.path.stat().st_size,
-            "unpublished_tracks": self._indexing.behind,
-            "sqlite": sqlite3.sqlite_version,
-            "problems": tuple(dict.fromkeys([*self._indexing.problems, *warning])),
-        }
+        return _figures(self._backend, self._settings, (*self._index.problems, *self._row_problems))
 
     # Changes
 
@@ -168,9 +146,10 @@ class Catalog:
         for id in (ids or {}).values():
             _check_id(id)
         with self._writing():
-            extractors = Extractors(self._settings.fingerprinter, self._settings.preset)
-            adder = Adder(self._store, self._indexing, extractors, ids=ids or {})
-            return adder.run(scan(paths), workers=_workers(workers), progress=progress)
+            made, count = self._settings, worker_count(workers)
+            extractor = ExtractorPool(made.fingerprinter, made.preset, workers=count)
+            ingest = Ingest(self._store, self._index, extractor, ids=ids or {})
+            return ingest.run(scan(paths), workers=count, progress=progress)
 
     def remove(self, ids: str | Iterable[str]) -> None:
         """Forget tracks; raises TrackNotFound for an unknown id, and then forgets none."""
@@ -179,7 +158,7 @@ class Catalog:
             with self._store.transaction():
                 for number in dict.fromkeys(numbers):
                     self._store.delete(number)
-            self._indexing.follow_removals()
+            self._index.apply_removals()
 
     def update(
         self,
@@ -208,18 +187,20 @@ class Catalog:
         """Add the tracks of another catalog, without their audio; raises SpecMismatch when it is of another kind."""
         with self._writing(), contextlib.ExitStack() as stack:
             if not isinstance(other, Catalog):
-                from earmark.catalog.open import open_catalog
+                other = stack.enter_context(self._open_other(other))
+            return transfer.merge(
+                self._fingerprinter, self._store, self._index, other._merged_from(), os.fspath(other.path)
+            )
 
-                other = stack.enter_context(open_catalog(other, create=False, read_only=True))
-            return transfer.merge(self._store, self._indexing, other._store, os.fspath(other.path))
+    def _merged_from(self) -> Store:
+        """Return what another catalog reads when this one is merged into it."""
+        return self._store
 
-    def rebuild(self, index: str | None = None, *, progress: Callable[[Rebuilding], object] | None = None) -> None:
+    def rebuild(self, index: str | None = None, *, progress: Callable[[RebuildProgress], object] | None = None) -> None:
         """Make the index again from the stored fingerprints, of another kind when one is named, and publish it.
 
         `progress` is called after each track with how far it is and about how long it still takes.
         """
-        from earmark.catalog.open import index_name
-
         with self._writing():
             made = self._settings
             name = made.index if index is None else index_name(index, made.fingerprinter, made.preset)
@@ -227,75 +208,46 @@ class Catalog:
             with self._store.transaction():
                 self._store.write_settings(settings)
             self._settings = settings
-            self._indexing.rebuild(name, progress)
+            self._index.rebuild(name, progress)
 
     # Copies and checks
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
-        return transfer.export(self._store, self._generations, Path(path))
+        return transfer.export(self._store, self._index, Path(path))
 
     def verify(self) -> verify.Verification:
         """Read everything and say what does not hold; a writer also has damaged tracks read again at the next add."""
         with self._changing:
-            repair = self._lock is not None
-            return verify.verify(self._store, self._generations, self._fingerprinter, repair=repair)
-
-    # Questions
-
-    def identify(
-        self,
-        source: Source,
-        *,
-        threshold: float | None = None,
-        limit: int = 5,
-        several: bool = False,
-        speed: bool = False,
-    ) -> Answer:
-        """Say which tracks a clip comes from: a path, bytes, a file object, or (samples, rate).
-
-        Matches of at least `threshold` confidence (default: the calibrated one; 0 gives the candidates too) come back,
-        at most `limit`, best first. `several` looks for one recording after another, `speed` for other playing speeds.
-        A clip that nothing can be said of has an answer without matches and a reason; one that cannot be read as audio
-        raises MediaError.
-        """
-        return self._answering.answer(source, _question(threshold, limit, several, speed))
-
-    def identify_many(
-        self,
-        sources: Iterable[Source],
-        *,
-        workers: int | None = None,
-        threshold: float | None = None,
-        limit: int = 5,
-        several: bool = False,
-        speed: bool = False,
-    ) -> Iterator[Answer]:
-        """Yield an answer for each source, in their order, as `identify` would, on all cores.
-
-        A source that cannot be read as audio does not stop the others: its answer's reason is the MediaError's code.
-        """
-        count, question = _workers(workers), _question(threshold, limit, several, speed)
-        ask = self._answering.answer_or_reason
-        remaining, waiting = iter(sources), deque[Future[Answer]]()
-        with ThreadPoolExecutor(count, thread_name_prefix="earmark-identify") as pool:
-            try:
-                while True:
-                    waiting.extend(
-                        pool.submit(ask, one, question) for one in islice(remaining, _AHEAD * count - len(waiting))
-                    )
-                    if not waiting:
-                        return
-                    yield waiting.popleft().result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+            repair = not self._backend.read_only
+            return verify.verify(self._store, self._index, self._fingerprinter, repair=repair)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        if self._lock is None:
-            raise CatalogReadOnly(f"{self._folder} is open for reading; open it with read_only=False to change it")
+        if self._backend.read_only:
+            raise CatalogReadOnly(f"{self.path} is open for reading; open it with read_only=False to change it")
         with self._changing:
             yield
+
+
+def _figures(backend: Backend, settings: Settings, problems: Iterable[str]) -> dict[str, Any]:
+    store, index = backend.store, backend.index
+    tracks, seconds = store.count()
+    return {
+        "path": os.fspath(backend.path),
+        "tracks": tracks,
+        "seconds": seconds,
+        "fingerprinter": settings.fingerprinter,
+        "preset": dict(settings.preset),
+        "spec": settings.spec,
+        "index": index.name,
+        "index_stats": dict(index.stats()),
+        "index_bytes": index.size(),
+        "database_bytes": store.size(),
+        "unpublished_tracks": index.unpublished,
+        **store.info(),
+        "problems": tuple(dict.fromkeys([*problems, *backend.warnings])),
+    }
 
 
 def _words(track: Track) -> str:
@@ -305,17 +257,3 @@ def _words(track: Track) -> str:
 def _check_id(id: str) -> None:
     if not id or id != shown(id):
         raise OptionError(f"{id!r} cannot be an id; give 1 to 1,024 characters that can be printed")
-
-
-def _question(threshold: float | None, limit: int, several: bool, speed: bool) -> Question:
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise OptionError(f"threshold={threshold}; give a probability, 0 to 1, or leave it out for the calibrated one")
-    if limit < 1:
-        raise OptionError(f"limit={limit}; give 1 or more")
-    return Question(threshold, limit, several, speed)
-
-
-def _workers(asked: int | None) -> int:
-    if asked is not None and asked < 1:
-        raise OptionError(f"workers={asked}; give 1 or more, or leave it out for all cores")
-    return asked or len(os.sched_getaffinity(0))

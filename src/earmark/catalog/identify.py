@@ -1,42 +1,37 @@
-"""From a source to an answer: extraction in a child, identification here, tracks by name."""
+"""From a source to an answer: extraction in a child, a session here, tracks by name."""
 
 from __future__ import annotations
 
-import os
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earmark.audio.arrays import from_samples
-from earmark.catalog.identifying import Found, Identifier, identifier_for
-from earmark.catalog.local.live_index import Indexing
-from earmark.catalog.names import shown
-from earmark.catalog.sqlite.store import Store
+from earmark.catalog.backend import LiveIndex, Store
+from earmark.catalog.calibrations import calibration_for
 from earmark.errors import CatalogDamaged, EarmarkError, MediaError, TrackNotFound
-from earmark.extract.pool import Extracted, Extractors, Source, opened, pack_samples
+from earmark.extract.fingerprint import extract_samples
+from earmark.extract.pool import ExtractorPool
+from earmark.extract.protocol import Extracted
+from earmark.extract.sources import Source, name_of, opened
+from earmark.match.calibration import Calibration
+from earmark.match.matcher import Matcher
+from earmark.match.passages import Passage
+from earmark.match.protocol import Options
+from earmark.match.references import CachedReferences
+from earmark.match.session import Session
 from earmark.types import Answer, Fingerprint, Match, Track
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
 
-# MediaErrors that are an answer: the clip was read, and nothing can be said of it.
-_ANSWERS = ("too_short", "low_information")
-
-SHORTEST_SECONDS = 0.25  # a handful of spectra; what they hold is in any music
+_ANSWERS = ("too_short", "low_information")  # codes of MediaErrors about a clip that was read
+SHORTEST_SECONDS = 0.25  # seconds of a clip; a handful of spectra are in any music
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of every source alike."""
-
-    threshold: float | None
-    limit: int
-    several: bool
-    speed: bool
-
-
-class _Lost(Exception):  # noqa: N818 - it never leaves this module
+class Unavailable(Exception):  # noqa: N818 - it never leaves this module
     """The index names a track that cannot be had."""
 
     def __init__(self, number: int, error: EarmarkError) -> None:
@@ -45,74 +40,108 @@ class _Lost(Exception):  # noqa: N818 - it never leaves this module
         self.problem = str(error) if isinstance(error, CatalogDamaged) else ""  # one that was removed is none
 
 
-class Answering:
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A clip on its way to an answer."""
+
+    name: str
+    seconds: float
+    began: float  # reading of the clock
+
+
+class Identify:
     """The chain of `identify`; safe to use from several threads."""
 
-    def __init__(self, store: Store, indexing: Indexing, fingerprinter: Fingerprinter, extractors: Extractors) -> None:
-        self._store, self._indexing = store, indexing
-        self._fingerprinter, self._extractors = fingerprinter, extractors
+    def __init__(
+        self, store: Store, index: LiveIndex, fingerprinter: Fingerprinter, extractor: ExtractorPool, folder: Path
+    ) -> None:
+        """`folder`: where a calibration of the catalog's own may lie."""
+        self._store, self._index, self._folder = store, index, folder
+        self._fingerprinter, self._extractor = fingerprinter, extractor
 
-    @cached_property
-    def _identifier(self) -> Identifier:
-        """What identifies clips: made for the first one, since a network is loaded for it that no list needs."""
-        return identifier_for(self._fingerprinter, self._reference)
-
-    def answer(self, source: Source, question: Question) -> Answer:
+    def answer(self, source: Source, options: Options) -> Answer:
         """Return what the catalog says of a clip; raises MediaError when it cannot be read as audio."""
-        began, name = time.perf_counter(), _name(source)
+        began, name = time.perf_counter(), name_of(source)
         try:
             extracted = self._extract(source)
         except MediaError as error:
             if error.code not in _ANSWERS:
                 raise
-            return self._empty(question, error.code, name, error.partial, began)
+            return self._empty(options, error.code, _Query(name, error.partial, began))
+        query = _Query(name, extracted.seconds, began)
         reason = self._nothing_to_say(extracted)
-        if reason:
-            return self._empty(question, reason, name, extracted.seconds, began)
-        fingerprint = self._fingerprinter.unpack(extracted.packed)
-        return self._answer(fingerprint, question, name, began)
+        return self._empty(options, reason, query) if reason else self._answer(extracted.fingerprint, options, query)
 
-    def answer_or_reason(self, source: Source, question: Question) -> Answer:
+    def answer_or_reason(self, source: Source, options: Options) -> Answer:
         """Return what `answer` does; for what cannot be read, an answer whose reason is the error's code."""
         began = time.perf_counter()
         try:
-            return self.answer(source, question)
+            return self.answer(source, options)
         except MediaError as error:
-            return self._empty(question, error.code, _name(source), error.partial, began)
+            query = _Query(name_of(source), error.partial, began)
+            return self._empty(options, error.code, query, detail=error.detail)
+
+    def session(self, options: Options) -> Session:
+        """Return a session that hears a clip or a stream; its windows are matched with the index of their moment."""
+        return Session(self._matcher, self._index.snapshot, options)
+
+    def match(self, passage: Passage, seconds: float) -> Match:
+        """Return a passage of a clip of so many seconds with its track."""
+        return Match(
+            track=self._track(passage.track),
+            confidence=passage.confidence,
+            query_start=max(passage.query_start, 0.0),
+            query_end=min(passage.query_end, seconds),
+            reference_start=max(passage.reference_start, 0.0),
+            reference_end=passage.reference_end,
+            position_error=passage.position_error,
+            speed=passage.speed,
+            pitch=passage.pitch,
+            evidence=passage.evidence,
+        )
 
     def _extract(self, source: Source) -> Extracted:
+        maker = self._fingerprinter
+        if isinstance(source, Fingerprint):
+            maker.check(source.spec)
+            features = maker.features_in(source)
+            return Extracted(source, b"", source.seconds, complete=True, silent=False, features=features)
         if isinstance(source, tuple):
-            samples = from_samples(*source, to_rate=self._fingerprinter.rate)
-            return pack_samples(samples, self._fingerprinter, query=True)
-        with opened(source) as file:
-            return self._extractors.extract(file, query=True)
+            return extract_samples(*source, maker, query=True)
+        with opened(source, self._extractor.limits) as file:
+            return self._extractor.extract(file, query=True)
 
-    def _answer(self, fingerprint: Fingerprint, question: Question, name: str, began: float) -> Answer:
+    def _answer(self, fingerprint: Fingerprint, options: Options, query: _Query) -> Answer:
         """Identify a fingerprint; a track that turns out to be damaged or gone is left out, and it is asked again."""
+        self._index.refresh(wait=False)
         while True:
+            session = self.session(options)
             try:
-                with self._indexing.searching() as index:
-                    found = self._identifier.identify(
-                        index,
-                        fingerprint,
-                        threshold=question.threshold,
-                        limit=question.limit,
-                        several=question.several,
-                        speed=question.speed,
-                    )
-                matches = tuple(self._match(one) for one in found)
-            except _Lost as lost:
-                self._indexing.forget(lost.number, lost.problem)
+                session.hear(fingerprint)
+                matches = tuple(self.match(passage, fingerprint.seconds) for passage in session.passages())
+            except Unavailable as unavailable:
+                self._index.exclude(unavailable.number, unavailable.problem)
                 continue
-            return Answer(
-                matches=matches,
-                threshold=self._threshold(question),
-                reason="" if matches else "unknown",
-                source=name,
-                seconds=fingerprint.seconds,
-                elapsed=time.perf_counter() - began,
-                degraded=self._indexing.degraded,
-            )
+            return self._said(options, query, matches, reason="" if matches else "unknown")
+
+    def _empty(self, options: Options, reason: str, query: _Query, *, detail: str = "") -> Answer:
+        return self._said(options, query, (), reason=reason, detail=detail)
+
+    def _said(
+        self, options: Options, query: _Query, matches: tuple[Match, ...], *, reason: str, detail: str = ""
+    ) -> Answer:
+        calibration, is_fitted = self._calibration
+        return Answer(
+            matches=matches,
+            threshold=calibration.threshold if options.threshold is None else options.threshold,
+            reason=reason,
+            source=query.name,
+            seconds=query.seconds,
+            elapsed=time.perf_counter() - query.began,
+            degraded=self._index.degraded,
+            calibrated=is_fitted,
+            detail=detail,
+        )
 
     def _nothing_to_say(self, extracted: Extracted) -> str:
         """Return why a clip cannot be looked up, or nothing when it can."""
@@ -120,49 +149,31 @@ class Answering:
             return "silent"
         if extracted.seconds < SHORTEST_SECONDS:
             return "too_short"
-        return "" if extracted.features >= self._fingerprinter.fewest_features else "low_information"
+        return "" if extracted.features >= self._fingerprinter.min_features else "low_information"
 
-    def _empty(self, question: Question, reason: str, name: str, seconds: float, began: float) -> Answer:
-        threshold, elapsed = self._threshold(question), time.perf_counter() - began
-        return Answer((), threshold, reason, name, seconds, elapsed, self._indexing.degraded)
+    @cached_property
+    def _calibration(self) -> tuple[Calibration, bool]:
+        return calibration_for(self._fingerprinter, self._index.name, self._folder)
 
-    def _reference(self, number: int) -> Fingerprint:
-        try:
-            return self._fingerprinter.unpack(self._store.fingerprint(number))
-        except (CatalogDamaged, TrackNotFound) as error:
-            raise _Lost(number, error) from error
+    @cached_property
+    def _matcher(self) -> Matcher:
+        maker = self._fingerprinter
+        keys, references = partial(maker.keys, query=True), CachedReferences(self._fingerprints)
+        return Matcher(maker.plan, self._calibration[0], keys=keys, references=references)
 
-    def _threshold(self, question: Question) -> float:
-        return self._identifier.default_threshold if question.threshold is None else question.threshold
-
-    def _match(self, found: Found) -> Match:
-        return Match(
-            track=self._track(found.track),
-            confidence=found.confidence,
-            query_start=found.query_start,
-            query_end=found.query_end,
-            reference_start=found.reference_start,
-            reference_end=found.reference_end,
-            position_error=found.position_error,
-            speed=found.speed,
-            pitch=found.pitch,
-            evidence=found.evidence,
-        )
+    def _fingerprints(self, numbers: Sequence[int]) -> Mapping[int, Fingerprint]:
+        """Return the stored fingerprints of tracks; raises Unavailable for one that is damaged or gone."""
+        stored = self._store.fingerprints(numbers)
+        for number in numbers:
+            packed = stored.get(number)
+            if packed is None:
+                raise Unavailable(number, TrackNotFound(f"no track has the number {number}; it was removed meanwhile"))
+            if isinstance(packed, CatalogDamaged):
+                raise Unavailable(number, packed)
+        return {number: self._fingerprinter.unpack(packed) for number, packed in stored.items()}  # type: ignore[arg-type]
 
     def _track(self, number: int) -> Track:
         try:
             return self._store.recording(number).track
         except (CatalogDamaged, TrackNotFound) as error:
-            raise _Lost(number, error) from error
-
-
-def _name(source: Source) -> str:
-    """Return what stands for a source in an answer, safe to print."""
-    if isinstance(source, str | os.PathLike):
-        return shown(source)
-    if isinstance(source, tuple):
-        return "samples"
-    if isinstance(source, bytes | bytearray | memoryview):
-        return f"{len(source)} bytes"
-    name = getattr(source, "name", "stream")
-    return shown(name) if isinstance(name, str) else "stream"
+            raise Unavailable(number, error) from error

@@ -22,27 +22,21 @@ from typing import BinaryIO
 
 import msgspec
 
-from earmark.catalog.local.live_index import Indexing
-from earmark.catalog.names import shown
+from earmark.catalog.backend import File, LiveIndex, Store
 from earmark.catalog.scan import Scan
-from earmark.catalog.sqlite.store import File, Store
 from earmark.errors import CatalogDamaged, MediaError, TrackExists, TrackNotFound
-from earmark.extract.pool import Extracted, Extractors
-from earmark.types import AddReport, Track
+from earmark.extract.pool import ExtractorPool
+from earmark.extract.protocol import Extracted
+from earmark.text import shown
+from earmark.types import AddReport, Fingerprint, Track
 
-# Files read ahead of the one that is to be kept next, for each worker: enough that one long file holds nobody up for
-# long, and few enough that packed fingerprints (0.5 MB an hour of audio) stay small beside the children.
-_AHEAD = 8
+_FILES_AHEAD = 8  # files per worker read ahead of the next to be kept; one long file holds nobody up for long
 _BATCH = 64  # results kept in one transaction, when that many are ready
-# An index is published after so much audio, so that neither memory nor what a crash leaves to be indexed again grows.
-_PUBLISH_HOURS = 24.0
-# Below this a file's time of change says little: clocks of file systems tick in up to 2 s (FAT).
-_RACY_NANOSECONDS = 2_000_000_000
-# Hexadecimal digits of the content's SHA-256: 64 bits, so in one of 40 million catalogs of a million two share an id.
-_ID_DIGITS = 16
-
-_PART_BYTES = 1 << 20
-_STATE = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
+_PUBLISH_HOURS = 24.0  # hours of audio after which the index is published; bounds memory and what a crash leaves undone
+_RACY_NANOSECONDS = 2_000_000_000  # age of a file whose time of change says little; FAT's clock ticks in 2 s
+_ID_DIGITS = 16  # hexadecimal digits of the content's SHA-256; two of a million share an id in one of 40 M catalogs
+_PART_BYTES = 1 << 20  # bytes hashed together
+_STATE = ("st_dev", "st_ino", "st_size", "st_mtime_ns")  # fields of a file's status that change with its content
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +49,11 @@ class Progress:
     outcome: str  # added, updated, unchanged or failed
     reason: str  # why it failed, or ''
     track: Track | None  # None when it failed
-    seconds_done: float  # of audio decoded so far in this run
+    seconds_done: float  # seconds of audio decoded so far in this run
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class ReadFile:
     """What a worker found: a failure, a known recording, or a new one."""
 
     path: str
@@ -71,7 +65,9 @@ class _Read:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class Stored:
+    """What became of a file that was read."""
+
     path: str
     outcome: str
     reason: str = ""
@@ -79,35 +75,35 @@ class _Kept:
     seconds: float = 0.0
 
 
-class Adder:
+class Ingest:
     """One run of adding files to a catalog."""
 
-    def __init__(self, store: Store, indexing: Indexing, extractors: Extractors, *, ids: Mapping[str, str]) -> None:
-        self._store, self._indexing, self._extractors, self._ids = store, indexing, extractors, ids
+    def __init__(self, store: Store, index: LiveIndex, extractor: ExtractorPool, *, ids: Mapping[str, str]) -> None:
+        self._store, self._index, self._extractor, self._ids = store, index, extractor, ids
         self._stop = Event()
-        self._kept: list[_Kept] = []
+        self._kept: list[Stored] = []
         self._unpublished_seconds = 0.0
 
     def run(self, scan: Scan, *, workers: int, progress: Callable[[Progress], object] | None) -> AddReport:
         """Add what was scanned, and publish the index; an interrupt ends it early, and the report says so."""
-        self._kept.extend(_Kept(path, "failed", reason) for path, reason in scan.failed)
+        self._kept.extend(Stored(path, "failed", reason) for path, reason in scan.failed)
         total, reported, seconds = len(scan.files) + len(scan.failed), 0, 0.0
         readers = ThreadPoolExecutor(workers, thread_name_prefix="earmark-read")
         keeper = ThreadPoolExecutor(1, thread_name_prefix="earmark-keep")
         interrupted = False
         try:
-            for _ in self._rounds(scan.files, readers, keeper, ahead=_AHEAD * workers):
+            for _ in self._rounds(scan.files, readers, keeper, ahead=_FILES_AHEAD * workers):
                 for kept in self._kept[reported:]:
                     reported, seconds = reported + 1, seconds + kept.seconds
                     if progress is not None:
                         outcome = (kept.path, kept.outcome, kept.reason, kept.track)
                         progress(Progress(reported, total, *outcome, seconds_done=seconds))
-            keeper.submit(self._indexing.publish).result()
+            keeper.submit(self._index.publish).result()
         except KeyboardInterrupt:
             interrupted = True
         finally:
             self._stop.set()
-            self._extractors.close()
+            self._extractor.close()
             _shut_down(readers, keeper)
         return _report(self._kept, interrupted)
 
@@ -116,7 +112,7 @@ class Adder:
     ) -> Iterator[None]:
         """Yield whenever more results are kept: at the start what the scan found, then all that is ready, in order."""
         yield
-        remaining, waiting = iter(paths), deque[Future[_Read]]()
+        remaining, waiting = iter(paths), deque[Future[ReadFile]]()
         while True:
             waiting.extend(readers.submit(self._read, path) for path in islice(remaining, ahead - len(waiting)))
             if not waiting:
@@ -129,9 +125,9 @@ class Adder:
 
     # In the threads of the readers
 
-    def _read(self, path: str) -> _Read:
+    def _read(self, path: str) -> ReadFile:
         if self._stop.is_set():
-            return _Read(path, reason="not read: the run was ended")
+            return ReadFile(path, reason="not read: the run was ended")
         try:
             for _ in range(2):  # once more for a file that was just being written
                 read = self._read_once(path)
@@ -139,18 +135,18 @@ class Adder:
                     return read
             raise MediaError("unreadable", "it changes while it is read; add it again when it is complete")
         except MediaError as error:
-            return _Read(path, reason=str(error))
+            return ReadFile(path, reason=str(error))
         except OSError as error:
-            return _Read(path, reason=f"unreadable: {error.strerror}")
+            return ReadFile(path, reason=f"unreadable: {error.strerror}")
 
-    def _read_once(self, path: str) -> _Read | None:
+    def _read_once(self, path: str) -> ReadFile | None:
         """Return what a file holds, or None when it changed meanwhile."""
         from earmark.audio.container import open_regular
 
         absolute, status = os.fsencode(Path(path).absolute()), Path(path).stat()
         known = self._store.file(absolute)
         if known is not None and (known.bytes, known.modified) == (status.st_size, status.st_mtime_ns):
-            return _Read(path, known, unchanged=True)
+            return ReadFile(path, known, unchanged=True)
         with open_regular(Path(path)) as file:
             before = os.fstat(file.fileno())
             try:
@@ -164,14 +160,14 @@ class Adder:
             is_racy = time.time_ns() - before.st_mtime_ns < _RACY_NANOSECONDS
             if _has_changed(file, path, before) or (is_racy and _digest(file, self._stop) != content):
                 return None
-        return _Read(path, File(absolute, before.st_size, before.st_mtime_ns, number or 0), content, extracted)
+        return ReadFile(path, File(absolute, before.st_size, before.st_mtime_ns, number or 0), content, extracted)
 
     def _extract(self, file: BinaryIO) -> Extracted:
         file.seek(0)
-        extracted = self._extractors.extract(file)
+        extracted = self._extractor.extract(file)
         if extracted.silent:
             raise MediaError("low_information", "it is silent", extracted.seconds)
-        if extracted.features < self._extractors.fewest_features:
+        if extracted.features < self._extractor.fingerprinter.min_features:
             raise MediaError("low_information", "there is too little in it to tell recordings apart", extracted.seconds)
         return extracted
 
@@ -181,37 +177,38 @@ class Adder:
         if number is not None:
             try:
                 self._store.recording(number)
-                self._store.fingerprint(number)
             except (CatalogDamaged, TrackNotFound):
+                return None
+            if not isinstance(self._store.fingerprints([number]).get(number), bytes):
                 return None
         return number
 
     # In the thread of the keeper
 
-    def _keep(self, batch: Sequence[_Read]) -> None:
-        kept: list[_Kept] = []
-        new: list[tuple[int, bytes]] = []
+    def _keep(self, batch: Sequence[ReadFile]) -> None:
+        kept: list[Stored] = []
+        new: list[tuple[int, Fingerprint]] = []
         changing = any(not (read.reason or read.unchanged) for read in batch)
         with self._store.transaction() if changing else contextlib.nullcontext():
             for read in batch:
                 try:
                     kept.append(self._keep_one(read, new))
                 except (CatalogDamaged, TrackExists) as error:
-                    kept.append(_Kept(read.path, "failed", str(error)))
+                    kept.append(Stored(read.path, "failed", str(error)))
         if changing:
-            self._indexing.follow_removals()
-            self._indexing.include(new)
+            self._index.apply_removals()
+            self._index.include(new)
         self._kept.extend(kept)
         self._unpublished_seconds += sum(one.seconds for one in kept)
         if self._unpublished_seconds > _PUBLISH_HOURS * 3600:
-            self._indexing.publish()
+            self._index.publish()
             self._unpublished_seconds = 0.0
 
-    def _keep_one(self, read: _Read, new: list[tuple[int, bytes]]) -> _Kept:
+    def _keep_one(self, read: ReadFile, new: list[tuple[int, Fingerprint]]) -> Stored:
         if read.file is None:
-            return _Kept(read.path, "failed", read.reason)
+            return Stored(read.path, "failed", read.reason)
         if read.unchanged:
-            return _Kept(read.path, "unchanged", track=self._known(read.path, read.file.track))
+            return Stored(read.path, "unchanged", track=self._known(read.path, read.file.track))
         # Another file of this run may have brought the same recording, or a damaged one is to be replaced.
         number = self._number_of_sound(read.content)
         if number is not None:
@@ -227,7 +224,7 @@ class Adder:
             raise TrackExists(f"it is the track {track.id!r} already, not {wanted!r}; earmark update changes the id")
         return track
 
-    def _keep_known(self, read: _Read, file: File, number: int) -> _Kept:
+    def _keep_known(self, read: ReadFile, file: File, number: int) -> Stored:
         """Keep one more file of a known recording, or the place where its file was moved to."""
         track = self._known(read.path, number)
         replaced = self._store.file(file.path)
@@ -240,10 +237,10 @@ class Adder:
         if replaced is not None and replaced.track != number:
             if not self._store.files(replaced.track):
                 self._store.delete(replaced.track)
-            return _Kept(read.path, "updated", track=track)
-        return _Kept(read.path, "unchanged", track=track)
+            return Stored(read.path, "updated", track=track)
+        return Stored(read.path, "unchanged", track=track)
 
-    def _keep_new(self, read: _Read, file: File, extracted: Extracted, new: list[tuple[int, bytes]]) -> _Kept:
+    def _keep_new(self, read: ReadFile, file: File, extracted: Extracted, new: list[tuple[int, Fingerprint]]) -> Stored:
         """Keep a recording that is new, or takes the place of what its file held, under the same id."""
         old = self._store.number_with(read.content)  # damaged, else it would be known
         replaced = self._store.file(file.path)
@@ -257,8 +254,8 @@ class Adder:
         number = self._store.insert(track, read.content, extracted.packed)
         for one in (file, *others):
             self._store.remember(msgspec.structs.replace(one, track=number))
-        new.append((number, extracted.packed))
-        return _Kept(read.path, "added" if old is None else "updated", track=track, seconds=extracted.seconds)
+        new.append((number, extracted.fingerprint))
+        return Stored(read.path, "added" if old is None else "updated", track=track, seconds=extracted.seconds)
 
     def _new_id(self, content: bytes) -> str:
         """Return the shortest start of the content's hash, from 16 digits on, that no other track has for an id."""
@@ -300,7 +297,7 @@ def _shut_down(*executors: ThreadPoolExecutor) -> None:
                 continue
 
 
-def _report(kept: Sequence[_Kept], interrupted: bool) -> AddReport:
+def _report(kept: Sequence[Stored], interrupted: bool) -> AddReport:
     def tracks(outcome: str) -> tuple[Track, ...]:
         return tuple(one.track for one in kept if one.outcome == outcome and one.track is not None)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from earmark.catalog.local.durable import is_catalog
 
-# What lies beside music in folders and is passed over there: covers, rip logs, checksums, desktop droppings. Whatever
-# else a folder holds is tried, because names lie: a text file or a playlist is reported, not guessed away.
+# Names beside music in folders that are passed over: covers, rip logs, checksums, desktop droppings. Whatever else a
+# folder holds is tried, because names lie: a text file or a playlist is reported, not guessed away.
 _COMPANIONS = """.jpg .jpeg .png .gif .webp .bmp .tif .tiff .heic .svg .ico .cue .log .nfo .pdf .sfv .md5 .sha256 .ffp
     .accurip .ini .db .url .lnk .torrent .part"""
 COMPANIONS = frozenset(_COMPANIONS.split())
@@ -23,7 +23,6 @@ class Scan:
 
     files: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
-    passed_over: int  # hidden names and companions in folders
 
 
 def scan(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Scan:
@@ -36,14 +35,13 @@ def scan(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Sc
     scanner = _Scanner()
     for path in given:
         scanner.look(os.fspath(path))
-    return Scan(tuple(scanner.files), tuple(scanner.failed), scanner.passed_over)
+    return Scan(tuple(scanner.files), tuple(scanner.failed))
 
 
 class _Scanner:
     def __init__(self) -> None:
         self.files: list[str] = []
         self.failed: list[tuple[str, str]] = []
-        self.passed_over = 0
         self._seen: set[tuple[int, int]] = set()  # (device, inode)
 
     def look(self, path: str) -> None:
@@ -75,7 +73,6 @@ class _Scanner:
 
     def _is_meant(self, entry: os.DirEntry[str]) -> bool:
         if entry.name.startswith(".") or Path(entry.name).suffix.lower() in COMPANIONS:
-            self.passed_over += 1
             return False
         if entry.is_symlink():
             return not Path(entry.path).is_dir()

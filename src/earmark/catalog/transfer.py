@@ -6,30 +6,32 @@ import os
 from collections.abc import Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from earmark.catalog.local.durable import DATABASE, Files
-from earmark.catalog.local.generations import Generations
-from earmark.catalog.local.live_index import Indexing
-from earmark.catalog.sqlite.store import File, Recording, Store
-from earmark.errors import CatalogDamaged, CatalogError, EarmarkError, SpecMismatch, TrackExists
+from earmark.catalog.backend import File, LiveIndex, Recording, Store
+from earmark.catalog.local.durable import DurableFiles
+from earmark.errors import CatalogDamaged, CatalogError, EarmarkError, SpecMismatch, TrackExists, TrackNotFound
 from earmark.types import AddReport, Track
+
+if TYPE_CHECKING:
+    from earmark.fingerprints.protocol import Fingerprinter
 
 _BATCH = 64  # tracks kept in one transaction
 
 
-def merge(store: Store, indexing: Indexing, other: Store, name: str) -> AddReport:
+def merge(fingerprinter: Fingerprinter, store: Store, index: LiveIndex, other: Store, name: str) -> AddReport:
     """Copy the tracks of `other` that are not known yet; a recording that is known keeps its own words."""
-    here, there = store.settings(), other.settings()
-    if here is None or there is None or here.spec != there.spec:
+    there = other.settings()
+    if there is None or not fingerprinter.accepts(there.spec):
         raise SpecMismatch(
-            f"this catalog holds fingerprints {here and here.spec}, {name} holds {there and there.spec}; "
+            f"this catalog holds fingerprints {fingerprinter.spec}, {name} holds {there and there.spec}; "
             "only catalogs of one kind can be merged"
         )
     kept: list[AddReport] = []
     recordings = other.recordings()
     while batch := list(islice(recordings, _BATCH)):
-        kept.append(_take(store, indexing, other, batch, name))
-    indexing.publish()
+        kept.append(_take(fingerprinter, store, index, other, batch, name))
+    index.publish()
     added, unchanged, failed = (
         tuple(chain.from_iterable(getattr(one, outcome) for one in kept))
         for outcome in ("added", "unchanged", "failed")
@@ -37,11 +39,11 @@ def merge(store: Store, indexing: Indexing, other: Store, name: str) -> AddRepor
     return AddReport(added=added, unchanged=unchanged, failed=failed)
 
 
-def export(store: Store, generations: Generations, target: Path) -> Path:
+def export(store: Store, index: LiveIndex, target: Path) -> Path:
     """Copy a catalog to the folder `target`, whole or not at all."""
     if target.exists():
         raise CatalogError(f"{target} exists; name a folder that is not there yet")
-    files = Files()
+    files = DurableFiles()
     scratch = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:
         target.absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -49,9 +51,11 @@ def export(store: Store, generations: Generations, target: Path) -> Path:
         raise CatalogError(f"{target}: {error.strerror}; name a folder that can be made") from error
     files.make_folder(scratch)
     try:
-        generations.copy(scratch)  # before the database: an index may lack tracks, never have more than there are
-        store.copy(scratch / DATABASE)
-        files.sync_file(scratch / DATABASE)
+        index.copy(scratch)  # before the database: an index may lack tracks, never have more than there are
+        store.copy(scratch)
+        for path in scratch.iterdir():
+            if path.is_file():
+                files.sync_file(path)
         files.sync_folder(scratch)
         files.replace(scratch, target)
         files.sync_folder(target.absolute().parent)
@@ -62,12 +66,18 @@ def export(store: Store, generations: Generations, target: Path) -> Path:
 
 
 def _take(
-    store: Store, indexing: Indexing, other: Store, batch: Sequence[Recording | CatalogDamaged], name: str
+    fingerprinter: Fingerprinter,
+    store: Store,
+    index: LiveIndex,
+    other: Store,
+    batch: Sequence[Recording | CatalogDamaged],
+    name: str,
 ) -> AddReport:
     added: list[Track] = []
     unchanged: list[str] = []
     failed: list[tuple[str, str]] = []
     new: list[tuple[int, bytes]] = []
+    packed = other.fingerprints([one.number for one in batch if isinstance(one, Recording)])
     with store.transaction():
         for recording in batch:
             if not isinstance(recording, Recording):
@@ -76,16 +86,19 @@ def _take(
                 unchanged.append(recording.track.path)
             else:
                 try:
-                    new.append(_copy(store, other, recording))
+                    new.append(_copy(store, other, recording, packed.get(recording.number)))
                     added.append(recording.track)
-                except (CatalogDamaged, TrackExists) as error:
+                except (CatalogDamaged, TrackExists, TrackNotFound) as error:
                     failed.append((recording.track.path, str(error)))
-    indexing.include(new)
+    index.include((number, fingerprinter.unpack(own)) for number, own in new)
     return AddReport(tuple(added), (), tuple(unchanged), tuple(failed))
 
 
-def _copy(store: Store, other: Store, recording: Recording) -> tuple[int, bytes]:
-    packed = other.fingerprint(recording.number)
+def _copy(store: Store, other: Store, recording: Recording, packed: bytes | CatalogDamaged | None) -> tuple[int, bytes]:
+    if packed is None:
+        raise TrackNotFound(f"{recording.track.id!r} was removed meanwhile")
+    if isinstance(packed, CatalogDamaged):
+        raise packed
     number = store.insert(recording.track, recording.content, packed)
     for file in other.files(recording.number):
         if store.file(file.path) is None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from earmark.catalog.local.generations import Generations
-from earmark.catalog.sqlite.store import Recording, Store
+from earmark.catalog.backend import LiveIndex, Recording, Store
 from earmark.errors import CatalogDamaged, SpecMismatch
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 class Verification:
     """What a check of everything found."""
 
-    tracks: int  # that were checked
+    tracks: int  # tracks checked
     problems: tuple[str, ...]  # sentences that name what is damaged and what to do
 
     @property
@@ -26,7 +25,7 @@ class Verification:
         return not self.problems
 
 
-def verify(store: Store, generations: Generations, fingerprinter: Fingerprinter, *, repair: bool) -> Verification:
+def verify(store: Store, index: LiveIndex, fingerprinter: Fingerprinter, *, repair: bool) -> Verification:
     """Check the database, every row and fingerprint, and every byte of the published index.
 
     With `repair`, files of damaged tracks are forgotten, so that adding them again reads them again.
@@ -34,7 +33,7 @@ def verify(store: Store, generations: Generations, fingerprinter: Fingerprinter,
     problems, tracks, damaged = store.problems(), 0, list[int]()
     rows = [recording for recording in store.recordings() if not isinstance(recording, Recording)]
     problems += [str(error) for error in rows]
-    for number, packed in store.fingerprints(0):
+    for number, packed in store.fingerprints_after(0):
         tracks += 1
         try:
             if isinstance(packed, CatalogDamaged):
@@ -45,7 +44,7 @@ def verify(store: Store, generations: Generations, fingerprinter: Fingerprinter,
             damaged.append(number)
             if str(error) not in problems:
                 problems.append(str(error))
-    problems += generations.problems()
+    problems += index.check()
     if repair and damaged:
         with store.transaction():
             for number in damaged:

@@ -1,4 +1,4 @@
-"""Fetches data sets: `python -m earmark.datasets debian FOLDER`, `... fma FOLDER`, `... rooms FILE`."""
+"""Fetch data sets: `python -m earmark.datasets debian FOLDER`, `... fma FOLDER`, `... rooms FILE`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _fma(options: argparse.Namespace) -> None:
         print(f"missing: {path}")
     for path, reason in found.broken:
         print(f"broken: {path}: {reason}")
-    for group in found.twins:
+    for group in found.duplicates:
         print("the same: " + ", ".join(map(str, group)))
     print(found.summary())
 

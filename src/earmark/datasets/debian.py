@@ -1,15 +1,8 @@
-"""Freely licensed music, noise and speech from Debian's packages: fetched by anyone, without an account or root.
+"""Freely licensed music, noise and speech from Debian's packages, which need neither an account nor root.
 
-`debian.toml` names the packages. Each is downloaded with apt-get, which checks its signature and checksum, and its
-audio is taken out with dpkg-deb; nothing is installed. A folder then holds
-
-    music/ noise/ speech/               the files
-    music.csv noise.csv speech.csv      the manifests
-    licences/<package>.txt              each package's copyright file: who made what, under which licence
-    packages.csv                        what was taken: kind, package, version, files, SHA-256 of the package
-
-and `packages/`, or any folder of one's own, the packages. A second run fetches nothing; a run that was broken off goes
-on at the package it had not finished.
+`debian.toml` names the packages; apt-get downloads and checks them, dpkg-deb extracts their audio, nothing is
+installed. A folder gets music/, noise/, speech/ and a manifest of each (music.csv), licences/<package>.txt and
+packages.csv (kind, package, version, files, SHA-256). An interrupted run goes on at the package it had not finished.
 """
 
 from __future__ import annotations
@@ -29,13 +22,13 @@ from importlib import resources
 from pathlib import Path
 from typing import IO
 
+from earmark.datasets.manifest import Item, digest_of, read_manifest, write_manifest
 from earmark.datasets.probe import Probe, Prober
-from earmark.datasets.recordings import Recording, digest_of, read_manifest, write_manifest
 from earmark.errors import EarmarkError, MediaError, OptionError
 
 KINDS = ("music", "noise", "speech")
-SMALLEST_BYTES = 6_000  # below it a file is a click of a menu
-SMALLEST_ARCHIVE_BYTES = 1_000_000
+SMALLEST_BYTES = 6_000  # bytes; smaller files are clicks of menus
+SMALLEST_ARCHIVE_BYTES = 1_000_000  # bytes; smaller archives have no music
 _AUDIO = re.compile(r"\.(ogg|oga|opus|mp3|flac|m4a|wav)$", re.IGNORECASE)
 _ARCHIVE = re.compile(r"\.(zip|pk3|pk4)$", re.IGNORECASE)
 _PREFIX = re.compile(r"^usr/share/(games/)?")
@@ -43,28 +36,28 @@ _PREFIX = re.compile(r"^usr/share/(games/)?")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is taken of one kind."""
+    """The packages and files of one kind."""
 
     packages: tuple[str, ...]
     shortest_seconds: float
     longest_seconds: float
-    named_music: frozenset[str] = frozenset()  # packages of which only files called music are
+    named_music: frozenset[str] = frozenset()  # packages of which only files with music in their names count
     without_music: bool = False
 
     def by_name(self, package: str, name: str) -> bool:
-        """Whether a file may be of this kind, by its name."""
+        """Return whether a file may be of this kind, by its name."""
         if self.without_music and "music" in name.lower():
             return False
         return package not in self.named_music or "music" in name
 
     def by_length(self, found: Probe) -> bool:
-        """Whether a file is of this kind, by its length."""
+        """Return whether a file is of this kind, by its length."""
         return self.shortest_seconds <= found.seconds <= self.longest_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package that was taken in."""
+    """A package that was extracted, as a row of packages.csv."""
 
     kind: str
     package: str
@@ -74,7 +67,7 @@ class Package:
 
 
 def recipe() -> dict[str, Wanted]:
-    """Return what is fetched, by kind."""
+    """Return the packages and files of each kind, from debian.toml."""
     text = resources.files(__package__).joinpath("debian.toml").read_text(encoding="utf-8")
     return {
         kind: Wanted(
@@ -90,12 +83,11 @@ def fetch(
     wanted: dict[str, Wanted] | None = None,
     packages: Path | None = None,
     progress: Callable[[str, str, int], object] | None = None,
-) -> dict[str, tuple[Recording, ...]]:
-    """Fetch what is wanted (all of `recipe()`) and return it by kind; the group of a recording is its package.
+) -> dict[str, tuple[Item, ...]]:
+    """Fetch what is `wanted` (default: `recipe()`) and return it by kind; the group of an item is its package.
 
-    `packages` is where packages are kept. `progress(kind, package, files)` is called after each. A file that another
-    of its kind equals to the last bit is left out, as is one that cannot be decoded. Raises EarmarkError when a package
-    cannot be had.
+    `packages` is the folder of packages. `progress(kind, package, files)` is called after each package. Duplicates
+    within a kind and files that cannot be decoded are left out. Raises EarmarkError when a package cannot be fetched.
     """
     kept = packages or folder / "packages"
     for made in (folder, kept):
@@ -112,7 +104,7 @@ def fetch(
 
 
 class _Collector:
-    """The folder as it grows, a package at a time."""
+    """The folder, to which packages are added one at a time."""
 
     def __init__(self, folder: Path, kept: Path, prober: Prober) -> None:
         self._folder, self._kept, self._prober = folder, kept, prober
@@ -121,18 +113,18 @@ class _Collector:
     def has(self, kind: str, package: str) -> bool:
         return any((one.kind, one.package) == (kind, package) for one in self._taken)
 
-    def recordings(self, kind: str) -> list[Recording]:
+    def recordings(self, kind: str) -> list[Item]:
         manifest = self._folder / f"{kind}.csv"
         return list(read_manifest(manifest)) if manifest.exists() else []
 
     def take(self, kind: str, package: str, wanted: Wanted) -> int:
-        """Take one package in, and return how many files it gave."""
+        """Extract one package, and return how many files it gave."""
         archive = self._downloaded(package)
-        before = [one for one in self.recordings(kind) if one.group != package]  # of a run that was broken off
+        before = [one for one in self.recordings(kind) if one.group != package]  # an interrupted run left some
         known = {one.sha256 for one in before}
         target = self._folder / kind
         target.mkdir(exist_ok=True)
-        fresh: list[Recording] = []
+        fresh: list[Item] = []
         for name, content in audio_members(archive):
             if name.endswith("/copyright"):
                 self._keep_licence(package, content)
@@ -148,7 +140,7 @@ class _Collector:
                 continue
             known.add(digest)
             track = f"{package}/{path.stem.removeprefix(f'{package}__')}"
-            fresh.append(Recording(track, path, found.seconds, package, found.title, found.artist, digest))
+            fresh.append(Item(track, path, found.seconds, package, found.title, found.artist, digest))
         write_manifest(self._folder / f"{kind}.csv", [*before, *fresh])
         version = archive.stem.split("_")[1].replace("%3a", ":")
         self._taken.append(Package(kind, package, version, str(len(fresh)), digest_of(archive)))
@@ -167,7 +159,7 @@ class _Collector:
         (self._folder / "licences" / f"{package}.txt").write_bytes(content)
 
     def _downloaded(self, package: str) -> Path:
-        """Return the package's file, downloaded when it is not there; half a file is never there."""
+        """Return the package's file, downloaded unless it is there; it is never there in part."""
         found = sorted(self._kept.glob(f"{package}_*.deb"))
         if found:
             return found[-1]
@@ -178,7 +170,7 @@ class _Collector:
 
 
 def audio_members(archive: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, content) of a package's audio files, those in its zip-like archives too, and its copyright file.
+    """Yield (name, content) of a package's audio files, also inside of zip archives, and of its copyright file.
 
     Raises EarmarkError when the package is damaged.
     """
@@ -213,8 +205,8 @@ def _members_of(name: str, size: int, file: IO[bytes]) -> Iterator[tuple[str, by
                         yield info.filename, inner.read(info)
 
 
-def _free_name(target: Path, package: str, name: str, digest: str, fresh: Sequence[Recording]) -> Path:
-    """Return where a file goes: its path in the package as one name, and its digest where two archives share one."""
+def _free_name(target: Path, package: str, name: str, digest: str, fresh: Sequence[Item]) -> Path:
+    """Return a file's path: its path in the package as one name, with its digest if another file has that name."""
     flat = Path(_PREFIX.sub("", name).replace("/", "__").replace(" ", "_"))
     path = target / f"{package}__{flat}"
     if any(one.path == path for one in fresh):

@@ -1,4 +1,4 @@
-"""Large files over HTTP: resumed where they broke off, and checked against their checksum."""
+"""Large files over HTTP: resumed after an interruption, and checked against their checksum."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from earmark.datasets.recordings import digest_of
+from earmark.datasets.manifest import digest_of
 from earmark.errors import EarmarkError
 
-BLOCK_BYTES = 1 << 20
-TIMEOUT_SECONDS = 60.0
-ATTEMPTS_WITHOUT_A_BYTE = 5
+BLOCK_BYTES = 1 << 20  # bytes between two calls of `progress`
+TIMEOUT_SECONDS = 60.0  # seconds without a byte
+ATTEMPTS_WITHOUT_A_BYTE = 5  # attempts in a row, after which the download fails
 _BROKEN = (OSError, http.client.HTTPException)  # URLError and timeouts are OSErrors
 
 
@@ -26,11 +26,11 @@ def download(
     progress: Callable[[int, int | None], object] | None = None,
     pause_seconds: float = 5.0,
 ) -> Path:
-    """Fetch `url` to `target` and return it; does nothing when it is there already.
+    """Download `url` to `target`, unless it is there, and return its path.
 
-    What arrives goes to `target`.part and stays there when the connection breaks; the next attempt, or the next run,
-    asks for the rest only. `progress(bytes so far, bytes in all or None)` is called after each block. Raises
-    EarmarkError when the server does not give the file, or it has another checksum than `sha1`.
+    Bytes go to `target`.part, from which the next attempt, or the next run, continues. `progress(bytes so far, bytes
+    in all or None)` is called after each block. Raises EarmarkError when the server does not give the file, or its
+    checksum is not `sha1`.
     """
     if target.exists():
         return target
@@ -63,11 +63,11 @@ def _fetch_rest(url: str, part: Path, progress: Callable[[int, int | None], obje
         response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416 and have:  # nothing is left to send: all of it is here
+        if error.code == 416 and have:  # nothing is left: the file is complete
             return
         raise
     with response, part.open("ab" if response.status == 206 else "wb") as file:
-        have = have if response.status == 206 else 0  # a server that knows no ranges sends all of it
+        have = have if response.status == 206 else 0  # a server without ranges sends the whole file
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None
         while block := response.read(BLOCK_BYTES):

@@ -1,11 +1,8 @@
-"""The Free Music Archive's data set (Defferrard et al., ISMIR 2017), in the layout it is published in.
+"""The Free Music Archive's data set (Defferrard et al., ISMIR 2017), in its published layout.
 
-    fma_metadata/tracks.csv          all 106,574 tracks: three rows of headers, 52 columns
-    fma_small/000/000002.mp3         audio: the first three digits of the track's number, then all six
-    fma_small/checksums              SHA-1 of each file
-
-`small` lies within `medium`, `medium` within `large`; `large` holds 30 s of every track, `full` all of it. Which tracks
-are in a subset, and on which side of a split, is in tracks.csv; splits are by artist.
+fma_metadata/tracks.csv has all 106,574 tracks in 52 columns (subset, split by artist and so on) under three rows of
+headers; fma_small/000/000002.mp3 is a track's audio, fma_small/checksums has the SHA-1 of each file. `small` is part
+of `medium`, `medium` of `large`, which has 30 s of every track; `full` has whole tracks.
 """
 
 from __future__ import annotations
@@ -19,31 +16,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.datasets.download import download
+from earmark.datasets.manifest import Item, digest_of, duplicates
 from earmark.datasets.probe import Prober
-from earmark.datasets.recordings import Recording, digest_of, twins
 from earmark.errors import EarmarkError, MediaError, OptionError
 
 SUBSETS = ("small", "medium", "large", "full")
 ARCHIVES = "https://os.unil.cloud.switch.ch/fma/"  # README of the data set's repository, github.com/mdeff/fma
-SHA1 = {  # the same place
+SHA1 = {  # checksums, from the same README
     "metadata": "f0df49ffe5f2a6008d7dc83c6915b31835dfe733",
     "small": "ade154f733639d52e35e32f5593efe5be76c6d70",
     "medium": "c67b69ea232021025fca9231fc1c7c1a063ab50b",
     "large": "497109f4dd721066b5ce5e5f250ec604dc78939e",
     "full": "0f0ace23fbe9ba30ecb7e95f763e435ea802b8ab",
 }
-# Clips of 30 s that are published empty or short, as their tracks' lengths were wrong: the repository's wiki, and its
-# issues 8 and 44. 143992 is as short as its track.
+# Tracks whose clips of 30 s are published silent or short, because their lengths were wrong (the repository's wiki,
+# issues 8 and 44); 143992 is as short as its track.
 _SILENT = [1486, 5574, 65753, 80391, 98558, 98559, 98560, 98571, 99134, 105247, 108925, 126981, 127336, 133297]
 _SHORT = [98565, 98566, 98567, 98568, 98569, 108924, 143992]
 BROKEN = frozenset([*_SILENT, *_SHORT])
-CLIP_SECONDS = 30.0
-SHORT_SECONDS = 29.0  # cut on MP3 frames, whole clips last 29.98 to 30.0 s
+CLIP_SECONDS = 30.0  # length of a clip
+SHORT_SECONDS = 29.0  # length below which a clip is broken; cut on MP3 frames, whole ones have 29.98 to 30.0 s
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of tracks.csv: what earmark needs of it."""
+    """The columns of a row of tracks.csv that earmark uses."""
 
     number: int
     title: str
@@ -53,24 +50,24 @@ class Entry:
     genre: str  # the top one, '' where there are several
     genres: tuple[int, ...]
     licence: str
-    seconds: float  # as the archive has it: of the whole track, and wrong for some
+    seconds: float  # length of the whole track, wrong for some
     subset: str  # the smallest that holds it
     split: str  # training, validation or test
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What is there of a subset."""
+    """The state of a subset on disk."""
 
-    recordings: tuple[Recording, ...]  # that can be used; of twins, the first
+    recordings: tuple[Item, ...]  # usable ones; of duplicates, the first
     missing: tuple[Path, ...]
-    broken: tuple[tuple[Path, str], ...]  # (path, what is wrong with it)
-    twins: tuple[tuple[Path, ...], ...]  # the same to the last bit
+    broken: tuple[tuple[Path, str], ...]  # (path, reason)
+    duplicates: tuple[tuple[Path, ...], ...]  # files with equal bytes
 
     def summary(self) -> str:
         """Return one line."""
         seconds = sum(one.seconds for one in self.recordings)
-        copies = sum(len(group) - 1 for group in self.twins)
+        copies = sum(len(group) - 1 for group in self.duplicates)
         return (
             f"{len(self.recordings):,} recordings, {seconds / 3600:.2f} h; {len(self.missing):,} missing, "
             f"{len(self.broken):,} broken, {copies:,} copies of others"
@@ -96,25 +93,25 @@ def read_entries(path: Path) -> Iterator[Entry]:
 
 
 def in_subset(entry: Entry, subset: str) -> bool:
-    """Whether a subset holds a track: each holds all of the smaller ones."""
+    """Return whether a subset has a track; each has all of the smaller ones."""
     if subset not in SUBSETS:
         raise OptionError(f"subset={subset!r}; give one of {', '.join(SUBSETS)}")
     return SUBSETS.index(entry.subset) <= SUBSETS.index(subset)
 
 
 def audio_path(root: Path, subset: str, number: int) -> Path:
-    """Return where a track's audio lies."""
+    """Return the path of a track's audio."""
     name = f"{number:06d}"
     return root / f"fma_{subset}" / name[:3] / f"{name}.mp3"
 
 
 def examine(root: Path, subset: str, *, progress: Callable[[Path], object] | None = None) -> Examination:
-    """Look at every file of a subset below `root`, decode it, and say what can be used, what not, and why.
+    """Decode every file of a subset below `root`, and return which can be used, and why others cannot.
 
-    A recording's group is its artist. Of files that are the same to the last bit the first counts.
+    An item's group is its artist. Of duplicates the first counts.
     """
     sums = _checksums(root / f"fma_{subset}")
-    good: list[Recording] = []
+    good: list[Item] = []
     missing: list[Path] = []
     broken: list[tuple[Path, str]] = []
     with Prober() as prober:
@@ -126,13 +123,13 @@ def examine(root: Path, subset: str, *, progress: Callable[[Path], object] | Non
                 missing.append(path)
             else:
                 found = _examined(path, entry, subset, sums, prober)
-                if isinstance(found, Recording):
+                if isinstance(found, Item):
                     good.append(found)
                 else:
                     broken.append((path, found))
             if progress is not None:
                 progress(path)
-    alike = tuple(twins(good))
+    alike = tuple(duplicates(good))
     copies = {one.path for group in alike for one in group[1:]}
     usable = tuple(one for one in good if one.path not in copies)
     return Examination(
@@ -148,9 +145,9 @@ def fetch(
     sha1: dict[str, str] | None = None,
     progress: Callable[[int, int | None], object] | None = None,
 ) -> None:
-    """Download a subset and the metadata to `root`, and unpack them; what is there already is left as it is.
+    """Download a subset and the metadata to `root` and unpack them, but for files that are there already.
 
-    `archives` and `sha1` name a mirror and its checksums. Raises EarmarkError when an archive cannot be had.
+    `archives` and `sha1` name a mirror and its checksums. Raises EarmarkError when an archive cannot be fetched.
     """
     if subset not in SUBSETS:
         raise OptionError(f"subset={subset!r}; give one of {', '.join(SUBSETS)}")
@@ -179,8 +176,8 @@ def _entry(row: Sequence[str], columns: dict[tuple[str, str], int]) -> Entry:
     )
 
 
-def _examined(path: Path, entry: Entry, subset: str, sums: dict[str, str], prober: Prober) -> Recording | str:
-    """Return a file's recording, or what is wrong with it."""
+def _examined(path: Path, entry: Entry, subset: str, sums: dict[str, str], prober: Prober) -> Item | str:
+    """Return a file's item, or why it cannot be used."""
     inside = path.relative_to(path.parents[1]).as_posix()
     if inside in sums and digest_of(path, "sha1") != sums[inside]:
         return "its SHA-1 is not that of the checksums file; fetch it again"
@@ -193,11 +190,11 @@ def _examined(path: Path, entry: Entry, subset: str, sums: dict[str, str], probe
         known = ", as published" if entry.number in BROKEN else ""
         return f"{found.seconds:.1f} s in place of {whole:.0f} s{known}"
     artist = f"artist {entry.artist_number}"
-    return Recording(f"fma/{entry.number:06d}", path, found.seconds, artist, entry.title, entry.artist, digest_of(path))
+    return Item(f"fma/{entry.number:06d}", path, found.seconds, artist, entry.title, entry.artist, digest_of(path))
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    """Return the SHA-1 of each file by its path in the folder; empty when the archive's list is not there."""
+    """Return the SHA-1 of each file by its path in the folder; empty without a checksums file."""
     path = folder / "checksums"
     if not path.exists():
         return {}
@@ -206,7 +203,7 @@ def _checksums(folder: Path) -> dict[str, str]:
 
 
 def _unpack(archive: Path, root: Path) -> None:
-    """Unpack what is not there yet, each file under another name until it is whole."""
+    """Unpack the files that are not there yet, each under another name until it is complete."""
     try:
         with zipfile.ZipFile(archive) as members:
             for member in members.infolist():

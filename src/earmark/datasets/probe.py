@@ -1,4 +1,4 @@
-"""What a file is, found by decoding all of it in a child process: files say wrong things about themselves."""
+"""Probes: what a file contains, by decoding all of it in a child process, because headers may be wrong."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from typing import Any, BinaryIO, Self
 from earmark.audio.container import open_regular
 from earmark.sandbox.process import Sandbox
 
-RATE = 8_000  # Hz: enough to count seconds, and quick
+RATE = 8_000  # Hz, low for speed: only seconds are counted
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What was found in a file."""
+    """The content of a file."""
 
-    seconds: float  # that could be decoded
-    complete: bool  # False: it broke off, or parts are damaged
+    seconds: float  # decoded sound
     title: str
     artist: str
 
 
 class Prober:
-    """Probes files, one after the other, in one child; to be used in `with`."""
+    """A prober of files, one after the other, in one child; a context manager."""
 
     def __init__(self) -> None:
         self._sandbox = Sandbox(f"{__name__}:probe")
@@ -36,20 +35,18 @@ class Prober:
         self._sandbox.close()
 
     def __call__(self, path: Path) -> Probe:
-        """Return what a file is; raises MediaError when it cannot be decoded."""
+        """Return the content of a file; raises MediaError when it cannot be decoded."""
         with open_regular(path) as file:
             return Probe(**self._sandbox.call(file, {}))
 
 
-def probe(file: BinaryIO, request: dict[str, Any], heard: Callable[[float], None]) -> dict[str, Any]:
-    """Decode a file to its end; runs in the child."""
+def probe(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:
+    """Return the fields of a `Probe`; runs in the child."""
     from earmark.audio.decode import decode
 
-    samples = 0
-    with decode(file, rate=RATE) as audio:
-        for block in audio:
-            samples += len(block)
-            heard(samples / RATE)
+    with decode(file, rate=RATE, report_seconds=report_seconds) as audio:
+        for _ in audio:
+            pass
         report = audio.report
     names = {name: report.tags.get(name, "") for name in ("title", "artist")}
-    return {"seconds": report.seconds, "complete": report.complete, **names}
+    return {"seconds": report.seconds, **names}

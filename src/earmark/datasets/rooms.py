@@ -1,8 +1,7 @@
-"""Rooms computed from their walls: the image method of Allen and Berkley (JASA 65, 1979), by pyroomacoustics.
+"""Room responses computed from walls: the image method (Allen and Berkley, JASA 65, 1979), by pyroomacoustics.
 
-A room is drawn after its reverberation time: a large room cannot be as dry as a small one. The wall's absorption is
-Eyring's for the time that is wanted, and then corrected by what is measured, as the two differ by a fifth and more;
-what is stored with a room is the time that was measured on its response (T20).
+The size of a room is drawn for its reverberation time, because large rooms are not dry. Absorption is Eyring's for the
+wanted time, then corrected by measurement, as the two differ by 20 % and more; the measured time (T20) is stored.
 """
 
 from __future__ import annotations
@@ -22,31 +21,32 @@ from earmark.types import Samples
 if TYPE_CHECKING:
     from types import ModuleType
 
-SOUND_METRES_A_SECOND = 343.0
-SMALLEST_METRES = (2.2, 1.8, 2.2)  # a bathroom, a car's double
-LARGEST_METRES = (9.0, 7.0, 3.6)
-FROM_WALLS_METRES = 0.4  # of loudspeaker and microphone
-NEAREST_METRES = 0.5  # of the one to the other
-MOST_ORDER = 60  # of reflections; their number grows with its cube
-CORRECTIONS = 6
-CLOSE_ENOUGH = 0.03  # of the time that is wanted
+SOUND_METRES_PER_SECOND = 343.0
+SMALLEST_METRES = (2.2, 1.8, 2.2)  # metres: a bathroom
+LARGEST_METRES = (9.0, 7.0, 3.6)  # metres
+FROM_WALLS_METRES = 0.4  # metres between a wall and loudspeaker or microphone, at least
+NEAREST_METRES = 0.5  # metres between loudspeaker and microphone, at least
+LARGEST_ROOM_SECONDS = 0.5  # reverberation time from which on a room may have any size
+MOST_ORDER = 60  # reflections in a row, at most; the number of images grows with its cube
+CORRECTIONS = 6  # attempts to reach the wanted time
+CLOSE_ENOUGH = 0.03  # relative error of the reverberation time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Room:
-    """A room's response from one place to another."""
+    """The response of a room between two places."""
 
     response: Samples  # (n,), direct sound first, of unit energy
     rate: int  # Hz
     t60_seconds: float  # measured on the response
     size_metres: tuple[float, float, float]
-    distance_metres: float  # of microphone and loudspeaker
+    distance_metres: float  # between loudspeaker and microphone
 
 
 def synthesise_rooms(
     count: int, *, rate: int, seed: int, t60_seconds: tuple[float, float] = (0.1, 0.8)
 ) -> Iterator[Room]:
-    """Yield `count` rooms whose reverberation times are drawn evenly from a range; room k is always the same.
+    """Yield `count` rooms with reverberation times drawn evenly from a range; room k depends on `seed` and k alone.
 
     Raises OptionError when pyroomacoustics is not installed.
     """
@@ -56,11 +56,10 @@ def synthesise_rooms(
 
 
 def synthesise_room(t60_seconds: float, *, rate: int, generator: np.random.Generator) -> Room:
-    """Return a box of a room with a reverberation time, source and microphone at random places in it."""
+    """Return a random box-shaped room with a reverberation time, loudspeaker and microphone at random places."""
     acoustics = _pyroomacoustics()
     smallest, largest = np.array(SMALLEST_METRES), np.array(LARGEST_METRES)
-    # Dry rooms are small: up to the largest size at 0.5 s and above.
-    size = generator.uniform(smallest, smallest + (largest - smallest) * min(t60_seconds / 0.5, 1.0))
+    size = generator.uniform(smallest, smallest + (largest - smallest) * min(t60_seconds / LARGEST_ROOM_SECONDS, 1.0))
     source, microphone = _places(size, generator)
     asked = t60_seconds
     best: tuple[float, Samples] | None = None
@@ -134,9 +133,9 @@ def _response(
 ) -> Samples:
     volume = float(np.prod(size))
     surface = 2 * float(size[0] * size[1] + size[1] * size[2] + size[0] * size[2])
-    exponent = 24 * np.log(10) * volume / (SOUND_METRES_A_SECOND * surface * t60_seconds)  # Eyring 1930
+    exponent = 24 * np.log(10) * volume / (SOUND_METRES_PER_SECOND * surface * t60_seconds)  # Eyring 1930
     absorption = float(1 - np.exp(-exponent))
-    order = min(int(np.ceil(SOUND_METRES_A_SECOND * t60_seconds / size.min())), MOST_ORDER)
+    order = min(int(np.ceil(SOUND_METRES_PER_SECOND * t60_seconds / size.min())), MOST_ORDER)
     room = acoustics.ShoeBox(size, fs=rate, materials=acoustics.Material(absorption), max_order=order)
     room.add_source(source)
     room.add_microphone(microphone)

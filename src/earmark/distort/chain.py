@@ -1,9 +1,8 @@
-"""The usual sequence for a whole batch at once: offset, room, microphone and equaliser, noise, gain.
+"""The whole chain for a batch: offset, room, microphone and equaliser, noise, gain.
 
-What a clip meets is drawn first, for each clip from its own generator (`draw`), and then done to arrays (`distort`).
-Room, microphone and curve are one product of spectra; the responses' spectra are computed once (`Channel`). The noise
-passes the microphone and the curve too, but no room: recordings of noise have one already. The signal-to-noise ratio
-holds for what comes out.
+`draw` draws numbers for each clip from its own generator, `distort` applies them to arrays. Room, microphone and curve
+are one product of spectra (`Channel`). Noise passes the microphone and the curve but no room, because recordings of
+noise have one already. The signal-to-noise ratio is that of the output.
 """
 
 from __future__ import annotations
@@ -22,32 +21,32 @@ from earmark.types import Samples
 
 Spectra = NDArray[np.complex64]
 
-NONE = -1  # in place of a response's number
-CHUNK = 16  # clips done at once: their spectra stay in the cache
-EQUALISER_POINTS = 8  # about an octave apart
+NONE = -1  # number that stands for no response
+CHUNK = 16  # clips at once; their spectra fit into the cache
+EQUALISER_POINTS = 8  # points, about an octave apart
 
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """What may happen to a clip; a value is drawn evenly between two (for hertz, their logarithms)."""
+    """Ranges of distortions; values are drawn evenly between two limits (frequencies on a logarithmic scale)."""
 
-    offset_seconds: float = 0.2  # to either side (NAFP)
-    room_share: float = 0.75  # of clips that are played in a room
-    microphone_share: float = 0.75
-    equaliser_decibels: float = 6.0  # to either side, at each of 8 points
-    high_pass_hertz: tuple[float, float] = (30.0, 400.0)  # loudspeakers of phones begin at 300 to 400
+    offset_seconds: float = 0.2  # largest offset, either way (NAFP)
+    room_share: float = 0.75  # share of clips in a room
+    microphone_share: float = 0.75  # share of clips through a microphone
+    equaliser_decibels: float = 6.0  # largest gain or loss at each of 8 points
+    high_pass_hertz: tuple[float, float] = (30.0, 400.0)  # loudspeakers of phones: 300 to 400
     low_pass_hertz: tuple[float, float] = (2_500.0, 8_000.0)
-    noise_share: float = 1.0
-    snr_decibels: tuple[float, float] = (0.0, 10.0)  # NAFP; active power of the music over mean power of the noise
-    gain_decibels: tuple[float, float] = (-20.0, 0.0)  # NAFP: 0.1 to 1
+    noise_share: float = 1.0  # share of clips with noise
+    snr_decibels: tuple[float, float] = (0.0, 10.0)  # active power of the music / mean power of the noise (NAFP)
+    gain_decibels: tuple[float, float] = (-20.0, 0.0)  # amplitude factors 0.1 to 1 (NAFP)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
-    """What happens to each clip of a batch."""
+    """The distortions of each clip of a batch."""
 
     offsets: NDArray[np.int64]  # (b,) samples
-    rooms: NDArray[np.int64]  # (b,) numbers in the channel's responses, or NONE
+    rooms: NDArray[np.int64]  # (b,) indices into the channel's responses, or NONE
     microphones: NDArray[np.int64]  # (b,)
     curves: NDArray[np.float32]  # (b, CURVE_POINTS) dB
     snr_decibels: NDArray[np.float64]  # (b,), infinite: no noise
@@ -58,10 +57,10 @@ class Draws:
 
 
 class Channel:
-    """Rooms and microphones that clips of one length may meet, as spectra.
+    """Spectra of the rooms and microphones for clips of one length.
 
-    `rooms` and `microphones` are aligned responses, shape (m,) each. Of the music before a clip, `history_seconds` are
-    heard; a longer response is used whole, with silence before that.
+    `rooms` and `microphones` are aligned responses, shape (m,) each. Reverberation is that of the clip and of
+    `history_seconds` of music before it; longer responses are used whole, with silence before that.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class Channel:
         self.rate, self.samples, self.history = rate, samples, round(history_seconds * rate)
         ringing = max([len(response) for response in microphones] or [1]) - 1
         reach = max([len(response) for response in rooms] or [1]) + ringing
-        needed = max(self.history + samples, samples + reach - 1)  # what wraps around then ends before the clip begins
+        needed = max(self.history + samples, samples + reach - 1)  # circular convolution must not reach the clip
         self.length = transform_length(needed, rate=rate)
         self.noise_length = transform_length(samples + ringing, rate=rate)
         self.rooms = _spectra(rooms, self.length)
@@ -85,7 +84,7 @@ class Channel:
 
 
 def draw(ranges: Ranges, channel: Channel, generators: Sequence[np.random.Generator]) -> Draws:
-    """Return what happens to each clip; one generator for each, of which 10 numbers and the equaliser's are taken."""
+    """Return the distortions of each clip; each generator gives 10 numbers and the equaliser's 8."""
     chance = np.stack([generator.random(10 + EQUALISER_POINTS) for generator in generators])
 
     def between(column: int, low: float, high: float) -> NDArray[np.float64]:
@@ -111,10 +110,10 @@ def draw(ranges: Ranges, channel: Channel, generators: Sequence[np.random.Genera
 
 
 def distort(music: Samples, noise: Samples, draws: Draws, channel: Channel) -> Samples:
-    """Return the clips, shape (b, n), as they arrive.
+    """Return the distorted clips, shape (b, n).
 
-    `music`, shape (b, m), holds each clip in its middle: `history` samples, then the n of the clip with as many more on
-    either side as offsets may reach. `noise` has shape (b, n). Raises OptionError when an offset reaches outside.
+    `music`, shape (b, m), is `history` samples and then the clip's n, with as many more on either side as offsets may
+    reach. `noise` has shape (b, n). Raises OptionError when an offset reaches outside.
     """
     spare = music.shape[-1] - channel.history - channel.samples
     starts = spare // 2 + draws.offsets
@@ -128,10 +127,10 @@ def distort(music: Samples, noise: Samples, draws: Draws, channel: Channel) -> S
     for first in range(0, len(draws), CHUNK):
         rows = slice(first, first + CHUNK)
         wet = _through_room(music[rows], starts[rows], draws, rows, channel)
-        heard = _through_microphone(noise[rows], draws, rows, channel)
-        heard *= noise_gain(wet, heard, draws.snr_decibels[rows], rate=channel.rate)[:, None]
-        heard += wet
-        np.multiply(heard, amplitude(draws.gain_decibels[rows])[:, None], out=out[rows])
+        arrived = _through_microphone(noise[rows], draws, rows, channel)
+        arrived *= noise_gain(wet, arrived, draws.snr_decibels[rows], rate=channel.rate)[:, None]
+        arrived += wet
+        np.multiply(arrived, amplitude(draws.gain_decibels[rows])[:, None], out=out[rows])
     return out
 
 
@@ -152,12 +151,12 @@ def _through_microphone(noise: Samples, draws: Draws, rows: slice, channel: Chan
     spectra = fft.rfft(noise, channel.noise_length)
     spectra *= channel.noise_microphones[draws.microphones[rows]]
     spectra *= curve_amplitudes(draws.curves[rows], rate=channel.rate, length=channel.noise_length)
-    heard: Samples = fft.irfft(spectra, channel.noise_length, overwrite_x=True)[:, : channel.samples]
-    return heard
+    arrived: Samples = fft.irfft(spectra, channel.noise_length, overwrite_x=True)[:, : channel.samples]
+    return arrived
 
 
 def _spectra(responses: Sequence[Samples], length: int) -> Spectra:
-    """Return the responses' spectra and, as the last, which is number NONE, that of no response at all."""
+    """Return the spectra of the responses and a flat one, number NONE, (m + 1, bins)."""
     spectra: Spectra = np.ones((len(responses) + 1, length // 2 + 1), np.complex64)
     for row, response in enumerate(responses):
         spectra[row] = fft.rfft(response, length)

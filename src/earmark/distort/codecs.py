@@ -1,4 +1,4 @@
-"""Lossy codecs: what is left of a clip after it was encoded and decoded, in its place."""
+"""Lossy codecs: clips encoded and decoded, without the codec's delay."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from earmark.audio.decode import load
 from earmark.errors import OptionError
 from earmark.types import Samples
 
-LONGEST_DELAY_SECONDS = 0.25  # that is looked for; the longest known here is AAC's 2,112 samples
-PROBE_SECONDS = 1.0
+LONGEST_DELAY_SECONDS = 0.25  # seconds of delay, at most; AAC's 2,112 samples are the longest known here
+PROBE_SECONDS = 1.0  # length of the noise on which a delay is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Codec:
 
     encoder: str
     container: str
-    rates: tuple[int, ...]  # Hz; the first that is not below a clip's own rate is used
+    rates: tuple[int, ...]  # Hz; the first that is at least the clip's rate is used
 
 
 CODECS = {
@@ -38,11 +38,10 @@ CODECS = {
 }
 
 
-def through_codec(samples: Samples, codec: str, *, rate: int, bit_rate: int = 64_000) -> Samples:
-    """Return samples after a codec of `CODECS`; what its encoder and decoder add in front is removed.
+def transcode(samples: Samples, codec: str, *, rate: int, bit_rate: int = 64_000) -> Samples:
+    """Return samples encoded and decoded by a codec of `CODECS`, at their positions.
 
-    The delay is measured once for each setting, on noise, so that it never depends on the music. Samples beyond full
-    scale are clipped, as a recorder would.
+    The codec's delay is measured on noise, once for each setting, and removed. Samples beyond full scale are clipped.
     """
     if codec not in CODECS:
         raise OptionError(f"codec={codec!r}; give one of {', '.join(CODECS)}")
@@ -52,7 +51,7 @@ def through_codec(samples: Samples, codec: str, *, rate: int, bit_rate: int = 64
 
 
 def _placed(decoded: Samples, delay: int, length: int) -> Samples:
-    """Return `length` samples of what was decoded, from its delay on."""
+    """Return `length` decoded samples from the delay on, padded with zeros."""
     placed = np.zeros(length, np.float32)
     found = np.concatenate([np.zeros(max(-delay, 0), np.float32), decoded[max(delay, 0) :]])[:length]
     placed[: len(found)] = found
@@ -87,7 +86,7 @@ def _encoded(samples: Samples, settings: Codec, rate: int, bit_rate: int) -> byt
     spool = io.BytesIO()
     with av.open(spool, "w", format=settings.container) as container:
         stream: Any = container.add_stream(settings.encoder, rate=rate, layout="mono")
-        if settings.encoder != "pcm_mulaw":  # which has but one
+        if settings.encoder != "pcm_mulaw":  # it has only one
             stream.bit_rate = bit_rate
         frame = av.AudioFrame.from_ndarray(_integers(samples)[None], format="s16", layout="mono")
         frame.sample_rate = rate

@@ -1,4 +1,4 @@
-"""Levels: how loud music is where it plays, noise at a signal-to-noise ratio, gain."""
+"""Levels: the power of sound without its pauses, and noise at a signal-to-noise ratio."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from earmark.types import Samples
 
-FRAME_SECONDS = 0.025  # divides whole seconds at 8, 16 and 48 kHz
-ACTIVE_DECIBELS = 40.0  # below the loudest frame a frame is a pause; ITU-T P.56 uses 15.9 for speech, music decays
+FRAME_SECONDS = 0.025  # seconds; whole samples at 8, 16 and 48 kHz
+ACTIVE_DECIBELS = 40.0  # decibels; frames this far below the loudest are pauses (ITU-T P.56: 15.9, but music decays)
 
 
 def active_power(samples: Samples, *, rate: int) -> NDArray[np.float32]:
-    """Return the mean power of a clip where it is not a pause, shape () or (b,).
+    """Return the mean power of clips without their pauses, shape () or (b,).
 
-    The clip is cut into frames of 25 ms (what is left at its end is left out, unless it is all there is); a frame
-    counts when its power is at most 40 dB below the loudest one's. For sound without pauses this is the mean square.
+    A clip is cut into frames of 25 ms (an incomplete last one is dropped, unless it is the only one); a frame counts
+    when its power is at most 40 dB below the loudest one's. Without pauses this is the mean square.
     """
     frame = min(round(FRAME_SECONDS * rate), samples.shape[-1])
     count = samples.shape[-1] // frame
@@ -28,8 +28,7 @@ def active_power(samples: Samples, *, rate: int) -> NDArray[np.float32]:
 def add_noise(music: Samples, noise: Samples, snr_decibels: ArrayLike, *, rate: int) -> Samples:
     """Return music with noise of the same shape, at a ratio of the music's active power to the noise's mean power.
 
-    The ratio is that over the whole clip. Infinity adds nothing; neither does noise that is silent, and to silence
-    nothing is added, as no ratio to it exists.
+    The ratio is measured over the whole clip. At an infinite ratio nothing is added, nor to silent music.
     """
     return music + noise_gain(music, noise, snr_decibels, rate=rate)[..., None] * noise
 
@@ -42,11 +41,6 @@ def noise_gain(music: Samples, noise: Samples, snr_decibels: ArrayLike, *, rate:
     return gain.astype(np.float32)
 
 
-def change_gain(samples: Samples, decibels: ArrayLike) -> Samples:
-    """Return samples made louder by a number of decibels."""
-    return samples * amplitude(decibels)[..., None]
-
-
 def amplitude(decibels: ArrayLike) -> NDArray[np.float32]:
-    """Return the factor of amplitude that decibels stand for."""
+    """Return decibels as a factor of amplitude."""
     return np.asarray(10 ** (np.asarray(decibels, np.float64) / 20), np.float32)

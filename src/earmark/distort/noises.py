@@ -1,4 +1,4 @@
-"""Noise made by code, for demonstrations and tests: real ambience is in the data sets."""
+"""Synthetic noise."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from scipy import fft
 
 from earmark.types import Samples
 
-LOWEST_HERTZ = 20.0  # below it the slope does not go on, or noise that falls would be all rumble
+LOWEST_HERTZ = 20.0  # Hz; lower the spectrum is flat, or brown noise would be all rumble
 
 
 def coloured_noise(samples: int, *, rate: int, slope_decibels: float, generator: np.random.Generator) -> Samples:
-    """Return noise of mean power 1 whose spectrum changes by `slope_decibels` an octave: 0 white, -3 pink, -6 brown."""
+    """Return noise of mean power 1 with a slope of `slope_decibels` per octave: 0 white, -3 pink, -6 brown."""
     spectrum = fft.rfft(generator.standard_normal(samples, np.float32))
     hertz = np.maximum(fft.rfftfreq(samples, 1 / rate), LOWEST_HERTZ)
     spectrum *= (hertz / LOWEST_HERTZ) ** (slope_decibels / (20 * np.log10(2)))

@@ -1,4 +1,4 @@
-"""Rooms: responses made by code, aligned to their direct sound, measured, and applied."""
+"""Room responses: synthesised, aligned to their direct sound, measured and applied."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from scipy import signal
 from earmark.errors import OptionError
 from earmark.types import Samples
 
-DECAY = 3 * np.log(10)  # amplitude falls by exp(-DECAY t / t60): 60 dB after t60
-REFLECTIONS_AFTER_SECONDS = 0.003  # a metre of detour: the nearest surface of a small room
-REACH = 1.25  # length of a made response over its t60: 75 dB down, below 16 bits' noise beside music
+DECAY = 3 * np.log(10)  # nepers per t60: the amplitude exp(-DECAY t / t60) falls by 60 dB
+REFLECTIONS_AFTER_SECONDS = 0.003  # seconds, a metre of detour: the nearest surface of a small room
+REACH = 1.25  # length of a synthetic response / its t60; there it is 75 dB down, below 16-bit noise
 
 
 def room_response(
     t60_seconds: float, *, rate: int, generator: np.random.Generator, direct_decibels: float = 0.0
 ) -> Samples:
-    """Return a plain room's response: a direct sound, and noise that decays by 60 dB in `t60_seconds`.
+    """Return a simple room response: a direct sound, and noise that decays by 60 dB in `t60_seconds`.
 
-    `direct_decibels` is the direct sound's energy over that of all reflections: about 0 two metres from a loudspeaker
-    in a living room. The direct sound is sample 0, the energy is 1. Rooms computed from their walls: `datasets.rooms`.
+    `direct_decibels` is the ratio of direct to reflected energy: about 0 two metres from a loudspeaker in a living
+    room. The direct sound is sample 0, the energy is 1. `datasets.rooms` computes rooms from their walls.
     """
     if t60_seconds <= 0:
         raise OptionError(f"t60_seconds={t60_seconds}; give a time above 0")
@@ -33,20 +33,19 @@ def room_response(
 
 
 def aligned_response(response: NDArray[np.floating]) -> Samples:
-    """Return a response cut so that its direct sound (its largest sample) is sample 0, and scaled to unit energy.
+    """Return a response from its direct sound (its largest sample) on, scaled to unit energy.
 
-    So the music stays where it was and as loud as it was. A microphone's response may be given as well.
+    It changes neither the position nor the level of music. It may be a microphone's response too.
     """
     direct = response[int(np.argmax(np.abs(response))) :].astype(np.float64)
     return np.asarray(direct / np.sqrt(np.sum(direct**2)), np.float32)
 
 
 def reverberate(samples: Samples, response: Samples, *, history: int = 0) -> Samples:
-    """Return samples as a room gives them back, without the first `history` of them.
+    """Return the convolution of samples with a response, without the first `history` samples.
 
-    A full linear convolution with one response, shape (m,), or one for each clip, shape (b, m). The room still sounds
-    of what was played before a clip, so give at least a second before it as `history`. Times stay when the response is
-    aligned (`aligned_response`).
+    `response` has shape (m,), or (b, m) with one for each clip. Reverberation of earlier music is heard in a clip, so
+    give at least a second before it as `history`. Aligned responses (`aligned_response`) keep positions.
     """
     if response.ndim < samples.ndim:
         response = response[None]
@@ -55,9 +54,9 @@ def reverberate(samples: Samples, response: Samples, *, history: int = 0) -> Sam
 
 
 def reverberation_seconds(response: NDArray[np.floating], *, rate: int) -> float:
-    """Return t60 by Schroeder's backward integration (JASA 37, 1965): the slope from -5 to -25 dB, taken to -60 (T20).
+    """Return t60 by Schroeder's backward integration (JASA 37, 1965): T20, the slope from -5 to -25 dB.
 
-    Raises OptionError for a response that does not decay so far.
+    Raises OptionError for a response that decays by less.
     """
     left = np.cumsum(np.asarray(response, np.float64)[::-1] ** 2)[::-1]
     with np.errstate(divide="ignore"):

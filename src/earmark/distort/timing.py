@@ -1,4 +1,4 @@
-"""Time: an offset, and playing faster or slower, with or without the pitch."""
+"""Timing: slices at any offset, and playback at another speed or tempo."""
 
 from __future__ import annotations
 
@@ -14,37 +14,28 @@ from numpy.typing import ArrayLike, NDArray
 from earmark.errors import OptionError
 from earmark.types import Samples
 
-LARGEST_CHANGE = 2.0  # and its inverse; beyond, music is another piece
+LARGEST_CHANGE = 2.0  # largest factor of speed or tempo; its inverse is the smallest
 
 
-def take(samples: Samples, starts: ArrayLike, length: int) -> Samples:
-    """Return `length` samples from `starts` on, one start or one for each clip; zeros where there are none."""
+def slice_padded(samples: Samples, starts: ArrayLike, length: int) -> Samples:
+    """Return `length` samples from `starts`, one or one for each clip, with zeros outside of the samples."""
     if samples.ndim == 1:
-        return _taken(samples, int(np.asarray(starts)), length)
+        return _slice_padded(samples, int(np.asarray(starts)), length)
     each = np.broadcast_to(np.asarray(starts), (len(samples),))
-    return np.stack([_taken(clip, int(start), length) for clip, start in zip(samples, each, strict=True)])
+    return np.stack([_slice_padded(clip, int(start), length) for clip, start in zip(samples, each, strict=True)])
 
 
 def change_speed(samples: Samples, speed: ArrayLike, *, length: int | None = None) -> Samples:
-    """Return samples played `speed` times as fast, tempo and pitch together: sample k comes at k / speed.
+    """Return samples at another speed, tempo and pitch together: sample k moves to k / speed.
 
-    The result has `length` samples, cut or with zeros behind; else round(n / speed), if that is one number.
+    The result is cut or padded with zeros to `length` samples; the default is round(n / speed), if all clips agree.
     """
     return _each(samples, speed, length, _resampled)
 
 
 def change_tempo(samples: Samples, tempo: ArrayLike, *, rate: int, length: int | None = None) -> Samples:
-    """Return samples `tempo` times as fast at the same pitch (FFmpeg's atempo); lengths as in `change_speed`."""
+    """Return samples at another tempo and the same pitch (FFmpeg's atempo); lengths as in `change_speed`."""
     return _each(samples, tempo, length, lambda clip, factor: _stretched(clip, factor, rate))
-
-
-def change_pitch(samples: Samples, pitch: ArrayLike, *, rate: int) -> Samples:
-    """Return samples with all frequencies `pitch` times as high, in the same time."""
-
-    def shifted(clip: Samples, factor: float) -> Samples:
-        return _stretched(_resampled(clip, factor), 1 / factor, rate)
-
-    return _each(samples, pitch, samples.shape[-1], shifted)
 
 
 def _each(
@@ -58,7 +49,7 @@ def _each(
             raise OptionError(f"clips would get {len(lengths)} lengths; give length=")
         (length,) = lengths
     clips = samples.reshape(-1, samples.shape[-1])
-    out = [_taken(change(clip, float(factor)), 0, length) for clip, factor in zip(clips, each.flat, strict=True)]
+    out = [_slice_padded(change(clip, float(factor)), 0, length) for clip, factor in zip(clips, each.flat, strict=True)]
     return np.stack(out).reshape(*samples.shape[:-1], length)
 
 
@@ -94,7 +85,7 @@ def _stretched(clip: Samples, tempo: float, rate: int) -> Samples:
         blocks.append(played.to_ndarray()[0])
 
 
-def _taken(clip: Samples, start: int, length: int) -> Samples:
+def _slice_padded(clip: Samples, start: int, length: int) -> Samples:
     out = np.zeros(length, np.float32)
     first, last = max(start, 0), min(start + length, len(clip))
     if last > first:

@@ -1,4 +1,4 @@
-"""What overdriven or compressing equipment does to a waveform."""
+"""Nonlinear distortions: clipping, saturation, compression."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from scipy import signal
 
 from earmark.types import Samples
 
-QUIETEST = 1e-5  # level under which a compressor amplifies no further
+QUIETEST = 1e-5  # amplitude below which a compressor's gain is constant
 
 
 def clip_peaks(samples: Samples, decibels: ArrayLike) -> Samples:
-    """Return samples cut off hard `decibels` below each clip's own peak."""
+    """Return samples clipped `decibels` below each clip's peak."""
     limit = _peak(samples) * _ratio(decibels)
     return np.asarray(np.clip(samples, -limit, limit), np.float32)
 
 
 def saturate(samples: Samples, decibels: ArrayLike) -> Samples:
-    """Return samples driven `decibels` into a soft limiter (tanh) that holds each clip's own peak."""
+    """Return samples driven `decibels` into a soft limiter (tanh) that keeps each clip's peak."""
     peak, drive = np.maximum(_peak(samples), np.finfo(np.float32).tiny), 1 / _ratio(decibels)
     return np.asarray(peak * np.tanh(samples / peak * drive) / np.tanh(drive), np.float32)
 
 
 def compress(samples: Samples, ratio: ArrayLike, *, rate: int, attack_seconds: float = 0.005) -> Samples:
-    """Return samples whose level, smoothed over `attack_seconds`, varies `ratio` times less in decibels.
+    """Return samples whose level in decibels, smoothed over `attack_seconds`, varies by 1 / `ratio`.
 
-    The loudest place keeps its level. A ratio of 1 changes nothing.
+    The loudest place keeps its level.
     """
     keep = float(np.exp(-1 / (attack_seconds * rate)))
     level = signal.lfilter([1 - keep], [1, -keep], np.abs(samples), axis=-1) + QUIETEST

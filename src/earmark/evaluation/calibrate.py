@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 import earmark
 from earmark.errors import OptionError
-from earmark.evaluation.model_shapes import ModelShape, plan_of
 from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music, select
+from earmark.fingerprints import make
 from earmark.match.calibration import Calibration, Model, features_of, probability
+from earmark.plan import ModelShape
 
 Array = NDArray[np.float64]
 Pathname = str | os.PathLike[str]
@@ -153,11 +154,11 @@ def calibrate(
                     samples.append(sample)
                     progress(len(samples), total)
         tracks = _listed({f"{len(catalog):,}" for catalog in opened})
-    shapes, plan = plan_of(information["fingerprinter"], information["preset"])
-    fits = tuple(fit(samples, shape, most_false=most_false) for shape in shapes)
+    plan = make(information["fingerprinter"], **information["preset"]).plan
+    fits = tuple(fit(samples, shape, most_false=most_false) for shape in plan.models)
     words = f"{len(samples):,} clips ({_listed(one.name for one in clips)}) among {tracks} tracks"
     models = tuple(one.model for one in fits)
-    return Calibration(str(information["spec"]), plan, str(information["index"]), models, words), fits
+    return Calibration(str(information["spec"]), plan.digest, str(information["index"]), models, words), fits
 
 
 def samples_of(catalog: earmark.Catalog, clips: ClipSet, *, workers: int | None = None) -> Iterator[Sample]:

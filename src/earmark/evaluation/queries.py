@@ -18,8 +18,8 @@ import numpy as np
 
 from earmark import distort
 from earmark.audio.decode import load
-from earmark.distort.codecs import through_codec
-from earmark.distort.timing import change_speed, change_tempo, take
+from earmark.distort.codecs import transcode
+from earmark.distort.timing import change_speed, change_tempo, slice_padded
 from earmark.errors import MediaError, OptionError
 from earmark.types import Samples
 
@@ -171,7 +171,7 @@ class ClipMaker:
         first = round(query.start * RATE)
         needed = round((length + history) * query.speed)
         before = round(history * query.speed)
-        clip = take(self._recording(query.path), first - before, needed)
+        clip = slice_padded(self._recording(query.path), first - before, needed)
         heard = self._distorted(clip, query.distortion, length, history, draw)
         return _after_microphone(heard, query.distortion.effect), RATE
 
@@ -187,7 +187,7 @@ class ClipMaker:
             clip = distort.reverberate(clip, response, history=history)
         else:
             clip = clip[history:]
-        clip = take(clip, 0, length)
+        clip = slice_padded(clip, 0, length)
         if condition.snr_decibels is not None:
             clip = distort.add_noise(clip, self._background(length, draw), condition.snr_decibels, rate=RATE)
         peak = float(np.abs(clip).max())
@@ -204,10 +204,10 @@ class ClipMaker:
 def _after_microphone(clip: Samples, effect: str) -> Samples:
     """Return a clip through what stands behind the microphone."""
     if effect in BITS_A_SECOND:
-        return through_codec(clip, effect, rate=RATE, bit_rate=BITS_A_SECOND[effect])
+        return transcode(clip, effect, rate=RATE, bit_rate=BITS_A_SECOND[effect])
     if effect == "telephone":
         band = distort.low_pass(distort.high_pass(clip, 300, rate=RATE, order=4), 3_400, rate=RATE, order=4)
-        return through_codec(band, "mulaw", rate=RATE)
+        return transcode(band, "mulaw", rate=RATE)
     if effect == "compressed":
         return distort.compress(clip, 8, rate=RATE)
     if effect == "clipped":

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.fft import rfft
 
 from earmark.audio.decode import load
-from earmark.distort.timing import take
+from earmark.distort.timing import slice_padded
 from earmark.evaluation.queries import Query
 
 EXACT_SECONDS = 0.05  # half a hop of 100 ms, as "exact" is meant in the literature (FlowHash, 2024)
@@ -113,7 +113,7 @@ class Sameness:
 
     def _drawn(self, track: str, start: float, seconds: float) -> NDArray[np.float32]:
         """Return 32 log bands, 78 to 4,000 Hz, of 64 ms windows every 10 ms."""
-        piece = take(self._samples(track), round(start * SAMENESS_RATE), round(seconds * SAMENESS_RATE))
+        piece = slice_padded(self._samples(track), round(start * SAMENESS_RATE), round(seconds * SAMENESS_RATE))
         audio = piece / np.float32(32_768)
         frames = np.lib.stride_tricks.sliding_window_view(audio, WINDOW)[::HOP] * np.hanning(WINDOW).astype(np.float32)
         power = np.abs(rfft(frames)) ** 2

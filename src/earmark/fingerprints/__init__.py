@@ -1,4 +1,4 @@
-"""Fingerprinters by name."""
+"""Fingerprinters by name: the one place where a kind is registered."""
 
 from __future__ import annotations
 
@@ -11,23 +11,47 @@ if TYPE_CHECKING:
 
     from earmark.fingerprints.protocol import Fingerprinter
 
-SETTINGS = {"neural": ("model", "peaks"), "shazam": ("density",)}
-NAMES = tuple(SETTINGS)
 DEFAULT = "neural"
+ENTRY_POINTS = "earmark.fingerprinters"  # group in which an installed package may register more
+FINGERPRINTERS = {
+    "neural": "earmark.fingerprints.neural:Neural",
+    "shazam": "earmark.fingerprints.shazam:Shazam",
+}
+NAMES = tuple(FINGERPRINTERS)
+SETTINGS = {
+    "neural": {
+        "model": "a network by name, or an .onnx file that `earmark train` wrote",
+        "peaks": "whether peaks are kept beside the vectors",
+    },
+    "shazam": {"density": "how many features: default or lean"},
+}
 
 
 def make(name: str = DEFAULT, **preset: Any) -> Fingerprinter:
     """Return the fingerprinter called `name`, with settings of its own; raises OptionError for what there is not."""
-    if name == "neural":
-        from earmark.fingerprints.neural import Neural as Kind
-    elif name == "shazam":
-        from earmark.fingerprints.shazam import Shazam as Kind  # type: ignore[assignment]
-    else:
-        raise OptionError(f"fingerprinter {name!r} is not known: choose one of {', '.join(NAMES)}")
+    from importlib import import_module
+    from inspect import signature
+
+    module, _, kind = _target(name).partition(":")
+    made = getattr(import_module(module), kind)
+    known = list(signature(made).parameters)
     for setting in preset:
-        if setting not in SETTINGS[name]:
+        if setting not in known:
             raise OptionError(
-                f"{setting} is no setting of {name}, which has {' and '.join(SETTINGS[name])}: leave it out, "
+                f"{setting} is no setting of {name}, which has {' and '.join(known) or 'none'}: leave it out, "
                 "or choose another fingerprinter"
             )
-    return Kind(**preset)
+    fingerprinter: Fingerprinter = made(**preset)
+    return fingerprinter
+
+
+def _target(name: str) -> str:
+    """Return `module:class` of a fingerprinter, of ours or of a package that is installed."""
+    if name in FINGERPRINTERS:
+        return FINGERPRINTERS[name]
+    from importlib.metadata import entry_points
+
+    others = {one.name: one.value for one in entry_points(group=ENTRY_POINTS)}
+    if name not in others:
+        raise OptionError(f"fingerprinter {name!r} is not known: choose one of {', '.join([*FINGERPRINTERS, *others])}")
+    return others[name]

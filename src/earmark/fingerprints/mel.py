@@ -7,7 +7,6 @@ one segment.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -61,14 +60,6 @@ class LogMel:
     def frame_seconds(self) -> float:
         """From one frame to the next."""
         return self.hop / self.rate
-
-
-def padded(blocks: Iterable[Samples], shape: LogMel) -> Iterator[Samples]:
-    """Yield the blocks, with the silence around them that the first frame and the last one reach into."""
-    silence = np.zeros(shape.margin, np.float32)
-    yield silence
-    yield from blocks
-    yield silence
 
 
 def banded(spectra: NDArray[np.float32], shape: LogMel) -> Spectrogram:

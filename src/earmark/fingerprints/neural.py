@@ -1,19 +1,14 @@
 """Learned fingerprints: one vector for each half second of sound, by a network that hears through noise and rooms.
 
-The networks are in `weights/`, each with its card; `learn/` trains them, ONNX Runtime runs them. A feature is a vector
-of length 1 as 8-bit integers, 254 to one: components are about 0.09 in size, and none is larger than a half. A query
-is looked at every eighth of a second, also across its edges, so that one of its segments lies within a sixteenth of
-each segment of the catalog.
-
 Beside the vectors are the peaks of the same spectrogram. Vectors find a recording where landmarks do not, and peaks say
-with more certainty whether it is the one: they are laid on the clip where vectors or landmarks point.
+with more certainty whether it is the one (decision 5). `learn/` trains the networks of `weights/`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -23,38 +18,79 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio.stft import FrontEnd, power_chunks
-from earmark.errors import OptionError, SpecMismatch
-from earmark.fingerprints.peaks import CELL, CHUNK_FRAMES, ReliefMaker
-from earmark.fingerprints.salience import LearnedRelief, standing_out
-from earmark.fingerprints.shazam import BIN_MASK, DENSITIES, PEAK_RULE, ZONE, Shazam
-from earmark.types import VECTOR_SCALE, Fingerprint, Frames, Samples, Spec
+from earmark.audio.stft import FrontEnd, PowerStream
+from earmark.errors import OptionError
+from earmark.fingerprints.encoding import BATCH, SegmentEncoding
+from earmark.fingerprints.landmarks import (
+    MIN_PEAKS,
+    Density,
+    QueryDensity,
+    TargetZone,
+    landmark_channel,
+)
+from earmark.fingerprints.onnx import open_network, read_metadata
+from earmark.fingerprints.packing import BIN_MASK, PackedPeaks, PeakPacking, pack_vectors, unpack_vectors
+from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
+from earmark.fingerprints.protocol import Fingerprinter, spec_of
+from earmark.fingerprints.salience import SalienceNet, local_contrast
+from earmark.fingerprints.shazam import ShazamShape, landmark_keys, peak_layers
+from earmark.plan import Channel, CompareRule, ModelShape, Plan, SweepRule, VoteRule
+from earmark.types import VECTOR_SCALE, Fingerprint, Keys, Layer, Samples
 
 if TYPE_CHECKING:
     from earmark.fingerprints.mel import LogMel, Spectrogram
 
-VERSION = 1
+VERSION = 2
 WEIGHTS = Path(__file__).parent / "weights"
-HOP_SHARE = 2  # a stored segment begins half a segment after the one before (NAFP)
-QUERY_HOP_SHARE = 8  # and a query's an eighth
-QUERY_MARGIN_SHARE = 3 / 8  # of a segment, by which a query's first and last one reach over the clip's edges
-BATCH = 16  # segments at a time, always as many, so that a segment's vector never depends on others or on the memory
-SCALE = VECTOR_SCALE
-LARGEST_SEGMENTS = 1 << 22  # of an unpacked fingerprint: three weeks of audio
-LARGEST_FRAMES = 1 << 26  # of the same
-PEAK_FRAMES = 2  # frames of peaks for each of the network's, if its hop can be halved: 15.6 ms, as fine as landmarks'
-PEAK_HERTZ = (31.25, 3_906.25)  # some music has next to nothing above 125 Hz (decision 8)
-PEAK_DENSITY = "beside"
+FORMERLY = {"neural/2/00000000": "neural/1/00000000"}  # equal features of release 0.1.0, whose digest covered less
+CHECKED = ModelShape(
+    layers=("vectors", "peaks"),
+    features=("constant", "similarity", "lead in z over chance", "log of surplus", "lead in contrast over chance"),
+    rising=("similarity", "lead in z over chance", "log of surplus", "lead in contrast over chance"),
+    lengths=(1.0, 2.0, 5.0),
+)
+ALONE = ModelShape(
+    layers=("vectors",),
+    features=("constant", "similarity", "lead in similarity", "margin", "share"),
+    rising=("similarity", "lead in similarity", "margin", "share"),
+    lengths=(1.0, 2.0, 5.0),
+)
 
 
-class Neural:
-    """The learned fingerprinter; see the module's docstring.
+@dataclass(frozen=True, slots=True)
+class CompanionShape:
+    """The peaks beside vectors, which name most candidates themselves: a third of the landmarks finds the others."""
 
-    `model` names a network of `weights/`, or is the path of an ONNX file that `earmark train` has written. Without
-    `peaks` a fingerprint is vectors alone.
-    """
+    density: Density = Density(stored=40, paired=14, fan_out=2)
+    peaks: PeakShape = PeakShape()
+    zone: TargetZone = TargetZone()
+    frames: int = 2  # frames of peaks for each of the network's, if its hop can be halved: 15.6 ms
+    hertz: tuple[float, float] = (31.25, 3_906.25)  # some music has next to nothing above 125 Hz (decision 8)
+
+
+@dataclass(frozen=True, slots=True)
+class NeuralShape:
+    """Every number that shapes what is stored of a recording, or its keys."""
+
+    network: str  # digest of the file
+    peaks: CompanionShape | None
+    hop_share: int = 2  # a stored segment begins half a segment after the one before (NAFP)
+
+
+@dataclass(frozen=True, slots=True)
+class NeuralQuery:
+    """How a clip is looked at more closely: one of its segments lies within a sixteenth of each stored one."""
+
+    hop_share: int = 8  # a segment begins an eighth of a segment after the one before
+    margin_share: float = 3 / 8  # share of a segment by which the first and the last one reach over the clip's edges
+    density: QueryDensity = QueryDensity()
+
+
+class Neural(Fingerprinter):
+    """The learned fingerprinter: layers `vectors`, `peaks` and `strongest`, channels `vectors` and `landmarks`."""
 
     def __init__(self, *, model: str = "default", peaks: bool = True) -> None:
+        """`model` names a network of `weights/`, or an ONNX file of `earmark train`; without `peaks`, vectors alone."""
         self._path = WEIGHTS / f"{model}.onnx" if model in _shipped() else Path(model)
         try:
             self._content = self._path.read_bytes()
@@ -63,252 +99,239 @@ class Neural:
                 f"model {model!r} cannot be read ({error.strerror}): choose one of {', '.join(_shipped())}, "
                 "or give the .onnx file of a trained one"
             ) from error
-        self._with_peaks = peaks
-        shape = blake2b(self._content, digest_size=4, key=_shape_of_peaks() if peaks else b"")
-        self._spec = Spec("neural", VERSION, shape.hexdigest())
+        digest = blake2b(self._content, digest_size=8).hexdigest()
+        self.shape = NeuralShape(digest, CompanionShape() if peaks else None)
+        self.query = NeuralQuery()
+        self.spec = spec_of("neural", VERSION, self.shape)
+        self.formerly = tuple(old for new, old in FORMERLY.items() if new == str(self.spec))
 
     @property
-    def spec(self) -> Spec:
-        """What shaped the fingerprints: the network's file, and whether there are peaks."""
-        return self._spec
-
-    @property
-    def rate(self) -> int:
+    def rate(self) -> int:  # type: ignore[override]
         """8,000 Hz, unless the network was trained at another rate."""
-        return self._log_mel.rate
-
-    @property
-    def frame_seconds(self) -> float:
-        """From one frame of the spectrogram to the next: 31.25 ms."""
-        return self._log_mel.frame_seconds
-
-    @property
-    def segment_frames(self) -> int:
-        """How many frames a vector stands for."""
-        return self._log_mel.segment_frames
-
-    @property
-    def hop_frames(self) -> int:
-        """How many frames after the one before a stored segment begins: 16, half a second."""
-        return self.segment_frames // HOP_SHARE
-
-    @property
-    def query_hop_frames(self) -> int:
-        """How many frames after the one before a query's segment begins."""
-        return self.segment_frames // QUERY_HOP_SHARE
-
-    @property
-    def fewest_features(self) -> int:
-        """One: a segment says a lot, and the confidence says how much."""
-        return 1
+        return self.log_mel.rate
 
     @cached_property
-    def peaks(self) -> Shazam | None:
-        """What makes and reads the constellation beside the vectors."""
-        if not self._with_peaks:
+    def plan(self) -> Plan:  # type: ignore[override]
+        """Vectors name candidates, then landmarks; peaks check them, and sweep the best tracks when in doubt."""
+        vectors, compare = _vector_channel(self), _vector_rule(self)
+        if self.companion is None:
+            return Plan((vectors,), (compare,), (ALONE,), query=asdict(self.query))
+        frame_seconds = self.companion.front_end.frame_seconds
+        salience = self.salience.digest if isinstance(self.salience, SalienceNet) else ""
+        return Plan(
+            channels=(vectors, landmark_channel(frame_seconds)),
+            compare=(compare, _peak_rule(self.companion.front_end)),
+            models=(CHECKED, ALONE),
+            sweep=SweepRule("peaks", "strongest"),
+            query={**asdict(self.query), "salience": salience},
+        )
+
+    @cached_property
+    def companion(self) -> ShazamShape | None:
+        """The shape of the peaks beside the vectors, None when there are none."""
+        shape, log_mel = self.shape.peaks, self.log_mel
+        if shape is None:
             return None
-        shape = self._log_mel
-        low, high = (round(hertz * shape.window / shape.rate) for hertz in PEAK_HERTZ)
-        bins = min(high, shape.window // 2, low + int(BIN_MASK)) - low
-        high = low + bins // CELL * CELL
-        front_end = FrontEnd(shape.rate, shape.window, shape.hop // self._peak_frames, low, high)
-        return Shazam(density=PEAK_DENSITY, front_end=front_end)
+        low, high = (round(hertz * log_mel.window / log_mel.rate) for hertz in shape.hertz)
+        bins = min(high, log_mel.window // 2, low + int(BIN_MASK)) - low
+        high = low + bins // shape.peaks.cell * shape.peaks.cell
+        front_end = FrontEnd(log_mel.rate, log_mel.window, log_mel.hop // self.peak_frames, low, high)
+        return ShazamShape(shape.density, front_end, shape.peaks, shape.zone)
 
-    def vectors(self, fingerprint: Fingerprint) -> NDArray[np.float32]:
-        """Return the features as vectors of length 1, up to rounding, (n, d)."""
-        self._check(fingerprint.spec)
-        return fingerprint.features.astype(np.float32) / np.float32(SCALE)
+    @property
+    def peak_frames(self) -> int:
+        """Frames of peaks for each frame of the network's."""
+        shape = self.shape.peaks
+        return 1 if shape is None or self.log_mel.hop % shape.frames else shape.frames
 
-    def extract(self, audio: Samples | Iterable[Samples], *, query: bool = False) -> Fingerprint:
-        """Return one vector for each segment, shape (n, d) int8, with the frame where it begins.
+    def hop_frames(self, *, query: bool) -> int:
+        """Return how many frames after the one before a segment begins: 16, half a second, and 4 of a query."""
+        return self.log_mel.segment_frames // (self.query.hop_share if query else self.shape.hop_share)
+
+    def stream(self, *, query: bool = False) -> NeuralExtraction:
+        """Return an extraction of mono samples at `rate`.
 
         A query's first segments begin before the clip: their frames are negative. A silent segment has no vector.
         """
-        from earmark.fingerprints.mel import banded, padded
+        return NeuralExtraction(self, query=query)
 
-        heard = 0
-
-        def counted(blocks: Iterable[Samples]) -> Iterator[Samples]:
-            nonlocal heard
-            for block in blocks:
-                heard += len(block)
-                yield block
-
-        blocks = [audio] if isinstance(audio, np.ndarray) else audio
-        shape, every = self._log_mel, self._peak_frames if self.peaks else 1
-        front_end = FrontEnd(shape.rate, shape.window, shape.hop // every, 0, shape.window // 2 + 1)
-        encoding = _Encoding(
-            self,
-            hop=self.query_hop_frames if query else self.hop_frames,
-            margin=round(self.segment_frames * QUERY_MARGIN_SHARE) if query else 0,
-        )
-
-        def encoded() -> Iterator[NDArray[np.float32]]:
-            for spectra in power_chunks(padded(counted(blocks), shape), front_end, frames=CHUNK_FRAMES):
-                encoding.take(banded(spectra[::every], shape))
-                yield spectra
-
-        beside = None
-        if self.peaks:
-            band = slice(self.peaks.front_end.low_bin, self.peaks.front_end.high_bin)
-            spectra = (part[:, band] for part in encoded())
-            frames, features, relief = self.peaks.of_power(spectra, query=query, relief=self._relief if query else None)
-            beside = Fingerprint(self.peaks.spec, heard / self.rate, frames, features, relief=relief)
-        else:
-            for _ in encoded():
-                pass
-        frames, vectors = encoding.end()
-        return Fingerprint(self._spec, heard / self.rate, frames, vectors, beside)
-
-    def terms(self, fingerprint: Fingerprint, *, query: bool = False) -> tuple[Frames, NDArray[Any]]:
-        """Return (frames, vectors): what is stored is what is looked up."""
-        self._check(fingerprint.spec)
-        return fingerprint.frames, fingerprint.features
+    def keys(self, fingerprint: Fingerprint, *, query: bool = False) -> Mapping[str, Keys]:
+        """Return the vectors, and the landmarks of the strongest peaks."""
+        self.check(fingerprint.spec)
+        vectors = fingerprint.layers["vectors"]
+        keys = {"vectors": Keys(vectors.frames, vectors.values)}
+        if self.companion is not None:
+            fan_out = self.query.density.fan_out if query else self.companion.density.fan_out
+            keys["landmarks"] = landmark_keys(fingerprint.layers["strongest"], self.companion, fan_out)
+        return keys
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return 128 bytes a segment and one bit for each that may be silent, and the packed peaks."""
-        self._check(fingerprint.spec)
-        frames = fingerprint.frames
-        first = int(frames[0]) if len(frames) else 0
-        hop = int(np.gcd.reduce(np.diff(frames))) if len(frames) > 1 else 1
-        present = np.zeros((int(frames[-1]) - first) // hop + 1 if len(frames) else 0, bool)
-        present[(frames - first) // hop] = True
-        vectors = fingerprint.features.astype(np.int8, copy=False)
-        body = np.packbits(present).tobytes() + vectors.tobytes()
-        beside = self.peaks.pack(fingerprint.beside) if self.peaks and fingerprint.beside else b""
-        return msgspec.msgpack.encode((str(self._spec), fingerprint.seconds, first, hop, len(present), body, beside))
+        self.check(fingerprint.spec)
+        layers = fingerprint.layers
+        first, hop, places, body = pack_vectors(layers["vectors"].frames, layers["vectors"].values)
+        peaks = b""
+        if self._packing is not None:
+            peaks = self._packing.pack(layers["peaks"], layers["strongest"], spec="", seconds=fingerprint.seconds)
+        return msgspec.msgpack.encode((str(self.spec), fingerprint.seconds, first, hop, places, body, peaks))
 
     def unpack(self, packed: bytes) -> Fingerprint:
-        """Return the fingerprint that `pack` packed; raises SpecMismatch for another fingerprinter's."""
-        spec, seconds, first, hop, places, body, beside = msgspec.msgpack.decode(
+        """Return the fingerprint that `pack` packed."""
+        spec, seconds, first, hop, places, body, peaks = msgspec.msgpack.decode(
             packed, type=tuple[str, float, int, int, int, bytes, bytes]
         )
-        self._check(Spec.parse(spec))
-        if not (0 <= places <= LARGEST_SEGMENTS and hop >= 1 and abs(first) + places * hop <= LARGEST_FRAMES):
-            raise ValueError(f"a fingerprint of {places} segments from frame {first} on, {hop} apart")
-        flags = (places + 7) // 8
-        if len(body) < flags:
-            raise ValueError(f"a fingerprint of {places} segments in {len(body)} bytes")
-        present = np.unpackbits(np.frombuffer(body[:flags], np.uint8), count=places)
-        frames = (np.flatnonzero(present) * hop + first).astype(np.int32)
-        vectors = np.frombuffer(body[flags:], np.int8).reshape(len(frames), self.dimensions)
-        peaks = self.peaks.unpack(beside) if self.peaks else None
-        return Fingerprint(self._spec, seconds, frames, vectors, peaks)
+        self.check(spec)
+        frames, vectors = unpack_vectors(first, hop, places, body, dimensions=self.dimensions)
+        layers = {"vectors": Layer(frames, vectors, self.log_mel.frame_seconds)}
+        if self._packing is not None:
+            every, strongest = self._packing.unpack(msgspec.msgpack.decode(peaks, type=PackedPeaks))
+            layers |= {"peaks": every, "strongest": strongest}
+        return Fingerprint(self.spec, seconds, layers)
 
     def encode(self, segments: Spectrogram) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
         """Return which of at most `BATCH` segments, (n, bands, frames) in log10 of power, have a vector, and those."""
         from earmark.fingerprints.mel import normalised, silent
 
-        heard = ~silent(segments, self._log_mel)
+        heard = ~silent(segments, self.log_mel)
         if not heard.any():
             return heard, np.zeros((0, self.dimensions), np.int8)
         batch = np.zeros((BATCH, 1, *segments.shape[1:]), np.float32)
-        batch[: len(segments), 0] = normalised(segments, self._log_mel)
+        batch[: len(segments), 0] = normalised(segments, self.log_mel)
         (vectors,) = self._session.run(None, {"segments": batch})
-        return heard, np.rint(np.clip(vectors[: len(segments)][heard] * SCALE, -127, 127)).astype(np.int8)
+        scaled = np.clip(vectors[: len(segments)][heard] * VECTOR_SCALE, -127, 127)
+        return heard, np.rint(scaled).astype(np.int8)
 
     @property
     def dimensions(self) -> int:
         """Components of a vector."""
         return int(self._properties["dimensions"])
 
-    @property
-    def bands(self) -> int:
-        """Bands of the spectrogram."""
-        return self._log_mel.bands
-
     @cached_property
-    def _session(self) -> Any:
-        """The network, ready to run; one thread, since several files are read at the same time."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            return onnxruntime.InferenceSession(self._content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's own kinds have no common ancestor
-            raise OptionError(f"{self._path} is no network ({error}); give the .onnx file of a trained one") from error
-
-    @cached_property
-    def _properties(self) -> dict[str, str]:
-        said: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
-        if not {"front_end", "dimensions"} <= said.keys():
-            raise OptionError(f"{self._path} does not say how it listens; give the .onnx file that earmark train wrote")
-        return said
-
-    @cached_property
-    def _log_mel(self) -> LogMel:
+    def log_mel(self) -> LogMel:
+        """The network's front end."""
         from earmark.fingerprints.mel import LogMel
 
         return LogMel(**json.loads(self._properties["front_end"]))
 
     @cached_property
-    def _relief(self) -> ReliefMaker:
-        """What makes a clip's relief: the network, if it was trained for such a spectrogram."""
-        learned = LearnedRelief()
-        return learned if self.peaks and self.peaks.front_end == learned.front_end else standing_out
+    def salience(self) -> Salience:
+        """What makes a clip's salience map: the network, if it was trained for such a spectrogram."""
+        net = SalienceNet()
+        return net if self.companion and self.companion.front_end == net.front_end else local_contrast
 
-    @property
-    def _peak_frames(self) -> int:
-        return 1 if self._log_mel.hop % PEAK_FRAMES else PEAK_FRAMES
+    @cached_property
+    def _packing(self) -> PeakPacking | None:
+        if self.companion is None:
+            return None
+        front_end = self.companion.front_end
+        window_frames = front_end.window // front_end.hop
+        return PeakPacking(front_end.low_bin, front_end.high_bin, front_end.frame_seconds, window_frames=window_frames)
 
-    def _check(self, spec: Spec) -> None:
-        if spec != self._spec:
-            raise SpecMismatch(f"a fingerprint of {spec} meets one of {self._spec}: make both with the same model")
+    @cached_property
+    def _session(self) -> Any:
+        return open_network(self._path, "give the .onnx file of a trained one", self._content)
 
-
-class _Encoding:
-    """Segments of a spectrogram that arrives in chunks, encoded as soon as a batch is full.
-
-    Segments begin every `hop` frames, from `margin` before the first on; silence is put around the sound, as much as
-    it takes for every frame to be in a segment, and `margin` behind it.
-    """
-
-    def __init__(self, maker: Neural, *, hop: int, margin: int) -> None:
-        self._maker, self._hop, self._margin = maker, hop, margin
-        self._held = self._silence(margin)
-        self._first, self._heard = -margin, 0
-        self._frames = [np.zeros(0, np.int32)]
-        self._vectors = [np.zeros((0, maker.dimensions), np.int8)]
-
-    def take(self, chunk: Spectrogram) -> None:
-        """Hear more frames, (n, bands)."""
-        self._held, self._heard = np.concatenate([self._held, chunk]), self._heard + len(chunk)
-        while len(self._held) >= (BATCH - 1) * self._hop + self._maker.segment_frames:
-            self._encode(BATCH)
-
-    def end(self) -> tuple[Frames, NDArray[np.int8]]:
-        """Return (first frames, vectors) of all segments."""
-        if self._heard:
-            length = self._maker.segment_frames
-            left = self._heard + self._margin - self._first - length  # frames that reach beyond one more segment
-            at_least = 0 if self._first > -self._margin else 1  # sound shorter than a segment has one
-            count = max(-(-left // self._hop) + 1, at_least)
-            short = (count - 1) * self._hop + length - len(self._held)
-            self._held = np.concatenate([self._held, self._silence(max(short, 0))])
-            for done in range(0, count, BATCH):
-                self._encode(min(BATCH, count - done))
-        return np.concatenate(self._frames), np.concatenate(self._vectors)
-
-    def _encode(self, count: int) -> None:
-        starts = np.arange(count, dtype=np.int32) * self._hop
-        windows = np.lib.stride_tricks.sliding_window_view(self._held, self._maker.segment_frames, axis=0)
-        heard, vectors = self._maker.encode(windows[starts])
-        self._frames.append(starts[heard] + np.int32(self._first))
-        self._vectors.append(vectors)
-        self._held, self._first = self._held[count * self._hop :], self._first + count * self._hop
-
-    def _silence(self, frames: int) -> Spectrogram:
-        from earmark.fingerprints.mel import QUIETEST
-
-        return np.full((frames, self._maker.bands), np.log10(QUIETEST), np.float32)
+    @cached_property
+    def _properties(self) -> dict[str, str]:
+        try:
+            properties = read_metadata(self._content)
+        except ValueError as error:
+            raise OptionError(f"{self._path} is no network ({error}); give the .onnx file of a trained one") from error
+        if not {"front_end", "dimensions"} <= properties.keys():
+            raise OptionError(f"{self._path} does not say how it listens; give the .onnx file that earmark train wrote")
+        return properties
 
 
-def _shape_of_peaks() -> bytes:
-    """Return what shapes the peaks beside the vectors of any network, as a key of a digest."""
-    parts = (asdict(PEAK_RULE), asdict(DENSITIES[PEAK_DENSITY]), asdict(ZONE), PEAK_FRAMES, PEAK_HERTZ)
-    return blake2b(msgspec.json.encode(parts), digest_size=16).digest()
+class NeuralExtraction:
+    """Vectors and peaks of sound that comes in blocks, of one spectrogram; implements `Extraction`."""
+
+    def __init__(self, maker: Neural, *, query: bool) -> None:
+        log_mel, shape = maker.log_mel, maker.companion
+        self._maker, self._query, self._heard = maker, query, 0
+        self._silence = np.zeros(log_mel.margin, np.float32)  # the first frame and the last one reach into it
+        peaks = PeakShape() if shape is None else shape.peaks
+        hop = log_mel.hop // maker.peak_frames
+        front_end = FrontEnd(log_mel.rate, log_mel.window, hop, 0, log_mel.window // 2 + 1)
+        self._power = PowerStream(front_end, frames=peaks.chunk_frames)
+        margin = round(log_mel.segment_frames * maker.query.margin_share) if query else 0
+        self._encoding = SegmentEncoding(maker, hop=maker.hop_frames(query=query), margin=margin)
+        self._peaks: PeakStream | None = None
+        if shape is not None:
+            keep = maker.query.density.peaks if query else shape.density.stored
+            self._peaks = PeakStream(peaks, keep=keep, salience=maker.salience if query else None)
+            self._band = slice(shape.front_end.low_bin, shape.front_end.high_bin)
+            self._paired = maker.query.density.peaks if query else shape.density.paired
+        self._push(self._silence)
+
+    def push(self, samples: Samples) -> None:
+        """Take the next samples."""
+        self._heard += len(samples)
+        self._push(samples)
+
+    def take(self, *, since_seconds: float = 0.0) -> Fingerprint:
+        """Return the features of what was heard since a second."""
+        log_mel, seconds = self._maker.log_mel, self._heard / self._maker.rate
+        rest = list(self._power.rest(self._silence))
+        frames, vectors = self._encoding.take(self._banded(spectra) for spectra in rest)
+        self._encoding.forget(round(since_seconds / log_mel.frame_seconds))
+        layers = {"vectors": Layer(frames, vectors, log_mel.frame_seconds)}
+        if self._peaks is not None and self._maker.companion is not None:
+            peaks, front_end = self._peaks.take(part[:, self._band] for part in rest), self._maker.companion.front_end
+            self._peaks.forget(round(since_seconds / front_end.frame_seconds))
+            layers |= peak_layers(peaks, self._paired, front_end)
+        fingerprint = Fingerprint(self._maker.spec, seconds, layers)
+        return fingerprint.between(since_seconds, seconds) if since_seconds else fingerprint
+
+    def _push(self, samples: Samples) -> None:
+        for spectra in self._power.push(samples):
+            self._encoding.push(self._banded(spectra))
+            if self._peaks is not None:
+                self._peaks.push(spectra[:, self._band])
+
+    def _banded(self, spectra: NDArray[np.float32]) -> Spectrogram:
+        from earmark.fingerprints.mel import banded
+
+        return banded(spectra[:: self._maker.peak_frames], self._maker.log_mel)
+
+
+def _vector_channel(maker: Neural) -> Channel:
+    frame, hop = maker.log_mel.frame_seconds, maker.hop_frames(query=True)
+    votes = VoteRule(
+        bin_seconds=2 * hop * frame,
+        neighbours="both",
+        limit=48,
+        per_track=3,
+        weighted=True,
+        compared=1_500,
+        most=96,
+    )
+    # Of 5 s each second segment is looked up, a quarter of a second apart; more than 40 neighbours name few more
+    # candidates, but more tracks to sweep.
+    return Channel("vectors", "inner", "vectors", frame, votes, nearest=100, most_keys=24)
+
+
+def _vector_rule(maker: Neural) -> CompareRule:
+    frame = maker.log_mel.frame_seconds
+    options = {
+        "segment_seconds": maker.log_mel.segment_frames * frame,
+        "stored_hop_seconds": maker.hop_frames(query=False) * frame,
+        "query_hop_seconds": maker.hop_frames(query=True) * frame,
+    }
+    figures = ("similarity", "rival", "margin", "share")
+    return CompareRule("vectors", "vectors", figures, ranking={"similarity": 1.0}, options=options)
+
+
+def _peak_rule(front_end: FrontEnd) -> CompareRule:
+    """Return how peaks check a candidate; of its ranking, 0.06 to 0.1 and 0.01 to 0.03 rank equally well."""
+    options = {
+        "bins": front_end.high_bin,
+        "frame_centre_seconds": front_end.window / front_end.rate / 2,
+        "reach_seconds": 12 * front_end.frame_seconds,
+        "refined": 16,
+    }
+    figures = ("z", "rival_z", "contrast", "rival_contrast", "surplus")
+    ranking = {"z": 0.08, "contrast": 0.015}
+    return CompareRule("peaks", "peaks", figures, ranking, min_features=MIN_PEAKS, options=options)
 
 
 def _shipped() -> tuple[str, ...]:

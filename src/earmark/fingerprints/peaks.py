@@ -1,7 +1,6 @@
-"""Peaks of a spectrogram: the constellation of Wang (ISMIR 2003, §2.1).
+"""Peaks of a spectrogram (Wang, ISMIR 2003, section 2.1): local maxima that stand out from the mean log power around.
 
-A peak is a local maximum that stands out from the mean log power around it. Of each stretch of time the most
-prominent are kept, so that quiet passages are covered as well as loud ones.
+Of each block of time the most prominent are kept, so that quiet passages are covered as well as loud ones.
 """
 
 from __future__ import annotations
@@ -12,24 +11,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.fingerprints.salience import FLOOR, Relief, halved
-from earmark.types import Codes, Frames
+from earmark.fingerprints.salience import pack_nibbles
+from earmark.types import Frames
 
-ReliefMaker = Callable[[NDArray[np.float32]], Relief]
+Salience = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
 
-CELL = 8  # frames and bins; the surroundings are averaged on a grid this coarse, for speed
-BLOCK_FRAMES = 32  # the most prominent peaks of each block are kept
-CHUNK_FRAMES = 16 * BLOCK_FRAMES
-CONTEXT_FRAMES = 64  # what a chunk sees of its neighbours; more than any filter below reaches
-TIME_CELLS, BIN_CELLS = 7, 4  # the surroundings: 1 s and 200 Hz to each side
+CHUNK_BLOCKS = 16  # blocks of a chunk
+CONTEXT_FRAMES = 64  # frames that a chunk sees of its neighbours; more than any filter below reaches
+QUIETEST = np.float32(1e-10)  # power added before the logarithm
 
 
 @dataclass(frozen=True, slots=True)
-class PeakRule:
-    """What counts as a peak: the largest within so many frames and bins to each side."""
+class PeakShape:
+    """The numbers that shape peaks."""
 
-    frames: int
-    bins: int
+    frames: int = 3  # frames to each side within which a peak is the largest
+    bins: int = 8  # the same in bins
+    block_frames: int = 32  # frames of a block, of which the most prominent peaks are kept
+    cell: int = 8  # frames and bins of a cell of the grid on which surroundings are averaged, for speed
+    around_cells: tuple[int, int] = (7, 4)  # cells in time and in frequency to each side: 1 s and 200 Hz
+    floor: float = -14.0  # ln of power: about -85 dB below a full-scale sine, under the dither of 16 bits
+
+    @property
+    def chunk_frames(self) -> int:
+        """Frames of the chunks that a spectrogram comes in."""
+        return CHUNK_BLOCKS * self.block_frames
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,69 +43,95 @@ class Peaks:
     """Peaks in order of (frame, bin); `rank` is the place by prominence within the peak's block, 0 the first."""
 
     frames: Frames
-    bins: Codes
-    ranks: Frames
-    relief: NDArray[np.uint8] | None = None  # (frames, bins / 2), `halved`, where it was asked for
+    bins: NDArray[np.int32]
+    ranks: NDArray[np.int32]
+    salience: NDArray[np.uint8] | None = None  # (frames, bins / 2), two places a byte
+    first_frame: int = 0  # frame that the first row of `salience` stands for
 
 
-def find_peaks(
-    chunks: Iterable[NDArray[np.float32]], rule: PeakRule, *, keep: int, relief: ReliefMaker | None = None
-) -> Peaks:
-    """Return the `keep` most prominent peaks of every block of a power spectrogram.
+class PeakStream:
+    """The `keep` most prominent peaks of every block of a power spectrogram that comes in chunks."""
 
-    `chunks`: arrays (CHUNK_FRAMES, bins), the last one shorter; the number of bins is a multiple of `CELL`.
-    `relief` makes one of log power in nepers, (frames, bins): how much every place speaks for a peak that is in another
-    analysis of the sound and perhaps not here.
-    """
-    found, reliefs = [], []
-    for region, first, core in _regions(chunks):
-        found.append(_peaks_of(region, first, core, rule, keep))
-        if relief is not None:
-            reliefs.append(halved(relief(region)[core]))
-    if not found:
-        return Peaks(np.zeros(0, np.int32), np.zeros(0, np.uint32), np.zeros(0, np.int32))
-    frames, bins, ranks = (np.concatenate(column) for column in zip(*found, strict=True))
-    drawn = np.concatenate(reliefs) if reliefs else None
-    return Peaks(frames.astype(np.int32), bins.astype(np.uint32), ranks.astype(np.int32), drawn)
+    def __init__(self, shape: PeakShape, *, keep: int, salience: Salience | None = None) -> None:
+        """`salience` makes a map (frames, bins) of log power in nepers of the same shape."""
+        self._shape, self._keep, self._salience = shape, keep, salience
+        self._before: NDArray[np.float32] | None = None
+        self._here: NDArray[np.float32] | None = None
+        self._first = 0  # frame that `_here` begins with
+        self._done: list[Peaks] = []  # by chunk
+        self._forgotten = 0  # chunks before those
 
+    def push(self, power: NDArray[np.float32]) -> None:
+        """Take a chunk, (shape.chunk_frames, bins); the number of bins is a multiple of `shape.cell`."""
+        after = np.log(power + QUIETEST)
+        if self._here is not None:
+            self._done.append(self._peaks(self._before, self._here, after, self._first))
+            self._first += len(self._here)
+        self._before, self._here = self._here, after
 
-def _regions(chunks: Iterable[NDArray[np.float32]]) -> Iterator[tuple[NDArray[np.float32], int, slice]]:
-    """Yield (log power with context, number of its first frame, slice of its core)."""
-    before = here = None
-    first = 0
-    for power in chunks:
-        after = np.log(power + np.float32(1e-10))
+    def take(self, rest: Iterable[NDArray[np.float32]]) -> Peaks:
+        """Return the peaks if the spectrogram ends with `rest`, whose last chunk may be shorter; nothing is forgotten."""
+        found = [*self._done, *self._last(rest)]
+        if not found:
+            nothing = np.zeros(0, np.int32)
+            return Peaks(nothing, nothing, nothing)
+        frames, bins, ranks = (
+            np.concatenate([getattr(one, name) for one in found]) for name in ("frames", "bins", "ranks")
+        )
+        maps = [one.salience for one in found if one.salience is not None]
+        return Peaks(
+            frames, bins, ranks, np.concatenate(maps) if maps else None, self._forgotten * self._shape.chunk_frames
+        )
+
+    def forget(self, before: int) -> None:
+        """Let go of finished chunks that end before a frame; their frames are not given out again."""
+        chunk = self._shape.chunk_frames
+        kept = min(max(before // chunk - self._forgotten, 0), len(self._done))
+        del self._done[:kept]
+        self._forgotten += kept
+
+    def _last(self, rest: Iterable[NDArray[np.float32]]) -> Iterator[Peaks]:
+        before, here, first = self._before, self._here, self._first
+        for power in rest:
+            after = np.log(power + QUIETEST)
+            if here is not None:
+                yield self._peaks(before, here, after, first)
+                first += len(here)
+            before, here = here, after
         if here is not None:
-            yield _with_context(before, here, after, first)
-            first += len(here)
-        before, here = here, after
-    if here is not None:
-        yield _with_context(before, here, None, first)
+            yield self._peaks(before, here, None, first)
 
-
-def _with_context(
-    before: NDArray[np.float32] | None, here: NDArray[np.float32], after: NDArray[np.float32] | None, first: int
-) -> tuple[NDArray[np.float32], int, slice]:
-    head = before[-CONTEXT_FRAMES:] if before is not None else here[:0]
-    tail = after[:CONTEXT_FRAMES] if after is not None else here[:0]
-    return np.concatenate([head, here, tail]), first - len(head), slice(len(head), len(head) + len(here))
+    def _peaks(
+        self,
+        before: NDArray[np.float32] | None,
+        here: NDArray[np.float32],
+        after: NDArray[np.float32] | None,
+        first: int,
+    ) -> Peaks:
+        """Return the peaks of a chunk whose first frame is `first`, seen with its neighbours."""
+        head = before[-CONTEXT_FRAMES:] if before is not None else here[:0]
+        tail = after[:CONTEXT_FRAMES] if after is not None else here[:0]
+        region, core = np.concatenate([head, here, tail]), slice(len(head), len(head) + len(here))
+        frames, bins, ranks = _peaks_of(region, first - len(head), core, self._shape, self._keep)
+        salience = None if self._salience is None else pack_nibbles(self._salience(region)[core])
+        return Peaks(frames.astype(np.int32), bins.astype(np.int32), ranks.astype(np.int32), salience)
 
 
 def _peaks_of(
-    log_power: NDArray[np.float32], first: int, core: slice, rule: PeakRule, keep: int
+    log_power: NDArray[np.float32], first: int, core: slice, shape: PeakShape, keep: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    near = slice(max(core.start - rule.frames, 0), core.stop + rule.frames)
-    highest = running_maximum(running_maximum(log_power[near], rule.bins, axis=1), rule.frames, axis=0)
+    near = slice(max(core.start - shape.frames, 0), core.stop + shape.frames)
+    highest = running_maximum(running_maximum(log_power[near], shape.bins, axis=1), shape.frames, axis=0)
     inner = (core, slice(1, -1))  # at the border of the band the skirt of a sound outside looks like a peak
     there = (slice(core.start - near.start, core.stop - near.start), slice(1, -1))
-    largest = (log_power[inner] == highest[there]) & (log_power[inner] > FLOOR)
+    largest = (log_power[inner] == highest[there]) & (log_power[inner] > shape.floor)
     frames, bins = np.divmod(np.flatnonzero(largest), largest.shape[1])  # faster than nonzero by three
     bins += 1
     frames += core.start
-    prominence = log_power[frames, bins] - _surroundings(log_power)[frames // CELL, bins // CELL]
+    prominence = log_power[frames, bins] - _surroundings(log_power, shape)[frames // shape.cell, bins // shape.cell]
     standing_out = prominence > 0
     frames, bins, prominence = frames[standing_out], bins[standing_out], prominence[standing_out]
-    block = (frames + first) // BLOCK_FRAMES
+    block = (frames + first) // shape.block_frames
     order = np.lexsort((-prominence, block))
     sorted_block = block[order]
     ranks = np.empty(len(order), np.int64)
@@ -111,12 +143,12 @@ def _peaks_of(
 def running_maximum(values: NDArray[np.float32], reach: int, *, axis: int) -> NDArray[np.float32]:
     """Return the maximum within `reach` places to each side along `axis`, by doubling the width of the maximum."""
     size = values.shape[axis]
-    shape, inside = list(values.shape), [slice(None)] * values.ndim
-    shape[axis], inside[axis] = size + 2 * reach, slice(reach, reach + size)
-    padded = np.full(shape, -np.inf, np.float32)
+    padded_shape, inside = list(values.shape), [slice(None)] * values.ndim
+    padded_shape[axis], inside[axis] = size + 2 * reach, slice(reach, reach + size)
+    padded = np.full(padded_shape, -np.inf, np.float32)
     padded[tuple(inside)] = values
     # As one long row, which is three times as fast as many short ones: what is padded keeps the rows apart.
-    stride = int(np.prod(shape[axis + 1 :]))
+    stride = int(np.prod(padded_shape[axis + 1 :]))
     # From one array into another, since numpy copies what overlaps.
     here, there = padded.reshape(-1), np.zeros(padded.size, np.float32)
     width, target = 1, 2 * reach + 1
@@ -126,20 +158,21 @@ def running_maximum(values: NDArray[np.float32], reach: int, *, axis: int) -> ND
         here, there = there, here
         width += step
     inside[axis] = slice(size)
-    return here.reshape(shape)[tuple(inside)]
+    return here.reshape(padded_shape)[tuple(inside)]
 
 
-def _surroundings(log_power: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean log power around each cell, shape (frames / CELL rounded up, bins / CELL)."""
-    rows = np.arange(0, len(log_power), CELL)
+def _surroundings(log_power: NDArray[np.float32], shape: PeakShape) -> NDArray[np.float32]:
+    """Return the mean log power around each cell, (frames / cell rounded up, bins / cell)."""
+    cell, (time_cells, bin_cells) = shape.cell, shape.around_cells
+    rows = np.arange(0, len(log_power), cell)
     height = np.diff(np.append(rows, len(log_power)))[:, None]
-    whole = len(log_power) // CELL * CELL  # ten times as fast by summing over an axis as by reduceat
-    by_time = log_power[:whole].reshape(-1, CELL, log_power.shape[1]).sum(axis=1)
+    whole = len(log_power) // cell * cell  # ten times as fast by summing over an axis as by reduceat
+    by_time = log_power[:whole].reshape(-1, cell, log_power.shape[1]).sum(axis=1)
     if whole < len(log_power):
         by_time = np.concatenate([by_time, log_power[whole:].sum(axis=0, keepdims=True)])
-    cells = by_time.reshape(len(rows), -1, CELL).mean(axis=2)
-    total = _box_sum(_box_sum(cells, TIME_CELLS, axis=0), BIN_CELLS, axis=1)
-    count = _box_sum(_box_sum(height * np.ones_like(cells), TIME_CELLS, axis=0), BIN_CELLS, axis=1)
+    cells = by_time.reshape(len(rows), -1, cell).mean(axis=2)
+    total = _box_sum(_box_sum(cells, time_cells, axis=0), bin_cells, axis=1)
+    count = _box_sum(_box_sum(height * np.ones_like(cells), time_cells, axis=0), bin_cells, axis=1)
     return (total / count).astype(np.float32)
 
 

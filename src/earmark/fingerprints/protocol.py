@@ -1,95 +1,86 @@
-"""What every fingerprinter does, rule-based or learned."""
+"""What every fingerprinter does, rule-based or learned. A new kind is one class that derives from `Fingerprinter`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from hashlib import blake2b
+from typing import Any, Protocol
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from earmark.types import Codes, Fingerprint, Frames, Samples, Spec
+from earmark.errors import SpecMismatch
+from earmark.plan import Plan
+from earmark.types import Fingerprint, Keys, Samples, Spec
 
 
-class Fingerprinter(Protocol):
-    """Turns sound into a fingerprint, and a fingerprint into what an index looks up.
+class Extraction(Protocol):
+    """The features of sound that comes in blocks; the same whatever their size."""
 
-    The same audio gives the same fingerprint, whatever the size of the blocks it comes in.
-    """
+    def push(self, samples: Samples) -> None:
+        """Take the next mono samples, at the fingerprinter's rate."""
 
-    @property
-    def spec(self) -> Spec:
-        """Name, version and a digest of every parameter that shapes the features."""
+    def take(self, *, since_seconds: float = 0.0) -> Fingerprint:
+        """Return the fingerprint of what was pushed from a second on, as if the sound ended here; frames count from it.
 
-    @property
-    def rate(self) -> int:
-        """The sample rate in Hz that `extract` expects."""
-
-    @property
-    def frame_seconds(self) -> float:
-        """How long one frame of `Fingerprint.frames` lasts."""
-
-    @property
-    def fewest_features(self) -> int:
-        """A recording or a clip with fewer features cannot be told from chance."""
-
-    def extract(self, audio: Samples | Iterable[Samples], *, query: bool = False) -> Fingerprint:
-        """Return the fingerprint of mono samples at `rate`, given whole or as consecutive blocks.
-
-        `query` may look closer (more features), because a clip is short and a catalog is not.
+        Features before that second are forgotten, so that a stream may last for ever.
         """
 
-    def terms(self, fingerprint: Fingerprint, *, query: bool = False) -> tuple[Frames, Codes | NDArray[Any]]:
-        """Return (frames, keys), each (n,): what an index stores of a reference, or looks up for a query."""
 
+class Fingerprinter(ABC):
+    """Turns sound into a fingerprint, and a fingerprint into what an index looks up."""
+
+    spec: Spec  # name, version and a digest of every number that shapes features or keys
+    rate: int  # Hz of the samples that it takes
+    plan: Plan  # how its features are looked up, compared and weighed
+    formerly: tuple[str, ...] = ()  # specs of earlier releases whose features are the same
+
+    @abstractmethod
+    def stream(self, *, query: bool = False) -> Extraction:
+        """Return an extraction; of a `query` it may look closer, because a clip is short and a catalog is not."""
+
+    @abstractmethod
+    def keys(self, fingerprint: Fingerprint, *, query: bool = False) -> Mapping[str, Keys]:
+        """Return, by channel, what an index stores of a recording, or looks up for a query."""
+
+    @abstractmethod
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return a compact form for the catalog; the features survive it exactly."""
 
+    @abstractmethod
     def unpack(self, packed: bytes) -> Fingerprint:
-        """Return what `pack` packed; raises SpecMismatch for another fingerprinter's."""
+        """Return what `pack` packed; raises SpecMismatch for another fingerprinter's, ValueError for damage."""
 
+    def extract(self, audio: Samples | Iterable[Samples], *, query: bool = False) -> Fingerprint:
+        """Return the fingerprint of mono samples at `rate`, given whole or as consecutive blocks."""
+        extraction = self.stream(query=query)
+        for block in [audio] if isinstance(audio, np.ndarray) else audio:
+            extraction.push(block)
+        return extraction.take()
 
-@runtime_checkable
-class Constellations(Fingerprinter, Protocol):
-    """A fingerprinter whose features are points in time and frequency, which can be laid over one another."""
-
-    @property
-    def lead_seconds(self) -> float:
-        """The time from the beginning of a frame to its middle, which is what it stands for."""
-
-    @property
-    def bins(self) -> int:
-        """One more than the largest bin."""
-
-    def points(self, fingerprint: Fingerprint, *, prominent: bool = False) -> tuple[Frames, Frames]:
-        """Return (frames, bins) of the features; bins count from 0 Hz, so that a change of pitch is a factor.
-
-        With `prominent`, only of those that stand out most, which terms are made of: a third or half of what is stored.
-        """
-
-    def relief(self, fingerprint: Fingerprint) -> NDArray[np.uint8] | None:
-        """Return how much each place of a clip's spectrogram speaks for a peak, (frames, bins) from 0 Hz, or None."""
-
-
-@runtime_checkable
-class Segmented(Fingerprinter, Protocol):
-    """A fingerprinter whose features are vectors, each of a segment of the sound; compared by their inner products."""
+    def features_in(self, fingerprint: Fingerprint) -> int:
+        """Return how many features of the layer that is compared first a fingerprint has."""
+        return len(fingerprint.layers[self.plan.compare[0].layer].frames)
 
     @property
-    def segment_frames(self) -> int:
-        """How many frames a segment has."""
+    def min_features(self) -> int:
+        """A recording or clip with fewer features cannot be told from chance."""
+        return self.plan.compare[0].min_features
 
-    @property
-    def hop_frames(self) -> int:
-        """How many frames after the one before a stored segment begins."""
+    def accepts(self, spec: Spec | str) -> bool:
+        """Return whether fingerprints of a spec can be compared with its own."""
+        return str(spec) in (str(self.spec), *self.formerly)
 
-    @property
-    def query_hop_frames(self) -> int:
-        """How many frames after the one before a query's segment begins."""
+    def check(self, spec: Spec | str) -> None:
+        """Raise SpecMismatch when fingerprints of a spec cannot be compared with its own."""
+        if not self.accepts(spec):
+            raise SpecMismatch(
+                f"a fingerprint of {spec} meets one of {self.spec}: make both with the same fingerprinter and settings"
+            )
 
-    @property
-    def peaks(self) -> Constellations | None:
-        """What reads the constellation in `Fingerprint.beside`, None when there is none."""
 
-    def vectors(self, fingerprint: Fingerprint) -> NDArray[np.float32]:
-        """Return the features as vectors of length 1, (n, d)."""
+def spec_of(name: str, version: int, shape: Any) -> Spec:
+    """Return a spec whose digest covers every field of a frozen dataclass."""
+    return Spec(name, version, blake2b(msgspec.json.encode(asdict(shape)), digest_size=4).hexdigest())

@@ -1,16 +1,14 @@
-"""A clip's relief: how much each place of its spectrogram speaks for a peak of the recording there.
+"""A clip's salience map: how much each place of its spectrogram speaks for a peak of the recording there.
 
-Noise and rooms hide a recording's peaks, and add others. What is left of a peak is seldom a maximum any more, but still
-tells: the network in `weights/relief` looks at the spectrogram around each place and estimates the logarithm of how
-much more likely a peak is there than anywhere. `learn/relief` trains it; a clip has a relief, a catalog needs none.
-
-For spectrograms that no network was trained for, a place counts by how far it stands out of its surroundings.
+Noise and rooms hide a recording's peaks and add others. The network in `weights/salience` looks at the spectrogram
+around each place and estimates ln(probability of a peak there / anywhere); `learn/salience` trains it.
 """
 
 from __future__ import annotations
 
 import json
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.stft import FrontEnd
-from earmark.errors import OptionError
+from earmark.fingerprints.onnx import open_network, read_metadata
 
-Relief = NDArray[np.uint8]  # (frames, bins), steps of `1 / STEPS`
+SalienceArray = NDArray[np.uint8]  # (frames, bins), steps of 1 / STEPS neper
 
 FLOOR = -14.0  # ln of power: about -85 dB below a full-scale sine, under the dither of 16 bits
-STEPS, HIGHEST = 2, 15  # steps a neper: four bits are enough
-# What stands out is above the mean of 0.14 s and 130 Hz; of nine such boxes and seven ways to weigh the height, this
-# one put the right recording first most often at 0 dB (clips of 1 s of the development music).
-SURROUNDINGS = (9, 17)  # frames, bins
-FOOT = 1.0  # nepers above the surroundings, from which on a place counts
-WIDER = (17, 65)  # frames and bins: the surroundings of the surroundings, 0.4 s and 0.6 kHz in all
-LARGEST_CONTRAST = 4.0  # that the network is told
-STRIDE = 8  # frames: the network's coarsest grid
-WEIGHTS = Path(__file__).parent / "weights" / "relief" / "default.onnx"
+STEPS, HIGHEST = 2, 15  # steps a neper, and the largest number of steps: four bits are enough
+# Frames and bins of the box whose mean a place has to stand out of, 0.14 s by 130 Hz: the best of nine such boxes at
+# 0 dB (clips of 1 s of the development music).
+SURROUNDINGS = (9, 17)
+FOOT = 1.0  # nepers above the surroundings from which a place counts
+WIDER = (17, 65)  # frames and bins of the surroundings' own surroundings: 0.4 s by 0.6 kHz in all
+LARGEST_CONTRAST = 4.0  # nepers; larger contrasts are clipped before the network
+STRIDE = 8  # frames of the network's coarsest grid
+WEIGHTS = Path(__file__).parent / "weights" / "salience" / "default.onnx"
 
 
-class LearnedRelief:
+class SalienceNet:
     """The network, for spectrograms of its front end."""
 
     def __init__(self, path: Path = WEIGHTS) -> None:
@@ -42,42 +40,36 @@ class LearnedRelief:
 
     @cached_property
     def front_end(self) -> FrontEnd:
-        """Of the spectrograms that it was trained with."""
-        return FrontEnd(**json.loads(self._session.get_modelmeta().custom_metadata_map["front_end"]))
+        """The front end of the spectrograms that it was trained with."""
+        return FrontEnd(**json.loads(read_metadata(self._path.read_bytes())["front_end"]))
 
-    def __call__(self, log_power: NDArray[np.float32]) -> Relief:
-        """Return the relief of a spectrogram in nepers, (frames, bins)."""
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the file."""
+        return blake2b(self._path.read_bytes(), digest_size=8).hexdigest()
+
+    def __call__(self, log_power: NDArray[np.float32]) -> SalienceArray:
+        """Return the salience of a spectrogram in nepers, (frames, bins)."""
         missing = -len(log_power) % STRIDE
-        seen = contrasts(np.pad(log_power, ((0, missing), (0, 0)), mode="edge"))
-        (relief,) = self._session.run(None, {"contrasts": seen[None]})
-        return stepped(relief[0, : len(log_power)])
+        seen = contrast_features(np.pad(log_power, ((0, missing), (0, 0)), mode="edge"))
+        (salience,) = self._session.run(None, {"contrasts": seen[None]})
+        return quantise(salience[0, : len(log_power)])
 
     @cached_property
     def _session(self) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            content = self._path.read_bytes()
-            return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's own kinds have no common ancestor
-            raise OptionError(
-                f"{self._path} is no network of a relief ({error}); give the .onnx file of a trained one"
-            ) from error
+        return open_network(self._path, "give the .onnx file of a trained salience network")
 
 
-def standing_out(log_power: NDArray[np.float32]) -> Relief:
+def local_contrast(log_power: NDArray[np.float32]) -> SalienceArray:
     """Return by how much each place of a spectrogram in nepers, (frames, bins), exceeds its surroundings."""
     from scipy.ndimage import uniform_filter
 
     above = uniform_filter(np.maximum(log_power, FLOOR), SURROUNDINGS, mode="nearest")
     np.subtract(log_power, above, out=above)
-    return stepped(above - FOOT)
+    return quantise(above - FOOT)
 
 
-def contrasts(log_power: NDArray[np.float32]) -> NDArray[np.float32]:
+def contrast_features(log_power: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return what the network sees of spectrograms in nepers, (..., frames, bins): (..., 2, frames, bins).
 
     How far each place exceeds its surroundings, and by half how far it exceeds theirs; so loudness and slow changes of
@@ -97,18 +89,13 @@ def contrasts(log_power: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.clip(seen, -LARGEST_CONTRAST, LARGEST_CONTRAST, out=seen)
 
 
-def stepped(nepers: NDArray[np.float32]) -> Relief:
-    """Return a relief in whole steps."""
-    steps: Relief = np.rint(np.clip(nepers * STEPS, 0, HIGHEST)).astype(np.uint8)
+def quantise(nepers: NDArray[np.float32]) -> SalienceArray:
+    """Return nepers in whole steps."""
+    steps: SalienceArray = np.rint(np.clip(nepers * STEPS, 0, HIGHEST)).astype(np.uint8)
     return steps
 
 
-def halved(relief: Relief) -> NDArray[np.uint8]:
-    """Return a relief, (frames, bins), with two places a byte: an hour's takes 57 MB."""
-    packed: NDArray[np.uint8] = relief[:, ::2] | relief[:, 1::2] << np.uint8(4)
+def pack_nibbles(salience: SalienceArray) -> NDArray[np.uint8]:
+    """Return a salience array, (frames, bins), with two places a byte: an hour takes 57 MB."""
+    packed: NDArray[np.uint8] = salience[:, ::2] | salience[:, 1::2] << np.uint8(4)
     return packed
-
-
-def whole(packed: NDArray[np.uint8]) -> Relief:
-    """Return the relief that `halved` packed."""
-    return np.stack([packed & 15, packed >> 4], axis=2).reshape(len(packed), 2 * packed.shape[1])

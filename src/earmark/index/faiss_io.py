@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from earmark.errors import CatalogDamaged
 from earmark.index.spill import BLOCK_BYTES, SPILLED_BYTES, mapped, temporary_file
 
-MANY = 100_000  # vectors, indexed within a second; more threads would spend it waiting for each other
-HARMLESS_BYTES = 1 << 27  # may be claimed by however small an index: tables of 32,768 lists take half of it
-MOST_LOOPS = 10**6  # lists or levels that a structure may claim to have; Faiss has no limit of its own
+MANY = 100_000  # vectors, indexed within a second, which more threads would spend waiting for each other
+HARMLESS_BYTES = 1 << 27  # bytes that any index may claim; tables of 32,768 lists take half of it
+MOST_LOOPS = 10**6  # lists or levels that a structure may claim; Faiss has no limit of its own
 
-_limits = Lock()  # Faiss keeps the limits of reading for the whole process
+_limits = Lock()  # held while Faiss's limits of reading, which are the whole process's, are changed
 
 
 def library() -> Any:
@@ -89,7 +89,7 @@ def threads_for(vectors: int) -> AbstractContextManager[None]:
     return nullcontext() if vectors >= MANY else one_thread()
 
 
-def selector(gone: NDArray[np.bool_] | None) -> Any:
-    """Return what lets a search find all rows but those that are gone, or None when it may find all."""
+def selector(deleted: NDArray[np.bool_] | None) -> Any:
+    """Return what lets a search find all rows but those that are deleted, or None when it may find all."""
     faiss = library()
-    return None if gone is None else faiss.IDSelectorBitmap(np.packbits(~gone, bitorder="little"))
+    return None if deleted is None else faiss.IDSelectorBitmap(np.packbits(~deleted, bitorder="little"))

@@ -1,9 +1,7 @@
-"""Hash tables of vectors: a code of K bits says which bucket, hyperplanes say the bits, and neighbours are probed too.
+"""Hash tables of vectors: each of K bits is the side of a hyperplane, and a query looks into neighbouring buckets too.
 
-A bit is the side of a hyperplane that a vector lies on. A table is two arrays: the rows in order of their code, and
-where each bucket starts. A query looks into its own bucket and into those that differ in bits of hyperplanes near which
-it lies: query-directed multi-probe (Lv, Josephson, Wang, Charikar, Li, "Multi-Probe LSH", VLDB 2007), where flipping a
-set of bits costs the sum of the squared distances to their hyperplanes, and the cheapest sets of all tables come first.
+Query-directed multi-probe (Lv, Josephson, Wang, Charikar, Li, "Multi-Probe LSH", VLDB 2007, section 4.4): flipping a
+set of bits costs the sum of the squared distances to their hyperplanes; the cheapest sets of all tables come first.
 """
 
 from __future__ import annotations
@@ -19,19 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged
-from earmark.index.int8 import Found, compare, ranges
+from earmark.index.int8 import Neighbours, compare, ranges
 
-MOST_BITS = 24  # codes are summed in float32, which counts exactly up to 2^24
-MOST_VECTORS = 1 << 32  # of a segment: rows are counted in 32 bits
-BLOCK = 4096  # vectors hashed at a time
-QUERIES = 64  # vectors of a query looked up at a time
-SPARE = 4  # times as many sets of bits are priced as are probed, so that the cheapest are hardly ever missed
-SAMPLE = 20_000  # vectors that projections are fitted to: thousands for each of some 20 bits
+MOST_BITS = 24  # bits of a code, summed in float32, which counts exactly up to 2^24
+MOST_VECTORS = 1 << 32  # vectors of a segment, whose rows are counted in 32 bits
+BLOCK = 4096  # vectors hashed together
+QUERIES = 64  # vectors of a query looked up together
+PRICED_SHARE = 4  # sets of bits priced / probed; the cheapest are hardly ever missed
+SAMPLE = 20_000  # vectors that projections are fitted to, thousands for each of some 20 bits
 
 
 @dataclass(frozen=True, eq=False)
-class Buckets:
-    """Tables over one segment."""
+class HashTables:
+    """Tables over one segment; a table is its rows in order of their code, and where each bucket starts."""
 
     planes: NDArray[np.float32]  # (L, K, d)
     offsets: NDArray[np.float32]  # (L, K): how far each hyperplane lies from the origin, times its normal's length
@@ -39,6 +37,7 @@ class Buckets:
     members: NDArray[np.uint32]  # (L, n): rows in order of their code
     probes: int  # buckets that each vector of a query looks into, in all tables together
 
+    is_scan: ClassVar = False
     ARRAYS: ClassVar = ("planes", "offsets", "ends", "members")
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
@@ -62,11 +61,11 @@ class Buckets:
         }
 
     def search(
-        self, queries: NDArray[np.int8], vectors: NDArray[np.int8], gone: NDArray[np.bool_] | None, nearest: int
-    ) -> Found:
+        self, queries: NDArray[np.int8], vectors: NDArray[np.int8], deleted: NDArray[np.bool_] | None, nearest: int
+    ) -> Neighbours:
         """Return the best rows of each query among those in the buckets that it looks into."""
         pairs = np.concatenate([np.zeros(0, np.int64), *self._pairs(queries)])
-        return compare(queries, vectors, pairs, gone, nearest)
+        return compare(queries, vectors, pairs, deleted, nearest)
 
     def _pairs(self, queries: NDArray[np.int8]) -> Iterator[NDArray[np.int64]]:
         for start in range(0, len(queries), QUERIES):
@@ -81,7 +80,7 @@ class Buckets:
         distances = _distances(queries, self.planes, self.offsets)  # (m, L, K)
         costs = distances**2 / (self.planes**2).sum(axis=2)
         order = np.argsort(costs, axis=2)
-        sets = cheap_sets(bits, min(1 << bits, SPARE * -(-self.probes // tables))).T  # (K, sets)
+        sets = cheap_sets(bits, min(1 << bits, PRICED_SHARE * -(-self.probes // tables))).T  # (K, sets)
         prices = (np.take_along_axis(costs, order, axis=2) @ sets).reshape(len(queries), -1)
         flips = ((1 << order).astype(np.float32) @ sets).astype(np.int64).reshape(len(queries), -1)
         if self.probes < prices.shape[1]:
@@ -94,7 +93,9 @@ class Buckets:
         return query, table.reshape(-1), codes.reshape(-1)
 
 
-def built(vectors: NDArray[np.int8], planes: NDArray[np.float32], offsets: NDArray[np.float32], probes: int) -> Buckets:
+def build(
+    vectors: NDArray[np.int8], planes: NDArray[np.float32], offsets: NDArray[np.float32], probes: int
+) -> HashTables:
     """Return the tables of these vectors."""
     tables, bits = offsets.shape
     codes = np.empty((tables, len(vectors)), np.uint32)
@@ -104,15 +105,15 @@ def built(vectors: NDArray[np.int8], planes: NDArray[np.float32], offsets: NDArr
     members = np.empty((tables, len(vectors)), np.uint32)
     ends = np.zeros((tables, (1 << bits) + 1), np.uint32)
     for table in range(tables):
-        members[table] = np.argsort(codes[table], kind="stable")  # which takes 8 bytes each, so one table at a time
+        members[table] = np.argsort(codes[table], kind="stable")  # 8 bytes a vector, so one table at a time
         np.cumsum(np.bincount(codes[table], minlength=1 << bits), out=ends[table, 1:], dtype=np.uint32)
-    return Buckets(planes, offsets, ends, members, probes)
+    return HashTables(planes, offsets, ends, members, probes)
 
 
-def read(arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8], probes: int) -> Buckets:
-    """Return the tables that `Buckets.arrays` described; raises CatalogDamaged when they are not of these vectors."""
+def load(arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8], probes: int) -> HashTables:
+    """Return what `HashTables.arrays` described; raises CatalogDamaged when it is not of these vectors."""
     try:
-        tables = Buckets(arrays["planes"], arrays["offsets"], arrays["ends"], arrays["members"], probes)
+        tables = HashTables(arrays["planes"], arrays["offsets"], arrays["ends"], arrays["members"], probes)
     except KeyError as error:
         raise CatalogDamaged(f"hash tables lack {error}; earmark rebuild makes the index again") from error
     if tables.members.shape != (len(tables.offsets), len(vectors)) or tables.planes.shape[2] != vectors.shape[1]:

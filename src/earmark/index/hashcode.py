@@ -1,14 +1,8 @@
 """Learned hash codes: K bits for each vector by a projection that is fitted to the catalog, one table of them.
 
-Random hyperplanes cut a catalog into unequal buckets. Here the K hyperplanes span the directions in which the vectors
-differ most (principal components, whitened), turned so that vectors lie far from them (iterative quantisation: Gong,
-Lazebnik, Gordo, Perronnin, "Iterative quantization", PAMI 2013), and each halves the catalog, so that every bit says as
-much as it can. A query looks into the buckets that differ in its uncertain bits (`hash_tables.py`), and compares the
-vectors in there exactly. An encoder that learned such codes itself would give the same table.
-
-Cost, for N vectors of D dimensions and T buckets looked into: a vector of a query takes D K multiplications to be
-hashed and about T D N / 2^K to be compared, with K = log2 N - 3. Memory: D + 4 + 4 bytes a vector and 4 2^K for the
-table. Building: the components of a sample (D^3), D K N multiplications and one sort.
+The K hyperplanes span the directions in which the vectors differ most (principal components, whitened), rotated so that
+vectors lie far from them (Gong, Lazebnik, Gordo, Perronnin, "Iterative quantization", PAMI 2013); each halves the
+catalog.
 """
 
 from __future__ import annotations
@@ -22,16 +16,20 @@ from numpy.typing import NDArray
 from earmark.errors import OptionError
 from earmark.index import hash_tables
 from earmark.index.segment import Structure
-from earmark.index.segmented import SMALLEST, Segmented
+from earmark.index.structured import SMALLEST, Structured
 
-BITS_BELOW = 3  # K = log2 N - 3: eight vectors to a bucket
-TINY = 1e-3  # a variance below which a direction holds nothing but rounding (a component's unit is 1/254)
-ROUNDS = 50  # of turning the projection; the paper's figure
-SEED = 2013
+BITS_BELOW = 3  # log2 N - K, eight vectors to a bucket
+TINY = 1e-3  # variance of a direction that holds nothing but rounding (a component's unit is 1/254)
+ROUNDS = 50  # rounds of rotating the projection; the paper's figure
+SEED = 2013  # seed of the first rotation; a catalog built twice is the same
 
 
-class Hashcode(Segmented):
-    """One table of learned codes, multi-probe; see the module's docstring.
+class Hashcode(Structured):
+    """One table of learned codes, multi-probe.
+
+    Cost, for N vectors of D dimensions and T buckets looked into: a vector of a query takes D K multiplications to be
+    hashed and about T D N / 2^K to be compared, with K = log2 N - 3. Memory: D + 4 + 4 bytes a vector and 4 2^K for the
+    table. Building: the components of a sample (D^3), D K N multiplications and one sort.
 
     `probes` buckets are looked into for each vector of a query; `bits` is K, by default log2 N - 3. Segments of fewer
     than `smallest` vectors are searched exactly.
@@ -50,10 +48,10 @@ class Hashcode(Segmented):
     def _build(self, vectors: NDArray[np.int8]) -> Structure:
         bits = self._bits or hash_tables.usual_bits(len(vectors), BITS_BELOW)
         planes, offsets = balanced_projection(hash_tables.sample(vectors), min(bits, vectors.shape[1]))
-        return hash_tables.built(vectors, planes[None], offsets[None], self._probes)
+        return hash_tables.build(vectors, planes[None], offsets[None], self._probes)
 
-    def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
-        return hash_tables.read(arrays, vectors, self._probes)
+    def _load(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
+        return hash_tables.load(arrays, vectors, self._probes)
 
 
 def balanced_projection(sample: NDArray[np.float32], bits: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -61,13 +59,13 @@ def balanced_projection(sample: NDArray[np.float32], bits: int) -> tuple[NDArray
     middle = sample.mean(axis=0)
     variances, directions = np.linalg.eigh((sample - middle).T @ (sample - middle) / len(sample))
     spread = np.sqrt(np.maximum(variances[: -bits - 1 : -1], TINY))
-    whitening = directions[:, : -bits - 1 : -1] / spread  # without it, turned bits would agree and buckets be uneven
+    whitening = directions[:, : -bits - 1 : -1] / spread  # without it, rotated bits would agree and buckets be uneven
     components = ((sample - middle) @ whitening).astype(np.float32)
-    turn = np.linalg.qr(np.random.default_rng(SEED).standard_normal((bits, bits)))[0].astype(np.float32)
+    rotation = np.linalg.qr(np.random.default_rng(SEED).standard_normal((bits, bits)))[0].astype(np.float32)
     for _ in range(ROUNDS):
-        signs = np.where(components @ turn > 0, np.float32(1), np.float32(-1))
+        signs = np.where(components @ rotation > 0, np.float32(1), np.float32(-1))
         left, _, right = np.linalg.svd(components.T @ signs)
-        turn = left @ right
-    planes = (whitening @ turn).T
+        rotation = left @ right
+    planes = (whitening @ rotation).T
     planes /= np.linalg.norm(planes, axis=1, keepdims=True)
     return planes.astype(np.float32), np.median(sample @ planes.T, axis=0).astype(np.float32)

@@ -1,14 +1,8 @@
 """A graph of neighbours, walked from far to near: fast for clean queries, hungry for memory, slow to build.
 
-Every vector is linked to about 2 M near ones, few of them also on sparser levels above; a search goes down the levels
-and then keeps the `breadth` nearest that it has met (Malkov, Yashunin, "Efficient and robust approximate nearest
-neighbor search using hierarchical navigable small world graphs", PAMI 2020). The graph is Faiss's, over 8-bit integers.
-It cannot forget: removed vectors are walked through and not returned, until a fifth is gone and it is built anew.
-
-Cost, for N vectors of D dimensions, and E = `breadth`: a vector of a query takes up to 2 M E D multiplications at
-random places, and E grows with the noise of the query: where neighbours are no nearer than anything else, a walk goes
-astray. Memory: D + 8 M + 23 bytes a vector beside the D + 4 that are on disk. Building: 2 M E_b D N multiplications
-with E_b = 40, some 80 microseconds a vector.
+Every vector is linked to about 2 M near ones; a search goes down sparser levels and keeps the `breadth` nearest that it
+meets (Malkov, Yashunin, "Efficient and robust approximate nearest neighbor search using hierarchical navigable small
+world graphs", PAMI 2020). The graph is Faiss's, over 8-bit integers. Removed vectors are walked through, not returned.
 """
 
 from __future__ import annotations
@@ -22,17 +16,22 @@ from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged, OptionError
 from earmark.index import faiss_io
-from earmark.index.int8 import Found, compare, ranges
+from earmark.index.int8 import Neighbours, compare, ranges
 from earmark.index.segment import Structure
-from earmark.index.segmented import SMALLEST, Segmented
+from earmark.index.structured import SMALLEST, Structured
 
-BUILDING_BREADTH = 40  # Faiss's own; 80 takes twice as long
-KIND = "IndexHNSWSQ"
-BLOCK = 1 << 16  # vectors added at a time
+BUILDING_BREADTH = 40  # nearest kept while building, Faiss's default; 80 takes twice as long
+KIND = "IndexHNSWSQ"  # Faiss's class
+BLOCK = 1 << 16  # vectors added together
 
 
-class Hnsw(Segmented):
-    """A navigable small-world graph, by Faiss; see the module's docstring.
+class HNSW(Structured):
+    """A navigable small-world graph, by Faiss.
+
+    Cost, for N vectors of D dimensions, and E = `breadth`: a vector of a query takes up to 2 M E D multiplications at
+    random places, and E grows with the noise of the query: where neighbours are no nearer than anything else, a walk
+    goes astray. Memory: D + 8 M + 23 bytes a vector beside the D + 4 that are on disk. Building: 2 M E_b D N
+    multiplications with E_b = 40, some 80 microseconds a vector; once more when a fifth is removed.
 
     `links` is M; `breadth` is how many of the nearest a search keeps on its way. Segments of fewer than `smallest`
     vectors are searched exactly.
@@ -53,7 +52,7 @@ class Hnsw(Segmented):
         packed = faiss_io.to_array(_linked(different, self._links), size)
         return Graph(packed, members, ends, faiss_io.from_array(packed, KIND, different.shape), self._breadth)
 
-    def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
+    def _load(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
         if set(arrays) != set(Graph.ARRAYS):
             raise CatalogDamaged(f"{sorted(arrays)} are no graph; earmark rebuild makes the index again")
         packed, members, ends = (arrays[name] for name in Graph.ARRAYS)
@@ -73,6 +72,7 @@ class Graph:
     index: Any
     breadth: int
 
+    is_scan: ClassVar = False
     ARRAYS: ClassVar = ("graph", "members", "ends")
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
@@ -89,23 +89,23 @@ class Graph:
         }
 
     def search(
-        self, queries: NDArray[np.int8], vectors: NDArray[np.int8], gone: NDArray[np.bool_] | None, nearest: int
-    ) -> Found:
+        self, queries: NDArray[np.int8], vectors: NDArray[np.int8], deleted: NDArray[np.bool_] | None, nearest: int
+    ) -> Neighbours:
         """Return the best rows of each query that a walk meets; about 2 M links of each that it keeps are compared."""
         faiss = faiss_io.library()
         breadth = min(max(self.breadth, nearest), self.index.ntotal)
-        parameters = faiss.SearchParametersHNSW(efSearch=breadth, sel=faiss_io.selector(self._gone(gone)))
+        parameters = faiss.SearchParametersHNSW(efSearch=breadth, sel=faiss_io.selector(self._deleted(deleted)))
         with faiss_io.one_thread():
             groups = self.index.search(queries.astype(np.float32), breadth, params=parameters)[1]
-        found = compare(queries, vectors, self._pairs(groups), gone, nearest)
+        found = compare(queries, vectors, self._pairs(groups), deleted, nearest)
         compared = min(breadth * self.index.hnsw.nb_neighbors(0), self.index.ntotal) * len(queries)
-        return Found(found.queries, found.rows, found.scores, compared)
+        return Neighbours(found.queries, found.rows, found.scores, compared)
 
-    def _gone(self, gone: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    def _deleted(self, deleted: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
         """Return which groups have no member left."""
-        if gone is None:
+        if deleted is None:
             return None
-        kept = np.add.reduceat(~gone[self.members], self.ends[:-1].astype(np.int64), dtype=np.int64)
+        kept = np.add.reduceat(~deleted[self.members], self.ends[:-1].astype(np.int64), dtype=np.int64)
         empty: NDArray[np.bool_] = kept == 0
         return empty
 
@@ -128,7 +128,7 @@ def _groups_of_equals(vectors: NDArray[np.int8]) -> tuple[NDArray[np.uint32], ND
 def _linked(vectors: NDArray[np.int8], links: int) -> Any:
     """Return a Faiss index of these vectors, whose numbers are their rows."""
     faiss = faiss_io.library()
-    integers = faiss.ScalarQuantizer.QT_8bit_direct_signed  # what is stored already, so nothing is lost
+    integers = faiss.ScalarQuantizer.QT_8bit_direct_signed  # vectors are stored so already: nothing is lost
     index = faiss.IndexHNSWSQ(vectors.shape[1], integers, links, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = BUILDING_BREADTH
     index.train(vectors[:1].astype(np.float32))

@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from earmark.errors import OptionError
 from earmark.types import VECTOR_SCALE, Frames, Hits
 
-SCALE = VECTOR_SCALE
-LARGEST = 127
-MOST_DIMENSIONS = 1024  # 127 * 127 * 1,024 is just below 2^24, up to which float32 counts exactly
-ROW = (1 << 32) - 1  # the part of a pair that is the row
-GATHERED = 1 << 11  # vectors that are compared at a time: 1 MB as float32, and a product that stays in one thread
+SCALE = VECTOR_SCALE  # int8 = 254 x component of a vector of length 1
+LARGEST = 127  # component as int8
+MOST_DIMENSIONS = 1024  # dimensions; 127 * 127 * 1,024 is just below 2^24, up to which float32 counts exactly
+ROW = (1 << 32) - 1  # bits of a pair that hold the row
+GATHERED = 1 << 11  # vectors compared together; 1 MB as float32, and a product that stays in one thread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class Neighbours:
     """Neighbours of a query's vectors within one segment: parallel columns."""
 
-    queries: NDArray[np.int64]  # which vector of the query
-    rows: NDArray[np.int64]  # which vector of the segment
+    queries: NDArray[np.int64]  # (n,) vector of the query
+    rows: NDArray[np.int64]  # (n,) vector of the segment
     scores: NDArray[np.float32]  # inner products of the integers
     compared: int = 0  # pairs whose inner product was computed
 
@@ -56,30 +56,34 @@ def compare(
     queries: NDArray[np.int8],
     vectors: NDArray[np.int8],
     pairs: NDArray[np.int64],
-    gone: NDArray[np.bool_] | None,
+    deleted: NDArray[np.bool_] | None,
     nearest: int,
-) -> Found:
+) -> Neighbours:
     """Return the `nearest` of the candidates of each query, and more when some are equal.
 
-    A pair is query << 32 | row; those that occur twice are compared once, rows that are `gone` are left out.
+    A pair is query << 32 | row; those that occur twice are compared once, rows that are `deleted` are left out.
     """
     pairs = np.sort(pairs)
     pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])] if len(pairs) else pairs
     rows = pairs & ROW
-    if gone is not None:
-        here = ~gone[rows]
+    if deleted is not None:
+        here = ~deleted[rows]
         pairs, rows = pairs[here], rows[here]
     edges = np.searchsorted(pairs, np.arange(len(queries) + 1) << 32)
-    found = []
+    columns = [no_neighbours()]
     for query, vector in enumerate(queries.astype(np.float32)):
         own = rows[edges[query] : edges[query + 1]]
         scores = _products(vectors, own, vector)
         if len(own) > nearest:
             kept = scores >= np.partition(scores, len(own) - nearest)[len(own) - nearest]
             own, scores = own[kept], scores[kept]
-        found.append((np.full(len(own), query, np.int64), own, scores))
-    columns = [np.concatenate(column) for column in zip(*found, strict=True)]
-    return Found(columns[0], columns[1], columns[2], len(pairs))
+        columns.append(Neighbours(np.full(len(own), query, np.int64), own, scores))
+    return Neighbours(
+        np.concatenate([part.queries for part in columns]),
+        np.concatenate([part.rows for part in columns]),
+        np.concatenate([part.scores for part in columns]),
+        len(pairs),
+    )
 
 
 def _products(vectors: NDArray[np.int8], rows: NDArray[np.int64], vector: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -106,6 +110,12 @@ def best(columns: Hits, nearest: int) -> NDArray[np.int64]:
     first = np.searchsorted(queries, queries, side="left")
     kept: NDArray[np.int64] = order[np.arange(len(order)) - first < nearest]
     return kept
+
+
+def no_neighbours() -> Neighbours:
+    """Return a segment's result when there is nothing to find."""
+    empty = np.zeros(0, np.int64)
+    return Neighbours(empty, empty, np.zeros(0, np.float32))
 
 
 def no_hits() -> Hits:

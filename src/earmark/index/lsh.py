@@ -1,18 +1,8 @@
 """Locality-sensitive hashing: K random hyperplanes make a code, and the catalog is hashed into L tables of such codes.
 
-Two vectors at the angle a fall on the same side of a random hyperplane with probability p = 1 - a / pi (Charikar 2002),
-into the same bucket of one table with p^K, and of at least one of L tables with 1 - (1 - p^K)^L. Looking into the
-buckets next to the query's own (`hash_tables.py`) does what many more tables would do.
-
-That holds for hyperplanes in all directions (components=0). Those of an actual catalog are better drawn within its main
-directions, which hold what recordings differ in rather than what noise changes, each the weaker the more it holds,
-perpendicular to one another within a table (Ji, Li, Yan, Zhang, Tian, "Super-bit locality-sensitive hashing", NIPS
-2012), and so that each halves the catalog: buckets are twice as even, and the same is found with half the comparisons.
-
-Cost, for N vectors of D dimensions, and T buckets looked into: a vector of a query takes L D K multiplications to be
-hashed and, when buckets are equally full, T D N / 2^K to be compared; T = L without multi-probe. With K = log2 N a
-bucket holds one vector. Memory: D + 4 + 4 L bytes a vector and 4 L 2^K for the tables. Building: L D K N
-multiplications and L sorts.
+Two vectors at the angle a share a bucket of one table with p^K, p = 1 - a / pi (Charikar 2002), and of one of L tables
+with 1 - (1 - p^K)^L. Hyperplanes are drawn within the catalog's main directions, perpendicular to one another within a
+table (Ji, Li, Yan, Zhang, Tian, "Super-bit locality-sensitive hashing", NIPS 2012), and halve the catalog.
 """
 
 from __future__ import annotations
@@ -26,16 +16,21 @@ from numpy.typing import NDArray
 from earmark.errors import OptionError
 from earmark.index import hash_tables
 from earmark.index.segment import Structure
-from earmark.index.segmented import SMALLEST, Segmented
+from earmark.index.structured import SMALLEST, Structured
 
-BITS_BELOW = 1  # K = log2 N - 1, two vectors to a bucket: small ones, many of which are looked into, compare least
-TINY = 1e-3  # a variance below which a direction holds nothing but rounding (a component's unit is 1/254)
+BITS_BELOW = 1  # log2 N - K; many small buckets (two vectors each) compare least
+TINY = 1e-3  # variance of a direction that holds nothing but rounding (a component's unit is 1/254)
 EVENNESS = 0.25  # power of a direction's variance by which it weighs less; 0 finds as much in buckets less even
-SEED = 20020519  # of the hyperplanes, so that a catalog built twice is the same
+SEED = 20020519  # seed of the hyperplanes; a catalog built twice is the same
 
 
-class Lsh(Segmented):
-    """Random hyperplanes, several tables, multi-probe; see the module's docstring.
+class LSH(Structured):
+    """Random hyperplanes, several tables, multi-probe.
+
+    Cost, for N vectors of D dimensions, and T buckets looked into: a vector of a query takes L D K multiplications to
+    be hashed and, when buckets are equally full, T D N / 2^K to be compared; T = L without multi-probe. With
+    K = log2 N a bucket holds one vector. Memory: D + 4 + 4 L bytes a vector and 4 L 2^K for the tables. Building:
+    L D K N multiplications and L sorts.
 
     `probes` buckets are looked into for each vector of a query, in all tables together; `bits` is K, by default
     log2 N - 1; hyperplanes are drawn within the first `components` main directions of the catalog, in all directions if
@@ -61,21 +56,6 @@ class Lsh(Segmented):
             )
         self._tables, self._probes, self._bits, self._components = tables, probes, bits, components
 
-    def cost(self) -> Mapping[str, float]:
-        """Return multiplications of one vector of a query: by the formula for even buckets, and as measured so far.
-
-        More is measured where buckets are uneven, since full ones are met more often, and less where tables overlap.
-        """
-        stats = self.stats()
-        tables, bits, probes = (float(stats.get(name, 0)) for name in ("tables", "bits", "probes"))
-        dimensions, vectors = stats["dimensions"], stats["vectors"]
-        hashing = tables * dimensions * bits
-        comparing = probes * dimensions * vectors / 2**bits
-        return {
-            "predicted": hashing + comparing,
-            "measured": hashing + dimensions * vectors * stats["compared_share"],
-        }
-
     def _build(self, vectors: NDArray[np.int8]) -> Structure:
         bits = self._bits or hash_tables.usual_bits(len(vectors), BITS_BELOW)
         sample = hash_tables.sample(vectors)
@@ -84,7 +64,7 @@ class Lsh(Segmented):
             offsets = np.stack([np.median(sample @ table.T, axis=0) for table in planes])
         else:
             offsets = planes @ sample.mean(axis=0)  # through the middle of the catalog
-        return hash_tables.built(vectors, planes, offsets.astype(np.float32), self._probes)
+        return hash_tables.build(vectors, planes, offsets.astype(np.float32), self._probes)
 
     def _planes(self, sample: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
         """Return the normals of the hyperplanes, (L, K, d)."""
@@ -102,5 +82,5 @@ class Lsh(Segmented):
         planes: NDArray[np.float32] = np.swapaxes((weights * directions[:, -kept:]) @ across, 1, 2).astype(np.float32)
         return planes
 
-    def _read(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
-        return hash_tables.read(arrays, vectors, self._probes)
+    def _load(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
+        return hash_tables.load(arrays, vectors, self._probes)

@@ -1,6 +1,6 @@
-"""One segment of an index: the vectors of some tracks, and what shortens their search; and how segments are made.
+"""One segment of an index of vectors: the vectors of some tracks, and what shortens their search.
 
-Rows of a segment are in order of track, then frame. A segment never changes, but for the set of tracks that are masked.
+Rows of a segment are in order of track, then frame.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.index.exact import Exact
-from earmark.index.int8 import Found
+from earmark.index.int8 import Neighbours
 from earmark.index.spill import joined
 from earmark.types import Frames, Hits
 
-DIGEST_BYTES = 16
+DIGEST_BYTES = 16  # bytes of a SHA-256 that are kept
 
 
 class Structure(Protocol):
-    """What shortens the search of one segment's vectors."""
+    """How one segment's vectors are searched; a structure that is no scan was built, and shortens that."""
+
+    is_scan: ClassVar[bool]
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return it as arrays."""
@@ -33,13 +34,13 @@ class Structure(Protocol):
         """Return figures about it."""
 
     def search(
-        self, queries: NDArray[np.int8], vectors: NDArray[np.int8], gone: NDArray[np.bool_] | None, nearest: int
-    ) -> Found:
-        """Return up to `nearest` rows of each query with their inner products; none of the rows that are `gone`."""
+        self, queries: NDArray[np.int8], vectors: NDArray[np.int8], deleted: NDArray[np.bool_] | None, nearest: int
+    ) -> Neighbours:
+        """Return up to `nearest` rows of each query with their inner products; none of the `deleted` rows."""
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class VectorPiece:
     """The vectors of one track that no segment holds yet."""
 
     track: int
@@ -48,8 +49,8 @@ class Piece:
 
 
 @dataclass(frozen=True, eq=False)
-class Segment:
-    """The vectors of some tracks; unchangeable but for the set of removed tracks, which a new one replaces."""
+class VectorSegment:
+    """The vectors of some tracks, unchangeable."""
 
     name: str
     vectors: NDArray[Any]  # (n, d) int8, or what the kind of index makes of them
@@ -62,7 +63,7 @@ class Segment:
     ARRAYS: ClassVar = ("vectors", "frames", "tracks", "starts")
 
     @cached_property
-    def gone(self) -> NDArray[np.bool_] | None:
+    def deleted(self) -> NDArray[np.bool_] | None:
         """Which rows belong to removed tracks; None when there are none."""
         if not self.removed:
             return None
@@ -87,10 +88,10 @@ class Segment:
         """Return all arrays but the removed tracks."""
         return {name: getattr(self, name) for name in self.ARRAYS} | dict(self.structure.arrays())
 
-    def pieces(self) -> list[Piece]:
+    def pieces(self) -> list[VectorPiece]:
         """Return the tracks that are not removed."""
         return [
-            Piece(track, self.frames[start : start + length], self.vectors[start : start + length])
+            VectorPiece(track, self.frames[start : start + length], self.vectors[start : start + length])
             for track, start, length in zip(
                 self.tracks.tolist(), self.starts.tolist(), self.lengths.tolist(), strict=True
             )
@@ -99,7 +100,7 @@ class Segment:
 
     def search(self, queries: NDArray[np.int8], nearest: int) -> tuple[Hits, int]:
         """Return hits (whose query frames are numbers of queries), and how many pairs were compared."""
-        found = self.structure.search(queries, self.vectors, self.gone, nearest)
+        found = self.structure.search(queries, self.vectors, self.deleted, nearest)
         piece = np.searchsorted(self.starts, found.rows, side="right") - 1  # a track without vectors is passed over
         return Hits(
             found.queries.astype(np.int32), self.tracks[piece], self.frames[found.rows], found.scores
@@ -111,17 +112,17 @@ def new_name() -> str:
     return f"segment-{uuid4().hex[:12]}"
 
 
-def segment_of(pieces: list[Piece], structure: Exact) -> Segment:
+def segment_of(pieces: list[VectorPiece], structure: Structure) -> VectorSegment:
     """Return the pieces in order of track as a segment without a structure."""
     pieces = sorted(pieces, key=lambda piece: piece.track)
     lengths = np.array([len(piece.vectors) for piece in pieces], np.int64)
     tracks = np.array([piece.track for piece in pieces], np.int32)
     vectors = joined([piece.vectors for piece in pieces]) if pieces else np.zeros((0, 1), np.int8)
     frames = np.concatenate([np.zeros(0, np.int32), *(piece.frames for piece in pieces)])
-    return Segment(new_name(), vectors, frames, tracks, np.cumsum(lengths) - lengths, structure)
+    return VectorSegment(new_name(), vectors, frames, tracks, np.cumsum(lengths) - lengths, structure)
 
 
-def spilled(pieces: list[Piece], size: int) -> list[Piece]:
+def spilled(pieces: list[VectorPiece], size: int) -> list[VectorPiece]:
     """Return the pieces, those at the end whose vectors take `size` bytes with these on disk."""
     first = len(pieces)
     while size > 0 and first > 0:  # some of them may have been removed
@@ -138,10 +139,13 @@ def spilled(pieces: list[Piece], size: int) -> list[Piece]:
     ]
 
 
-def without(segment: Segment, tracks: frozenset[int]) -> Segment:
+def without(segment: VectorSegment, tracks: frozenset[int]) -> VectorSegment:
     """Return the segment with these tracks masked."""
     here = tracks & segment.kept
-    return replace(segment, removed=segment.removed | here) if here else segment
+    if not here:
+        return segment
+    structure = type(segment.structure)() if segment.structure.is_scan else segment.structure
+    return replace(segment, removed=segment.removed | here, structure=structure)  # a scan may keep what it has masked
 
 
 def name_of_removed(tracks: NDArray[np.int32]) -> str:
@@ -149,14 +153,14 @@ def name_of_removed(tracks: NDArray[np.int32]) -> str:
     return f"removed-{sha256(np.ascontiguousarray(tracks, np.int32).tobytes()).hexdigest()[:12]}"
 
 
-def size_of(pieces: list[Piece]) -> int:
+def size_of(pieces: list[VectorPiece]) -> int:
     """Return how much pieces weigh when it is decided what is merged."""
     return sum(len(piece.vectors) + 1 for piece in pieces)  # a track without vectors takes room too
 
 
-def groups_of(pieces: list[Piece], most: int) -> list[list[Piece]]:
+def groups_of(pieces: list[VectorPiece], most: int) -> list[list[VectorPiece]]:
     """Return the pieces in order of track, in groups of at most `most` vectors, or of one track."""
-    groups: list[list[Piece]] = [[]]
+    groups: list[list[VectorPiece]] = [[]]
     size = 0
     for piece in sorted(pieces, key=lambda piece: piece.track):
         if groups[-1] and size + len(piece.vectors) > most:

@@ -16,9 +16,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-SPILLED_BYTES = 1 << 28  # from here on an array goes to disk: two million vectors, 290 hours of audio
-BLOCK_BYTES = 1 << 24  # written at a time
-ON_DISK = Path("/var/tmp")
+SPILLED_BYTES = 1 << 28  # bytes of an array that goes to disk: two million vectors, 290 hours of audio
+BLOCK_BYTES = 1 << 24  # bytes written together
+ON_DISK = Path("/var/tmp")  # folder that is a disk where /tmp is memory
 
 
 def joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -1,8 +1,7 @@
-"""A trained encoder as ONNX, for use without torch, and the same in 8-bit integers.
+"""Trained networks as ONNX, for use without torch, and encoders in 8-bit integers.
 
-The file says what it needs to be used: `metadata(path)` returns the front end, the recipe and where the weights come
-from. Input `segments`, float32 of shape (n, 1, bands, frames), as `fingerprint.logmel.normalised` makes them; output
-`vectors`, float32 of shape (n, dimensions), of length 1.
+An encoder's input is `segments`, float32 (n, 1, bands, frames), as `fingerprints.mel.normalised` makes them; its first
+output is `vectors`, float32 (n, dimensions), of length 1. `read_metadata` returns what a file says about itself.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -24,85 +23,99 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from earmark.errors import OptionError
-from earmark.fingerprints.mel import LogMel, Spectrogram
+from earmark.fingerprints.mel import Spectrogram
 from earmark.learn.checkpoint import averaged_weights, read_checkpoint
-from earmark.learn.encoders import make_encoder
-from earmark.learn.recipe import Recipe
+from earmark.learn.encoders import Encoder, make_encoder
+from earmark.learn.pairs import PairBatches, TrainingSet
+from earmark.learn.recipe import FingerprintRecipe, Recipe, recipe_in
 
 if TYPE_CHECKING:
     from onnxruntime.quantization import CalibrationDataReader
 
-OPSET = 18  # with IR version 10: what onnxruntime reads since 1.18
-SEGMENTS_AT_ONCE = 64
-OF_LAYERS = ("Conv", "Gemm")  # the operators that have weights
+OPSET = 18  # ONNX operator set; with IR version 10 onnxruntime 1.18 and later read it
+SEGMENTS_AT_ONCE = 64  # segments in a batch of the calibration
+WEIGHTED_OPERATORS = ("Conv", "Gemm")  # operators that have weights
+CALIBRATION_SEED = 10_000  # seed of the segments that activations' ranges are measured on; training's is another
+CALIBRATION_SEGMENTS = 512  # segments, at least; half of them clean, half distorted
 
-R = TypeVar("R")  # a recipe
+N = TypeVar("N", bound=nn.Module)
+R = TypeVar("R", bound=Recipe)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
-    """An encoder as a checkpoint holds it."""
+class Trained(Generic[N, R]):
+    """A network as a checkpoint has it."""
 
-    encoder: nn.Module
-    recipe: Recipe
-    digest: str  # of the recipe it was made by
+    network: N
+    recipe: R
+    digest: str  # digest of the recipe in the checkpoint
     step: int
 
 
-def read_trained(path: Path, *, averaged: bool = True) -> Trained:
-    """Return the encoder of a checkpoint, its weights averaged over the last steps or as they are.
+def read_trained(path: Path, *, averaged: bool = True) -> Trained[Encoder, FingerprintRecipe]:
+    """Return the encoder of a checkpoint, its weights averaged over the last steps or those of the last one.
 
-    Raises OptionError when the file is no checkpoint.
+    Raises OptionError when the file is no checkpoint of such a run.
     """
     state = read_checkpoint(path)
-    recipe = recipe_of(state, Recipe, path)
+    recipe = recipe_in(state, FingerprintRecipe, path)
     shape = recipe.log_mel
     encoder = make_encoder(recipe.encoder, bands=shape.bands, frames=shape.segment_frames, **recipe.encoder_options)
     encoder.load_state_dict(averaged_weights(state) if averaged else state["encoder"])
     return Trained(encoder.eval(), recipe, state["digest"], state["step"])
 
 
-def recipe_of(state: dict[str, Any], kind: type[R], path: Path) -> R:
-    """Return the recipe in a checkpoint's state; raises OptionError when the run learned something else."""
-    try:
-        return msgspec.json.decode(state["recipe"], type=kind)
-    except msgspec.ValidationError as error:
-        raise OptionError(f"{path} is of a run that learned something else ({error}); give another one") from error
+def export_models(checkpoint: Path, training_set: TrainingSet, folder: Path, *, licence: str = "") -> tuple[Path, Path]:
+    """Write the encoder of a checkpoint to model.onnx (float32) and model-int8.onnx (3 times as fast)."""
+    trained = read_trained(checkpoint)
+    whole, small = folder / "model.onnx", folder / "model-int8.onnx"
+    export_onnx(trained, whole, licence=licence)
+    quantise(whole, small, calibration_segments(training_set, trained.recipe))
+    return whole, small
 
 
-def export_onnx(trained: Trained, target: Path, *, licence: str = "") -> None:
+def export_onnx(trained: Trained[Encoder, FingerprintRecipe], target: Path, *, licence: str = "") -> None:
     """Write an encoder as ONNX in float32; `licence` is the weights', an SPDX expression."""
-    shape = trained.recipe.log_mel
+    shape, encoder = trained.recipe.log_mel, trained.network
     example = torch.zeros(2, 1, shape.bands, shape.segment_frames)
-    encoder = trained.encoder
+    model = to_onnx(encoder, example, name="segments", outputs=encoder.outputs, free={0: torch.export.Dim("n", min=1)})
+    dimensions = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    numbers = {"front_end": encoded(shape), "dimensions": str(dimensions)}
+    write_onnx(model, numbers | origin(trained, licence), target)
+
+
+def to_onnx(
+    network: nn.Module, example: Tensor, *, name: str, outputs: tuple[str, ...], free: dict[int, Any]
+) -> onnx.ModelProto:
+    """Return a network as ONNX in float32.
+
+    `name` is the input's, `outputs` are the outputs', in the order in which `forward` returns them; `free` are the
+    input's axes of any length, whose length in `example` is not 1, which the exporter would take for fixed.
+    """
     with quiet():
         program = torch.onnx.export(
-            encoder,
+            network,
             (example,),
-            input_names=["segments"],
-            output_names=["vectors"],
-            dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
+            input_names=[name],
+            output_names=list(outputs),
+            dynamic_shapes=(free,),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
         )
     assert program is not None  # dynamo=True returns one
-    model = program.model_proto
-    with torch.inference_mode():
-        dimensions = int(encoder(example).shape[1])
-    bare(model)
-    onnx.helper.set_model_props(model, _said(trained, shape, dimensions, licence))
-    write_onnx(model, target)
+    model: onnx.ModelProto = program.model_proto
+    strip_traces(model)
+    return model
 
 
 def quantise(source: Path, target: Path, segments: Spectrogram, *, reduce_range: bool = True) -> None:
     """Write an exported encoder in 8-bit integers.
 
-    `segments`, shape (n, bands, frames), normalised, are some hundred such as it will see: the ranges of activations
-    are taken from them. Activations are unsigned, weights signed and scaled for each channel; the first layer, and
-    the vectors themselves, stay float32. With `reduce_range` weights have 7 bits, which costs next to nothing: on
-    processors with AVX2 and no VNNI, sums of 8-bit products overflow 16 bits.
+    `segments`, (n, bands, frames), normalised, are a few hundred like those it will see: the ranges of activations are
+    measured on them. Activations are unsigned, weights signed and scaled for each channel; the first layer and the
+    outputs stay float32. With `reduce_range` weights have 7 bits, which costs next to nothing: on processors with AVX2
+    and without VNNI, sums of 8-bit products overflow 16 bits.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
@@ -118,56 +131,67 @@ def quantise(source: Path, target: Path, segments: Spectrogram, *, reduce_range:
             reduce_range=reduce_range,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=_in_float(model),
+            nodes_to_exclude=_float_nodes(model),
             extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
         )
         quantised = onnx.load(made)
-    said = metadata(source) | {"precision": "int8 with 7-bit weights" if reduce_range else "int8"}
-    del quantised.metadata_props[:]
-    onnx.helper.set_model_props(quantised, said)
-    write_onnx(quantised, target)
+    precision = "int8 with 7-bit weights" if reduce_range else "int8"
+    write_onnx(quantised, read_metadata(source) | {"precision": precision}, target)
 
 
-def metadata(path: Path) -> dict[str, str]:
-    """Return what an exported file says of itself.
+def calibration_segments(training_set: TrainingSet, recipe: FingerprintRecipe) -> Spectrogram:
+    """Return a few hundred segments, clean and distorted, (n, bands, frames), normalised."""
+    batches = PairBatches(training_set, recipe, seed=CALIBRATION_SEED)
+    made = [batches.pairs(number) for number in range(-(-CALIBRATION_SEGMENTS // (2 * batches.size)))]
+    return np.concatenate([segments for pairs in made for segments in (pairs.anchors, pairs.positives)])
 
-    `front_end` is the JSON of a LogMel; `dimensions`, `recipe`, `digest` (of the recipe), `step`, `sha256` (of the
-    float32 weights), `licence`, `precision`.
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of an exported file.
+
+    `front_end` (numbers as JSON), `dimensions` (of vectors), `recipe`, `digest` (of the recipe), `step`, `sha256` (of
+    the float32 weights), `licence`, `precision`.
     """
     return {one.key: one.value for one in onnx.load(path).metadata_props}
 
 
-def _said(trained: Trained, shape: LogMel, dimensions: int, licence: str) -> dict[str, str]:
+def origin(trained: Trained[Any, Any], licence: str) -> dict[str, str]:
+    """Return the metadata that all float32 models have: where the weights come from."""
     return {
-        "front_end": msgspec.json.encode(asdict(shape)).decode(),
-        "dimensions": str(dimensions),
         "recipe": trained.recipe.name,
         "digest": trained.digest,
         "step": str(trained.step),
-        "sha256": weights_checksum(trained.encoder.state_dict()),
+        "sha256": weights_checksum(trained.network.state_dict()),
         "licence": licence,
         "precision": "float32",
     }
 
 
+def encoded(front_end: Any) -> str:
+    """Return a front end, a dataclass, as JSON."""
+    return msgspec.json.encode(asdict(front_end)).decode()
+
+
 def weights_checksum(weights: Mapping[str, Tensor]) -> str:
-    """Return the sha256 of weights, in hexadecimal: of their names and values, by name."""
+    """Return the SHA-256 of weights, their names and values in order of the names, in hexadecimal."""
     checksum = hashlib.sha256()
     for name in sorted(weights):
         checksum.update(name.encode() + b"\0" + np.ascontiguousarray(weights[name].cpu().numpy()).tobytes())
     return checksum.hexdigest()
 
 
-def bare(model: onnx.ModelProto) -> None:
-    """Take away what the exporter noted of its own work: traces of calls, with the paths of this machine."""
+def strip_traces(model: onnx.ModelProto) -> None:
+    """Remove what the exporter noted about its own work: traces of calls, with the paths of this machine."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         del part.metadata_props[:]
         part.doc_string = ""
 
 
-def write_onnx(model: onnx.ModelProto, target: Path) -> None:
-    """Write a model; a reader sees the old file or the new one."""
+def write_onnx(model: onnx.ModelProto, metadata: dict[str, str], target: Path) -> None:
+    """Write a model with these metadata only; a reader sees the old file or the new one."""
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     part = target.with_name(f"{target.name}.part")
     with part.open("wb") as file:
@@ -177,14 +201,14 @@ def write_onnx(model: onnx.ModelProto, target: Path) -> None:
     part.replace(target)
 
 
-def _in_float(model: onnx.ModelProto) -> list[str]:
-    """Return the names of the nodes that stay as they are.
+def _float_nodes(model: onnx.ModelProto) -> list[str]:
+    """Return the names of the nodes that stay in float32.
 
-    The first layer is cheap, and its input is all that comes after it; what lies behind the last brings a vector to
-    length 1.
+    The first layer, which is cheap and on which all others depend; and the nodes after the last layer, which normalise
+    the vectors.
     """
     names = [node.name for node in model.graph.node]
-    layers = [place for place, node in enumerate(model.graph.node) if node.op_type in OF_LAYERS]
+    layers = [place for place, node in enumerate(model.graph.node) if node.op_type in WEIGHTED_OPERATORS]
     return [names[layers[0]], *names[layers[-1] + 1 :]]
 
 
@@ -208,7 +232,7 @@ def _parts(segments: Spectrogram) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep to themselves what exporter and quantiser say of their own ways."""
+    """Suppress the warnings and log lines of exporter and quantiser."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "")]
     levels = [one.level for one in loggers]
     try:

@@ -1,7 +1,7 @@
-"""What a pair is made of: a place in a track, or music that does not exist, made of one or two.
+"""The music of a pair: a place in a track as it is, or played faster, backwards or together with another.
 
-A few hundred tracks are soon known by heart. Played faster, backwards, or two at a time, they are other music, of which
-there is no end. The same is done to both sides of a pair, so it is what the pair is about and no distortion.
+A few hundred tracks are soon learned by heart; changed, they are other music without end. Both sides of a pair are
+changed alike, so the change is content and not a distortion.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from earmark.learn.pcm import Sounds
 from earmark.learn.recipe import Content
 from earmark.types import Samples
 
-UNCHANGED = 1e-6  # of a factor of speed
+UNCHANGED = 1e-6  # largest |speed factor - 1| that needs no resampling
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A place in a track, in samples, and how loud it is."""
+    """A place in a track and its gain."""
 
     track: int
-    place: int
+    place: int  # samples
     gain: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Music whose samples 0 to `samples` are the segment; before and behind them it goes on."""
+class Mix:
+    """Music whose samples 0 to `samples` are the segment; it continues before and after them."""
 
     parts: tuple[Part, ...]
     samples: int
-    factor: float = 1.0  # times as fast and as high as the tracks
+    factor: float = 1.0  # speed and pitch, relative to the tracks
     backwards: bool = False
 
     def sound(self, music: Sounds, begin: float, length: int, *, speed: float = 1.0) -> Samples:
-        """Return `length` samples, the k-th of which is the piece's sample begin + k * speed."""
+        """Return `length` samples; the k-th is the mix's sample begin + k * speed."""
         factor = self.factor * speed
         changed = abs(factor - 1) > UNCHANGED
         needed = int(length * factor) + 2 if changed else length
@@ -45,17 +45,17 @@ class Piece:
         for part in self.parts:
             if self.backwards:
                 first = part.place + round((self.samples - begin) * self.factor) - needed
-                sound = music.piece(part.track, first, needed)[::-1]
+                sound = music.excerpt(part.track, first, needed)[::-1]
             else:
-                sound = music.piece(part.track, part.place + round(begin * self.factor), needed)
+                sound = music.excerpt(part.track, part.place + round(begin * self.factor), needed)
             if changed:
                 sound = change_speed(np.ascontiguousarray(sound), factor)[:length]
             out[: len(sound)] += np.float32(part.gain) * sound
         return out
 
 
-def draw_piece(content: Content, music: Sounds, track: int, samples: int, generator: np.random.Generator) -> Piece:
-    """Return a piece of a track: as it is, or changed as `content` says."""
+def draw_mix(content: Content, music: Sounds, track: int, samples: int, generator: np.random.Generator) -> Mix:
+    """Return a mix for a segment of `samples` samples at a random place of a track, changed as `content` says."""
     chance = generator.random(6)
     factor = 1.0
     if chance[0] < content.transposed_share:
@@ -65,7 +65,7 @@ def draw_piece(content: Content, music: Sounds, track: int, samples: int, genera
         other = int(generator.integers(len(music)))
         gain = 10 ** (content.mix_decibels * (2 * chance[3] - 1) / 20)
         parts.append(Part(other, _place(music, other, samples * factor, generator), float(gain)))
-    return Piece(tuple(parts), samples, factor, bool(chance[4] < content.reversed_share))
+    return Mix(tuple(parts), samples, factor, bool(chance[4] < content.reversed_share))
 
 
 def _place(music: Sounds, track: int, samples: float, generator: np.random.Generator) -> int:

@@ -1,7 +1,7 @@
-"""Distortions and the front end on torch tensors, for a device that is quicker at them than the CPU.
+"""Distortions and front end on torch tensors, for a device that is faster at them than the CPU.
 
-The same as `earmark.distort.distort` and `earmark.fingerprints.mel` to float32 rounding, from the same draws;
-each function here says which one it equals.
+Equal to `earmark.distort.distort` and `earmark.fingerprints.mel` but for float32 rounding, from the same draws; each
+function names the one that it equals.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from earmark.distort import Channel, Draws
 from earmark.distort.filters import curve_bins
 from earmark.distort.levels import ACTIVE_DECIBELS, FRAME_SECONDS
 from earmark.fingerprints.mel import QUIETEST, LogMel, filter_bank
-from earmark.learn.pairs import Raw
+from earmark.learn.pairs import RawPairs
 
 LOG_10 = float(np.log(10))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChannelTensors:
-    """A channel's rooms, microphones and curves on a device."""
+    """Spectra of a channel's rooms and microphones, and its curves, on a device."""
 
     rate: int
     samples: int
     history: int
     length: int
     noise_length: int
-    rooms: Tensor  # (m, length // 2 + 1) complex; the last is that of no room
+    rooms: Tensor  # (m, length // 2 + 1) complex; the last is flat: no room
     microphones: Tensor
     noise_microphones: Tensor
     curve_bins: Tensor  # (curve points, length // 2 + 1)
@@ -58,22 +58,22 @@ class ChannelTensors:
         )
 
 
-def segments_of(raw: Raw, channel: ChannelTensors, shape: LogMel) -> Tensor:
-    """Return a batch's anchors, then its positives, as the encoder gets them: (2 b, 1, bands, frames), normalised."""
+def segments_of(raw: RawPairs, channel: ChannelTensors, shape: LogMel) -> Tensor:
+    """Return a batch's anchors, then its positives, normalised: (2 b, 1, bands, frames)."""
     device = channel.rooms.device
 
     def there(values: NDArray[np.float32] | NDArray[np.bool_]) -> Tensor:
         return torch.from_numpy(values).to(device, non_blocking=True)
 
-    arrived = distort(there(raw.music), there(raw.noise), raw.draws, channel) * there(raw.heard)
+    arrived = distort(there(raw.music), there(raw.noise), raw.draws, channel) * there(raw.clip_mask)
     anchors = normalised(log_mel_segments(there(raw.anchors), shape), shape)
     positives = normalised(log_mel_segments(arrived, shape), shape)
-    positives = torch.where(there(raw.holes), positives.amin(dim=(1, 2), keepdim=True), positives)
+    positives = torch.where(there(raw.spec_mask), positives.amin(dim=(1, 2), keepdim=True), positives)
     return torch.cat([anchors, positives])[:, None]
 
 
 def distort(music: Tensor, noise: Tensor, draws: Draws, channel: ChannelTensors) -> Tensor:
-    """Return clips, shape (b, n), as they arrive: `audio.distort.distort`, which says what the shapes are."""
+    """Return distorted clips, (b, n): `earmark.distort.distort`, with the same shapes."""
     device = music.device
     spare = music.shape[-1] - channel.history - channel.samples
     reach = channel.history + channel.samples
@@ -89,17 +89,17 @@ def distort(music: Tensor, noise: Tensor, draws: Draws, channel: ChannelTensors)
 
     spectra = torch.fft.rfft(noise, channel.noise_length) * channel.noise_microphones[microphones]
     spectra = spectra * _amplitudes(curves, channel.noise_curve_bins)
-    heard = torch.fft.irfft(spectra, channel.noise_length)[:, : channel.samples]
+    arrived = torch.fft.irfft(spectra, channel.noise_length)[:, : channel.samples]
 
     snr_decibels, gain_decibels = (
         torch.from_numpy(values.astype(np.float32)).to(device) for values in (draws.snr_decibels, draws.gain_decibels)
     )
-    mixed: Tensor = wet + noise_gain(wet, heard, snr_decibels, rate=channel.rate)[:, None] * heard
+    mixed: Tensor = wet + noise_gain(wet, arrived, snr_decibels, rate=channel.rate)[:, None] * arrived
     return mixed.mul(_ratio(gain_decibels / 2)[:, None])
 
 
 def noise_gain(music: Tensor, noise: Tensor, snr_decibels: Tensor, *, rate: int) -> Tensor:
-    """Return the factor that brings noise to a ratio, shape (b,): `audio.distort.levels.noise_gain`."""
+    """Return the factor that brings noise to a signal-to-noise ratio, (b,): `distort.levels.noise_gain`."""
     wanted = active_power(music, rate=rate) * _ratio(-snr_decibels)
     present = noise.square().mean(dim=-1)
     gain: Tensor = torch.where(present > 0, wanted / present, 0.0).sqrt()
@@ -107,7 +107,7 @@ def noise_gain(music: Tensor, noise: Tensor, snr_decibels: Tensor, *, rate: int)
 
 
 def active_power(samples: Tensor, *, rate: int) -> Tensor:
-    """Return the mean power where a clip is no pause, shape (b,): `audio.distort.active_power`."""
+    """Return the mean power of clips without their pauses, (b,): `distort.active_power`."""
     frame = min(round(FRAME_SECONDS * rate), samples.shape[-1])
     count = samples.shape[-1] // frame
     powers = samples[:, : count * frame].reshape(len(samples), count, frame).square().mean(dim=-1)
@@ -116,7 +116,7 @@ def active_power(samples: Tensor, *, rate: int) -> Tensor:
 
 
 def log_mel_segments(samples: Tensor, shape: LogMel) -> Tensor:
-    """Return spectrograms, shape (b, bands, frames): `fingerprint.logmel.log_mel_segments`."""
+    """Return spectrograms, (b, bands, frames): `fingerprints.mel.log_mel_segments`."""
     taper = torch.from_numpy(np.hanning(shape.window).astype(np.float32)).to(samples.device)
     windows = samples.unfold(-1, shape.window, shape.hop)
     power = torch.fft.rfft(windows * taper).abs().square()
@@ -125,14 +125,14 @@ def log_mel_segments(samples: Tensor, shape: LogMel) -> Tensor:
 
 
 def normalised(segments: Tensor, shape: LogMel) -> Tensor:
-    """Return segments of mean 0 and deviation 1: `fingerprint.logmel.normalised`."""
+    """Return segments of mean 0 and standard deviation 1: `fingerprints.mel.normalised`."""
     floored = torch.maximum(segments, segments.amax(dim=(1, 2), keepdim=True) - shape.floor_decibels / 10)
     floored = floored - floored.mean(dim=(1, 2), keepdim=True)
     return floored.div(floored.square().mean(dim=(1, 2), keepdim=True).sqrt() + 1e-3)
 
 
 def _amplitudes(curves: Tensor, bins: Tensor) -> Tensor:
-    """Return curves in decibels as factors: `audio.distort.filters.curve_amplitudes`."""
+    """Return curves in decibels as factors: `distort.filters.curve_amplitudes`."""
     return _ratio(curves @ bins / 2)
 
 

@@ -1,8 +1,7 @@
-"""Pairs to learn from: a segment as a catalog has it, and the same one as it arrives.
+"""Pairs to learn from: a clean segment and a distorted one.
 
-Batch k of a seed is always the same, whoever makes it, so that training can be resumed at any batch and several
-processes can make batches ahead. Each pair of a batch is of another track (NMFP: overlapping segments of one track
-must not meet as negatives).
+Batch k of a seed is the same whichever process makes it, so training resumes at any batch and several processes can
+make batches. Each pair of a batch is of another track: overlapping segments of one track must not be negatives (NMFP).
 """
 
 from __future__ import annotations
@@ -23,26 +22,27 @@ from earmark.distort import (
     draw,
     saturate,
 )
-from earmark.distort.masking import draw_holes
+from earmark.distort.masking import draw_spec_mask
 from earmark.errors import OptionError
 from earmark.fingerprints.mel import Spectrogram, log_mel_segments, normalised
-from earmark.learn.mixes import Piece, draw_piece
+from earmark.learn.mixes import Mix, draw_mix
 from earmark.learn.pcm import Sounds
-from earmark.learn.recipe import Recipe
+from earmark.learn.recipe import FingerprintRecipe
 from earmark.types import Samples
 
-DISTORTION, MASKING = 1, 2  # added to the seed: independent draws
-ATTEMPTS = 8  # to find a place that is not silent
-QUIETEST = 10 ** (-50 / 20)  # root mean square under which a place counts as silent
-SATURATION_DECIBELS = (3.0, 20.0)
-CLIPPING_DECIBELS = (3.0, 18.0)  # below the peak
+DISTORTION, MASKING = 1, 2  # offsets of the seed, for independent draws
+ATTEMPTS = 8  # places that are tried to find one that is not silent
+QUIETEST = 10 ** (-50 / 20)  # root mean square below which a place is silent
+SATURATION_DECIBELS = (3.0, 20.0)  # drive of the soft limiter
+CLIPPING_DECIBELS = (3.0, 18.0)  # distance of the clipping level from the peak
 COMPRESSION_RATIO = (2.0, 10.0)
-SLOPE_DECIBELS = (-6.0, 1.0)  # of coloured noise: from brown to slightly brighter than white
+SLOPE_DECIBELS = (-6.0, 1.0)  # decibels per octave of coloured noise: brown to slightly brighter than white
+QUIETEST_NOISE = 1e-4  # root mean square; quieter recordings of noise are not raised to power 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Material:
-    """The sounds that batches are made of, all at the recipe's rate; noise that is not there is made by code."""
+class TrainingSet:
+    """The sounds that batches are made of, at the recipe's rate; noise that is None is made by code."""
 
     music: Sounds
     ambience: Sounds | None
@@ -52,22 +52,22 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Raw:
-    """A batch before the room."""
+class RawPairs:
+    """A batch before distortion; segments include their margins."""
 
     tracks: NDArray[np.int64]  # (b,)
-    places: NDArray[np.int64]  # (b,) samples, where the segments (with margins) begin in their tracks
-    anchors: Samples  # (b, n) segments with margins
-    music: Samples  # (b, m) for `distort`
+    places: NDArray[np.int64]  # (b,) samples, beginnings of the segments in their tracks
+    anchors: Samples  # (b, n)
+    music: Samples  # (b, m), as `distort` takes it
     noise: Samples  # (b, n)
     draws: Draws
-    heard: NDArray[np.bool_]  # (b, n): which samples the clip has
-    holes: NDArray[np.bool_]  # (b, bands, frames): what of its spectrogram is hidden
+    clip_mask: NDArray[np.bool_]  # (b, n), true where the clip has sound
+    spec_mask: NDArray[np.bool_]  # (b, bands, frames), true where the spectrogram is hidden
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """A batch as the encoder gets it."""
+    """A batch as the encoder takes it."""
 
     tracks: NDArray[np.int64]  # (b,)
     places: NDArray[np.int64]  # (b,) samples
@@ -75,16 +75,18 @@ class Pairs:
     positives: Spectrogram
 
 
-class Batches:
-    """Makes batches by their numbers."""
+class PairBatches:
+    """A maker of batches by their numbers."""
 
-    def __init__(self, material: Material, recipe: Recipe, *, size: int | None = None, seed: int | None = None) -> None:
-        self._material, self._recipe = material, recipe
+    def __init__(
+        self, training_set: TrainingSet, recipe: FingerprintRecipe, *, size: int | None = None, seed: int | None = None
+    ) -> None:
+        self._training_set, self._recipe = training_set, recipe
         self.size = size or recipe.batch
         self._seed = recipe.seed if seed is None else seed
-        if self.size > len(material.music):
+        if self.size > len(training_set.music):
             raise OptionError(
-                f"a batch of {self.size} pairs, each of another track, and {len(material.music)} tracks of music; "
+                f"a batch of {self.size} pairs, each of another track, and {len(training_set.music)} tracks of music; "
                 "give more music or a smaller batch"
             )
         self._shape, self._ranges = recipe.log_mel, recipe.distortions
@@ -92,21 +94,21 @@ class Batches:
         self.channel = Channel(
             rate=self._shape.rate,
             samples=self._shape.segment_samples,
-            rooms=material.rooms,
-            microphones=material.microphones,
+            rooms=training_set.rooms,
+            microphones=training_set.microphones,
             history_seconds=recipe.history_seconds,
         )
 
     def pairs(self, number: int) -> Pairs:
-        """Return batch `number`, distorted and analysed by the CPU."""
+        """Return batch `number`, distorted and transformed on the CPU."""
         raw = self.raw(number)
-        arrived = distort(raw.music, raw.noise, raw.draws, self.channel) * raw.heard
-        positives = self._seen(arrived)
-        positives = np.where(raw.holes, positives.min(axis=(1, 2), keepdims=True), positives)
-        return Pairs(raw.tracks, raw.places, self._seen(raw.anchors), positives)
+        arrived = distort(raw.music, raw.noise, raw.draws, self.channel) * raw.clip_mask
+        positives = self._spectrogram(arrived)
+        positives = np.where(raw.spec_mask, positives.min(axis=(1, 2), keepdims=True), positives)
+        return Pairs(raw.tracks, raw.places, self._spectrogram(raw.anchors), positives)
 
-    def raw(self, number: int) -> Raw:
-        """Return batch `number` before the room."""
+    def raw(self, number: int) -> RawPairs:
+        """Return batch `number` before distortion."""
         chooser = np.random.default_rng([self._seed, number])
         tracks = self._tracks(chooser)
         generators = self._generators(number, DISTORTION)
@@ -114,44 +116,44 @@ class Batches:
         places = np.empty(self.size, np.int64)
         anchors, noise = np.empty((2, self.size, samples), np.float32)
         music = np.empty((self.size, history + samples + 2 * self._reach), np.float32)
-        heard = np.ones((self.size, samples), bool)
+        clip_mask = np.ones((self.size, samples), bool)
         for row, (track, generator) in enumerate(zip(tracks, generators, strict=True)):
-            piece, anchors[row] = self._piece(int(track), generator)
-            places[row] = piece.parts[0].place
-            music[row] = self._played(piece, generator, music.shape[1])
+            mix, anchors[row] = self._mix(int(track), generator)
+            places[row] = mix.parts[0].place
+            music[row] = self._played(mix, generator, music.shape[1])
             noise[row] = self._noise(samples, generator)
-            self._cut(heard[row], generator)
+            self._cut(clip_mask[row], generator)
         draws = draw(self._ranges, self.channel, generators)
-        return Raw(tracks, places, anchors, music, noise, draws, heard, self._holes(number))
+        return RawPairs(tracks, places, anchors, music, noise, draws, clip_mask, self._spec_masks(number))
 
     def _tracks(self, chooser: np.random.Generator) -> NDArray[np.int64]:
-        """Draw different tracks, long ones somewhat more often: by the root of their length."""
-        weights = 0.5 * np.log(self._material.music.lengths)
+        """Return `size` different tracks, drawn with weights proportional to the root of their lengths."""
+        weights = 0.5 * np.log(self._training_set.music.lengths)
         return np.argsort(-(weights + chooser.gumbel(size=len(weights))))[: self.size]
 
-    def _piece(self, track: int, generator: np.random.Generator) -> tuple[Piece, Samples]:
-        """Return a piece of a track that is not silent, as far as that can be found, and its segment."""
-        music, samples = self._material.music, self._shape.segment_samples
+    def _mix(self, track: int, generator: np.random.Generator) -> tuple[Mix, Samples]:
+        """Return a mix of a track, if possible one that is not silent, and its segment."""
+        music, samples = self._training_set.music, self._shape.segment_samples
         for _ in range(ATTEMPTS):
-            piece = draw_piece(self._recipe.content, music, track, samples, generator)
-            segment = piece.sound(music, 0, samples)
+            mix = draw_mix(self._recipe.content, music, track, samples, generator)
+            segment = mix.sound(music, 0, samples)
             if np.sqrt(np.mean(segment**2)) > QUIETEST:
                 break
-        return piece, segment
+        return mix, segment
 
-    def _played(self, piece: Piece, generator: np.random.Generator, length: int) -> Samples:
-        """Return the music around a segment as a loudspeaker gives it: perhaps faster, perhaps distorted."""
+    def _played(self, mix: Mix, generator: np.random.Generator, length: int) -> Samples:
+        """Return the music around a segment as a loudspeaker plays it: at another speed or overdriven, if drawn."""
         playing = self._recipe.playing
         chance = generator.random(4)
         speed = 1 + playing.speed * (2 * chance[1] - 1) if chance[0] < playing.speed_share else 1.0
         before, middle = self.channel.history + self._reach, self._shape.segment_samples / 2
-        sound = piece.sound(self._material.music, middle - (before + middle) * speed, length, speed=speed)
+        sound = mix.sound(self._training_set.music, middle - (before + middle) * speed, length, speed=speed)
         if chance[2] < playing.overdriven_share:
             return self._overdriven(sound, chance[2] / playing.overdriven_share, chance[3])
         return sound
 
     def _overdriven(self, sound: Samples, kind: float, amount: float) -> Samples:
-        """Return sound as bad equipment gives it; `kind` and `amount` are drawn evenly from 0 to 1."""
+        """Return overdriven sound; `kind` and `amount` are drawn evenly from 0 to 1."""
 
         def between(limits: tuple[float, float]) -> float:
             return limits[0] + (limits[1] - limits[0]) * amount
@@ -163,7 +165,7 @@ class Batches:
         return compress(sound, between(COMPRESSION_RATIO), rate=self._shape.rate)
 
     def _noise(self, length: int, generator: np.random.Generator) -> Samples:
-        noises, ambience, voices = self._recipe.noises, self._material.ambience, self._material.voices
+        noises, ambience, voices = self._recipe.noises, self._training_set.ambience, self._training_set.voices
         shares = np.cumsum([noises.ambience * bool(ambience), noises.voices * bool(voices), noises.coloured])
         chance = generator.random() * shares[-1]
         if ambience and chance < shares[0]:
@@ -174,29 +176,29 @@ class Batches:
         slope = generator.uniform(*SLOPE_DECIBELS)
         return coloured_noise(length, rate=self._shape.rate, slope_decibels=slope, generator=generator)
 
-    def _cut(self, heard: NDArray[np.bool_], generator: np.random.Generator) -> None:
-        """Take away what lies outside the clip."""
+    def _cut(self, clip_mask: NDArray[np.bool_], generator: np.random.Generator) -> None:
+        """Set a clip's mask to false outside of the clip."""
         playing, margin = self._recipe.playing, self._shape.margin
         chance = generator.random(4)
         if chance[0] < playing.cut_share:
-            missing = margin + int(chance[1] * playing.cut * (len(heard) - 2 * margin))
+            missing = margin + int(chance[1] * playing.cut * (len(clip_mask) - 2 * margin))
             if chance[2] < 0.5:
-                heard[:missing] = False
+                clip_mask[:missing] = False
             else:
-                heard[len(heard) - missing :] = False
+                clip_mask[len(clip_mask) - missing :] = False
         if chance[3] < playing.alone_share:
-            heard[:margin] = heard[len(heard) - margin :] = False
+            clip_mask[:margin] = clip_mask[len(clip_mask) - margin :] = False
 
-    def _seen(self, samples: Samples) -> Spectrogram:
+    def _spectrogram(self, samples: Samples) -> Spectrogram:
         return normalised(log_mel_segments(samples, self._shape), self._shape)
 
-    def _holes(self, number: int) -> NDArray[np.bool_]:
+    def _spec_masks(self, number: int) -> NDArray[np.bool_]:
         share, (bands, frames) = self._recipe.playing.masked_share, (self._shape.bands, self._shape.segment_frames)
-        holes = np.zeros((self.size, bands, frames), bool)
+        spec_mask = np.zeros((self.size, bands, frames), bool)
         for row, generator in enumerate(self._generators(number, MASKING) if share else ()):
             if generator.random() < share:
-                holes[row] = draw_holes(bands, frames, generator)
-        return holes
+                spec_mask[row] = draw_spec_mask(bands, frames, generator)
+        return spec_mask
 
     def _generators(self, number: int, use: int) -> list[np.random.Generator]:
         """Return a generator for each pair of a batch."""
@@ -204,7 +206,7 @@ class Batches:
 
 
 def _stretch(sounds: Sounds, length: int, generator: np.random.Generator) -> Samples:
-    """Return a piece of a recording of mean power 1, looped where it is short."""
+    """Return a random place of a random recording with mean power 1; a short recording is looped."""
     number = int(generator.integers(len(sounds)))
-    piece = sounds.looped(number, int(generator.integers(int(sounds.lengths[number]))), length)
-    return np.asarray(piece / max(float(np.sqrt(np.mean(piece**2))), 1e-4), np.float32)
+    sound = sounds.looped(number, int(generator.integers(int(sounds.lengths[number]))), length)
+    return np.asarray(sound / max(float(np.sqrt(np.mean(sound**2))), QUIETEST_NOISE), np.float32)

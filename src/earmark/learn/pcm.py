@@ -1,4 +1,4 @@
-"""Recordings, decoded once: 16 bits a sample at one rate, end to end in one file that is mapped from disk."""
+"""Decoded recordings: 16-bit samples at one rate, end to end in one file that is memory-mapped."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from earmark.errors import MediaError, OptionError
 from earmark.sandbox.process import Sandbox
 from earmark.types import Samples
 
-FULL_SCALE = 32_767
-FILES_AHEAD = 8  # decoded before they are written
-SHORTEST_SECONDS = 1.0  # anything shorter has no segment
+FULL_SCALE = 32_767  # 16-bit value of amplitude 1
+FILES_AHEAD = 8  # files that are decoded and not yet written
+SHORTEST_SECONDS = 1.0  # length of a segment
 
 
 class _Contents(msgspec.Struct):
@@ -37,14 +37,14 @@ class _Contents(msgspec.Struct):
 class Sounds:
     """Recordings as samples: recording k is `samples[starts[k] : starts[k] + lengths[k]]`.
 
-    Sent to another process, it is mapped there anew and not copied.
+    Pickled, it is mapped again by the other process and not copied.
     """
 
     rate: int  # Hz
     samples: np.memmap[Any, np.dtype[np.int16]]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
-    names: tuple[str, ...]  # paths as given, of those that could be decoded
+    names: tuple[str, ...]  # paths, as given, of the recordings
     failed: tuple[tuple[str, str], ...]  # (path, reason)
 
     def __len__(self) -> int:
@@ -56,11 +56,11 @@ class Sounds:
 
     @property
     def hours(self) -> float:
-        """How much there is."""
+        """Total length."""
         return float(self.lengths.sum()) / self.rate / 3600
 
-    def piece(self, number: int, start: int, length: int) -> Samples:
-        """Return samples of a recording as float32, with zeros where it has none."""
+    def excerpt(self, number: int, start: int, length: int) -> Samples:
+        """Return `length` float32 samples of a recording from `start` on, zeros outside of it."""
         out = np.zeros(length, np.float32)
         first, last = max(start, 0), min(start + length, int(self.lengths[number]))
         if last > first:
@@ -69,13 +69,13 @@ class Sounds:
         return out
 
     def looped(self, number: int, start: int, length: int) -> Samples:
-        """Return samples of a recording that begins anew at its end."""
+        """Return `length` float32 samples of a recording from `start` on, repeated from its beginning after its end."""
         begin, size = int(self.starts[number]), int(self.lengths[number])
         places = begin + (start + np.arange(length)) % size
         return self.samples[places].astype(np.float32) / np.float32(FULL_SCALE)
 
     def only(self, wanted: Sequence[str]) -> Sounds:
-        """Return the recordings of these paths; the samples are shared."""
+        """Return the recordings with these paths; the samples are shared."""
         chosen = set(wanted)
         keep = np.array([name in chosen for name in self.names], bool)
         names = tuple(name for name in self.names if name in chosen)
@@ -87,11 +87,11 @@ def prepare(
 ) -> Sounds:
     """Return recordings, decoded into `folder` unless they are there already.
 
-    Files that cannot be decoded, or are shorter than a second, are listed in `failed`. `progress` is called with
-    (files done, files). Raises OptionError when nothing is left.
+    Files that cannot be decoded or are shorter than a second are listed in `failed`. `progress` is called with (files
+    done, files). Raises OptionError when no file is left.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(msgspec.json.encode([rate, *(_identity(path) for path in paths)])).hexdigest()[:20]
+    key = hashlib.sha256(msgspec.json.encode([rate, *(_cache_key(path) for path in paths)])).hexdigest()[:20]
     data, described = folder / f"{key}.pcm", folder / f"{key}.json"
     if not described.exists():
         _decode_all(paths, rate, data, described, progress)
@@ -141,7 +141,7 @@ def _decode_all(
 
 
 def _decoded(paths: Sequence[Path], rate: int) -> Iterator[tuple[Path, bytes | str]]:
-    """Yield each file's samples, or why there are none, in order; files are opened in child processes."""
+    """Yield (path, its samples or the reason why there are none) in order; child processes decode the files."""
     with ExitStack() as stack:
         children = [stack.enter_context(Sandbox(f"{__name__}:read_samples")) for _ in range(os.cpu_count() or 1)]
         threads = stack.enter_context(ThreadPoolExecutor(len(children)))
@@ -165,21 +165,17 @@ def _one(path: Path, rate: int, child: Sandbox) -> bytes | str:
     return samples if seconds >= SHORTEST_SECONDS else f"{seconds:.2f} s: too short"
 
 
-def read_samples(file: BinaryIO, request: dict[str, Any], heard: Callable[[float], None]) -> dict[str, Any]:
+def read_samples(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:
     """Decode a file to its end, as 16 bits a sample; runs in the child."""
     from earmark.audio.decode import decode
 
-    parts, samples = [], 0
-    with decode(file, rate=request["rate"]) as audio:
-        for block in audio:
-            parts.append(np.rint(np.clip(block, -1, 1) * FULL_SCALE).astype(np.int16).tobytes())
-            samples += len(block)
-            heard(samples / request["rate"])
+    with decode(file, rate=request["rate"], report_seconds=report_seconds) as audio:
+        parts = [np.rint(np.clip(block, -1, 1) * FULL_SCALE).astype(np.int16).tobytes() for block in audio]
     return {"samples": b"".join(parts)}
 
 
-def _identity(path: Path) -> list[str | int]:
-    """Say when a file is another one than the last time."""
+def _cache_key(path: Path) -> list[str | int]:
+    """Return path, size and time of a file: its key in the cache."""
     try:
         status = path.stat()
     except OSError as error:

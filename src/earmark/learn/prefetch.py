@@ -1,4 +1,4 @@
-"""Batches made by other processes while the network learns from the ones before."""
+"""Batches that other processes make while the network learns from earlier ones."""
 
 from __future__ import annotations
 
@@ -14,31 +14,30 @@ from multiprocessing.connection import Connection
 from typing import TypeVar
 
 from earmark.errors import EarmarkError
-from earmark.learn.pairs import Batches, Material, Pairs, Raw
-from earmark.learn.recipe import Recipe
+from earmark.learn.pairs import PairBatches, Pairs, RawPairs, TrainingSet
+from earmark.learn.recipe import FingerprintRecipe
 
-# A worker multiplies small matrices: with a thread a core, OpenBLAS's threads wait for each other five times as long.
+# Threads of a worker: it multiplies small matrices, for which OpenBLAS on all cores takes five times as long.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-WITHOUT_END = 1 << 62
-
+WITHOUT_END = 1 << 62  # number of a batch that no run comes to
 
 Made = TypeVar("Made")
-Maker = Callable[[int], Made]  # makes batches by their numbers
+Maker = Callable[[int], Made]  # function from a batch's number to the batch
 
 
-def made_ahead(
-    material: Material, recipe: Recipe, *, first: int, workers: int = 1, raw: bool = False
-) -> AbstractContextManager[Iterator[Pairs | Raw]]:
-    """Give the batches of pairs from number `first` on, without end; with `raw` as they are before the room."""
-    return made_elsewhere(partial(_pairs, material, recipe, raw), first=first, workers=workers)
+def prefetched_pairs(
+    training_set: TrainingSet, recipe: FingerprintRecipe, *, first: int, workers: int = 1, raw: bool = False
+) -> AbstractContextManager[Iterator[Pairs | RawPairs]]:
+    """Return a context whose iterator yields the batches of pairs from number `first` on, with `raw` undistorted."""
+    return prefetched(partial(_pairs, training_set, recipe, raw), first=first, workers=workers)
 
 
 @contextmanager
-def made_elsewhere(prepare: Callable[[], Maker[Made]], *, first: int, workers: int = 1) -> Iterator[Iterator[Made]]:
-    """Give the batches from number `first` on, without end, of a maker that each worker prepares for itself.
+def prefetched(prepare: Callable[[], Maker[Made]], *, first: int, workers: int = 1) -> Iterator[Iterator[Made]]:
+    """Yield an iterator over the batches from number `first` on, without end; each worker prepares its own maker.
 
-    Each worker makes its next batch while the last one is learned from, and has it in a pipe of its own: when the
-    process ends, so does the pipe. Raises EarmarkError when one does, or fails.
+    A worker makes its next batch while the last one is learned from, and sends it through a pipe of its own, which
+    ends with the process. Raises EarmarkError when a worker ends or fails.
     """
     with ExitStack() as stack:
         pipes = [
@@ -48,8 +47,8 @@ def made_elsewhere(prepare: Callable[[], Maker[Made]], *, first: int, workers: i
         yield _received(pipes, first)
 
 
-def _pairs(material: Material, recipe: Recipe, raw: bool) -> Maker[Pairs | Raw]:
-    batches = Batches(material, recipe)
+def _pairs(training_set: TrainingSet, recipe: FingerprintRecipe, raw: bool) -> Maker[Pairs | RawPairs]:
+    batches = PairBatches(training_set, recipe)
     return batches.raw if raw else batches.pairs
 
 
@@ -59,7 +58,7 @@ def _received(pipes: list[Connection], first: int) -> Iterator[Made]:
             batch: Made | str = pipe.recv()
         except (EOFError, OSError) as error:
             raise EarmarkError(
-                f"a process that makes batches ended at batch {number}, perhaps for want of memory; what was learned "
+                f"a process that makes batches ended at batch {number}, perhaps without memory left; what was learned "
                 "is kept: resume, with fewer workers or a smaller batch"
             ) from error
         if isinstance(batch, str):
@@ -91,14 +90,14 @@ def _work(pipe: Connection, prepare: Callable[[], Maker[Made]], numbers: range) 
             pipe.send(make(number))
     except BrokenPipeError:
         return
-    except Exception as error:  # whatever it is, the parent is to tell it
+    except Exception as error:  # any error: the parent raises an EarmarkError
         with contextlib.suppress(BrokenPipeError):
             pipe.send(f"{type(error).__name__}: {error}")
 
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back; processes that are started meanwhile never get it: it is the parent's to decide on."""
+    """Block SIGINT for processes that are started meanwhile: only the parent handles Ctrl-C."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -108,7 +107,7 @@ def _without_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set variables for processes that are started meanwhile."""
+    """Set environment variables for processes that are started meanwhile."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

@@ -1,8 +1,7 @@
-"""The training loop: resumable at any time, with progress, validation and TensorBoard logs.
+"""The training loop, whatever is learned: resumable at any step, with progress, validation and TensorBoard logs.
 
-A folder holds a run: `checkpoint.pt` (the newest state, replaced atomically), `logs/` (TensorBoard). The learning rate
-rises, stays, and falls to nothing over the last part of the steps; a run that was made longer (`steps`) goes on from
-its newest checkpoint, and `stable.pt` is the one from before the fall.
+A folder holds a run: `checkpoint.pt` (the newest state), `stable.pt` (the state before the learning rate fell) and
+`logs/`. The learning rate rises linearly, stays, and falls linearly to zero; a longer run resumes from `checkpoint.pt`.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from torch.utils.tensorboard.writer import SummaryWriter
 
 from earmark.errors import EarmarkError, OptionError
 from earmark.learn.checkpoint import CHECKPOINT, STABLE, read_checkpoint, write_checkpoint
-from earmark.learn.recipe import Schedule
+from earmark.learn.recipe import Recipe
 
-LARGEST_GRADIENT = 1.0  # norm, beyond which a step is shortened
+LARGEST_GRADIENT = 1.0  # norm; larger gradients are scaled down to it
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 Batch = TypeVar("Batch")
@@ -36,40 +35,42 @@ Batch = TypeVar("Batch")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is."""
+    """How far a run has come."""
 
     step: int
     steps: int
-    loss: float  # mean of the last steps
-    hit_rate: float | None  # of the last validation
+    loss: float  # mean over the steps since the last report
+    hit_rate: float | None  # share found in the last validation
     pairs_a_second: float
     seconds_left: float
 
 
 @dataclass(frozen=True, slots=True)
 class Average:
-    """How weights are averaged: each step counts `most` times as much as the next.
+    """Exponential moving average of weights, with a shorter memory at the start of a run.
 
-    In the beginning it is less: when the run knew nothing must not outweigh the rest. After n steps, (n + 1) /
-    (n + `early`) is kept, so a larger `early` forgets faster.
+    After n steps the average is multiplied by min(`most`, (n + 1) / (n + `early`)): a larger `early` forgets the first
+    steps faster.
     """
 
-    most: float
+    most: float  # largest factor that an average is multiplied by in a step
     early: int
 
     def __call__(self, averages: Tensors, weights: Tensors, count: Tensor | int) -> None:
-        """Bring averages of `count` steps up to date with one more."""
+        """Update averages of `count` steps by one more."""
         keep = min(self.most, (int(count) + 1) / (int(count) + self.early))
         get_ema_multi_avg_fn(keep)(averages, weights, count)  # type: ignore[no-untyped-call]
 
 
-class Loop(ABC, Generic[Batch]):
+class Trainer(ABC, Generic[Batch]):
     """A training run in a folder."""
 
-    def __init__(self, recipe: Schedule, network: nn.Module, *, folder: Path, average: Average) -> None:
-        """`network` is on the device it learns on."""
-        self.schedule, self.folder = recipe, folder
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(
+        self, recipe: Recipe, network: nn.Module, *, folder: Path, average: Average, device: torch.device
+    ) -> None:
+        """`network` is moved to `device`; what `more_parameters` returns is there already."""
+        self.schedule, self.folder, self.device = recipe, folder, device
+        self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
         self._optimiser = torch.optim.AdamW(
             [*self.network.parameters(), *self.more_parameters()],
@@ -81,42 +82,41 @@ class Loop(ABC, Generic[Batch]):
 
     @property
     def averaged(self) -> nn.Module:
-        """The network whose weights are the mean of the last steps'."""
+        """The network with averaged weights."""
         return self._average.module
 
     def more_parameters(self) -> Iterable[nn.Parameter]:
-        """Return what is learned beside the network, and is not averaged."""
+        """Return the parameters that are learned beside the network and not averaged."""
         return ()
 
     @abstractmethod
     def batches(self) -> AbstractContextManager[Iterator[Batch]]:
-        """Give the batches from number `step` on, without end."""
+        """Return a context whose iterator yields the batches from number `step` on, without end."""
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:
         """Return a batch's loss."""
 
     @abstractmethod
-    def validated(self) -> float:
+    def validate(self) -> float:
         """Return the hit rate of the averaged weights."""
 
-    def learned(self) -> None:
-        """Do what is to be done after a step."""
+    def after_step(self) -> None:
+        """Update whatever depends on the last batch; called after every step."""
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps beside the network."""
+        """Return what a checkpoint keeps beside the weights."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` returned, as part of a checkpoint."""
 
     def resume(self) -> bool:
-        """Take up the newest checkpoint, if there is one; raises OptionError when it is of another recipe."""
+        """Load the newest checkpoint, and return whether there is one; raises OptionError for another recipe's."""
         path = self.folder / CHECKPOINT
         if not path.exists():
             return False
-        device = next(self.network.parameters()).device
-        state = read_checkpoint(path, recipe=self.schedule, device=device)
+        state = read_checkpoint(path, recipe=self.schedule, device=self.device)
         self.network.load_state_dict(state["encoder"])
         self._average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
@@ -125,7 +125,7 @@ class Loop(ABC, Generic[Batch]):
         return True
 
     def save(self, name: str = CHECKPOINT) -> None:
-        """Write a checkpoint; whoever reads sees the old one or the new one."""
+        """Write a checkpoint; a reader sees the old one or the new one."""
         state = {
             "digest": self.schedule.digest,
             "recipe": msgspec.json.encode(self.schedule).decode(),
@@ -145,9 +145,10 @@ class Loop(ABC, Generic[Batch]):
         validate_steps: int = 500,
         save_seconds: float = 120.0,
     ) -> None:
-        """Learn until the recipe's last step; an interruption leaves a checkpoint.
+        """Train until the recipe's last step; an interruption leaves a checkpoint.
 
-        Raises EarmarkError when the loss is no number any more, or a worker ended.
+        `progress` is called every `report_steps` steps. Raises EarmarkError when the loss is not finite, or a worker
+        ended.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         writer = SummaryWriter(str(self.folder / "logs"), purge_step=self.step)
@@ -163,13 +164,13 @@ class Loop(ABC, Generic[Batch]):
                     if self.step == self._fall_begins:
                         self.save(STABLE)
                     if self.step % validate_steps == 0 or last:
-                        self.hit_rate = self.validated()
+                        self.hit_rate = self.validate()
                         writer.add_scalar("validation/hit_rate", self.hit_rate, self.step)
                     if self.step % report_steps == 0 or last:
-                        told = self._told(losses, first, time.monotonic() - began)
-                        self._log(writer, told)
+                        state = self._progress(losses, first, time.monotonic() - began)
+                        self._log(writer, state)
                         if progress is not None:
-                            progress(told)
+                            progress(state)
                     if time.monotonic() - saved > save_seconds:
                         self.save()
                         saved = time.monotonic()
@@ -204,10 +205,10 @@ class Loop(ABC, Generic[Batch]):
             )
         self._optimiser.step()
         self._average.update_parameters(self.network)
-        self.learned()
+        self.after_step()
         return float(loss.detach())
 
-    def _told(self, losses: deque[float], first: int, seconds: float) -> Progress:
+    def _progress(self, losses: deque[float], first: int, seconds: float) -> Progress:
         speed = (self.step - first) / seconds
         return Progress(
             step=self.step,
@@ -218,14 +219,14 @@ class Loop(ABC, Generic[Batch]):
             seconds_left=(self.schedule.steps - self.step) / speed,
         )
 
-    def _log(self, writer: SummaryWriter, told: Progress) -> None:
+    def _log(self, writer: SummaryWriter, state: Progress) -> None:
         for name in ("loss", "pairs_a_second"):
-            writer.add_scalar(f"training/{name}", getattr(told, name), told.step)
-        writer.add_scalar("training/learning_rate", self._rate(), told.step)
+            writer.add_scalar(f"training/{name}", getattr(state, name), state.step)
+        writer.add_scalar("training/learning_rate", self._rate(), state.step)
 
 
 def device_of(name: str | None) -> torch.device:
-    """Return the device of a name of torch's (default: the first GPU, else the CPU); raises OptionError."""
+    """Return torch's device of this name (default: the first GPU, else the CPU); raises OptionError."""
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.empty(0, device=device)

@@ -1,11 +1,11 @@
-"""A run that learns a fingerprint: pairs of segments, made ahead by other processes."""
+"""A run that learns an encoder from pairs of segments, which other processes make ahead."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,26 +14,29 @@ from torch import Tensor
 
 from earmark.fingerprints.mel import Spectrogram
 from earmark.learn.encoders import make_encoder
-from earmark.learn.objectives.contrastive import Memory, contrastive_loss
+from earmark.learn.export import export_models
+from earmark.learn.objectives import make_objective
 from earmark.learn.on_device import ChannelTensors, segments_of
-from earmark.learn.pairs import Batches, Material, Pairs, Raw
-from earmark.learn.prefetch import made_ahead
-from earmark.learn.recipe import Recipe
-from earmark.learn.trainer import Average, Loop, device_of
+from earmark.learn.pairs import PairBatches, Pairs, RawPairs, TrainingSet
+from earmark.learn.prefetch import prefetched_pairs
+from earmark.learn.recipe import FingerprintRecipe, read_fingerprint_recipe
+from earmark.learn.trainer import Average, Trainer, device_of
 from earmark.learn.validation import Validation
 
-AVERAGE = Average(most=0.998, early=3)  # some 500 steps; in the first thousand mostly the later half
-MEMORY_AFTER_STEPS = 500  # before, yesterday's vectors say little about today's (Wang et al. 2020, section 3.2)
-SEGMENTS_AT_ONCE = 256  # in validation
+if TYPE_CHECKING:
+    from earmark.learn.corpus import Gathered, Tell
+
+AVERAGE = Average(most=0.998, early=3)  # about the last 500 steps; in the first thousand mostly their later half
+SEGMENTS_AT_ONCE = 256  # segments in a batch of the validation
 
 
-class Run(Loop[Pairs | Raw]):
-    """A training run in a folder."""
+class FingerprintRun(Trainer[Pairs | RawPairs]):
+    """A run in a folder."""
 
     def __init__(
         self,
-        recipe: Recipe,
-        material: Material,
+        recipe: FingerprintRecipe,
+        training_set: TrainingSet,
         validation: Validation,
         *,
         folder: Path,
@@ -41,68 +44,92 @@ class Run(Loop[Pairs | Raw]):
         workers: int = 1,
         distort_on_device: bool | None = None,
     ) -> None:
-        """`device` is torch's name of one (default: the first GPU, else the CPU); a GPU also distorts."""
-        self.recipe, self._material, self._validation = recipe, material, validation
-        self._workers, self._device = workers, device_of(device)
-        on_device = self._device.type == "cuda" if distort_on_device is None else distort_on_device
-        channel = Batches(material, recipe).channel
-        self._channel = ChannelTensors.of(channel, self._device) if on_device else None
+        """`device` is torch's name of one (default: the first GPU, else the CPU).
+
+        Distortions are applied by the device if `distort_on_device` (default: on a GPU), else by the workers.
+        """
+        self.recipe, self._training_set, self._validation = recipe, training_set, validation
+        self._workers, place = workers, device_of(device)
+        on_device = place.type == "cuda" if distort_on_device is None else distort_on_device
+        channel = PairBatches(training_set, recipe).channel
+        self._channel = ChannelTensors.of(channel, place) if on_device else None
         torch.manual_seed(recipe.seed)
         shape = recipe.log_mel
-        encoder = make_encoder(
-            recipe.encoder, bands=shape.bands, frames=shape.segment_frames, **recipe.encoder_options
-        ).to(self._device)
-        super().__init__(recipe, encoder, folder=folder, average=AVERAGE)
-        self._memory = Memory(recipe.memory, alike=recipe.memory_alike)
-        self._newest: tuple[Tensor, Tensor] | None = None  # anchors and tracks of the last step
+        encoder = make_encoder(recipe.encoder, bands=shape.bands, frames=shape.segment_frames, **recipe.encoder_options)
+        super().__init__(recipe, encoder, folder=folder, average=AVERAGE, device=place)
+        self._objective = make_objective(recipe.objective, **recipe.objective_options)
 
-    def batches(self) -> AbstractContextManager[Iterator[Pairs | Raw]]:
-        """Give the batches from number `step` on, without end."""
+    def batches(self) -> AbstractContextManager[Iterator[Pairs | RawPairs]]:
+        """Return a context whose iterator yields the batches from number `step` on, without end."""
         raw = self._channel is not None
-        return made_ahead(self._material, self.recipe, first=self.step, workers=self._workers, raw=raw)
+        return prefetched_pairs(self._training_set, self.recipe, first=self.step, workers=self._workers, raw=raw)
 
-    def loss(self, batch: Pairs | Raw) -> Tensor:
+    def loss(self, batch: Pairs | RawPairs) -> Tensor:
         """Return a batch's loss."""
-        tracks = torch.from_numpy(batch.tracks).to(self._device)
-        with torch.autocast(self._device.type, dtype=torch.bfloat16):
+        tracks = torch.from_numpy(batch.tracks).to(self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
             vectors: Tensor = self.network(self._segments(batch))
         anchors, positives = vectors.float().chunk(2)
-        self._newest = anchors.detach(), tracks
-        others, allowed = self._memory.recall(anchors, tracks)
-        return contrastive_loss(anchors, positives, temperature=self.recipe.temperature, others=others, allowed=allowed)
+        return self._objective.loss(anchors, positives, tracks)
 
-    def learned(self) -> None:
-        """Remember the step's anchors."""
-        if self.step >= MEMORY_AFTER_STEPS and self._newest is not None:
-            self._memory.remember(*self._newest)
+    def after_step(self) -> None:
+        """Update the objective's state."""
+        self._objective.after_step(self.step)
 
-    def validated(self) -> float:
+    def validate(self) -> float:
         """Return the hit rate of the averaged weights."""
-        return self._validation.hit_rate(self._encoded)
+        return self._validation.hit_rate(self._vectors)
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps beside the network."""
-        return {"memory": self._memory.state()}
+        """Return what a checkpoint keeps beside the weights."""
+        return {"objective": self._objective.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` returned, as part of a checkpoint."""
-        self._memory.restore(state.get("memory", {}))
+        former = state.get("memory", {})  # name of the objective's state in checkpoints of earlier releases
+        self._objective.restore(state.get("objective", former))
 
-    def _segments(self, batch: Pairs | Raw) -> Tensor:
-        """Return a batch's anchors and positives on the device, (2 b, 1, bands, frames)."""
+    def _segments(self, batch: Pairs | RawPairs) -> Tensor:
+        """Return a batch's anchors, then its positives, on the device: (2 b, 1, bands, frames)."""
         if isinstance(batch, Pairs):
-            segments = torch.from_numpy(np.concatenate([batch.anchors, batch.positives])[:, None]).to(self._device)
+            segments = torch.from_numpy(np.concatenate([batch.anchors, batch.positives])[:, None]).to(self.device)
         else:
             assert self._channel is not None  # raw batches were asked for because of it
             segments = segments_of(batch, self._channel, self.recipe.log_mel)
         return segments.contiguous(memory_format=torch.channels_last)
 
-    def _encoded(self, segments: Spectrogram) -> NDArray[np.float32]:
-        """Return vectors by the averaged weights."""
+    def _vectors(self, segments: Spectrogram) -> NDArray[np.float32]:
+        """Return the vectors (n, d) of segments (n, bands, frames) by the averaged weights."""
         encoder = self.averaged.eval()
         vectors = []
-        with torch.inference_mode(), torch.autocast(self._device.type, dtype=torch.bfloat16):
+        with torch.inference_mode(), torch.autocast(self.device.type, dtype=torch.bfloat16):
             for first in range(0, len(segments), SEGMENTS_AT_ONCE):
-                part = torch.from_numpy(segments[first : first + SEGMENTS_AT_ONCE, None]).to(self._device)
+                part = torch.from_numpy(segments[first : first + SEGMENTS_AT_ONCE, None]).to(self.device)
                 vectors.append(encoder(part.contiguous(memory_format=torch.channels_last)).float().cpu().numpy())
         return np.concatenate(vectors)
+
+
+class FingerprintTask:
+    """Learn vectors for segments: the task `vectors`."""
+
+    def recipe(self, source: str | Path) -> FingerprintRecipe:
+        """Return a recipe by name or from a TOML file; raises OptionError."""
+        return read_fingerprint_recipe(source)
+
+    def run(
+        self,
+        recipe: FingerprintRecipe,
+        gathered: Gathered,
+        *,
+        folder: Path,
+        device: str | None,
+        workers: int,
+        tell: Tell,
+    ) -> FingerprintRun:
+        """Return a run that has not begun."""
+        validation = Validation(gathered.validation, recipe)
+        return FingerprintRun(recipe, gathered.training, validation, folder=folder, device=device, workers=workers)
+
+    def export(self, checkpoint: Path, gathered: Gathered, folder: Path, *, licence: str) -> tuple[Path, ...]:
+        """Write a run's models, in float32 and in 8-bit integers, and return their paths."""
+        return export_models(checkpoint, gathered.training, folder, licence=licence)

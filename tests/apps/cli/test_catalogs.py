@@ -8,7 +8,7 @@ import pytest
 
 from earmark.apps.cli.commands.rebuild import FIRST_SECONDS, Estimate
 from earmark.apps.cli.output import Output
-from earmark.catalog.local.live_index import Rebuilding
+from earmark.catalog.backend import RebuildProgress
 
 
 def test_an_export_is_a_catalog_and_merging_it_brings_its_tracks(earmark, catalog, album, tmp_path, music, cut):
@@ -63,9 +63,9 @@ def test_damage_is_named_and_a_rebuild_mends_the_index(earmark, catalog, music, 
 
 def test_a_rebuild_says_how_long_it_takes_when_somebody_waits(capsys: pytest.CaptureFixture[str]) -> None:
     estimate = Estimate(Output())
-    estimate.update(Rebuilding(1, 668, 12.3))
+    estimate.update(RebuildProgress(1, 668, 12.3))
     assert not capsys.readouterr().err  # too early to know
     time.sleep(FIRST_SECONDS)
-    estimate.update(Rebuilding(40, 668, 12.3))
-    estimate.update(Rebuilding(41, 668, 12.2))
+    estimate.update(RebuildProgress(40, 668, 12.3))
+    estimate.update(RebuildProgress(41, 668, 12.2))
     assert capsys.readouterr().err == "40 of 668 tracks read, about 12 s left\n"

@@ -29,9 +29,9 @@ dimensions = 16
 count = 2
 t60_seconds = [0.1, 0.2]
 """
-RELIEF = """\
+SALIENCE = """\
 name = "own"
-learns = "relief"
+task = "salience"
 clip_frames = 16
 widths = [4, 4, 4]
 batch = 4
@@ -90,9 +90,9 @@ def test_a_folder_of_music_becomes_a_model(earmark, data, recipe, tmp_path):
     assert "was made by another recipe than tiny" in other.err
 
 
-def test_a_folder_of_music_becomes_a_relief(earmark, data, tmp_path):
+def test_a_folder_of_music_becomes_a_salience_network(earmark, data, tmp_path):
     recipe, out = tmp_path / "own.toml", tmp_path / "run"
-    recipe.write_text(RELIEF)
+    recipe.write_text(SALIENCE)
     command = ["train", "--config", recipe, "--data", data, "--out", out, "--device", "cpu"]
     done = earmark(*command, "--json", "--licence", "CC0-1.0", "--validate", 3)
     assert done.status == 0, done.err
@@ -110,6 +110,14 @@ def test_a_folder_of_music_becomes_a_relief(earmark, data, tmp_path):
     other = earmark("train", "--data", data, "--out", out, "--resume")
     assert other.status == 2
     assert "was made by another recipe than laptop" in other.err
+
+
+def test_the_salience_recipe_answers_to_its_former_name(earmark, data, tmp_path):
+    command = ["train", "--data", data, "--out", tmp_path / "run", "--device", "abacus", "--rooms", "absent.npz"]
+    refused = [earmark(*command, "--config", name) for name in ("relief", "salience")]
+    assert [done.status for done in refused] == [2, 2]
+    assert "is not known" not in refused[0].err
+    assert refused[0].err == refused[1].err
 
 
 def test_ctrl_c_keeps_what_was_learned_and_says_how_to_go_on(data, recipe, tmp_path, earmark):
@@ -135,7 +143,7 @@ def test_ctrl_c_keeps_what_was_learned_and_says_how_to_go_on(data, recipe, tmp_p
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--config", "desktop"], "recipe 'desktop' is not known: choose one of laptop, relief, talk"),
+        (["--config", "desktop"], "recipe 'desktop' is not known: choose one of laptop, salience, talk"),
         (["--steps", "0"], "'0' is not a whole number of at least 1"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
     ],

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from earmark.catalog.local.durable import Files, is_catalog
+from earmark.catalog.local.durable import DurableFiles, is_catalog
 from earmark.errors import CatalogError
 
 
@@ -26,14 +26,14 @@ class FailingSystem:
 
 
 def test_it_writes_all_parts_of_a_new_file(tmp_path):
-    Files().write(tmp_path / "new", [b"one ", memoryview(b"two")])
+    DurableFiles().write(tmp_path / "new", [b"one ", memoryview(b"two")])
     assert (tmp_path / "new").read_bytes() == b"one two"
 
 
 def test_it_never_writes_into_a_file_that_is_there(tmp_path):
     (tmp_path / "old").write_bytes(b"published")
     with pytest.raises(CatalogError, match="old: File exists"):
-        Files().write(tmp_path / "old", [b"other"])
+        DurableFiles().write(tmp_path / "old", [b"other"])
     assert (tmp_path / "old").read_bytes() == b"published"
 
 
@@ -42,13 +42,13 @@ def test_it_goes_on_writing_where_the_system_took_only_a_part(tmp_path):
         def write(self, descriptor, part):
             return os.write(descriptor, part[:3])
 
-    Files(Reluctant("", 0)).write(tmp_path / "new", [b"0123456789"])
+    DurableFiles(Reluctant("", 0)).write(tmp_path / "new", [b"0123456789"])
     assert (tmp_path / "new").read_bytes() == b"0123456789"
 
 
 def test_a_full_disk_is_said_with_the_path_and_may_be_tried_again(tmp_path):
     system = FailingSystem("write", errno.ENOSPC)
-    files = Files(system)
+    files = DurableFiles(system)
     with pytest.raises(
         CatalogError, match=r"one: No space left on device; what was published before is still in place"
     ):
@@ -59,7 +59,7 @@ def test_a_full_disk_is_said_with_the_path_and_may_be_tried_again(tmp_path):
 
 def test_nothing_is_written_after_a_failed_fsync(tmp_path):
     system = FailingSystem("fsync", errno.EIO)
-    files = Files(system)
+    files = DurableFiles(system)
     with pytest.raises(CatalogError, match="failed to keep what was written"):
         files.write(tmp_path / "one", [b"content"])
     system.call = ""
@@ -76,16 +76,16 @@ def test_nothing_is_written_after_a_failed_fsync(tmp_path):
 
 def test_it_says_where_links_cannot_be_made(tmp_path):
     (tmp_path / "one").write_bytes(b"content")
-    assert Files().link(tmp_path / "one", tmp_path / "two")
-    assert not Files(FailingSystem("link", errno.EPERM)).link(tmp_path / "one", tmp_path / "three")
+    assert DurableFiles().link(tmp_path / "one", tmp_path / "two")
+    assert not DurableFiles(FailingSystem("link", errno.EPERM)).link(tmp_path / "one", tmp_path / "three")
     with pytest.raises(CatalogError, match="Input/output error"):
-        Files(FailingSystem("link", errno.EIO)).link(tmp_path / "one", tmp_path / "three")
+        DurableFiles(FailingSystem("link", errno.EIO)).link(tmp_path / "one", tmp_path / "three")
 
 
 def test_a_folder_is_removed_with_its_files(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "one").write_bytes(b"content")
-    Files().remove_folder(tmp_path / "folder")
+    DurableFiles().remove_folder(tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
 
 

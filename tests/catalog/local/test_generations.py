@@ -8,7 +8,7 @@ import random
 import numpy as np
 import pytest
 
-from earmark.catalog.local.durable import Files
+from earmark.catalog.local.durable import DurableFiles
 from earmark.catalog.local.generations import Generations, is_on_network
 from earmark.errors import CatalogDamaged, CatalogError, CatalogTooNew
 
@@ -96,7 +96,7 @@ def test_a_fault_at_any_call_leaves_the_old_or_the_new_one(tmp_path, code):
         folder.mkdir()
         publish(Generations(folder), last_track=1)
         try:
-            publish(Generations(folder, Files(FailingSystem(k, code))), {"other": np.ones(3)}, last_track=2)
+            publish(Generations(folder, DurableFiles(FailingSystem(k, code))), {"other": np.ones(3)}, last_track=2)
             failed = False
         except CatalogError:
             failed = True

@@ -11,7 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from earmark.catalog.sqlite.store import File, Recording, Settings, Store
+from earmark.catalog.backend import File, Recording
+from earmark.catalog.settings import Settings
+from earmark.catalog.sqlite.store import SQLiteStore
 from earmark.errors import (
     CatalogDamaged,
     CatalogError,
@@ -42,7 +44,7 @@ def insert(store, id="one", packed=b"fingerprint" * 50):
 
 @pytest.fixture
 def store(tmp_path):
-    store = Store(tmp_path / "catalog.db")
+    store = SQLiteStore(tmp_path / "catalog.db")
     with store.transaction():
         store.write_settings(SETTINGS)
     yield store
@@ -53,7 +55,7 @@ def test_it_returns_what_was_kept(store):
     number = insert(store)
     assert store.settings() == SETTINGS
     assert store.recording(number) == Recording(number, content("one"), track())
-    assert store.fingerprint(number) == b"fingerprint" * 50
+    assert store.fingerprints([number])[number] == b"fingerprint" * 50
     assert store.number_of("one") == store.number_with(content("one")) == number
     assert store.count() == (1, 61.5)
 
@@ -62,7 +64,7 @@ def test_it_survives_being_closed(store, tmp_path):
     insert(store)
     store.close()
     assert [path.name for path in tmp_path.iterdir()] == ["catalog.db"]
-    again = Store(tmp_path / "catalog.db")
+    again = SQLiteStore(tmp_path / "catalog.db")
     assert again.recording(1).track == track()
     again.close()
 
@@ -89,9 +91,9 @@ def test_what_is_deleted_is_gone_with_its_files_and_fingerprint(store):
         store.remember(File(b"/a/b.mp3", 10, 20, number))
         store.delete(number)
     assert store.file(b"/a/b.mp3") is None
-    for ask in (store.recording, store.fingerprint):
-        with pytest.raises(TrackNotFound):
-            ask(number)
+    with pytest.raises(TrackNotFound):
+        store.recording(number)
+    assert store.fingerprints([number]) == {}
 
 
 def test_an_unknown_id_is_named(store):
@@ -139,11 +141,11 @@ def test_all_rows_come_in_order_whatever_is_removed(store):
             store.insert(track(f"t{n}"), content(f"t{n}"), b"%d" % n)
         store.delete(600)
     assert [recording.number for recording in store.recordings()] == [n for n in range(1, 1204) if n != 600]
-    assert [packed for _, packed in store.fingerprints(1200)] == [b"1200", b"1201", b"1202"]
+    assert [packed for _, packed in store.fingerprints_after(1200)] == [b"1200", b"1201", b"1202"]
 
 
 def test_a_reader_sees_what_a_writer_commits(store, tmp_path):
-    reader = Store(tmp_path / "catalog.db", read_only=True)
+    reader = SQLiteStore(tmp_path / "catalog.db", read_only=True)
     assert reader.count()[0] == 0
     insert(store)
     assert reader.count()[0] == 1
@@ -154,7 +156,7 @@ def test_a_reader_sees_what_a_writer_commits(store, tmp_path):
 
 def test_a_reader_needs_a_catalog(tmp_path):
     with pytest.raises(CatalogNotFound, match="earmark index"):
-        Store(tmp_path / "catalog.db", read_only=True)
+        SQLiteStore(tmp_path / "catalog.db", read_only=True)
 
 
 def test_a_flipped_byte_of_a_fingerprint_is_noticed(store, tmp_path):
@@ -162,10 +164,13 @@ def test_a_flipped_byte_of_a_fingerprint_is_noticed(store, tmp_path):
     insert(store, "two", b"\xa5" * 1000)
     store.close()
     damage(tmp_path / "catalog.db", b"\x5a" * 400, 100)
-    store = Store(tmp_path / "catalog.db")
-    with pytest.raises(CatalogDamaged, match=r"fingerprint of track 'one'.*adding its file again heals it"):
-        store.fingerprint(1)
-    assert [type(packed) for _, packed in store.fingerprints(0)] == [CatalogDamaged, bytes]
+    store = SQLiteStore(tmp_path / "catalog.db")
+    found = store.fingerprints([1, 2])
+    assert isinstance(found[1], CatalogDamaged)
+    assert "fingerprint of track 'one'" in str(found[1])
+    assert "adding its file again heals it" in str(found[1])
+    assert found[2] == b"\xa5" * 1000
+    assert [type(packed) for _, packed in store.fingerprints_after(0)] == [CatalogDamaged, bytes]
     store.close()
 
 
@@ -174,7 +179,7 @@ def test_a_flipped_byte_of_a_row_is_noticed(store, tmp_path):
     insert(store, "two")
     store.close()
     damage(tmp_path / "catalog.db", b"two" + content("two"), 40)  # in the path
-    store = Store(tmp_path / "catalog.db")
+    store = SQLiteStore(tmp_path / "catalog.db")
     assert isinstance(list(store.recordings())[1], CatalogDamaged)
     with pytest.raises(CatalogDamaged, match="id 'two'"):
         store.recording(2)
@@ -196,10 +201,10 @@ def test_flipped_bytes_anywhere_never_give_a_wrong_row(store, tmp_path):
         place = chance.randrange(len(whole))
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << chance.randrange(8)]) + whole[place + 1 :])
         try:
-            reader = Store(path, read_only=True)
+            reader = SQLiteStore(path, read_only=True)
             try:
                 found = {one.number: one.track for one in reader.recordings() if isinstance(one, Recording)}
-                packed = {number: one for number, one in reader.fingerprints(0) if isinstance(one, bytes)}
+                packed = {number: one for number, one in reader.fingerprints_after(0) if isinstance(one, bytes)}
                 noticed += len(found) < len(expected) or len(packed) < len(expected)
                 assert all(expected[number][0] == one for number, one in found.items())
                 assert all(expected[number][1] == one for number, one in packed.items())
@@ -221,7 +226,7 @@ def test_what_is_no_database_is_damage(tmp_path):
     (tmp_path / "catalog.db").write_bytes(b"not a database" * 1000)
     for read_only in (True, False):
         with pytest.raises(CatalogDamaged, match="not a database"):
-            Store(tmp_path / "catalog.db", read_only=read_only)
+            SQLiteStore(tmp_path / "catalog.db", read_only=read_only)
 
 
 def test_another_programs_database_is_left_alone(tmp_path):
@@ -231,7 +236,7 @@ def test_another_programs_database_is_left_alone(tmp_path):
     connection.close()
     before = path.read_bytes()
     with pytest.raises(CatalogDamaged, match="not a catalog's database"):
-        Store(path)
+        SQLiteStore(path)
     assert path.read_bytes() == before
 
 
@@ -242,25 +247,26 @@ def test_a_newer_schema_is_refused(store, tmp_path):
     connection.close()
     for read_only in (True, False):
         with pytest.raises(CatalogTooNew, match=r"schema 99.*use a newer earmark"):
-            Store(tmp_path / "catalog.db", read_only=read_only)
+            SQLiteStore(tmp_path / "catalog.db", read_only=read_only)
 
 
 def test_a_copy_is_whole_while_others_write(store, tmp_path):
     insert(store)
-    store.copy(tmp_path / "copy.db")
-    copy = Store(tmp_path / "copy.db", read_only=True)
+    (tmp_path / "copy").mkdir()
+    store.copy(tmp_path / "copy")
+    copy = SQLiteStore(tmp_path / "copy" / "catalog.db", read_only=True)
     assert copy.settings() == SETTINGS
-    assert copy.fingerprint(1) == b"fingerprint" * 50
+    assert copy.fingerprints([1])[1] == b"fingerprint" * 50
     assert copy.problems() == []
     copy.close()
 
 
 def test_a_full_disk_is_said_and_may_be_tried_again(store):
-    ((pages,),) = store._run("PRAGMA page_count")
-    store._run(f"PRAGMA max_page_count = {pages + 2}")
+    ((pages,),) = store._database.run("PRAGMA page_count")
+    store._database.run(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(CatalogError, match="no space left on the disk; free some"):
         insert(store, "large", b"x" * 100_000)
-    store._run("PRAGMA max_page_count = 1000000")
+    store._database.run("PRAGMA max_page_count = 1000000")
     insert(store, "large", b"x" * 100_000)
 
 
@@ -273,12 +279,12 @@ def test_it_says_when_it_is_closed(store):
 READ_AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from earmark.catalog.sqlite.store import Store
+from earmark.catalog.sqlite.store import SQLiteStore
 from earmark.errors import CatalogError
 if os.getuid() == 0:  # to whom permissions mean nothing
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:
-    print(Store(Path(sys.argv[1]), read_only=True).count()[0])
+    print(SQLiteStore(Path(sys.argv[1]), read_only=True).count()[0])
 except CatalogError as error:
     print(error)
 """
@@ -322,9 +328,9 @@ def test_a_log_that_cannot_be_read_back_is_not_passed_over(store, tmp_path, publ
 KEEP_ADDING = """
 import sys
 from pathlib import Path
-from earmark.catalog.sqlite.store import Store
+from earmark.catalog.sqlite.store import SQLiteStore
 from earmark.types import Track
-store = Store(Path(sys.argv[1]))
+store = SQLiteStore(Path(sys.argv[1]))
 number = store.count()[0]
 while True:
     with store.transaction():
@@ -344,7 +350,7 @@ def test_what_was_acknowledged_outlives_a_kill(tmp_path):
             writer.send_signal(signal.SIGKILL)
             for line in writer.stdout:
                 acknowledged = int(line) if line.endswith(b"\n") else acknowledged
-        reader = Store(path, read_only=True)
+        reader = SQLiteStore(path, read_only=True)
         assert reader.count()[0] >= acknowledged
         assert reader.problems() == []
         reader.close()

@@ -1,4 +1,4 @@
-"""A relief's recipe of seconds; what it learns from is that of fingerprints."""
+"""A salience recipe of seconds; what it learns from is that of fingerprints."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from earmark.learn.pairs import Material
-from earmark.learn.salience.recipe import ReliefRecipe, read_relief_recipe
+from earmark.learn.pairs import TrainingSet
+from earmark.learn.salience.recipe import SalienceRecipe, read_salience_recipe
 from earmark.learn.salience.references import References, find_references
 
 TINY = """\
 name = "tiny"
-learns = "relief"
+task = "salience"
 clip_frames = 32
 widths = [4, 6, 8]
 batch = 6
@@ -41,10 +41,12 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def recipe(recipe_file: Path) -> ReliefRecipe:
-    return read_relief_recipe(recipe_file)
+def recipe(recipe_file: Path) -> SalienceRecipe:
+    return read_salience_recipe(recipe_file)
 
 
 @pytest.fixture(scope="session")
-def references(material: Material, recipe: ReliefRecipe, tmp_path_factory: pytest.TempPathFactory) -> References:
-    return find_references(material.music, recipe, folder=tmp_path_factory.mktemp("peaks"))
+def references(
+    training_set: TrainingSet, recipe: SalienceRecipe, tmp_path_factory: pytest.TempPathFactory
+) -> References:
+    return find_references(training_set.music, recipe, folder=tmp_path_factory.mktemp("peaks"))

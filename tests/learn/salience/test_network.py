@@ -3,15 +3,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from earmark.learn.salience.network import ReliefNetwork
+from earmark.learn.salience.network import SalienceNetwork
 
 REACH_FRAMES = 48  # of the paths through the coarsest grid, to each side
 
 
 @pytest.fixture(scope="module")
-def network() -> ReliefNetwork:
+def network() -> SalienceNetwork:
     torch.manual_seed(3)
-    return ReliefNetwork((4, 6, 8)).eval()
+    return SalienceNetwork((4, 6, 8)).eval()
 
 
 @pytest.mark.parametrize(("clips", "frames", "bins"), [(1, 8, 16), (2, 64, 496), (3, 40, 32)])
@@ -21,7 +21,7 @@ def test_each_place_has_a_logit(network, clips, frames, bins):
 
 
 def test_the_shipped_size_is_small_enough_for_every_clip():
-    assert sum(weights.numel() for weights in ReliefNetwork().parameters()) == 107_520
+    assert sum(weights.numel() for weights in SalienceNetwork().parameters()) == 107_520
 
 
 def test_before_it_has_learned_a_peak_is_rare(network):
@@ -32,7 +32,7 @@ def test_before_it_has_learned_a_peak_is_rare(network):
 def test_a_logit_stands_where_its_place_is():
     """Trained on single loud places, the full-resolution path alone learns which of the eight under one it is."""
     torch.manual_seed(0)
-    network = ReliefNetwork((4, 4, 4))
+    network = SalienceNetwork((4, 4, 4))
     optimiser = torch.optim.Adam(network.parameters(), lr=0.02)
     for _ in range(60):
         wanted = (torch.rand(4, 16, 32) < 0.05).float()

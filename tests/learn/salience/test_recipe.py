@@ -8,15 +8,15 @@ from msgspec.structs import replace
 from earmark.audio.stft import FrontEnd
 from earmark.errors import OptionError
 from earmark.fingerprints.neural import Neural
-from earmark.learn.recipe import Rooms, learns, read_recipe
-from earmark.learn.salience.recipe import ReliefRecipe, read_relief_recipe
+from earmark.learn.recipe import FORMER_NAMES, Rooms, read_fingerprint_recipe, recipe_in, task_name
+from earmark.learn.salience.recipe import SAME_LEARNING, SalienceRecipe, read_salience_recipe
 
-DEFAULT_DIGEST = "29606f657b0f"  # of the recipe that made the relief that ships
+DEFAULT_DIGEST = "29606f657b0f"  # recipe that made the network that ships
 
 
 def test_the_recipe_that_comes_with_it_is_for_the_peaks_that_come_with_it():
-    recipe = read_relief_recipe("relief")
-    peaks = Neural().peaks
+    recipe = read_salience_recipe("salience")
+    peaks = Neural().companion
     assert peaks is not None
     assert recipe.spectrum == peaks.front_end
     assert recipe.clips.distortions.snr_decibels == (-6.0, 11.0)
@@ -25,7 +25,7 @@ def test_the_recipe_that_comes_with_it_is_for_the_peaks_that_come_with_it():
 
 
 def test_it_meets_the_rooms_and_noises_that_fingerprints_learn_with():
-    recipe, laptop = read_relief_recipe("relief"), read_recipe("laptop")
+    recipe, laptop = read_salience_recipe("salience"), read_fingerprint_recipe("laptop")
     for name in ("noises", "rooms", "history_seconds", "validation_share", "seed"):
         assert getattr(recipe, name) == getattr(laptop, name), name
     for name in ("microphone_share", "equaliser_decibels", "low_pass_hertz", "gain_decibels"):
@@ -33,12 +33,28 @@ def test_it_meets_the_rooms_and_noises_that_fingerprints_learn_with():
 
 
 def test_what_a_recipe_is_for_can_be_asked(recipe_file):
-    assert learns(recipe_file) == learns("relief") == "relief"
-    assert learns("laptop") == "vectors"
-    with pytest.raises(OptionError, match="learns"):
-        read_recipe("relief")
+    assert task_name(recipe_file) == task_name("salience") == "salience"
+    assert task_name("laptop") == "vectors"
+    with pytest.raises(OptionError, match="task"):
+        read_fingerprint_recipe("salience")
     with pytest.raises(OptionError, match="is no recipe"):
-        read_relief_recipe("laptop")
+        read_salience_recipe("laptop")
+
+
+def test_the_names_and_files_of_earlier_releases_are_read(tmp_path):
+    assert FORMER_NAMES == {"relief": "salience"}
+    assert read_salience_recipe("relief") == read_salience_recipe("salience")
+    path = tmp_path / "own.toml"
+    path.write_text('name = "own"\nlearns = "relief"\n')
+    assert task_name(path) == "salience"
+    assert read_salience_recipe(path).steps == 3_000
+    state = {"recipe": '{"name": "own", "learns": "relief", "steps": 7}'}
+    assert recipe_in(state, SalienceRecipe, path).steps == 7
+
+
+def test_the_digest_covers_every_number_but_those_of_a_runs_length_and_rooms():
+    others = {"name", "task", "steps", "decay_share", "rooms"}
+    assert set(SAME_LEARNING) == set(SalienceRecipe.__struct_fields__) - others
 
 
 @pytest.mark.parametrize(
@@ -59,9 +75,9 @@ def test_what_a_recipe_is_for_can_be_asked(recipe_file):
 )
 def test_what_is_wrong_with_a_recipe_is_said(tmp_path, change, message):
     path = tmp_path / "own.toml"
-    path.write_text(f'name = "own"\nlearns = "relief"\n{change}\n')
+    path.write_text(f'name = "own"\ntask = "salience"\n{change}\n')
     with pytest.raises(OptionError, match=message):
-        read_relief_recipe(path)
+        read_salience_recipe(path)
 
 
 def test_the_digest_tells_recipes_apart_but_not_how_long_they_go_on(recipe):
@@ -74,10 +90,10 @@ def test_the_digest_tells_recipes_apart_but_not_how_long_they_go_on(recipe):
 def test_the_digest_is_of_the_whole_front_end_said_or_not(recipe, monkeypatch):
     said = replace(recipe, front_end=asdict(recipe.spectrum))
     assert said.digest == recipe.digest
-    monkeypatch.setattr("earmark.learn.salience.recipe.BESIDE_VECTORS", FrontEnd(8_000, 1_024, 125, 16, 512))
+    monkeypatch.setattr("earmark.learn.salience.recipe.COMPANION_FRONT_END", FrontEnd(8_000, 1_024, 125, 16, 512))
     assert recipe.digest != said.digest
 
 
 def test_the_digest_stays_or_checkpoints_would_be_refused():
-    assert read_relief_recipe("relief").digest == DEFAULT_DIGEST
-    assert ReliefRecipe(name="any", learns="relief").steps == 3_000
+    assert read_salience_recipe("salience").digest == DEFAULT_DIGEST
+    assert SalienceRecipe(name="any").steps == 3_000

@@ -6,26 +6,26 @@ from msgspec.structs import replace
 
 from earmark.errors import EarmarkError, OptionError
 from earmark.learn.checkpoint import read_checkpoint
-from earmark.learn.pairs import Material
+from earmark.learn.pairs import TrainingSet
 from earmark.learn.salience.references import find_references
-from earmark.learn.salience.training import ReliefRun, ReliefValidation
+from earmark.learn.salience.training import SalienceRun, SalienceValidation
 
 
 @pytest.fixture(scope="module")
-def validation(material, sounds, music, recipe, tmp_path_factory):
-    known = Material(sounds.only([str(path) for path in music[:3]]), None, None, material.rooms, ())
-    return ReliefValidation(
+def validation(training_set, sounds, music, recipe, tmp_path_factory):
+    known = TrainingSet(sounds.only([str(path) for path in music[:3]]), None, None, training_set.rooms, ())
+    return SalienceValidation(
         known, find_references(known.music, recipe, folder=tmp_path_factory.mktemp("known")), recipe, clips=48
     )
 
 
 @pytest.fixture
-def run(recipe, material, references, validation, tmp_path):
+def run(recipe, training_set, references, validation, tmp_path):
     """run(folder="run", ...) returns a run of the tiny recipe; what is given beside replaces its numbers."""
 
-    def make(*, folder: str = "run", device: str | None = None, **numbers) -> ReliefRun:
+    def make(*, folder: str = "run", device: str | None = None, **numbers) -> SalienceRun:
         made = replace(recipe, **numbers)
-        return ReliefRun(made, material, references, validation, folder=tmp_path / folder, device=device)
+        return SalienceRun(made, training_set, references, validation, folder=tmp_path / folder, device=device)
 
     return make
 
@@ -33,7 +33,7 @@ def run(recipe, material, references, validation, tmp_path):
 def test_it_learns_and_says_how_it_goes(run):
     told = []
     learned = run(steps=60)
-    untaught = learned.validated()
+    untaught = learned.validate()
     learned.train(progress=told.append, report_steps=10, validate_steps=30)
     assert [progress.step for progress in told] == [10, 20, 30, 40, 50, 60]
     assert told[-1].loss < 0.6 * told[0].loss

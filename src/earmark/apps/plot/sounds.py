@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from earmark.apps.plot.figures import Diagonal, Sound
 from earmark.apps.text import clock
-from earmark.audio.arrays import from_samples
+from earmark.audio.arrays import to_mono
 from earmark.audio.container import open_regular
 from earmark.audio.decode import decode
-from earmark.fingerprints.shazam import FRONT_END, Shazam, hertz
+from earmark.fingerprints.shazam import Shazam
 from earmark.sandbox.process import Sandbox
 from earmark.types import Fingerprint, Match, Samples
 
 Seconds = NDArray[np.float64]
-RATE = FRONT_END.rate  # Hz of the sounds that are drawn
+RATE = Shazam().rate  # Hz of the sounds that are drawn
 LONGEST_SECONDS = 3_600.0  # longest sound that is drawn; an hour already puts 30 seconds on a millimetre
 NEAR_SECONDS = 0.05  # largest distance of a hit on the diagonal: noise moves a peak by three frames
 
@@ -38,7 +38,7 @@ def match_view(samples: Samples, rate: int, match: Match, *, name: str) -> tuple
 
     Raises MediaError when the recording's file cannot be read.
     """
-    clip = from_samples(samples, rate, to_rate=RATE)
+    clip = to_mono(samples, rate, to_rate=RATE)
     recording, maker = decoded(match.track.path), Shazam()
     asked, known = maker.extract(clip, query=True), maker.extract(recording)
     times, places = hits(maker, asked, known)
@@ -63,29 +63,26 @@ def decoded(path: str | Path) -> Samples:
 
 def read_samples(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:
     """Return all samples of a file; runs in the child."""
-    rate, blocks, count = int(request["rate"]), [np.zeros(0, np.float32)], 0
-    with decode(file, rate=rate, max_seconds=LONGEST_SECONDS) as audio:
-        for block in audio:
-            blocks.append(block)
-            count += len(block)
-            report_seconds(count / rate)
-    return {"samples": np.concatenate(blocks).tobytes()}
+    rate = int(request["rate"])
+    with decode(file, rate=rate, max_seconds=LONGEST_SECONDS, report_seconds=report_seconds) as audio:
+        return {"samples": b"".join(block.tobytes() for block in audio)}
 
 
 def with_peaks(name: str, samples: Samples, maker: Shazam, fingerprint: Fingerprint) -> Sound:
     """Return samples with the places of their landmarks."""
-    seconds = fingerprint.frames.astype(np.float64) * maker.frame_seconds
-    return Sound(name, samples, maker.rate, seconds, hertz(fingerprint.features))
+    peaks, hertz_per_bin = fingerprint.layers["peaks"], maker.shape.front_end.hertz_per_bin
+    seconds = peaks.frames.astype(np.float64) * peaks.frame_seconds
+    return Sound(name, samples, maker.rate, seconds, peaks.values * hertz_per_bin)
 
 
 def hits(maker: Shazam, query: Fingerprint, reference: Fingerprint) -> tuple[Seconds, Seconds]:
     """Return where keys of a clip stand in a recording: (seconds in the clip, seconds in the recording), each (h,)."""
-    frames, keys = maker.terms(query, query=True)
-    reference_frames, reference_keys = maker.terms(reference)
-    order = np.argsort(reference_keys, kind="stable")
-    first = np.searchsorted(reference_keys[order], keys, side="left")
-    counts = np.searchsorted(reference_keys[order], keys, side="right") - first
+    asked, known = maker.keys(query, query=True)["landmarks"], maker.keys(reference)["landmarks"]
+    frame_seconds = maker.shape.front_end.frame_seconds
+    order = np.argsort(known.values, kind="stable")
+    first = np.searchsorted(known.values[order], asked.values, side="left")
+    counts = np.searchsorted(known.values[order], asked.values, side="right") - first
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     found = order[np.repeat(first, counts) + within]
-    times = np.repeat(frames, counts).astype(np.float64) * maker.frame_seconds
-    return times, reference_frames[found].astype(np.float64) * maker.frame_seconds
+    times = np.repeat(asked.frames, counts).astype(np.float64) * frame_seconds
+    return times, known.frames[found].astype(np.float64) * frame_seconds

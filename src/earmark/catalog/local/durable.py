@@ -1,6 +1,5 @@
-"""Every file call by which a catalog's writer publishes an index goes through here.
+"""Every file call by which a catalog's writer publishes an index; a test makes any single one fail by another `system`.
 
-One place decides about durability, and a test can make any single call fail by giving another `system` than `os`.
 PostgreSQL learnt (2018, "fsyncgate") that a second fsync after a failed one may succeed with the data gone; so after a
 failed fsync a writer stops for good, and what was published before stays.
 """
@@ -16,13 +15,13 @@ from typing import Any
 
 from earmark.errors import CatalogError
 
-DATABASE = "catalog.db"
+DATABASE = "catalog.db"  # the file that holds a catalog's truth
 
-# What a file system answers that cannot make a hard link, or cannot make another one.
+# Errors of a file system that cannot make a hard link, or cannot make another one.
 _NO_LINKS = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
 
 
-class Files:
+class DurableFiles:
     """The file calls of one writer; every failure is a CatalogError that names the path."""
 
     def __init__(self, system: Any = os) -> None:

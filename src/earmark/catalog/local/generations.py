@@ -2,8 +2,7 @@
 
 A generation is written whole, synced file by file and folder by folder, and only then named by `CURRENT`, so that a
 crash at any call leaves the old generation or the new one (as Lucene publishes a `segments_N`). Published files are
-never changed, only unlinked, so a reader that has mapped them keeps them. An index is derived from the fingerprints:
-one that is damaged is moved to `quarantine/` for whoever wants to look at it, and made again.
+never changed, only unlinked, so a reader that has mapped them keeps them; damaged ones are moved to `quarantine/`.
 """
 
 from __future__ import annotations
@@ -22,19 +21,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.catalog.local.durable import Files
+from earmark.catalog.local.durable import DurableFiles
 from earmark.errors import CatalogDamaged, CatalogError, CatalogTooNew
 
-FORMAT = 1
+FORMAT = 1  # version of the manifest
+CHECKED_ON_OPEN_BYTES = 64 * 1024 * 1024  # bytes of a file whose SHA-256 is checked on opening (0.1 s); all in verify
 
-# Up to here a file's SHA-256 is checked whenever it is opened (about 0.1 s); above, its size and header are, and
-# everything in verify.
-CHECKED_ON_OPEN_BYTES = 64 * 1024 * 1024
-
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20  # bytes read or written together
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_POINTER = re.compile(r"(?P<number>[0-9]{6,}) (?P<digest>[0-9a-f]{64})\n")  # all that CURRENT holds
-_OPEN_ATTEMPTS = 5
+_POINTER = re.compile(r"(?P<number>[0-9]{6,}) (?P<digest>[0-9a-f]{64})\n")  # content of CURRENT
+_OPEN_ATTEMPTS = 5  # times that CURRENT is read when a writer publishes meanwhile
 
 
 class ArrayFile(msgspec.Struct, frozen=True):
@@ -70,12 +66,12 @@ class Generation:
 class Generations:
     """The published indexes of the catalog in `folder`."""
 
-    def __init__(self, folder: Path, files: Files | None = None) -> None:
+    def __init__(self, folder: Path, files: DurableFiles | None = None) -> None:
         self._folder = folder
         self._root = folder / "generations"
         self._current = folder / "CURRENT"
         self._scratch = folder / "CURRENT.tmp"
-        self._files = files if files is not None else Files()
+        self._files = files if files is not None else DurableFiles()
 
     def load(self) -> Generation | None:
         """Return the current generation, or None when there is none; raises CatalogDamaged naming the file."""
@@ -94,6 +90,14 @@ class Generations:
             except (OSError, ValueError) as error:
                 raise CatalogDamaged(f"{self._root}: {error}; earmark rebuild makes the index again") from error
         raise AssertionError("unreachable")
+
+    def current(self) -> tuple[int, int]:
+        """Return what tells the present `CURRENT` from any other: its inode and its time of change; zeros for none."""
+        try:
+            status = self._current.stat()
+        except OSError:
+            return 0, 0
+        return status.st_ino, status.st_mtime_ns
 
     def publish(
         self, arrays: Mapping[str, NDArray[Any]], *, spec: str, index: str, last_track: int, last_removal: int
@@ -127,7 +131,7 @@ class Generations:
         try:
             manifest = self._read_manifest()
         except (OSError, ValueError, CatalogError):
-            return  # what a damaged CURRENT meant to name is kept until it is in quarantine
+            return  # a damaged CURRENT: the generation that it named is kept until it is in quarantine
         keep = "" if manifest is None else f"{manifest.generation:06d}"
         if self._root.is_dir():
             for path in sorted(self._root.iterdir()):

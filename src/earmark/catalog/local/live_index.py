@@ -1,4 +1,4 @@
-"""The index of an open catalog: loaded from the current generation, brought up to the store, and published.
+"""The index of an open catalog in a folder: loaded from the current generation, brought up to the store, published.
 
 Whatever the generation lacks (the tail of tracks that were added since, all tracks when it is damaged) is taken from
 the stored fingerprints, so an index can always be had and never decides what is known.
@@ -6,223 +6,193 @@ the stored fingerprints, so an index can always be had and never decides what is
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
 
+from earmark.catalog.backend import RebuildProgress, Store
 from earmark.catalog.local.generations import Generation, Generations
-from earmark.catalog.sqlite.store import Store
-from earmark.errors import CatalogDamaged, EarmarkError
-from earmark.fingerprints.protocol import Segmented
-from earmark.index.protocol import OfTwoKinds
-from earmark.types import Fingerprint
+from earmark.catalog.local.index_state import IndexMaker, IndexState
+from earmark.errors import CatalogDamaged
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
-    from earmark.index.protocol import Index
+    from earmark.index.protocol import Search
+    from earmark.types import Fingerprint
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuilding:
-    """How far an index is made again."""
+class LocalLiveIndex:
+    """The index in memory, in step with the store.
 
-    done: int  # tracks whose fingerprints have been read
-    total: int
-    seconds_left: float  # about, with what the index does when it has them all
+    `_writing` serialises whoever changes the index, and no search takes it. A search takes the present snapshot, which
+    is swapped in one assignment; the first one after a change makes it, under `_snapshotting`.
+    """
 
-
-class Indexing:
-    """The index in memory, in step with the store. Searching threads go through `searching`."""
-
-    def __init__(self, store: Store, generations: Generations, fingerprinter: Fingerprinter, name: str) -> None:
-        self.name = name
-        self.problems: list[str] = []  # sentences about what is damaged
-        self.degraded = False  # whether tracks had to be left out
-        self.index: Index
+    def __init__(
+        self, store: Store, generations: Generations, fingerprinter: Fingerprinter, name: str, *, read_only: bool
+    ) -> None:
+        """Load the current generation and what came after it; a writer puts a damaged one in quarantine."""
         self._store, self._generations, self._fingerprinter = store, generations, fingerprinter
-        self._gate = _Gate()
-        self._last_track = self._last_removal = 0
-        self._unpublished = False
-        self._changed = False  # since it was last asked
-        self._published_track = 0
+        self._read_only = read_only
+        self._maker = IndexMaker(store, fingerprinter, self._note_damage)
+        self._problems: list[str] = []
+        self._excluded: set[int] = set()
+        self._degraded = False
+        self._writing, self._snapshotting = Lock(), Lock()
+        self._seen = self._mark()
+        if not read_only:
+            generations.sweep()
+        self._state = self._maker.followed(self._loaded(name) or self._maker.empty(name))
+        self._change_mark = object()  # another one after each change
+        self._current: tuple[object, Search | None] = (
+            None,
+            None,
+        )  # mark of the change that the snapshot was made after
 
     @property
-    def behind(self) -> int:
+    def name(self) -> str:
+        """Name of the index, as `Settings.index`."""
+        return self._state.name
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What is damaged, as sentences."""
+        return tuple(self._problems)
+
+    @property
+    def degraded(self) -> bool:
+        """Whether tracks had to be left out."""
+        return self._degraded
+
+    @property
+    def unpublished(self) -> int:
         """How many track numbers the published generation is behind the index in memory."""
-        return self._last_track - self._published_track
+        state = self._state
+        return state.last_track - (state.published or (0, 0))[0]
 
-    @contextmanager
-    def searching(self) -> Iterator[Index]:
-        """Give the index to search in; it does not change meanwhile."""
-        while True:
-            if self._changed:
-                with self._gate.writing():
-                    self.index.stats()  # an index may put work off until it is asked; here nobody else asks
-                    self._changed = False
-            with self._gate.reading():
-                if not self._changed:
-                    yield self.index
-                    return
+    def snapshot(self) -> Search:
+        """Return the index as it is now."""
+        mark, search = self._current
+        if search is None or mark is not self._change_mark:
+            with self._snapshotting:
+                mark, search = self._current
+                if search is None or mark is not self._change_mark:
+                    mark = self._change_mark  # first: a change that comes meanwhile has another one
+                    search = self._state.channels.snapshot()
+                    self._current = mark, search
+        return search
 
-    def load(self, *, repair: bool) -> None:
-        """Read the current generation and what came after it; with `repair`, a damaged one goes to quarantine."""
-        generation = self._load_generation(repair)
-        if generation is None:
-            from earmark.index import make
+    def refresh(self, *, wait: bool = True) -> bool:
+        """Follow what another process has written since, and return whether that was done; a writer has no other."""
+        mark = self._mark() if self._read_only else self._seen
+        if mark == self._seen or not self._writing.acquire(blocking=wait):
+            return False
+        try:
+            if mark == self._seen:
+                return False
+            settings, newer = self._store.settings(), None
+            if mark[1] != self._seen[1] and settings is not None:
+                newer = self._loaded(settings.index)
+            self._change(self._maker.followed(newer or self._state))
+            self._seen = mark
+            return True
+        finally:
+            self._writing.release()
 
-            self.index, self._last_track, self._last_removal = make(self.name), 0, 0
-        else:
-            self._last_track = generation.manifest.last_track
-            self._last_removal = generation.manifest.last_removal
-        self._published_track = self._last_track
-        for number, fingerprint in self._fingerprints(self._last_track):
-            self._include(number, fingerprint)
-        self._follow_removals()
+    def include(self, fingerprints: Iterable[tuple[int, Fingerprint]]) -> None:
+        """Add newly stored tracks, given as (number, fingerprint) with rising numbers."""
+        with self._writing:
+            self._change(self._maker.added(self._state, fingerprints))
 
-    def include(self, fingerprints: Iterable[tuple[int, bytes]]) -> None:
-        """Add newly stored tracks, given as (number, packed fingerprint) with rising numbers."""
-        unpacked = [(number, self._fingerprinter.unpack(packed)) for number, packed in fingerprints]
-        with self._gate.writing():
-            for number, fingerprint in unpacked:
-                self._include(number, fingerprint)
+    def apply_removals(self) -> None:
+        """Leave out the tracks that the store has forgotten."""
+        with self._writing:
+            self._change(self._maker.removed(self._state))
 
-    def follow_removals(self) -> None:
-        """Forget the tracks that the store has forgotten."""
-        with self._gate.writing():
-            self._follow_removals()
-
-    def forget(self, number: int, problem: str) -> None:
-        """Search a track that is damaged or gone no more, for as long as the catalog is open."""
+    def exclude(self, number: int, problem: str) -> None:
+        """Leave out a track that is damaged or gone; a question calls this, so it waits for no writer."""
         if problem:
-            self.problems.append(problem)
-            self.degraded = True
-        with self._gate.writing():
-            self.index.remove([number])
-            self._changed = True
+            self._note_damage(problem)
+        self._excluded.add(number)
+        self._state.channels.remove([number])
+        self._change_mark = object()
 
     def publish(self) -> None:
         """Make the index of this moment the current generation, when it is not; only the writer may."""
-        if not self._unpublished:
-            return
-        self._generations.publish(
-            self.index.arrays(),
-            spec=str(self._fingerprinter.spec),
-            index=self.name,
-            last_track=self._last_track,
-            last_removal=self._last_removal,
-        )
-        self._unpublished, self._published_track = False, self._last_track
-        generation = self._generations.load()
-        if generation is not None:
-            self._adopt(generation)  # mapped from disk, where it was in memory
+        with self._writing:
+            self._publish()
 
-    def rebuild(self, name: str, progress: Callable[[Rebuilding], object] | None = None) -> None:
-        """Make the index anew from the stored fingerprints, as one of the kind `name`, and publish it."""
-        from earmark.index import make
-        from earmark.index.build_time import building_seconds
+    def rebuild(self, name: str, progress: Callable[[RebuildProgress], object] | None = None) -> None:
+        """Make the index anew from the stored fingerprints, as one of that name, and publish it."""
+        with self._writing:
+            self._problems.clear()
+            self._excluded.clear()
+            self._degraded = False
+            self._change(self._maker.rebuilt(name, progress))
+            self._publish()
 
-        index, last_track, keys = make(name), 0, 0
-        total, began = self._store.count()[0], time.monotonic()
-        last_removal = max([0, *(sequence for sequence, _ in self._store.removals(0))])
-        self.problems.clear()
-        self.degraded = False
-        for done, (number, fingerprint) in enumerate(self._fingerprints(0), 1):
-            self._put(index, number, fingerprint)
-            last_track, keys = number, keys + len(fingerprint.frames)
-            if progress is not None:
-                reading = (time.monotonic() - began) / done * max(total - done, 0)
-                progress(Rebuilding(done, total, reading + building_seconds(name, keys * max(total, done) // done)))
-        with self._gate.writing():
-            self.index, self.name, self._changed = index, name, True
-            self._last_track, self._last_removal = last_track, last_removal
-        self._unpublished = True
-        self.publish()
+    def stats(self) -> Mapping[str, float]:
+        """Return figures of the index."""
+        return self._state.channels.stats()
 
-    def stats(self) -> dict[str, Any]:
-        """Return the figures of the index."""
-        with self.searching() as index:
-            return dict(index.stats())
+    def size(self) -> int:
+        """Return how many bytes of disk the current generation takes."""
+        return self._generations.bytes()
 
-    def _load_generation(self, repair: bool) -> Generation | None:
+    def check(self) -> list[str]:
+        """Read every byte of the current generation and return what does not hold."""
+        return self._generations.problems()
+
+    def copy(self, folder: Path) -> None:
+        """Copy the current generation into a catalog's folder."""
+        self._generations.copy(folder)
+
+    def _mark(self) -> tuple[int, tuple[int, int]]:
+        """Return what is another one when another process has written."""
+        return self._store.version(), self._generations.current()
+
+    def _note_damage(self, problem: str) -> None:
+        self._problems.append(problem)
+        self._degraded = True
+
+    def _change(self, state: IndexState) -> None:
+        self._state = state
+        self._change_mark = object()
+
+    def _loaded(self, name: str) -> IndexState | None:
+        """Return the index of the current generation, None when that is damaged or another index's."""
         try:
             generation = self._generations.load()
             if generation is None:
                 return None
             manifest = generation.manifest
-            if manifest.spec != str(self._fingerprinter.spec) or manifest.index != self.name:
-                return None  # of before a rebuild that did not come to its end
-            self._adopt(generation)
+            if not self._fingerprinter.accepts(manifest.spec) or manifest.index != name:
+                return None  # the generation before a rebuild that has not come to its end
+            return self._without_excluded(generation)
         except CatalogDamaged as error:
-            self.problems.append(str(error))
-            if repair:
-                moved = self._generations.quarantine()
-                self.problems[-1] += f"; it was moved to {moved} and made again"
+            problem = str(error)
+            if not self._read_only:
+                problem += f"; it was moved to {self._generations.quarantine()} and made again"
+            self._problems.append(problem)
             return None
-        return generation
 
-    def _adopt(self, generation: Generation) -> None:
-        from earmark.index import load
+    def _without_excluded(self, generation: Generation) -> IndexState:
+        state = self._maker.loaded(generation)
+        state.channels.remove(self._excluded)
+        return state
 
-        try:
-            index = load(self.name, generation.arrays)
-        except (EarmarkError, ValueError, LookupError, TypeError, ArithmeticError) as error:
-            number = generation.manifest.generation
-            raise CatalogDamaged(f"generation {number} does not make an index ({error})") from error
-        with self._gate.writing():
-            self.index = index
-
-    def _fingerprints(self, after: int) -> Iterator[tuple[int, Fingerprint]]:
-        for number, packed in self._store.fingerprints(after):
-            if isinstance(packed, CatalogDamaged):
-                self.problems.append(str(packed))
-                self.degraded = True
-            else:
-                yield number, self._fingerprinter.unpack(packed)
-
-    def _include(self, number: int, fingerprint: Fingerprint) -> None:
-        self._put(self.index, number, fingerprint)
-        self._last_track = number
-        self._unpublished = self._changed = True
-
-    def _put(self, index: Index, number: int, fingerprint: Fingerprint) -> None:
-        index.add(number, *self._fingerprinter.terms(fingerprint))
-        if isinstance(index, OfTwoKinds) and isinstance(self._fingerprinter, Segmented):
-            peaks = self._fingerprinter.peaks
-            if peaks and fingerprint.beside:
-                index.add_codes(number, *peaks.terms(fingerprint.beside))
-
-    def _follow_removals(self) -> None:
-        removals = self._store.removals(self._last_removal)
-        if removals:
-            self.index.remove([number for _, number in removals])
-            self._last_removal = removals[-1][0]
-            self._unpublished = self._changed = True
-
-
-class _Gate:
-    """Many may read at a time, or one write, who keeps new readers out while waiting for those inside."""
-
-    def __init__(self) -> None:
-        self._entrance = threading.Lock()
-        self._condition = threading.Condition()
-        self._readers = 0
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        with self._entrance, self._condition:
-            self._readers += 1
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._readers -= 1
-                self._condition.notify_all()
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        with self._entrance, self._condition:
-            self._condition.wait_for(lambda: self._readers == 0)
-            yield
+    def _publish(self) -> None:
+        state = self._state
+        if state.is_published:
+            return
+        self._generations.publish(
+            state.channels.arrays(),
+            spec=str(self._fingerprinter.spec),
+            index=state.name,
+            last_track=state.last_track,
+            last_removal=state.last_removal,
+        )
+        generation = self._generations.load()
+        if generation is not None:
+            self._change(self._without_excluded(generation))  # mapped from disk, where it was in memory

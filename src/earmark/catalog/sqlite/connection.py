@@ -10,7 +10,7 @@ from urllib.parse import quote
 from earmark.catalog.sqlite import schema
 from earmark.errors import CatalogDamaged, CatalogError, CatalogLocked, CatalogNotFound, CatalogTooNew
 
-_BUSY_SECONDS = 10.0  # readers hold up checkpoints, never commits: longer means something is stuck
+_BUSY_SECONDS = 10.0  # seconds; readers hold up checkpoints, never commits, and longer means something is stuck
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

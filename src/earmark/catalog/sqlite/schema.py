@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-# Written in the header of the file: "eark". Tells a catalog from any other SQLite database.
-APPLICATION_ID = 0x6561726B
+APPLICATION_ID = 0x6561726B  # "eark" in the header of the file; no other SQLite database has it
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -39,8 +38,7 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE removals (sequence INTEGER PRIMARY KEY AUTOINCREMENT, track INTEGER NOT NULL)")
 
 
-# Entry n makes schema n + 1 of schema n; schema 0 is an empty file. Released entries are never changed.
-MIGRATIONS = (_create,)
+MIGRATIONS = (_create,)  # entry n makes schema n + 1 of schema n; schema 0 is an empty file, released ones never change
 VERSION = len(MIGRATIONS)
 
 

@@ -1,4 +1,4 @@
-"""The truth of a catalog: tracks, their files and their fingerprints, in SQLite.
+"""The truth of a catalog in SQLite: tracks, their files and their fingerprints.
 
 The writer (one process, under `lock.WriterLock`) keeps a write-ahead log with `synchronous=FULL`: a commit that has
 returned survives a loss of power. Only it checkpoints, because SQLite before 3.51.3 could lose a commit when two
@@ -9,98 +9,45 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from earmark.catalog.sqlite.connection import known_error, open_reader, open_writer, result_code
-from earmark.errors import (
-    CatalogDamaged,
-    CatalogError,
-    CatalogReadOnly,
-    TrackExists,
-    TrackNotFound,
-)
+from earmark.catalog.backend import File, Recording
+from earmark.catalog.settings import Settings
+from earmark.catalog.sqlite.database import Database, Value
+from earmark.errors import CatalogDamaged, TrackExists, TrackNotFound
 from earmark.types import Track
 
-_BATCH = 500  # rows held at once when all are read
+_BATCH = 500  # rows read by one statement
 _TRACK = "number, id, content, path, title, artist, album, seconds, complete, added, tags, checksum"
 _PACKED = "SELECT number, packed, f.checksum, content FROM tracks LEFT JOIN fingerprints f ON track = number"
 
-_Value = str | bytes | int | float
 
-
-class Settings(msgspec.Struct, frozen=True):
-    """What a catalog was made with; all but the index is fixed for good."""
-
-    fingerprinter: str
-    preset: dict[str, Any]
-    spec: str
-    index: str
-
-
-class File(msgspec.Struct, frozen=True):
-    """A file as it was when it was read, and the number of the track that it holds."""
-
-    path: bytes  # absolute
-    bytes: int
-    modified: int  # nanoseconds since 1970, as the file system says
-    track: int
-
-
-class Recording(msgspec.Struct, frozen=True):
-    """A track with what the catalog alone knows of it."""
-
-    number: int
-    content: bytes  # SHA-256 of the file
-    track: Track
-
-
-class Store:
-    """`catalog.db`. Safe to use from several threads; raises errors of `earmark.errors` only."""
+class SQLiteStore:
+    """The store of a catalog in a folder."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open the database, made and upgraded when the store may write."""
-        self.path = path
-        self._lock = threading.RLock()
-        self._read_only = read_only
-        self._stopped = ""
-        self._closed = False
-        self._connection = open_reader(path) if read_only else open_writer(path)
+        self.path, self._database = path, Database(path, read_only=read_only)
+        self._run = self._database.run
 
     def close(self) -> None:
-        """Close the database; a writer empties the log into it first, so that the folder is small and portable."""
-        with self._lock:
-            if self._closed:
-                return
-            try:
-                if not self._read_only and not self._stopped:
-                    self._run("PRAGMA wal_checkpoint(TRUNCATE)")
-            finally:
-                self._closed = True
-                self._connection.close()
+        """Close the database."""
+        self._database.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Keep all changes made inside, or none; when it returns they are on the disk."""
-        if self._read_only:
-            raise CatalogReadOnly(f"{self.path} is open for reading; open it with read_only=False to change it")
-        with self._lock:
-            if self._stopped:
-                raise CatalogError(self._stopped)
-            self._run("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._run("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.rollback()
-                raise
+        return self._database.transaction()
+
+    def version(self) -> int:
+        """Return a number that changes when another connection commits."""
+        ((version,),) = self._run("PRAGMA data_version")
+        return int(version)
 
     # Settings
 
@@ -156,7 +103,7 @@ class Store:
         rows = self._run(f"SELECT {_TRACK} FROM tracks WHERE number = ?", number)
         if not rows:
             raise TrackNotFound(f"no track has the number {number}; it was removed meanwhile")
-        return self._recording(rows[0])
+        return _recording(rows[0], self.path)
 
     def number_of(self, id: str) -> int:
         """Return the number of the track with an id; raises TrackNotFound."""
@@ -181,15 +128,13 @@ class Store:
         rows = self._run("SELECT number FROM tracks WHERE content = ?", content)
         return int(rows[0][0]) if rows else None
 
-    def numbers(self) -> list[int]:
-        """Return the numbers of all recordings, in the order they were added."""
-        return [number for (number,) in self._run("SELECT number FROM tracks ORDER BY number")]
-
     def recordings(self) -> Iterator[Recording | CatalogDamaged]:
         """Yield all recordings in the order they were added; for a damaged row, the error that names it."""
-        for row in self._in_batches(f"SELECT {_TRACK} FROM tracks WHERE number > ? ORDER BY number LIMIT {_BATCH}"):
+        for row in self._database.in_batches(
+            f"SELECT {_TRACK} FROM tracks WHERE number > ? ORDER BY number LIMIT {_BATCH}"
+        ):
             try:
-                yield self._recording(row)
+                yield _recording(row, self.path)
             except CatalogDamaged as error:
                 yield error
 
@@ -200,20 +145,19 @@ class Store:
 
     # Fingerprints
 
-    def fingerprint(self, number: int) -> bytes:
-        """Return the packed fingerprint of a recording; raises TrackNotFound, CatalogDamaged."""
-        rows = self._run(f"{_PACKED} WHERE number = ?", number)
-        if not rows:
-            raise TrackNotFound(f"no track has the number {number}; it was removed meanwhile")
-        return self._checked(*rows[0])
+    def fingerprints(self, numbers: Sequence[int]) -> Mapping[int, bytes | CatalogDamaged]:
+        """Return the packed fingerprints of these recordings, an error for a damaged one; none for unknown numbers."""
+        found: dict[int, bytes | CatalogDamaged] = {}
+        for start in range(0, len(numbers), _BATCH):
+            part = numbers[start : start + _BATCH]
+            rows = self._run(f"{_PACKED} WHERE number IN ({', '.join('?' * len(part))})", *part)
+            found |= {row[0]: self._checked(*row) for row in rows}
+        return found
 
-    def fingerprints(self, after: int) -> Iterator[tuple[int, bytes | CatalogDamaged]]:
-        """Yield (number, packed) of every recording with a higher number than `after`; an error for a damaged one."""
-        for row in self._in_batches(f"{_PACKED} WHERE number > ? ORDER BY number LIMIT {_BATCH}", after):
-            try:
-                yield row[0], self._checked(*row)
-            except CatalogDamaged as error:
-                yield row[0], error
+    def fingerprints_after(self, number: int) -> Iterator[tuple[int, bytes | CatalogDamaged]]:
+        """Yield (number, packed) of every recording with a higher number; an error for a damaged one."""
+        for row in self._database.in_batches(f"{_PACKED} WHERE number > ? ORDER BY number LIMIT {_BATCH}", number):
+            yield row[0], self._checked(*row)
 
     def removals(self, after: int) -> list[tuple[int, int]]:
         """Return (sequence, number) of every recording that was removed after that sequence number."""
@@ -252,63 +196,53 @@ class Store:
             return [str(error)]
         return [f"{self.path}: {text}" for text in found]
 
-    def copy(self, target: Path) -> None:
-        """Write a consistent copy, whoever writes meanwhile; `target` must not exist."""
-        self._run("VACUUM INTO ?", os.fspath(target))
+    def copy(self, folder: Path) -> None:
+        """Write a consistent copy into a folder that has none, whoever writes meanwhile."""
+        self._run("VACUUM INTO ?", os.fspath(folder / self.path.name))
 
-    def _recording(self, row: tuple[Any, ...]) -> Recording:
-        number, *values, checksum = row
-        try:
-            if _checksum(values) != checksum:
-                raise ValueError("checksum")
-            id, content, path, title, artist, album, seconds, complete, added, tags = values
-            decoded = msgspec.json.decode(tags, type=dict[str, str])
-            track = Track(id, title, artist, album, os.fsdecode(path), seconds, bool(complete), added, decoded)
-        except (ValueError, TypeError) as error:
-            raise CatalogDamaged(
-                f"the row of track number {number} (id {str(values[0])!r}) in {self.path} is damaged; "
-                "remove it and add its file again"
-            ) from error
-        return Recording(number, content, track)
+    def size(self) -> int:
+        """Return the size of the database file."""
+        return self.path.stat().st_size
 
-    def _checked(self, number: int, packed: Any, checksum: Any, content: Any) -> bytes:
+    def info(self) -> Mapping[str, str]:
+        """Return the version of SQLite."""
+        return {"sqlite": sqlite3.sqlite_version}
+
+    def _checked(self, number: int, packed: Any, checksum: Any, content: Any) -> bytes | CatalogDamaged:
+        """Return a packed fingerprint, or the error that names its track when its checksum does not hold."""
         try:
             if zlib.crc32(packed, zlib.crc32(content)) == checksum:
                 return bytes(packed)
         except TypeError:
             pass  # a blob that is none any more: reported as damage below
         rows = self._run("SELECT id FROM tracks WHERE number = ?", number)
-        raise CatalogDamaged(
+        return CatalogDamaged(
             f"the fingerprint of track {rows[0][0] if rows else number!r} in {self.path} is damaged; "
             "earmark verify marks it, and adding its file again heals it"
         )
 
-    def _in_batches(self, sql: str, after: int = 0) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a query that takes the last number seen; no lock is held between batches."""
-        while rows := self._run(sql, after):
-            if rows[-1][0] <= after:
-                raise CatalogDamaged(f"{self.path} is damaged: its rows are out of order; restore an exported copy")
-            yield from rows
-            after = rows[-1][0]
 
-    def _run(self, sql: str, *values: _Value) -> list[tuple[Any, ...]]:
-        with self._lock:
-            if self._closed:
-                raise CatalogError(f"{self.path.parent} is closed; open it again")
-            try:
-                return self._connection.execute(sql, values).fetchall()
-            except sqlite3.Error as error:
-                known = known_error(self.path, error)
-                if result_code(error) == sqlite3.SQLITE_IOERR:
-                    self._stopped = str(known)  # after a failed sync nothing is tried again
-                raise known from error
+def _recording(row: tuple[Any, ...], path: Path) -> Recording:
+    number, *values, checksum = row
+    try:
+        if _checksum(values) != checksum:
+            raise ValueError("checksum")
+        id, content, file, title, artist, album, seconds, complete, added, tags = values
+        decoded = msgspec.json.decode(tags, type=dict[str, str])
+        track = Track(id, title, artist, album, os.fsdecode(file), seconds, bool(complete), added, decoded)
+    except (ValueError, TypeError) as error:
+        raise CatalogDamaged(
+            f"the row of track number {number} (id {str(values[0])!r}) in {path} is damaged; "
+            "remove it and add its file again"
+        ) from error
+    return Recording(number, content, track)
 
 
-def _track_values(track: Track, content: bytes) -> list[_Value]:
+def _track_values(track: Track, content: bytes) -> list[Value]:
     tags = msgspec.json.encode(dict(track.tags)).decode()
     words = [track.title, track.artist, track.album]
     return [track.id, content, os.fsencode(track.path), *words, track.seconds, int(track.complete), track.added, tags]
 
 
-def _checksum(values: Iterable[_Value]) -> int:
+def _checksum(values: Iterable[Value]) -> int:
     return zlib.crc32(msgspec.msgpack.encode(list(values)))

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio.arrays import from_samples
+from earmark.audio.arrays import to_mono
 from earmark.audio.decode import load
 from earmark.errors import OptionError
 from earmark.evaluation.indexes.vector_set import Vectors, VectorSet, unit
 from earmark.evaluation.queries import ClipMaker, Grid, Query, from_music
 from earmark.index.int8 import quantised
-from earmark.match.lines import Segments
-from earmark.types import Frames
+from earmark.types import Frames, Keys
 
 MOST_LOOKED_UP = 24  # segments of a clip that an index is asked for, as many as a catalog looks up (plan.channels)
 CLIP_VECTORS = 20  # vectors of a synthetic clip: 10 s
@@ -42,11 +41,6 @@ class Clip:
     def asked(self) -> tuple[Frames, Vectors]:
         """The segments that are looked up."""
         return self.frames[:: self.every], self.vectors[:: self.every]
-
-    @property
-    def segments(self) -> Segments:
-        """Return all segments as they are compared along lines."""
-        return Segments(self.frames, unit(self.vectors.astype(np.float32)))
 
 
 def cut_clips(
@@ -76,11 +70,11 @@ def of_queries(
     own, clips = vector_set.fingerprinter, []
     for query, track in zip(queries, tracks, strict=True):
         sound = maker(query)
-        samples = load(sound, rate=own.rate)[0] if isinstance(sound, str) else from_samples(*sound, to_rate=own.rate)
-        frames, vectors = own.terms(own.extract(samples, query=True), query=True)
-        if len(frames):
+        samples = load(sound, rate=own.rate)[0] if isinstance(sound, str) else to_mono(*sound, to_rate=own.rate)
+        keys: Keys = own.keys(own.extract(samples, query=True), query=True)[vector_set.channel.name]
+        if len(keys.frames):
             label = f"{query.condition}@{query.seconds:g}"
-            clips.append(Clip(label, frames, vectors, own.query_hop_frames, track))
+            clips.append(Clip(label, keys.frames, keys.values, vector_set.hop_frames(query=True), track))
         progress(len(clips), len(queries))
     return clips
 
@@ -101,7 +95,7 @@ def _synthetic_clip(vector_set: VectorSet, place: int, draw: np.random.Generator
     clean = unit(vector_set.vectors[here].astype(np.float32))
     vectors = at_cosine(clean, vector_set.noise(draw, CLIP_VECTORS), float(draw.uniform(*COSINES)))
     frames = (vector_set.frames[here] - vector_set.frames[first]).astype(np.int32)
-    return Clip("invented", frames, vectors, vector_set.fingerprinter.hop_frames, int(vector_set.numbers[place]))
+    return Clip("invented", frames, vectors, vector_set.hop_frames(query=False), int(vector_set.numbers[place]))
 
 
 def at_cosine(clean: NDArray[np.float32], noise: NDArray[np.float32], cosine: float) -> Vectors:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from earmark.errors import OptionError
-from earmark.index import VECTOR_NAMES, make
+from earmark.index import EVERY_CHANNEL, VECTOR_NAMES, make
 from earmark.index.protocol import Index
 
 EXACT = "linear"
-APPROXIMATE_SCORES = ("both",)  # indexes whose scores are estimates of the inner products
+APPROXIMATE_SCORES = ("both", "two_bit")  # indexes whose scores are estimates of the inner products
 SEARCH_OPTIONS = ("probes", "rerank", "breadth")  # options of a search, which need no other index to be built
 GRID = (  # indexes from little to much effort, each over the range in which it goes from poor to good
     EXACT,
@@ -38,8 +38,8 @@ class Kind:
     def parse(cls, text: str) -> Kind:
         """Return what 'pq:probes=64,rerank=100' means; raises OptionError when there is no such index or option."""
         name, _, rest = text.partition(":")
-        if name not in VECTOR_NAMES:
-            raise OptionError(f"index {name!r} holds no vectors: choose one of {', '.join(VECTOR_NAMES)}")
+        if name not in (names := (EVERY_CHANNEL, *VECTOR_NAMES)):
+            raise OptionError(f"index {name!r} holds no vectors: choose one of {', '.join(names)}")
         options: dict[str, int] = {}
         for part in filter(None, rest.split(",")):
             option, _, value = part.partition("=")
@@ -55,6 +55,11 @@ class Kind:
         return f"{self.name}:{said}" if said else self.name
 
     @property
+    def engine(self) -> str:
+        """The engine that holds vectors in an index of that name."""
+        return "two_bit" if self.name == EVERY_CHANNEL else self.name
+
+    @property
     def as_built(self) -> Kind:
         """This kind without the options that only say how it is asked."""
         return Kind(self.name, {name: value for name, value in self.options.items() if name not in SEARCH_OPTIONS})
@@ -62,6 +67,6 @@ class Kind:
     def make(self) -> Index:
         """Return an empty index of this kind; raises OptionError for an option that it has not."""
         try:
-            return make(self.name, **self.options)
+            return make(self.engine, **self.options)
         except TypeError as error:
             raise OptionError(f"{self}: {error}; see docs/indexes.md for the options") from error

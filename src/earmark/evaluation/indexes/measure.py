@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from earmark.evaluation.indexes.clips import Clip
 from earmark.evaluation.indexes.grid import APPROXIMATE_SCORES, EXACT, Kind
-from earmark.evaluation.indexes.vector_set import VectorSet, unit
+from earmark.evaluation.indexes.vector_set import VectorSet
 from earmark.index import load
 from earmark.index.protocol import NEAREST, Index
-from earmark.match.lines import QueryLines, Segments
-from earmark.types import Hits
+from earmark.match.compare import make_comparison
+from earmark.match.protocol import Candidate
+from earmark.match.votes import vote
+from earmark.types import Hits, Layer
 
 KEPT_TRACKS = 4096  # tracks kept as float32 vectors, to be compared along diagonals
 PROGRESS_TRACKS = 200  # tracks added between two calls of progress
@@ -59,7 +61,7 @@ def measure(
     for kind in [judge, *(kind for kind in kinds if kind != judge)]:
         if before is not None and before[0] == kind.as_built:
             _, built_before, build_seconds = before
-            index = load(kind.name, built_before.arrays(), **kind.options)
+            index = load(kind.engine, built_before.arrays(), **kind.options)
         else:
             index, build_seconds = built(kind, vector_set, tell)
         before = kind.as_built, index, build_seconds
@@ -104,12 +106,12 @@ def asked(
     index: Index, clips: Sequence[Clip], progress: Callable[[int, int], object] = lambda *_: None
 ) -> tuple[list[Hits], float]:
     """Return the hits of each clip, and how long all took; the first is asked once before, to load what it needs."""
-    index.search(*clips[0].asked, nearest=NEAREST)
+    index.snapshot().search(*clips[0].asked, nearest=NEAREST)
     hits, seconds = [], 0.0
     for done, clip in enumerate(clips, start=1):
         frames, vectors = clip.asked
         began = time.process_time()
-        hits.append(index.search(frames, vectors, nearest=NEAREST))
+        hits.append(index.snapshot().search(frames, vectors, nearest=NEAREST))
         seconds += time.process_time() - began
         progress(done, len(clips))
     return hits, max(seconds, 1e-9)
@@ -146,24 +148,25 @@ class Lines:
     """From the hits of a clip to the track that it is from, as a catalog goes."""
 
     def __init__(self, vector_set: VectorSet) -> None:
-        self._material = vector_set
-        self._reference = lru_cache(KEPT_TRACKS)(self._unpacked)
+        self._vector_set = vector_set
+        self._reference = lru_cache(KEPT_TRACKS)(self._read)
 
     def found(self, clip: Clip, hits: Hits) -> bool:
-        """Whether the best line among those that the hits vote for is on the clip's own track."""
-        if not len(hits):
-            return False
-        query = QueryLines(
-            clip.segments,
-            hits,
-            hop_frames=clip.hop_frames,
-            stored_hop_frames=self._material.fingerprinter.hop_frames,
-        )
-        lines = query.fitted(list(query.candidates()), self._reference, (1.0,))
-        best = max((line for line, _ in lines), key=lambda line: line.score, default=None)
-        return best is not None and best.track == clip.track
+        """Whether the best diagonal among those that the hits vote for is on the clip's own track."""
+        channel, rule = self._vector_set.channel, self._vector_set.rule
+        options = {**rule.options, "query_hop_seconds": clip.hop_frames * channel.frame_seconds}
+        layer = Layer(clip.frames, clip.vectors, channel.frame_seconds)
+        guesses = vote(hits, channel, features=len(clip.frames)) if len(hits) else []
+        comparison = make_comparison(replace(rule, options=options), layer, hits=hits, wide=False)
+        candidates = [Candidate(guess.track, guess.start) for guess in guesses]
+        placements = comparison.near([self._reference(guess.track) for guess in guesses], candidates, own=True)
+        similarities = [
+            (placement.figures["similarity"], -candidate.track)
+            for placement, candidate in zip(placements, candidates, strict=True)
+            if placement is not None
+        ]
+        return bool(similarities) and -max(similarities)[1] == clip.track
 
-    def _unpacked(self, track: int) -> Segments:
-        frames, vectors = self._material.track(track)
-        wide: NDArray[np.float32] = unit(vectors.astype(np.float32))
-        return Segments(frames, wide)
+    def _read(self, track: int) -> Layer:
+        frames, vectors = self._vector_set.track(track)
+        return Layer(frames, vectors, self._vector_set.channel.frame_seconds)

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 import earmark
 from earmark.errors import OptionError
 from earmark.fingerprints import make
-from earmark.fingerprints.protocol import Segmented
+from earmark.fingerprints.protocol import Fingerprinter
 from earmark.index.int8 import quantised
+from earmark.plan import Channel, CompareRule
 from earmark.types import Frames
 
 NOISE_LENGTH = 0.5  # noise / vector length; copies resemble as much other music best at 0.4 to 0.7 (0.4 to 2 tried)
@@ -35,13 +36,28 @@ Vectors = NDArray[Any]  # (n, d) int8
 class VectorSet:
     """Tracks of vectors, by number; those of the catalog, then as many copies as are wanted."""
 
-    fingerprinter: Segmented
+    fingerprinter: Fingerprinter
     numbers: NDArray[np.int32]  # (tracks,) track numbers, rising
     starts: NDArray[np.int64]  # (tracks + 1,) first row of each track, then the number of rows
     frames: Frames  # (n,)
     vectors: Vectors  # (n, d)
     paths: dict[str, int]  # track number by path of the recording
     wanted: int  # number of vectors with the copies, at least as many as the catalog has
+
+    @property
+    def channel(self) -> Channel:
+        """The channel of the vectors."""
+        return next(channel for channel in self.fingerprinter.plan.channels if channel.metric == "inner")
+
+    @property
+    def rule(self) -> CompareRule:
+        """How the vectors of a clip are compared with those of a recording."""
+        return next(rule for rule in self.fingerprinter.plan.compare if rule.layer == self.channel.layer)
+
+    def hop_frames(self, *, query: bool) -> int:
+        """Return the frames from one vector to the next, of a query or of a stored recording."""
+        seconds = self.rule.options["query_hop_seconds" if query else "stored_hop_seconds"]
+        return int(round(seconds / self.channel.frame_seconds))
 
     def tracks(self) -> Iterator[tuple[int, Frames, Vectors]]:
         """Yield (number, frames, vectors) of all tracks, the last one cut to come to `wanted` vectors."""
@@ -96,7 +112,7 @@ def of_catalog(path: Path, *, vectors: int = 0) -> VectorSet:
     with earmark.open(path, create=False, read_only=True) as catalog:
         information = catalog.info()
         fingerprinter = make(information["fingerprinter"], **information["preset"])
-        if not isinstance(fingerprinter, Segmented):
+        if not _has_vectors(fingerprinter):
             raise OptionError(
                 f"{path} holds what {information['fingerprinter']} makes, which has one index: nothing to compare"
             )
@@ -105,7 +121,7 @@ def of_catalog(path: Path, *, vectors: int = 0) -> VectorSet:
 
 
 def of_tracks(
-    fingerprinter: Segmented,
+    fingerprinter: Fingerprinter,
     tracks: Iterator[tuple[int, Frames, Vectors]],
     *,
     paths: dict[str, int],
@@ -131,10 +147,15 @@ def of_tracks(
     )
 
 
-def _keys(catalog: earmark.Catalog, fingerprinter: Segmented) -> Iterator[tuple[int, Frames, Vectors]]:
+def _has_vectors(fingerprinter: Fingerprinter) -> bool:
+    return any(channel.metric == "inner" for channel in fingerprinter.plan.channels)
+
+
+def _keys(catalog: earmark.Catalog, fingerprinter: Fingerprinter) -> Iterator[tuple[int, Frames, Vectors]]:
+    channel = next(channel for channel in fingerprinter.plan.channels if channel.metric == "inner")
     for number, (_, fingerprint) in enumerate(catalog.fingerprints(), start=1):
-        frames, vectors = fingerprinter.terms(fingerprint)
-        yield number, frames, vectors
+        keys = fingerprinter.keys(fingerprint)[channel.name]
+        yield number, keys.frames, keys.values
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,9 +1,9 @@
-"""Encoders by name."""
+"""Encoders by name: networks from log-mel segments (b, 1, bands, frames) to vectors of length 1, (b, dimensions)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -12,21 +12,24 @@ from earmark.errors import OptionError
 NAMES = ("convolutional", "attention")
 
 
-def make_encoder(name: str, *, bands: int, frames: int, **options: Any) -> nn.Module:
-    """Return an untrained encoder of segments (b, 1, bands, frames) into vectors of length 1, (b, dimensions).
+class Encoder(nn.Module):
+    """A network that `make_encoder` returns."""
 
-    Raises OptionError for a name or an option that is not known.
-    """
-    kinds: Mapping[str, type[nn.Module]] = _kinds()
+    outputs: ClassVar[tuple[str, ...]] = ("vectors",)  # names of what `forward` returns, as an exported file has them
+
+
+def make_encoder(name: str, *, bands: int, frames: int, **options: Any) -> Encoder:
+    """Return an untrained encoder; raises OptionError for a name or an option that is not known."""
+    kinds: Mapping[str, type[Encoder]] = _kinds()
     if name not in kinds:
         raise OptionError(f"encoder {name!r} is not known: choose one of {', '.join(NAMES)}")
     try:
         return kinds[name](bands=bands, frames=frames, **options)
-    except (TypeError, ValueError) as error:  # an option that it does not have; as many widths as blocks
+    except (TypeError, ValueError) as error:  # an unknown option; other numbers of widths and blocks
         raise OptionError(f"encoder {name}: {error}; correct the recipe's [encoder_options]") from error
 
 
-def _kinds() -> dict[str, type[nn.Module]]:
+def _kinds() -> dict[str, type[Encoder]]:
     from earmark.learn.encoders.attention import Attention
     from earmark.learn.encoders.convolutional import Convolutional
 

@@ -1,4 +1,4 @@
-"""The talk's encoder: residual blocks with channel-wise spectro-temporal attention.
+"""The encoder of the talk: residual blocks with channel-wise spectro-temporal attention.
 
 Singh, Demuynck, Arora: "Attention-based Audio Embeddings for Query-by-Example", ISMIR 2022 (arXiv 2210.08624).
 """
@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from earmark.learn.encoders import Encoder
 from earmark.learn.encoders.head import DivideAndEncode
 
-SCALE = 100.0  # the paper's s: softmax weights of large maps are small
+SCALE = 100.0  # factor of attention weights, the paper's s; softmax weights of large maps are small
 
 
-class Attention(nn.Module):
+class Attention(Encoder):
     """Segments (b, 1, bands, frames) to vectors of length 1, (b, dimensions).
 
     The talk's table for segments of 64 x 96: maps of 32 x 64 x 96 after the front end and the first block, then 64 x
@@ -50,7 +51,7 @@ class Attention(nn.Module):
 
 
 class AttentiveBlock(nn.Module):
-    """A residual block with attention after its first convolution and after its sum (section 2.2 of the paper)."""
+    """A residual block with attention after its first convolution and after the sum (section 2.2 of the paper)."""
 
     def __init__(self, channels: int, width: int, size: tuple[int, int], *, stride: int) -> None:
         super().__init__()
@@ -70,7 +71,7 @@ class AttentiveBlock(nn.Module):
 
 
 class SpectroTemporalAttention(nn.Module):
-    """Weighs each place of each channel's map by its band's and its frame's importance.
+    """Multiply each place of each channel's map by an attention weight of its band and one of its frame.
 
     For a map X (F, T) with learned w_spect (T,) and w_temp (F,): a_spect = softmax(tanh(X w_spect)), a_temp =
     softmax(tanh(X' w_temp)), and the result is X times s a_spect a_temp'.

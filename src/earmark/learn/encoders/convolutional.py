@@ -1,7 +1,7 @@
-"""A residual network on log-mel segments, of the family of NAFP (Chang et al., ICASSP 2021), small enough for a CPU.
+"""A residual network (He et al., CVPR 2016) on log-mel segments, small enough for a CPU.
 
-NAFP's own network has 19 million parameters and needs some hundred times the time of decoding; residual blocks (He et
-al., CVPR 2016) with batch normalisation, which is free once trained, learn faster and run as fast as the decoder.
+It is trained as in NAFP (Chang et al., ICASSP 2021), whose own network has 19 million parameters and takes about 100
+times as long as decoding; this one takes as long as decoding.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from earmark.learn.encoders import Encoder
 from earmark.learn.encoders.head import DivideAndEncode
 
-STEM_KERNEL = 5  # of the first convolution, which also halves both axes
+STEM_KERNEL = 5  # bands and frames of the first convolution, which also halves both axes
 
 
-class Convolutional(nn.Module):
+class Convolutional(Encoder):
     """Segments (b, 1, bands, frames) to vectors of length 1, (b, dimensions).
 
-    `widths` are the stages' channels, each stage half as long and high as the one before; `blocks` their residual
-    blocks. With `divided` the head is divide-and-encode, else two full layers with `hidden` between them.
+    `widths` are the channels of the stages, each of half the bands and frames of the one before; `blocks` is how many
+    residual blocks each has. With `divided` the head is divide-and-encode, else two linear layers with `hidden`
+    features between them.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Convolutional(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut (He et al., CVPR 2016, figure 5 left)."""
+    """Two 3 x 3 convolutions with a shortcut (He et al., CVPR 2016, figure 5 left)."""
 
     def __init__(self, channels: int, width: int, *, stride: int) -> None:
         super().__init__()

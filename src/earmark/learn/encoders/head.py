@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-SLICE_HIDDEN = 32  # Lai et al. 2015; NAFP and the attention encoder use it
+SLICE_HIDDEN = 32  # hidden units of each slice, as in NAFP and the attention encoder
 
 
 class DivideAndEncode(nn.Module):
-    """Features (b, n) cut into `dimensions` slices, each made into one number by a small network of its own.
+    """Features (b, n) cut into `dimensions` slices, each mapped to one number by a small network of its own.
 
     Lai et al., CVPR 2015; as two grouped convolutions of kernel 1 over a sequence of length 1.
     """

@@ -1,1 +1,44 @@
-"""Losses that pull a segment and its distorted copy together and others apart."""
+"""Objectives by name: losses that pull a segment and its distorted copy together and others apart."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from earmark.errors import OptionError
+
+NAMES = ("contrastive",)
+
+
+class Objective(Protocol):
+    """A loss of vectors, with the state that it keeps from step to step."""
+
+    def loss(self, anchors: Tensor, positives: Tensor, tracks: Tensor) -> Tensor:
+        """Return the loss of a batch: vectors of length 1, (b, d), paired row by row; `tracks`, (b,), differ."""
+
+    def after_step(self, step: int) -> None:
+        """Update the state once the network has made step number `step` with the last batch."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what a checkpoint keeps."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take up what `state` returned."""
+
+
+def make_objective(name: str, **options: Any) -> Objective:
+    """Return an objective; raises OptionError for a name or an option that is not known."""
+    kinds = _kinds()
+    if name not in kinds:
+        raise OptionError(f"objective {name!r} is not known: choose one of {', '.join(NAMES)}")
+    try:
+        return kinds[name](**options)
+    except (TypeError, ValueError) as error:  # an unknown option, or a value of the wrong type or size
+        raise OptionError(f"objective {name}: {error}; correct the recipe's [objective_options]") from error
+
+
+def _kinds() -> dict[str, type[Objective]]:
+    from earmark.learn.objectives.contrastive import Contrastive
+
+    return {"contrastive": Contrastive}

@@ -1,7 +1,7 @@
-"""The network of the relief: a small U-Net (Ronneberger et al., MICCAI 2015) from contrasts to logits.
+"""The salience network: a small U-Net (Ronneberger et al., MICCAI 2015) from contrasts to logits.
 
-Most of it works on a grid of a place for each 2 frames x 4 bins, and two coarser ones; what decides between the eight
-places under one of the grid is looked at in full resolution by a single convolution.
+Its finest grid has a place for 2 frames x 4 bins, the other two are coarser; one convolution in full resolution decides
+between the eight cells of a place.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from torch.nn import functional
 
 from earmark.learn.encoders.convolutional import ResidualBlock
 
-CHANNELS = 2  # `fingerprint.relief.contrasts`
-GRID = (2, 4)  # frames and bins that the stem takes to one place
-STEM_KERNEL, STEM_PADDING = (4, 8), (1, 2)  # twice as wide as the grid, so that neighbours overlap by half
-FINE_KERNEL = (6, 12)  # three places of the grid: a frame or a bin beyond those under one, and more
-RARE = -6.0  # of the logits at the start: a place in 400 has a peak
+CHANNELS = 2  # channels of `fingerprints.salience.contrast_features`
+GRID = (2, 4)  # frames and bins of one place of the finest grid
+STEM_KERNEL, STEM_PADDING = (4, 8), (1, 2)  # frames and bins: neighbouring places overlap by half
+FINE_KERNEL = (6, 12)  # frames and bins: a place and its neighbours
+FIRST_BIAS = -6.0  # logit at the start: one cell in 400 has a peak
 
 
-class ReliefNetwork(nn.Module):
-    """Contrasts (b, 2, frames, bins) to logits (b, frames, bins): how likely the recording has a peak there.
+class SalienceNetwork(nn.Module):
+    """Contrasts (b, 2, frames, bins) to logits (b, frames, bins) of a peak of the recording.
 
-    `frames` is a multiple of 8, `bins` of 16. `widths` are the channels of the three grids, fine, middle and coarse,
-    each half as long and high as the one before.
+    `frames` is a multiple of 8, `bins` of 16. `widths` are the channels of the fine, middle and coarse grid, each of
+    half the frames and bins of the one before.
     """
 
     def __init__(self, widths: Sequence[int] = (16, 32, 48)) -> None:
@@ -43,7 +43,7 @@ class ReliefNetwork(nn.Module):
         self.up_fine = nn.Sequential(*_convolved(fine, fine))
         self.head = nn.Conv2d(fine, places, 3, padding=1)
         self.fine = nn.Conv2d(CHANNELS, places, FINE_KERNEL, stride=GRID, padding=GRID)
-        nn.init.constant_(self.head.bias, RARE)  # type: ignore[arg-type]
+        nn.init.constant_(self.head.bias, FIRST_BIAS)  # type: ignore[arg-type]
 
     def forward(self, contrasts: Tensor) -> Tensor:
         """Return the logits."""

@@ -1,8 +1,7 @@
-"""Every number of a relief's run, read from TOML; `learns = "relief"` tells it from a fingerprint's."""
+"""The recipe of a salience network: every number of a run, read from TOML (`task = "salience"`)."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -11,53 +10,52 @@ import msgspec
 
 from earmark.audio.stft import FrontEnd
 from earmark.errors import OptionError
-from earmark.fingerprints.neural import PEAK_FRAMES
+from earmark.fingerprints.neural import CompanionShape
 from earmark.fingerprints.salience import STRIDE
-from earmark.learn.recipe import Noises, Playing, Recipe, Rooms, check_schedule, converted, decoded
+from earmark.learn.recipe import FingerprintRecipe, Recipe, check_schedule, converted, decoded
 
-GRIDS = 3  # of the network
-BINS_STRIDE = 16  # its coarsest grid
-BESIDE_VECTORS = FrontEnd(rate=8_000, window=1_024, hop=125, low_bin=4, high_bin=500)
+GRIDS = 3  # grids of the network: fine, middle, coarse
+BINS_STRIDE = 16  # bins that one place of the coarsest grid covers
+COMPANION_FRONT_END = FrontEnd(rate=8_000, window=1_024, hop=125, low_bin=4, high_bin=500)  # the default model's peaks
+SAME_LEARNING = (
+    "front_end", "clip_frames", "widths", "ranges", "playing", "noises", "history_seconds", "batch", "other_windows",
+    "learning_rate", "weight_decay", "warm_up_steps", "validation_share", "seed",
+)  # fmt: skip  # numbers that a digest covers, in the order in which the digests of all checkpoints have them
 
 
-class ReliefRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A relief's run: same recipe, same seed, same sounds, same network (up to the order of sums in threads)."""
+class SalienceRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A run that learns a clip's salience map from its spectrogram."""
 
-    name: str
-    learns: Literal["relief"]
-    front_end: dict[str, Any] = {}  # of FrontEnd; what is left out is as beside the vectors of the default model
-    clip_frames: int = 64  # a clip's length in hops
-    widths: tuple[int, ...] = (16, 32, 48)  # of the network's fine, middle and coarse grid
-    ranges: dict[str, Any] = {}  # of earmark.distort.Ranges
-    playing: Playing = Playing()
-    noises: Noises = Noises()
-    rooms: Rooms = Rooms()
-    history_seconds: float = 1.0  # of music before a clip that a room still sounds of
-    batch: int = 64  # clips, each of another track
-    other_windows: int = 768  # places of any track, among which each clip's own is to be told
+    task: Literal["salience"] = "salience"
+    clip_frames: int = 64  # length of a clip in hops
+    widths: tuple[int, ...] = (16, 32, 48)  # channels on the network's fine, middle and coarse grid
+    other_windows: int = 768  # places of any track, from which each clip's own place is told
+    batch: int = 64  # clips
     steps: int = 3_000
     learning_rate: float = 2.5e-3
-    weight_decay: float = 1e-2
     warm_up_steps: int = 100
-    decay_share: float = 0.4  # of the steps, at the end, over which the rate falls to nothing
-    validation_share: float = 0.04  # of the music, in whole groups, that is never learned from
-    seed: int = 1
+    decay_share: float = 0.4
 
     @property
     def spectrum(self) -> FrontEnd:
-        """The front end: that of the peaks beside vectors, if it is to be of use."""
-        return converted(FrontEnd, asdict(BESIDE_VECTORS) | self.front_end, "front_end")
+        """The front end: that of the peaks beside the default model's vectors, but for what `front_end` changes."""
+        return converted(FrontEnd, asdict(COMPANION_FRONT_END) | self.front_end, "front_end")
 
     @property
-    def clips(self) -> Recipe:
+    def rate(self) -> int:
+        """Sample rate in Hz."""
+        return self.spectrum.rate
+
+    @property
+    def clips(self) -> FingerprintRecipe:
         """The recipe of pairs whose distorted sides, without their margins, are the clips.
 
-        Its frames and margins are those of the vectors beside which the peaks stand; its bands are of no account.
+        Frames and margins are those of the vectors beside which the peaks stand; bands are not used.
         """
         spectrum = self.spectrum
-        shape = {"rate": spectrum.rate, "window": spectrum.window, "hop": spectrum.hop * PEAK_FRAMES,
-                 "segment_frames": self.clip_frames // PEAK_FRAMES}  # fmt: skip
-        return Recipe(
+        shape = {"rate": spectrum.rate, "window": spectrum.window, "hop": spectrum.hop * CompanionShape().frames,
+                 "segment_frames": self.clip_frames // CompanionShape().frames}  # fmt: skip
+        return FingerprintRecipe(
             name=self.name,
             front_end=shape,
             ranges={"offset_seconds": 0.0} | self.ranges,
@@ -72,23 +70,21 @@ class ReliefRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def heard_frames(self) -> int:
-        """Frames that a clip has, with the silence around it that the first and the last one reach into."""
+        """Frames of a clip, with the silence around it that the first and the last one reach into."""
         return self.spectrum.frames_in(self.clips.log_mel.segment_samples)
 
-    @property
-    def digest(self) -> str:
-        """Says whether two runs learn alike, apart from how long they go on, and from which sounds and rooms."""
-        numbers = msgspec.to_builtins(self) | {"front_end": asdict(self.spectrum)}  # also what is not said of it
-        for name in ("name", "steps", "decay_share", "rooms"):
-            del numbers[name]
-        return hashlib.blake2b(msgspec.json.encode(numbers), digest_size=6).hexdigest()
+    def same_learning(self) -> dict[str, Any]:
+        """Return the numbers that a digest covers; `learns` is what `task` was called first."""
+        numbers = msgspec.to_builtins(self) | {"front_end": asdict(self.spectrum)}  # defaults included
+        return {"learns": "relief"} | {name: numbers[name] for name in SAME_LEARNING}
 
 
-def read_relief_recipe(source: str | Path) -> ReliefRecipe:
+def read_salience_recipe(source: str | Path) -> SalienceRecipe:
     """Return a recipe by the name of one that comes with earmark, or from a TOML file; raises OptionError."""
-    recipe = decoded(source, ReliefRecipe)
-    recipe.clips.log_mel, recipe.clips.distortions, recipe.spectrum  # noqa: B018 - to find now what is wrong with them
-    moved = {"offset_seconds": recipe.clips.distortions.offset_seconds} | {
+    recipe = decoded(source, SalienceRecipe)
+    spectrum, distortions = recipe.spectrum, recipe.clips.distortions
+    recipe.clips.check_tables()
+    moved = {"offset_seconds": distortions.offset_seconds} | {
         name: getattr(recipe.playing, name) for name in ("speed_share", "cut_share", "alone_share", "masked_share")
     }
     for name, value in moved.items():
@@ -97,7 +93,7 @@ def read_relief_recipe(source: str | Path) -> ReliefRecipe:
     check_schedule(recipe, source)
     if recipe.clip_frames < STRIDE or recipe.clip_frames % STRIDE:
         raise OptionError(f"clip_frames={recipe.clip_frames} in {source}; give a multiple of {STRIDE}")
-    bins = recipe.spectrum.high_bin - recipe.spectrum.low_bin
+    bins = spectrum.high_bin - spectrum.low_bin
     if bins < BINS_STRIDE or bins % BINS_STRIDE:
         raise OptionError(f"{bins} bins in [front_end] of {source}; give a multiple of {BINS_STRIDE}")
     if len(recipe.widths) != GRIDS:

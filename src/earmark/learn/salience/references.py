@@ -1,4 +1,4 @@
-"""The peaks of whole recordings, as a catalog has them: what a clip's relief is to speak for."""
+"""The peaks of whole recordings, as a catalog has them: what a salience map is learned from."""
 
 from __future__ import annotations
 
@@ -6,27 +6,30 @@ import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.audio.stft import power_chunks
+from earmark.audio.stft import PowerStream
 from earmark.errors import OptionError
-from earmark.fingerprints.mel import LogMel, padded
-from earmark.fingerprints.neural import PEAK_DENSITY
-from earmark.fingerprints.peaks import BLOCK_FRAMES, CHUNK_FRAMES
-from earmark.fingerprints.shazam import BIN_MASK, DENSITIES, Shazam
+from earmark.fingerprints.mel import LogMel
+from earmark.fingerprints.neural import CompanionShape
+from earmark.fingerprints.peaks import PeakStream
+from earmark.fingerprints.protocol import spec_of
+from earmark.fingerprints.shazam import ShazamShape
 from earmark.learn.pcm import Sounds
-from earmark.learn.salience.recipe import ReliefRecipe
+from earmark.learn.salience.recipe import SalienceRecipe
 from earmark.types import Samples
 
-MOST_A_BLOCK = DENSITIES[PEAK_DENSITY].stored
-SECONDS_AT_ONCE = 10
-NOTHING = -1  # in place of a peak
+COMPANION = CompanionShape()
+PEAKS_PER_BLOCK = COMPANION.density.stored  # peaks, at most
+SECONDS_AT_ONCE = 10  # seconds of sound in a block that is transformed
+NOTHING = -1  # cell number that stands for no peak
 
-Cells = NDArray[np.int32]  # frame * bins + bin of each peak, then `NOTHING`
+Cells = NDArray[np.int32]  # (k,) frame * bins + bin of each peak, filled up with `NOTHING`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,9 +38,9 @@ class References:
 
     starts: NDArray[np.int64]  # (recordings + 1,)
     frames: NDArray[np.int32]  # (n,)
-    bins: NDArray[np.int32]  # (n,) from the band's lowest
+    bins: NDArray[np.int32]  # (n,), 0 at the band's lowest
     hop: int  # samples
-    width: int  # bins of the band
+    width: int  # bins in the band
 
     def window(self, track: int, place: int, frames: int) -> Cells:
         """Return the peaks under a clip of `frames` frames that begins at sample `place` of a recording."""
@@ -45,31 +48,31 @@ class References:
         offset = place / self.hop
         inside = slice(*(first + np.searchsorted(self.frames[first:last], [offset - 1, offset + frames + 1])))
         moments = np.rint(self.frames[inside] - offset).astype(np.int32)
-        heard = (moments >= 0) & (moments < frames)
-        cells = moments[heard] * np.int32(self.width) + self.bins[inside][heard]
+        within = (moments >= 0) & (moments < frames)
+        cells = moments[within] * np.int32(self.width) + self.bins[inside][within]
         window = np.full(most_peaks(frames), NOTHING, np.int32)
         window[: len(cells)] = cells
         return window
 
 
 def most_peaks(frames: int) -> int:
-    """Return how many peaks so many frames may have at most: they touch one block more than they fill."""
-    return MOST_A_BLOCK * (-(-frames // BLOCK_FRAMES) + 1)
+    """Return the largest number of peaks in so many frames, which may touch one block more than they fill."""
+    return PEAKS_PER_BLOCK * (-(-frames // COMPANION.peaks.block_frames) + 1)
 
 
 def find_references(
-    music: Sounds, recipe: ReliefRecipe, *, folder: Path, progress: Callable[[int, int], object] | None = None
+    music: Sounds, recipe: SalienceRecipe, *, folder: Path, progress: Callable[[int, int], object] | None = None
 ) -> References:
-    """Return the peaks of all recordings, kept in `folder`: a second time they are there.
+    """Return the peaks of all recordings, from a file in `folder` if it is there, else found and written to it.
 
-    `progress` is called with (recordings done, recordings). Raises OptionError when what is there is damaged.
+    `progress` is called with (recordings done, recordings). Raises OptionError when the file is damaged.
     """
-    shazam, log_mel = Shazam(density=PEAK_DENSITY, front_end=recipe.spectrum), recipe.clips.log_mel
-    told = [str(shazam.spec), log_mel.margin, Path(str(music.samples.filename)).name, *music.names]
-    path = folder / f"peaks-{hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:20]}.npz"
+    shape, log_mel = ShazamShape(COMPANION.density, recipe.spectrum, COMPANION.peaks), recipe.clips.log_mel
+    key = [str(spec_of("peaks", 1, shape)), log_mel.margin, Path(str(music.samples.filename)).name, *music.names]
+    path = folder / f"peaks-{hashlib.sha256(msgspec.json.encode(key)).hexdigest()[:20]}.npz"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _write(path, _of_all(music, shazam, log_mel, progress))
+        _write(path, _of_all(music, shape, log_mel, progress))
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             starts, frames, bins = (kept[name] for name in ("starts", "frames", "bins"))
@@ -80,13 +83,17 @@ def find_references(
 
 
 def _of_all(
-    music: Sounds, shazam: Shazam, log_mel: LogMel, progress: Callable[[int, int], object] | None
+    music: Sounds, shape: ShazamShape, log_mel: LogMel, progress: Callable[[int, int], object] | None
 ) -> dict[str, NDArray[np.generic]]:
     found = []
     for track in range(len(music)):
-        chunks = power_chunks(padded(_blocks(music, track), log_mel), shazam.front_end, frames=CHUNK_FRAMES)
-        frames, features, _ = shazam.of_power(chunks)
-        found.append((frames, (features & BIN_MASK).astype(np.int32)))
+        power = PowerStream(shape.front_end, frames=shape.peaks.chunk_frames)
+        stream, silence = PeakStream(shape.peaks, keep=shape.density.stored), np.zeros(log_mel.margin, np.float32)
+        for block in chain([silence], _blocks(music, track), [silence]):
+            for chunk in power.push(block):
+                stream.push(chunk)
+        peaks = stream.take(power.rest())
+        found.append((peaks.frames, peaks.bins))
         if progress is not None:
             progress(track + 1, len(music))
     frames, bins = (np.concatenate(column) for column in zip(*found, strict=True))
@@ -95,11 +102,11 @@ def _of_all(
 
 def _blocks(music: Sounds, track: int) -> Iterator[Samples]:
     length, block = int(music.lengths[track]), SECONDS_AT_ONCE * music.rate
-    return (music.piece(track, first, min(block, length - first)) for first in range(0, length, block))
+    return (music.excerpt(track, first, min(block, length - first)) for first in range(0, length, block))
 
 
 def _write(path: Path, columns: dict[str, NDArray[np.generic]]) -> None:
-    """Write a file of arrays; a reader sees all of it or nothing."""
+    """Write arrays to a file; a reader sees all of it or nothing."""
     part = path.with_suffix(".part")
     with part.open("wb") as file:
         np.savez(file, **columns)  # type: ignore[arg-type]

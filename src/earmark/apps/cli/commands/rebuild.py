@@ -12,7 +12,7 @@ from earmark.apps.cli.output import Output
 from earmark.apps.text import amount
 
 if TYPE_CHECKING:
-    from earmark.catalog.local.live_index import Rebuilding
+    from earmark.catalog.backend import RebuildProgress
 
 FIRST_SECONDS = 0.5  # seconds of reading that tell how long the rest takes
 EVERY_SECONDS = 10.0  # seconds between two estimates
@@ -44,7 +44,7 @@ class Estimate:
     def __init__(self, output: Output) -> None:
         self._output, self._next = output, time.monotonic() + FIRST_SECONDS
 
-    def update(self, progress: Rebuilding) -> None:
+    def update(self, progress: RebuildProgress) -> None:
         """Take how far it is."""
         if time.monotonic() < self._next:
             return

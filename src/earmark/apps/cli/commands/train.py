@@ -1,4 +1,4 @@
-"""`earmark train`: learn a fingerprint, or a relief, from recordings."""
+"""`earmark train`: learn a fingerprint, or a salience map, from recordings."""
 
 from __future__ import annotations
 
@@ -17,21 +17,14 @@ from earmark.apps.text import amount, clock, size
 from earmark.errors import OptionError
 
 if TYPE_CHECKING:
-    from earmark.learn.corpus import Gathered
-    from earmark.learn.pcm import Sounds
-    from earmark.learn.recipe import Recipe
-    from earmark.learn.salience.recipe import ReliefRecipe
-    from earmark.learn.salience.references import References
-    from earmark.learn.salience.training import ReliefRun
+    from earmark.learn import Training
     from earmark.learn.trainer import Progress
-    from earmark.learn.training import Run
 
 NEEDED = ("torch", "onnx", "onnxscript", "onnxruntime", "tensorboard")
-CORES_A_WORKER = 4  # cores for each process that makes batches: it keeps three others busy
 EPILOGUE = """\
---data is what `python -m earmark.datasets debian FOLDER` fetched, or any folder of music; what lies in its folders
-noise and speech is that. --out gets the decoded sounds, checkpoints, logs for TensorBoard and, at the end, the models.
-Ctrl-C keeps what was learned; run it again with --resume to go on.
+--data is a folder that `python -m earmark.datasets debian FOLDER` fetched, or any folder of music, whose subfolders
+noise and speech have noise and speech. --out gets the decoded sounds, checkpoints, logs for TensorBoard and, at the
+end, the models. Ctrl-C keeps what was learned; run the command again with --resume to go on.
 """
 
 Tell = Callable[[str, int, int, str], None]  # stage, done, total, more about it
@@ -41,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument(
         "--config", "--recipe", default="laptop", metavar="NAME|FILE",
-        help="the recipe: laptop, talk, relief, or a .toml file (default: laptop)",
+        help="the recipe: laptop, talk, salience, or a .toml file (default: laptop)",
     )  # fmt: skip
     parser.add_argument("--data", required=True, metavar="FOLDER", help="recordings to learn from")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where the run is kept")
@@ -57,34 +50,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Gather, learn, export."""
+    """Train and export."""
     check_installed()
-    # Numpy multiplies small matrices here: OpenBLAS's threads would wait for each other five times as long.
+    # Numpy multiplies small matrices here, for which OpenBLAS on all cores takes five times as long.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from earmark.learn.corpus import gather
-    from earmark.learn.recipe import Recipe
+    from earmark.learn import prepare
 
-    output, out = Output.of(options), Path(options.out)
-    recipe = recipe_of(options)
-    refuse_what_is_there(out, recipe, resume=options.resume)
-    pairs = recipe if isinstance(recipe, Recipe) else recipe.clips
+    output = Output.of(options)
+    names = ("steps", "rooms", "resume", "device", "workers")
+    given = {name: getattr(options, name) for name in names}
     with watching(output) as tell:
-        gathered = gather(
-            Path(options.data), pairs, folder=out, rooms=Path(options.rooms) if options.rooms else None,
-            tell=lambda stage, done, total: tell(stage, done, total, ""),
-        )  # fmt: skip
-        mention_failed(output, gathered.failed)
-        training = assemble(options, recipe, gathered, tell)
-        training.resume()
+        say = lambda stage, done, total: tell(stage, done, total, "")  # noqa: E731
+        training = prepare(options.data, options.out, options.config, tell=say, **given)
+        mention_failed(output, training.gathered.failed)
         try:
-            training.train(progress=teller(output, tell), validate_steps=options.validate)
+            training.run.train(progress=teller(output, tell), validate_steps=options.validate)
         except KeyboardInterrupt:
             output.remark(
-                f"earmark: interrupted after {training.step:,} of {recipe.steps:,} steps; what was learned is kept: "
-                "run the same command with --resume to go on"
+                f"earmark: interrupted after {training.run.step:,} of {training.recipe.steps:,} steps; "
+                "what was learned is kept: run the same command with --resume to go on"
             )
             return INTERRUPTED
-    show(output, training, exported(options, recipe, gathered))
+    show(output, training, training.export(licence=options.licence))
     return DONE
 
 
@@ -95,80 +82,8 @@ def check_installed() -> None:
         raise OptionError(f"{', '.join(absent)} not installed; pip install 'earmark[train]'")
 
 
-def recipe_of(options: argparse.Namespace) -> Recipe | ReliefRecipe:
-    """Return the recipe that the options name."""
-    import msgspec
-
-    from earmark.learn.recipe import learns, read_recipe
-    from earmark.learn.salience.recipe import read_relief_recipe
-
-    recipe = read_relief_recipe(options.config) if learns(options.config) == "relief" else read_recipe(options.config)
-    return msgspec.structs.replace(recipe, steps=options.steps) if options.steps else recipe
-
-
-def refuse_what_is_there(out: Path, recipe: Recipe | ReliefRecipe, *, resume: bool) -> None:
-    """Raise OptionError when the folder holds a run of another recipe, or one that nobody asked to go on."""
-    from earmark.learn.checkpoint import CHECKPOINT, read_checkpoint
-
-    if (out / CHECKPOINT).exists():
-        state = read_checkpoint(out / CHECKPOINT, recipe=recipe)
-        if not resume:
-            raise OptionError(
-                f"{out} holds a run that came to step {state['step']:,}; "
-                "give --resume to go on with it, or another folder as --out"
-            )
-
-
-def assemble(
-    options: argparse.Namespace, recipe: Recipe | ReliefRecipe, gathered: Gathered, tell: Tell
-) -> Run | ReliefRun:
-    """Return the run, which has yet to begin."""
-    import torch
-
-    from earmark.learn.recipe import Recipe
-    from earmark.learn.training import Run
-    from earmark.learn.validation import Validation
-
-    cores = os.cpu_count() or 1
-    workers = options.workers or max(cores // CORES_A_WORKER, 1)
-    torch.set_num_threads(max(cores - workers, 1))
-    folder = Path(options.out)
-    if isinstance(recipe, Recipe):
-        validation = Validation(gathered.validation, recipe)
-        return Run(recipe, gathered.training, validation, folder=folder, device=options.device, workers=workers)
-    return relief_run(recipe, gathered, tell, folder=folder, device=options.device, workers=workers)
-
-
-def relief_run(
-    recipe: ReliefRecipe, gathered: Gathered, tell: Tell, *, folder: Path, device: str | None, workers: int
-) -> ReliefRun:
-    """Return a run that learns a relief, once the peaks of all recordings are found."""
-    from earmark.learn.salience.references import find_references
-    from earmark.learn.salience.training import ReliefRun, ReliefValidation
-
-    def peaks(music: Sounds, purpose: str) -> References:
-        told = lambda done, total: tell(f"finding peaks to {purpose}", done, total, "")  # noqa: E731
-        return find_references(music, recipe, folder=folder, progress=told)
-
-    known, unknown = peaks(gathered.training.music, "learn"), peaks(gathered.validation.music, "validate")
-    validation = ReliefValidation(gathered.validation, unknown, recipe)
-    return ReliefRun(recipe, gathered.training, known, validation, folder=folder, device=device, workers=workers)
-
-
-def exported(options: argparse.Namespace, recipe: Recipe | ReliefRecipe, gathered: Gathered) -> tuple[Path, ...]:
-    """Write what came of a run, for use without torch."""
-    from earmark.learn.checkpoint import CHECKPOINT
-    from earmark.learn.corpus import export_models, export_relief_model
-    from earmark.learn.recipe import Recipe
-
-    out = Path(options.out)
-    if isinstance(recipe, Recipe):
-        return export_models(out / CHECKPOINT, gathered.training, out, licence=options.licence)
-    return export_relief_model(out / CHECKPOINT, out, licence=options.licence)
-
-
 def mention_failed(output: Output, failed: Sequence[tuple[str, str]]) -> None:
-    """Say which files there is nothing to learn from: all with --verbose, else how many."""
+    """Print which files were left out and why: all with --verbose, else how many and the first."""
     if output.verbose:
         for path, reason in failed:
             output.remark(f"left out: {path}: {reason}")
@@ -178,18 +93,18 @@ def mention_failed(output: Output, failed: Sequence[tuple[str, str]]) -> None:
 
 
 def teller(output: Output, tell: Tell) -> Callable[[Progress], None]:
-    """Return what is called while it learns."""
+    """Return the callback that prints the progress of a run."""
 
-    def learned(progress: Progress) -> None:
+    def report(progress: Progress) -> None:
         names = ("step", "steps", "loss", "hit_rate", "pairs_a_second", "seconds_left")
         output.record({"status": "learning", **{name: getattr(progress, name) for name in names}})
         tell("learning", progress.step, progress.steps, line(progress))
 
-    return learned
+    return report
 
 
 def line(progress: Progress) -> str:
-    """Return how a run is going."""
+    """Return the progress of a run as one line."""
     hit_rate = "" if progress.hit_rate is None else f", hit rate {progress.hit_rate:.1%}"
     left = clock(progress.seconds_left).partition(".")[0]
     return f"loss {progress.loss:.3f}{hit_rate}, {progress.pairs_a_second:,.0f} pairs/s, {left} left"
@@ -197,7 +112,7 @@ def line(progress: Progress) -> str:
 
 @contextlib.contextmanager
 def watching(output: Output) -> Iterator[Tell]:
-    """Give what is to be called with progress: bars, lines of --verbose, or nothing."""
+    """Yield the callback for progress: bars, lines with --verbose, or nothing."""
     if output.verbose:
         yield lambda stage, done, total, more: output.remark(f"{stage} {done}/{total} {more}".rstrip())
     elif output.interactive:
@@ -209,7 +124,7 @@ def watching(output: Output) -> Iterator[Tell]:
 
 @contextlib.contextmanager
 def bars() -> Iterator[Tell]:
-    """Draw a bar for each stage."""
+    """Yield a callback that draws a bar for each stage."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
     from rich.progress import Progress as Bars
@@ -226,10 +141,10 @@ def bars() -> Iterator[Tell]:
         yield tell
 
 
-def show(output: Output, training: Run | ReliefRun, models: tuple[Path, ...]) -> None:
-    """Print what came of it."""
-    done = {"status": "done", "steps": training.step, "hit_rate": training.hit_rate, "models": list(map(str, models))}
-    output.record(done)
-    hit_rate = "" if training.hit_rate is None else f"; {training.hit_rate:.1%} of the validation is found"
-    output.line(f"{training.step:,} steps{hit_rate}")
+def show(output: Output, training: Training, models: tuple[Path, ...]) -> None:
+    """Print the outcome of a run."""
+    run = training.run
+    output.record({"status": "done", "steps": run.step, "hit_rate": run.hit_rate, "models": list(map(str, models))})
+    hit_rate = "" if run.hit_rate is None else f"; {run.hit_rate:.1%} of the validation is found"
+    output.line(f"{run.step:,} steps{hit_rate}")
     output.line("Wrote " + ", ".join(f"{path} ({size(path.stat().st_size)})" for path in models) + ".")

@@ -1,0 +1,38 @@
+"""Which calibration a catalog's confidences come from: its own, else one that ships."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from earmark.errors import CatalogDamaged
+from earmark.fingerprints.protocol import Fingerprinter
+from earmark.match.calibration import Calibration, choose
+
+OWN_FILE = "calibration.json"  # in a catalog's folder, written by `earmark calibrate`
+SHIPPED = Path(__file__).parents[1] / "fingerprints" / "calibrations"
+
+
+def calibration_for(fingerprinter: Fingerprinter, index: str, folder: Path) -> tuple[Calibration, bool]:
+    """Return the calibration for a catalog in a folder, and whether it was fitted for such a one."""
+    own = folder / OWN_FILE
+    known = [*([read_calibration(own)] if own.is_file() else []), *shipped()]
+    return choose(known, spec=str(fingerprinter.spec), plan=fingerprinter.plan.digest, index=index)
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Return the calibration that a file holds; raises CatalogDamaged when it is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Calibration)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise CatalogDamaged(
+            f"{path} is no calibration ({error}); remove it, or run earmark calibrate again"
+        ) from error
+
+
+@cache
+def shipped() -> tuple[Calibration, ...]:
+    """Return the calibrations of this release."""
+    return tuple(read_calibration(path) for path in sorted(SHIPPED.glob("*.json")))

@@ -1,0 +1,89 @@
+"""The questions a catalog answers: one clip, or many on all cores."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from earmark.errors import OptionError
+from earmark.match.protocol import Options
+from earmark.types import Answer
+
+if TYPE_CHECKING:
+    from earmark.catalog.identify import Identify
+    from earmark.extract.sources import Source
+
+_CLIPS_AHEAD = 4  # clips per worker identified ahead of the answer that is wanted next; hides the wait for a child
+
+
+class Questions:
+    """What a catalog, which has an `Identify`, can be asked."""
+
+    _identify: Identify
+
+    def identify(
+        self,
+        source: Source,
+        *,
+        threshold: float | None = None,
+        limit: int = 5,
+        several: bool = False,
+        speed: bool = False,
+    ) -> Answer:
+        """Say which tracks a clip comes from: a path, bytes, a file object, (samples, rate), or a fingerprint
+        that `earmark.fingerprint(..., query=True)` made.
+
+        Matches of at least `threshold` confidence (default: the calibrated one; 0 gives the candidates too) come back,
+        at most `limit`, best first. `several` looks for one recording after another, `speed` for other playing speeds.
+        A clip that nothing can be said of has an answer without matches and a reason; one that cannot be read as audio
+        raises MediaError.
+        """
+        return self._identify.answer(source, _options(threshold, limit, several, speed))
+
+    def identify_many(
+        self,
+        sources: Iterable[Source],
+        *,
+        workers: int | None = None,
+        threshold: float | None = None,
+        limit: int = 5,
+        several: bool = False,
+        speed: bool = False,
+    ) -> Iterator[Answer]:
+        """Yield an answer for each source, in their order, as `identify` would, on all cores.
+
+        A source that cannot be read as audio does not stop the others: its answer's reason is the MediaError's code.
+        """
+        count, options = worker_count(workers), _options(threshold, limit, several, speed)
+        ask = self._identify.answer_or_reason
+        remaining, waiting = iter(sources), deque[Future[Answer]]()
+        with ThreadPoolExecutor(count, thread_name_prefix="earmark-identify") as pool:
+            try:
+                while True:
+                    waiting.extend(
+                        pool.submit(ask, one, options) for one in islice(remaining, _CLIPS_AHEAD * count - len(waiting))
+                    )
+                    if not waiting:
+                        return
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _options(threshold: float | None, limit: int, several: bool, speed: bool) -> Options:
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise OptionError(f"threshold={threshold}; give a probability, 0 to 1, or leave it out for the calibrated one")
+    if limit < 1:
+        raise OptionError(f"limit={limit}; give 1 or more")
+    return Options(threshold, limit, several, speed)
+
+
+def worker_count(wanted: int | None) -> int:
+    """Return the number of workers that was given, or that of the cores this process may use."""
+    if wanted is not None and wanted < 1:
+        raise OptionError(f"workers={wanted}; give 1 or more, or leave it out for all cores")
+    return wanted or len(os.sched_getaffinity(0))

@@ -1,0 +1,44 @@
+"""What extraction gives, what it may take, and what every extractor does, on this machine or on many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol
+
+from earmark.sandbox.process import Limits
+from earmark.types import Fingerprint
+
+SILENCE_PEAK = 1e-4  # full scale is 1; just above the dither of 16-bit sound (-93 dB), and below any music
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extracted:
+    """The fingerprint of a source, and what else is known of it."""
+
+    fingerprint: Fingerprint
+    packed: bytes  # by Fingerprinter.pack, of a file; empty for samples in memory
+    seconds: float
+    complete: bool  # False: the file broke off, or parts are damaged
+    silent: bool  # no sample reaches SILENCE_PEAK
+    features: int  # by Fingerprinter.features_in
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractLimits:
+    """What one source may take."""
+
+    longest_query_seconds: float = 3 * 3600.0  # a long show; a day of silence is some kB to send, a minute to read
+    largest_upload_bytes: int = 4 << 30  # bytes of a stream without a file behind it, copied to a temporary file first
+    sandbox: Limits = field(default_factory=Limits)
+
+
+class Extractor(Protocol):
+    """Turns files into fingerprints; safe to use from several threads."""
+
+    def extract(self, file: BinaryIO, *, query: bool = False) -> Extracted:
+        """Return what is in an open file, read from where it stands; raises MediaError."""
+
+    def close(self) -> None:
+        """End all work; whoever waits for some gets a MediaError."""

@@ -1,0 +1,66 @@
+"""What a fingerprint can be asked of: a path, bytes, a binary file, (samples, rate), or a fingerprint."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from earmark.audio.container import open_regular
+from earmark.errors import MediaError, OptionError
+from earmark.extract.protocol import ExtractLimits
+from earmark.text import shown
+from earmark.types import Fingerprint
+
+Source = str | os.PathLike[str] | bytes | BinaryIO | tuple[Any, int] | Fingerprint
+
+COPIED_BYTES = 1 << 20  # bytes of a stream that are in memory at once
+
+
+@contextmanager
+def opened(source: Source, limits: ExtractLimits) -> Iterator[BinaryIO]:
+    """Open a path, bytes or a binary file as a file with a descriptor, which a child can be given.
+
+    Raises MediaError for what cannot be read or is too large, OptionError for what is no file at all.
+    """
+    if isinstance(source, str | os.PathLike):
+        with open_regular(Path(source)) as file:
+            yield file
+        return
+    stream = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
+    if isinstance(stream, tuple | Fingerprint) or not hasattr(stream, "read"):
+        raise OptionError(f"{type(source).__name__} is no file; give a path, bytes or a file that is open for reading")
+    with tempfile.TemporaryFile() as file:
+        _copy(stream, file, limits.largest_upload_bytes)
+        yield file
+
+
+def name_of(source: Source) -> str:
+    """Return what stands for a source in an answer, safe to print."""
+    if isinstance(source, str | os.PathLike):
+        return shown(source)
+    if isinstance(source, tuple):
+        return "samples"
+    if isinstance(source, Fingerprint):
+        return "fingerprint"
+    if isinstance(source, bytes | bytearray | memoryview):
+        return f"{len(source)} bytes"
+    name = getattr(source, "name", "stream")
+    return shown(name) if isinstance(name, str) else "stream"
+
+
+def _copy(stream: BinaryIO, file: BinaryIO, most: int) -> None:
+    copied = 0
+    while part := stream.read(COPIED_BYTES):
+        if isinstance(part, str):
+            raise OptionError("the file is open as text; open it as bytes (mode 'rb')")
+        copied += len(part)
+        if copied > most:
+            raise MediaError("too_large", f"more than {most:,} bytes; pass a file by its path")
+        file.write(part)
+    file.flush()
+    file.seek(0)

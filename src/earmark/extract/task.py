@@ -1,0 +1,29 @@
+"""What a sandbox's child does with a file: decode it, extract its fingerprint, and pack that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from earmark.audio.decode import decode
+from earmark.extract.fingerprinter import make_fingerprinter
+from earmark.extract.protocol import SILENCE_PEAK
+
+
+def extract(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:
+    """Return the packed fingerprint of a file with what else is known of it.
+
+    A request holds `fingerprinter` (its name), `preset` (its settings), `query`, and `max_seconds` or none.
+    """
+    fingerprinter = make_fingerprinter(request["fingerprinter"], request["preset"])
+    limit = request["max_seconds"]
+    with decode(file, rate=fingerprinter.rate, max_seconds=limit, report_seconds=report_seconds) as audio:
+        fingerprint = fingerprinter.extract(audio, query=request["query"])
+        report = audio.report
+    return {
+        "packed": fingerprinter.pack(fingerprint),
+        "seconds": float(report.seconds),
+        "complete": bool(report.complete),
+        "silent": bool(report.peak < SILENCE_PEAK),
+        "tags": dict(report.tags),
+    }

@@ -1,0 +1,93 @@
+"""Segments of a spectrogram that arrives in chunks, encoded as soon as a batch is full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import copy
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.types import Frames
+
+if TYPE_CHECKING:
+    from earmark.fingerprints.mel import LogMel, Spectrogram
+
+BATCH = 16  # segments at a time, always as many: a vector depends neither on others nor on how sound arrived
+
+
+class SegmentEncoder(Protocol):
+    """A network as its segments see it."""
+
+    @property
+    def log_mel(self) -> LogMel:
+        """The network's front end."""
+
+    @property
+    def dimensions(self) -> int:
+        """Components of a vector."""
+
+    def encode(self, segments: Spectrogram) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+        """Return which of at most `BATCH` segments, (n, bands, frames), have a vector, and those, (m, dimensions)."""
+
+
+class SegmentEncoding:
+    """Vectors of segments that begin every `hop` frames, from `margin` before the first frame on.
+
+    Silence is put around the sound, as much as it takes for every frame to be in a segment, and `margin` behind it.
+    """
+
+    def __init__(self, maker: SegmentEncoder, *, hop: int, margin: int) -> None:
+        self._maker, self._hop, self._margin = maker, hop, margin
+        self._segment = maker.log_mel.segment_frames
+        self._held = self._silence(margin)  # frames that later segments need
+        self._first, self._heard = -margin, 0
+        self._done: list[tuple[Frames, NDArray[np.int8]]] = []
+
+    def push(self, chunk: Spectrogram) -> None:
+        """Take more frames, (n, bands)."""
+        self._held, self._heard = np.concatenate([self._held, chunk]), self._heard + len(chunk)
+        while len(self._held) >= (BATCH - 1) * self._hop + self._segment:
+            self._encode(BATCH)
+
+    def take(self, rest: Iterable[Spectrogram]) -> tuple[Frames, NDArray[np.int8]]:
+        """Return (first frames, vectors) of all segments if the sound ends with `rest`; nothing is taken away."""
+        ended = copy(self)
+        ended._done = list(self._done)
+        for chunk in rest:
+            ended.push(chunk)
+        ended._end()
+        frames, vectors = zip((np.zeros(0, np.int32), self._nothing()), *ended._done, strict=True)
+        return np.concatenate(frames), np.concatenate(vectors)
+
+    def forget(self, before: int) -> None:
+        """Let go of the segments that begin before a frame, batch by batch."""
+        while self._done and (not len(self._done[0][0]) or self._done[0][0][-1] < before):
+            del self._done[0]
+
+    def _end(self) -> None:
+        if not self._heard:
+            return
+        left = self._heard + self._margin - self._first - self._segment  # frames that reach beyond one more segment
+        at_least = 0 if self._first > -self._margin else 1  # sound shorter than a segment has one
+        count = max(-(-left // self._hop) + 1, at_least)
+        short = (count - 1) * self._hop + self._segment - len(self._held)
+        self._held = np.concatenate([self._held, self._silence(max(short, 0))])
+        for done in range(0, count, BATCH):
+            self._encode(min(BATCH, count - done))
+
+    def _encode(self, count: int) -> None:
+        starts = np.arange(count, dtype=np.int32) * self._hop
+        windows = np.lib.stride_tricks.sliding_window_view(self._held, self._segment, axis=0)
+        heard, vectors = self._maker.encode(windows[starts])
+        self._done.append((starts[heard] + np.int32(self._first), vectors))
+        self._held, self._first = self._held[count * self._hop :], self._first + count * self._hop
+
+    def _silence(self, frames: int) -> Spectrogram:
+        from earmark.fingerprints.mel import QUIETEST
+
+        return np.full((frames, self._maker.log_mel.bands), np.log10(QUIETEST), np.float32)
+
+    def _nothing(self) -> NDArray[np.int8]:
+        return np.zeros((0, self._maker.dimensions), np.int8)

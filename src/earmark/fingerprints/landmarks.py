@@ -1,0 +1,91 @@
+"""Landmarks: pairs of spectral peaks as codes (Wang, ISMIR 2003, section 2.2), and the channel they are looked up in.
+
+A landmark is one uint32 of 21 bits: bits 20-12 the anchor's bin >> 1, bits 11-6 the (target's - anchor's bin) >> 1,
+bits 5-0 the frames between them. Halving the bins lets a peak be one bin off, as it is at 2 % more speed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.plan import Channel, VoteRule
+from earmark.types import Codes, Frames
+
+LANDMARK_BITS = 21
+MIN_PEAKS = 8  # landmarks of fewer peaks match by chance
+ANCHORS_AT_ONCE = 4_096  # anchors whose possible targets are looked at together
+CANDIDATES = 60  # candidates; on the development clips at 0 dB the right one is nearly always among them
+
+
+@dataclass(frozen=True, slots=True)
+class TargetZone:
+    """Where an anchor's targets lie: frames ahead and bins to each side (below 64 each, for the landmark's bits)."""
+
+    first_frames: int = 2
+    last_frames: int = 40  # 0.7 s
+    bins: int = 62  # 445 Hz
+
+
+@dataclass(frozen=True, slots=True)
+class Density:
+    """How many peaks of each block of 0.56 s are stored, and how many targets an anchor is paired with."""
+
+    stored: int
+    paired: int
+    fan_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueryDensity:
+    """The same of a query, which keeps more: noise adds peaks, and a stored pair is found only if the query has it."""
+
+    peaks: int = 45
+    fan_out: int = 10
+
+
+def landmark_channel(frame_seconds: float) -> Channel:
+    """Return the channel of landmarks of peaks with so many seconds a frame."""
+    votes = VoteRule(
+        bin_seconds=2 * frame_seconds,  # so peaks may move by a frame
+        neighbours="next",
+        limit=CANDIDATES,
+        per_track=4,
+        apart_seconds=6 * frame_seconds,
+        min_votes=3,
+        shortlist=8,
+    )
+    return Channel("landmarks", "equal", "peaks", frame_seconds, votes, key_bits=LANDMARK_BITS)
+
+
+def landmarks(frames: Frames, bins: NDArray[np.int32], *, fan_out: int, zone: TargetZone) -> tuple[Frames, Codes]:
+    """Return (frames of anchors, landmarks) of peaks in order of time, bins counted from the lowest.
+
+    Each peak is the anchor of its first `fan_out` successors within the target zone.
+    """
+    pairs = [_pairs(frames, bins, fan_out, zone, first) for first in range(0, len(frames), ANCHORS_AT_ONCE)]
+    nothing = np.zeros(0, np.int64)
+    anchor, target = (np.concatenate(column) for column in zip((nothing, nothing), *pairs, strict=True))
+    apart = (bins[target] - bins[anchor] + 64).astype(np.uint32) >> 1
+    wait = (frames[target] - frames[anchor]).astype(np.uint32)
+    codes = (bins[anchor].astype(np.uint32) >> 1) << 12 | apart << 6 | wait
+    return frames[anchor], codes.astype(np.uint32, copy=False)
+
+
+def _pairs(
+    frames: Frames, bins: NDArray[np.int32], fan_out: int, zone: TargetZone, first: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (anchors, targets) as places among the peaks, for `ANCHORS_AT_ONCE` anchors from `first` on."""
+    anchors = np.arange(first, min(first + ANCHORS_AT_ONCE, len(frames)))
+    beyond = np.searchsorted(frames, frames[anchors] + zone.last_frames, side="right")
+    most = int((beyond - anchors).max())
+    targets = anchors[:, None] + np.arange(1, max(most, 1))
+    fits = targets < beyond[:, None]
+    targets = np.minimum(targets, len(frames) - 1)
+    fits &= frames[targets] - frames[anchors, None] >= zone.first_frames
+    fits &= np.abs(bins[targets] - bins[anchors, None]) <= zone.bins
+    fits &= np.cumsum(fits, axis=1, dtype=np.int32) <= fan_out
+    row, column = np.nonzero(fits)
+    return anchors[row], targets[row, column]

@@ -1,0 +1,219 @@
+"""One segment of an inverted index: the postings of some tracks, sorted by key, then place.
+
+A place is a frame counted from the segment's start, over all tracks one after another; three bytes, little-endian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.errors import CatalogDamaged
+from earmark.types import Frames
+
+DENSE_BITS = 21  # bits; narrower keys have a count each (2 MB a segment), wider ones only where they occur
+GROUP = 64  # keys; the first posting of each group is stored, the rest is summed from the counts
+RANGES = 16  # ranges of keys, made one after another to need little memory
+STRETCH_BITS = 10  # places of a stretch, whose piece is looked up in a table: twice as fast as a search
+MOST_POSTINGS = 255  # postings of one key in one segment, since a count is a byte
+
+Postings = Callable[[int, int], NDArray[np.uint64]]  # (low, high) -> postings of keys from low to below high
+
+
+@dataclass(frozen=True, eq=False)
+class KeyPiece:
+    """Keys of one track, or of a part of it, that no segment holds yet."""
+
+    track: int
+    first: int  # frame of the track that frame 0 is
+    frames: Frames
+    keys: NDArray[np.uint32]
+
+    @property
+    def length(self) -> int:
+        """Frames that the piece takes."""
+        return int(self.frames[-1]) + 1 if len(self.frames) else 1
+
+
+@dataclass(frozen=True, eq=False)
+class KeySegment:
+    """The postings of some tracks, unchangeable."""
+
+    name: str
+    counts: NDArray[np.uint8]  # (rows,): postings of each row; row n is key n, or the nth of `keys`
+    places: NDArray[np.uint8]  # (n, 3), little-endian
+    tracks: NDArray[np.int32]  # (pieces,): the track of each piece of audio, in order of place
+    starts: NDArray[np.int32]  # (pieces,): the place where it begins
+    firsts: NDArray[np.int32]  # (pieces,): frame of the track that this is; 0 but for tracks longer than a segment
+    figures: NDArray[np.int64]  # (3,): frames in use, keys on the stop-list, postings they had
+    keys: NDArray[np.uint32] | None = None  # (k,): distinct keys, rising; None where every key has a row
+
+    ARRAYS: ClassVar = ("counts", "places", "tracks", "starts", "firsts", "figures")
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all arrays by name."""
+        own: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in self.ARRAYS}
+        return own if self.keys is None else own | {"keys": self.keys}
+
+    @cached_property
+    def group_starts(self) -> NDArray[np.int64]:
+        """The first posting of each group of rows."""
+        ends = np.cumsum(self.counts.reshape(-1, GROUP).sum(axis=1, dtype=np.int64))
+        return np.concatenate([[0], ends[:-1]])
+
+    def ranges(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return (first posting, number of postings) of each key."""
+        if self.keys is None:
+            return self._first_postings(keys), self.counts[keys].astype(np.int64)
+        if not len(self.keys):
+            return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
+        wanted = keys.astype(np.uint32)  # the type of all keys, which would be converted otherwise
+        rows = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
+        counts = np.where(self.keys[rows] == wanted, self.counts[rows], 0)
+        return self._first_postings(rows), counts.astype(np.int64)
+
+    def places_at(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return the places of postings, given by their number."""
+        at, flat = 3 * rows, self.places.reshape(-1)
+        low, middle, high = (flat.take(at + byte).astype(np.int32) for byte in range(3))
+        return low | middle << 8 | high << 16
+
+    def pieces_at(self, places: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return which piece of audio each place lies in."""
+        piece = self._piece_of_stretch.take(places >> STRETCH_BITS)
+        ends = np.append(self.starts[1:], np.iinfo(np.int32).max).astype(np.int32)
+        while (beyond := places >= ends.take(piece)).any():
+            piece += beyond
+        return piece
+
+    def between(self, low: int, high: int) -> NDArray[np.uint64]:
+        """Return the postings of keys from `low` to below `high` as key << 24 | place, sorted."""
+        if self.keys is None:
+            first_row, end_row, keys = low, high, np.arange(low, high, dtype=np.uint64)
+        else:
+            first_row = int(np.searchsorted(self.keys, np.uint32(low)))
+            end_row = int(np.searchsorted(self.keys, np.uint32(high - 1), side="right"))
+            keys = self.keys[first_row:end_row].astype(np.uint64)
+        if first_row == end_row:
+            return np.zeros(0, np.uint64)
+        counts = self.counts[first_row:end_row]
+        first = int(self._first_postings(np.array([first_row]))[0])
+        places = self.places_at(np.arange(first, first + int(counts.sum(dtype=np.int64))))
+        return np.repeat(keys, counts) << np.uint64(24) | places.astype(np.uint64)
+
+    def _first_postings(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of the first posting of each row."""
+        group, within = rows // GROUP, rows % GROUP
+        counts = self.counts.reshape(-1, GROUP)[group]
+        counts[np.arange(GROUP) >= within[:, None]] = 0
+        firsts: NDArray[np.int64] = self.group_starts[group] + counts.sum(axis=1, dtype=np.int64)
+        return firsts
+
+    @cached_property
+    def _piece_of_stretch(self) -> NDArray[np.int32]:
+        """The piece that each stretch of places begins in."""
+        stretches = np.arange(0, int(self.figures[0]) + 1, 1 << STRETCH_BITS)
+        before = np.searchsorted(self.starts, stretches, side="right") - 1
+        return np.maximum(before, 0).astype(np.int32)  # a removed piece leaves a hole in front of the first
+
+
+def segment_from(name: str, arrays: Mapping[str, NDArray[Any]], key_bits: int) -> KeySegment:
+    """Return the segment that `KeySegment.arrays` described; raises CatalogDamaged when its keys have other widths."""
+    try:
+        own = {array: arrays[array] for array in KeySegment.ARRAYS}
+    except KeyError as error:
+        raise CatalogDamaged(f"{name} lacks {error}; earmark rebuild makes the index again") from error
+    segment = KeySegment(name, **own, keys=arrays.get("keys"))
+    fits = len(segment.counts) == 1 << key_bits if key_bits <= DENSE_BITS else segment.keys is not None
+    if not fits:
+        raise CatalogDamaged(f"{name} holds no keys of {key_bits} bits; earmark rebuild makes the index again")
+    return segment
+
+
+def segment_of(pieces: Sequence[KeyPiece], key_bits: int) -> KeySegment:
+    """Return the pieces, one after another, as a segment."""
+    ends = np.cumsum([piece.length for piece in pieces])
+    starts = np.append(0, ends[:-1])
+
+    def between(low: int, high: int) -> NDArray[np.uint64]:
+        found = []
+        for piece, start in zip(pieces, starts.astype(np.int64), strict=True):
+            here = (piece.keys >= low) & (piece.keys < high)
+            found.append(
+                piece.keys[here].astype(np.uint64) << np.uint64(24) | (piece.frames[here] + start).astype(np.uint64)
+            )
+        return np.concatenate(found)
+
+    tracks = np.array([piece.track for piece in pieces], np.int32)
+    firsts = np.array([piece.first for piece in pieces], np.int32)
+    figures = np.array([ends[-1], 0, 0], np.int64)
+    return _segment(between, key_bits, tracks, starts.astype(np.int32), firsts, figures)
+
+
+def merge(older: KeySegment, newer: KeySegment, removed: frozenset[int], key_bits: int) -> KeySegment:
+    """Return both segments as one, without the removed tracks."""
+    offset = int(older.figures[0])
+    tracks = np.concatenate([older.tracks, newer.tracks])
+    starts = np.concatenate([older.starts, newer.starts + offset]).astype(np.int32)
+    firsts = np.concatenate([older.firsts, newer.firsts])
+    kept = ~np.isin(tracks, list(removed))
+
+    def between(low: int, high: int) -> NDArray[np.uint64]:
+        postings = np.concatenate([older.between(low, high), newer.between(low, high) + np.uint64(offset)])
+        if kept.all():
+            return postings
+        piece = np.searchsorted(starts, (postings & np.uint64(0xFFFFFF)).astype(np.int64), side="right") - 1
+        return postings[kept[piece]]
+
+    figures = older.figures + newer.figures
+    return _segment(between, key_bits, tracks[kept], starts[kept], firsts[kept], figures)
+
+
+def _segment(
+    between: Postings,
+    key_bits: int,
+    tracks: NDArray[np.int32],
+    starts: NDArray[np.int32],
+    firsts: NDArray[np.int32],
+    figures: NDArray[np.int64],
+) -> KeySegment:
+    """Return a segment of the postings that `between` gives, made a range of keys at a time to need little memory."""
+    counts: list[NDArray[np.uint8]] = []
+    places: list[NDArray[np.uint8]] = []
+    keys: list[NDArray[np.uint32]] = []
+    width, figures = (1 << key_bits) // RANGES, figures.copy()
+    for low in range(0, 1 << key_bits, width):
+        postings = between(low, low + width)
+        postings.sort()
+        own, count, row = _counted((postings >> np.uint64(24)).astype(np.int64), low, width, key_bits)
+        over = count > MOST_POSTINGS
+        if over.any():
+            postings = postings[~over[row]]
+            figures += [0, int(over.sum()), int(count[over].sum())]
+            count[over] = 0
+        counts.append(count.astype(np.uint8))
+        keys.append(own.astype(np.uint32))
+        places.append(postings.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)[:, :3].copy())
+    name, stops = f"segment-{uuid4().hex[:12]}", np.concatenate(counts)
+    if key_bits <= DENSE_BITS:
+        return KeySegment(name, stops, np.concatenate(places), tracks, starts, firsts, figures)
+    used, distinct = stops > 0, np.concatenate(keys)
+    table = np.zeros(-(-int(used.sum()) // GROUP) * GROUP, np.uint8)  # whole groups, as a table of all keys has
+    table[: used.sum()] = stops[used]
+    return KeySegment(name, table, np.concatenate(places), tracks, starts, firsts, figures, distinct[used])
+
+
+def _counted(
+    keys: NDArray[np.int64], low: int, width: int, key_bits: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return (keys that have a row, postings of each, row of each posting) of sorted keys from `low` on."""
+    if key_bits <= DENSE_BITS:
+        return np.zeros(0, np.int64), np.bincount(keys - low, minlength=width), keys - low
+    distinct, rows, count = np.unique(keys, return_inverse=True, return_counts=True)
+    return distinct, count, rows

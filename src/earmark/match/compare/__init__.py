@@ -1,0 +1,46 @@
+"""Comparisons by kind: how one layer of a window is laid on references."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from earmark.errors import OptionError
+from earmark.match.compare.peaks import PeakComparison, PeakSettings
+from earmark.match.compare.vectors import VectorComparison, VectorSettings
+from earmark.match.protocol import Comparison
+from earmark.plan import CompareRule
+from earmark.types import Hits, Layer
+
+ENTRY_POINTS = "earmark.comparisons"  # group in which an installed package may register more: (comparison, settings)
+COMPARISONS: dict[str, tuple[Callable[..., Comparison], type[Any]]] = {
+    "peaks": (PeakComparison, PeakSettings),
+    "vectors": (VectorComparison, VectorSettings),
+}
+
+
+def make_comparison(rule: CompareRule, layer: Layer, *, hits: Hits | None, wide: bool) -> Comparison:
+    """Return the comparison of a window's layer that a rule asks for."""
+    make, settings = COMPARISONS.get(rule.kind) or _installed(rule.kind)
+    return make(layer, rule.figures, settings=settings_of(rule, settings), wide=wide, hits=hits)
+
+
+def settings_of(rule: CompareRule, kind: type[Any]) -> Any:
+    """Return a rule's options as the comparison's own settings; raises ValueError for what it does not have."""
+    options: Mapping[str, Any] = rule.options
+    return msgspec.convert(dict(options), kind, strict=True)
+
+
+@cache
+def _installed(kind: str) -> tuple[Callable[..., Comparison], type[Any]]:
+    """Return a comparison that an installed package brings, and the type of its settings."""
+    from importlib.metadata import entry_points
+
+    found = [one for one in entry_points(group=ENTRY_POINTS) if one.name == kind]
+    if not found:
+        raise OptionError(f"comparison {kind!r} is not known: install the package that brings it")
+    loaded: tuple[Callable[..., Comparison], type[Any]] = found[0].load()
+    return loaded

@@ -1,0 +1,195 @@
+"""Peaks of a clip laid on a recording's: where they meet, at which speed and pitch, and by how much more than by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.match.compare.correlation import Correlation
+from earmark.match.compare.query_map import Place, QueryMap, Warp, warps
+from earmark.match.protocol import Alignment, Candidate, Others, Placement
+from earmark.match.rivals import DECISIVE_Z
+from earmark.types import Hits, Layer
+
+USUAL_WARPS = warps(range(-4, 5))  # turntables, tapes and radio stations, a per cent at a time
+WIDE_WARPS = warps(range(-10, 11))
+WARP_COST = 1.0  # z that the best of so many warps gains by chance
+DUPLICATE_SHARE = 0.5  # share of matching peaks: two encodings of a recording have more, other music far less
+STEEPEST = 0.05  # largest correction of speed by the fit; more comes from chance pairs
+PITCH_STEP = 0.005  # half a step of the grid of pitches, 1 %
+FEWEST_PAIRS = 6  # pairs of peaks that a line is fitted through
+
+
+@dataclass(frozen=True, slots=True)
+class PeakSettings:
+    """How peaks are compared."""
+
+    bins: int  # one more than the largest bin
+    frame_centre_seconds: float  # from the beginning of a frame to its middle, which is what it stands for
+    reach_seconds: float  # to either side of a candidate's place that others are tried
+    refined: int = 0  # best places that are tried a frame beside, too
+    warped_best: int = 5  # best places that are tried at all warps
+    warped_first: int = 5  # first candidates that are tried at all warps: their places are surest
+    warped_about: Literal["candidate", "place"] = "candidate"  # where other warps begin to search
+
+
+class PeakComparison:
+    """The peaks of one window; implements `Sweepable`."""
+
+    def __init__(
+        self, layer: Layer, figures: Sequence[str], *, settings: PeakSettings, wide: bool, hits: Hits | None = None
+    ) -> None:
+        """Draw the window's map; `wide` also tries larger changes of speed. `hits` say nothing here."""
+        self._settings, self._frame, self._figures = settings, layer.frame_seconds, frozenset(figures)
+        self._map = QueryMap(layer, bins=settings.bins, hypotheses=WIDE_WARPS if wide else USUAL_WARPS)
+
+    @property
+    def seconds(self) -> float:
+        """Length of the window, from its beginning to its last peak."""
+        return self._map.frames * self._frame
+
+    def near(self, references: Sequence[Layer], candidates: Sequence[Candidate], *, own: bool) -> list[Placement]:
+        """Return the best placement near each candidate.
+
+        The best `refined` are tried at every frame, the best `warped_best` and the first `warped_first` at all warps;
+        only the best one, where it is decisive.
+        """
+        if not candidates:
+            return []
+        settings, query = self._settings, self._map
+        middles = [one.start / self._frame + (one.speed - 1) * query.frames / 2 for one in candidates]
+        reach = round(settings.reach_seconds / self._frame)
+        places = query.at_offsets(references, [round(middle) for middle in middles], reach=reach)
+        best = _by_z(places)[: settings.refined]
+        starts = [round(places[number].start) for number in best]
+        beside = query.at_offsets([references[number] for number in best], starts, reach=1)
+        for number, finer in zip(best, beside, strict=True):
+            places[number] = max(places[number], finer, key=lambda place: place.z)
+        ranks = _by_z(places)
+        closely = ranks[:1]
+        if places[ranks[0]].z < DECISIVE_Z:
+            closely = [*ranks[: settings.warped_best], *range(min(settings.warped_first, len(places)))]
+        for number in dict.fromkeys(closely):
+            about = middles[number] if settings.warped_about == "candidate" else places[number].start
+            warped = query.over_warps(references[number], about)
+            if warped.z > places[number].z + WARP_COST:
+                places[number] = warped
+        return [self._placement(layer, place) for layer, place in zip(references, places, strict=True)]
+
+    def fit(self, reference: Layer, placement: Placement) -> Alignment:
+        """Return the alignment at a placement: its diagonal fitted to pairs of peaks, its pitch refined."""
+        place: Place = placement.detail
+        start, speed, error = _fit(*self._map.pairs(reference, place), place)
+        pitch = place.warp.pitch
+        if pitch != 1:
+            nearby = [Warp(speed, pitch + step) for step in (0, -PITCH_STEP, PITCH_STEP)]
+            pitch = self._map.over_warps(reference, start - self._map.middle * (1 - speed), nearby).warp.pitch
+        at, bins = self._map.inside(reference, start, Warp(speed, pitch))
+        hit, expected = self._map.hits_at(at, bins)
+        first, last = _span(at, hit, expected / max(len(at), 1))
+        matched = int(hit.sum())
+        surplus = max(matched - expected, 0.0)
+        centre = self._settings.frame_centre_seconds
+        return Alignment(
+            start=start * self._frame + (1 - speed) * centre,
+            speed=speed,
+            pitch=pitch,
+            position_error=error * self._frame,
+            first=first * self._frame,
+            last=last * self._frame + 2 * centre,
+            figures={
+                "matched": matched,
+                "expected": round(expected, 2),
+                "surplus": round(surplus, 2),
+                "share": round(surplus / max(len(at), 1), 4),
+                "z": round(self._map.z_at(at, bins), 3),
+            },
+        )
+
+    def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:
+        """Return what was asked for of: matched, expected, surplus, share, z, rival_z, contrast, rival_contrast."""
+        figures = {
+            **alignment.figures,
+            "rival_z": round(others.largest("z"), 3),
+            "contrast": round(candidate.figure("contrast"), 3),
+            "rival_contrast": round(others.largest("contrast"), 3),
+        }
+        return {name: figures[name] for name in figures if name in self._figures}
+
+    def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
+        """Return whether two references hold the same sound under the window."""
+        layer, start = one[0], one[1].detail.start
+        low, high = np.searchsorted(layer.frames, [start, start + self._map.frames])
+        if high - low < 1:
+            return False
+        part = Layer(layer.frames[low:high] - np.int32(round(start)), layer.values[low:high], layer.frame_seconds)
+        query = QueryMap(part, bins=self._settings.bins, hypotheses=(Warp(),))
+        place = query.at_offsets([other[0]], [round(other[1].detail.start)])[0]
+        start, speed, _ = _fit(*query.pairs(other[0], place), place)
+        at, bins = query.inside(other[0], start, Warp(speed))
+        return int(query.hits_at(at, bins)[0].sum()) > DUPLICATE_SHARE * len(at)
+
+    def sweep_cost(self, reference: Layer) -> int:
+        """Return how many multiply-adds a sweep of the reference takes: a billion and more in a second."""
+        return self._correlation.cost(reference)
+
+    def sweep(self, reference: Layer, *, limit: int = 1) -> list[Placement]:
+        """Return the best placements on the whole of a reference, at the clip's own speed, best first."""
+        places = self._correlation.best_places(reference, limit=limit)
+        return [Placement(place.start * self._frame, 1.0, {"z": place.z}, place) for place in places]
+
+    @cached_property
+    def _correlation(self) -> Correlation:
+        return Correlation(self._map)
+
+    def _placement(self, reference: Layer, place: Place) -> Placement:
+        figures = {"z": place.z}
+        if "contrast" in self._figures:
+            figures["contrast"] = self._map.contrast(reference, place)
+        return Placement(place.start * self._frame, place.warp.speed, figures, place)
+
+
+def _by_z(places: Sequence[Place]) -> list[int]:
+    return sorted(range(len(places)), key=lambda number: -places[number].z)
+
+
+def _span(at: NDArray[np.int32], hit: NDArray[np.bool_], chance: float) -> tuple[int, int]:
+    """Return the query frames between which peaks match, where outside they do so by chance.
+
+    It is the stretch whose matches exceed most what lies half-way between chance and the share that matches; the share
+    is first that of all peaks, then that of the stretch.
+    """
+    if not hit.any():
+        return 0, 0
+    first, last = 0, len(at)
+    for _ in range(2):
+        share = float(hit[first:last].mean())
+        surplus = np.concatenate([[0.0], np.cumsum(hit - (chance + share) / 2)])
+        last = int(np.argmax(surplus - np.minimum.accumulate(surplus)))
+        first = int(np.argmin(surplus[: last + 1]))
+        if first >= last:
+            return int(at[0]), int(at[-1])
+    return int(at[first]), int(at[last - 1])
+
+
+def _fit(query: NDArray[np.float64], reference: NDArray[np.float64], place: Place) -> tuple[float, float, float]:
+    """Return (start, speed, standard error of start in frames) of the line through pairs of peaks.
+
+    Speed is left as it is unless the fit says by three standard errors that it is another.
+    """
+    speed = place.warp.speed
+    if len(query) < FEWEST_PAIRS:
+        return place.start, speed, 1.0
+    residual = reference - place.start - speed * query
+    centred = query - query.mean()
+    spread = float((centred**2).sum()) + 1e-9
+    slope = float((centred * residual).sum()) / spread
+    noise = float(residual.std()) + 0.05
+    if 3 * noise / np.sqrt(spread) < abs(slope) < STEEPEST:
+        speed += slope
+    return float((reference - speed * query).mean()), speed, noise / float(np.sqrt(len(query)))

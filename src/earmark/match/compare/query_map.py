@@ -1,0 +1,216 @@
+"""A query's peaks as a map (frames, bins), on which a reference's peaks are looked up.
+
+Each peak is spread over a frame and a bin to every side. Where the query has a salience map, that is looked up instead:
+noise that covers a peak seldom hides all of it. z says by how many standard deviations what lies under a reference's
+peaks exceeds chance, column by column: a held tone fills its column, and so says nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.types import Frames, Layer, SalienceMap
+
+SPREAD = 1  # frames and bins by which a peak moves between two analyses of the same sound
+MOST_REACH_FRAMES = 16  # largest `reach` of `at_offsets`; the map's margin is as wide
+SHIFT_FRAMES = 2  # distance of two places that are tried; the spread covers what lies between
+SALIENCE_UNIT = 4.0  # half nepers of three places together: the two nepers that the network learned with
+AROUND_BINS = 8  # bins to either side that a place has to stand out of: 62 Hz; 3 to 24 rank alike (decision 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Warp:
+    """A change of the clip against the reference: 1.02 for `speed` is 2 % faster, for `pitch` 2 % higher."""
+
+    speed: float = 1.0
+    pitch: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place and warp of a query on a reference: reference frame = start + warp.speed * query frame."""
+
+    start: float
+    warp: Warp
+    z: float
+
+
+def warps(percent: Sequence[int]) -> tuple[Warp, ...]:
+    """Return no change, then a change of speed by each of `percent`, with the pitch and without it."""
+    factors = [1 + step / 100 for step in percent if step]
+    return (Warp(), *(Warp(factor, factor) for factor in factors), *(Warp(factor, 1.0) for factor in factors))
+
+
+class QueryMap:
+    """The map of one query."""
+
+    def __init__(self, query: Layer, *, bins: int, hypotheses: Sequence[Warp]) -> None:
+        """`bins`: one more than the largest bin there is; `hypotheses`: the warps that will be asked about."""
+        self.peaks = query
+        self.hypotheses = tuple(hypotheses)
+        self.bins = bins
+        self.frames = int(query.frames[-1]) + 1 if len(query.frames) else 1
+        self.middle = self.frames / 2
+        self._width = bins + 2 * SPREAD
+        self._drift = int(max(abs(warp.speed - 1) for warp in hypotheses) * self.middle) + SHIFT_FRAMES
+        self._margin = 2 * max(self._drift, MOST_REACH_FRAMES)
+        self._mask = np.zeros((self.frames + 2 * self._margin, self._width), bool)
+        for ahead in range(-SPREAD, SPREAD + 1):
+            for above in range(-SPREAD, SPREAD + 1):
+                self._mask[query.frames + self._margin + ahead, query.values + SPREAD + above] = True
+        inside = self._mask[self._margin : self._margin + self.frames]
+        self._filled = inside.mean(axis=0, dtype=np.float32)  # share of the time that a bin is covered
+        if isinstance(query.weights, SalienceMap):
+            self._centre(self._from_salience(query.weights.unpacked()), SALIENCE_UNIT)
+        else:
+            self._centre(self._mask.astype(np.float32), 1.0)
+
+    def _from_salience(self, salience: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return heights by a salience map: each place with the one before and the one after it."""
+        heights = np.zeros(self._mask.shape, np.float32)
+        known = salience[: self.frames, : self.bins]
+        rows, columns = slice(self._margin, self._margin + len(known)), slice(SPREAD, SPREAD + known.shape[1])
+        inside = heights[rows, columns]
+        inside += known
+        inside += known[np.maximum(np.arange(len(known)) - 1, 0)]
+        inside += known[np.minimum(np.arange(len(known)) + 1, len(known) - 1)]
+        return heights
+
+    def _centre(self, heights: NDArray[np.float32], unit: float) -> None:
+        """Keep by how much each place within the clip exceeds its column's mean, and the column's variance."""
+        inside = slice(self._margin, self._margin + self.frames)
+        self._uncentred = heights[inside, SPREAD : SPREAD + self.bins]  # (frames, bins)
+        mean, spread = heights[inside].mean(axis=0), heights[inside].var(axis=0)
+        self._heights, self._spreads = np.zeros((2, *heights.shape), np.float32)
+        self._heights[inside] = heights[inside] - mean
+        self._spreads[inside] = spread
+        self._least = unit**2  # variance added to every sum: a few matches in empty columns are no certainty
+
+    def columns(self) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """Return (heights above their column's mean (frames, bins), variances (bins,), variance of every sum)."""
+        inside, known = slice(self._margin, self._margin + self.frames), slice(SPREAD, SPREAD + self.bins)
+        return self._heights[inside, known], self._spreads[self._margin, known], self._least
+
+    def at_offsets(
+        self, references: Sequence[Layer], offsets: Sequence[int], *, reach: int = SHIFT_FRAMES
+    ) -> list[Place]:
+        """Return, for each reference, the best place near its offset (reference frame of query frame 0), unwarped.
+
+        Places up to `reach` frames to either side are tried, at most `MOST_REACH_FRAMES`, `SHIFT_FRAMES` apart.
+        """
+        slack = max(self._drift, reach)
+        parts = [self._under(layer, offset, slack) for layer, offset in zip(references, offsets, strict=True)]
+        lengths = np.array([len(frames) for frames, _ in parts])
+        filled = np.flatnonzero(lengths)
+        shifts = sorted(range(-reach, reach + 1, SHIFT_FRAMES), key=abs)  # the nearest of equal places first
+        z = np.zeros((len(shifts), len(parts)))
+        if len(filled):
+            frames = np.concatenate([frames for frames, _ in parts])
+            bins = np.concatenate([bins for _, bins in parts]) + SPREAD
+            firsts = (np.cumsum(lengths) - lengths)[filled]
+            cells = (frames + self._margin) * self._width + bins
+            heights, spreads = self._heights.reshape(-1), self._spreads.reshape(-1)
+            for row, shift in enumerate(shifts):
+                moved = cells - shift * self._width
+                reached = np.add.reduceat(heights.take(moved), firsts)
+                z[row, filled] = reached / np.sqrt(np.add.reduceat(spreads.take(moved), firsts) + self._least)
+        best = z.argmax(axis=0)
+        return [
+            Place(float(offset + shifts[which]) if lengths[place] else float(offset), Warp(), float(z[which, place]))
+            for place, (offset, which) in enumerate(zip(offsets, best, strict=True))
+        ]
+
+    def over_warps(self, reference: Layer, start: float, hypotheses: Sequence[Warp] | None = None) -> Place:
+        """Return the best place over the hypotheses; each turns the diagonal about the clip's middle and shifts it."""
+        hypotheses = self.hypotheses if hypotheses is None else hypotheses
+        frames, bins = self._under(reference, round(start), self._drift)
+        if not len(frames):
+            return Place(start, Warp(), 0.0)
+        speed = np.array([warp.speed for warp in hypotheses], np.float32)[:, None]
+        pitch = np.array([warp.pitch for warp in hypotheses], np.float32)[:, None]
+        middle = np.float32(self.middle)
+        at = np.rint((frames - (start - round(start)) - middle).astype(np.float32) / speed + middle).astype(np.int32)
+        moved = np.rint(bins * pitch).astype(np.int32)
+        inside = (at >= 0) & (at < self.frames) & (moved < self.bins)
+        moved = np.minimum(moved, self.bins - 1) + SPREAD
+        reach = self._drift
+        at = np.clip(at, reach - self._margin, self.frames + self._margin - reach - 1)
+        cells = (at + self._margin) * self._width + moved
+        heights, spreads = self._heights.reshape(-1), self._spreads.reshape(-1)
+        shifts = range(-reach, reach + 1, SHIFT_FRAMES)
+        z = np.empty((len(shifts), len(hypotheses)))
+        for row, shift in enumerate(shifts):
+            there = cells - shift * self._width
+            reached = (heights.take(there) * inside).sum(axis=1)
+            z[row] = reached / np.sqrt((spreads.take(there) * inside).sum(axis=1) + self._least)
+        which, place = np.unravel_index(int(z.argmax()), z.shape)
+        warp = hypotheses[int(place)]
+        turned = start + shifts[which] * warp.speed + self.middle * (1 - warp.speed)
+        return Place(turned, warp, float(z[which, place]))
+
+    def z_at(self, at: Frames, bins: Frames) -> float:
+        """Return z of reference peaks that lie at these query frames and bins."""
+        rows, columns = at + self._margin, bins + SPREAD
+        spread = float(self._spreads[rows, columns].sum()) + self._least
+        return float(self._heights[rows, columns].sum()) / math.sqrt(spread)
+
+    def hits_at(self, at: Frames, bins: Frames) -> tuple[NDArray[np.bool_], float]:
+        """Return (which of these places are covered by a query's peak, how many would be by chance)."""
+        return self._mask[at + self._margin, bins + SPREAD], float(self._filled[bins + SPREAD].sum())
+
+    def inside(self, reference: Layer, start: float, warp: Warp) -> tuple[Frames, Frames]:
+        """Return (query frames, bins) of the reference's peaks that lie within the clip."""
+        low, high = np.searchsorted(reference.frames, [start - 1, start + warp.speed * self.frames + 1])
+        at = np.rint((reference.frames[low:high] - start) / warp.speed).astype(np.int32)
+        bins = np.rint(reference.values[low:high] * warp.pitch).astype(np.int32)
+        kept = (at >= 0) & (at < self.frames) & (bins < self.bins)
+        return at[kept], bins[kept]
+
+    def pairs(self, reference: Layer, place: Place) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (query frames, reference frames) of every pair of peaks within two frames and one bin."""
+        at, bins = self.inside(reference, place.start, place.warp)
+        columns = bins + SPREAD
+        keys = self.peaks.frames.astype(np.int64) * self._width + self.peaks.values + SPREAD
+        wanted = (at[None, :] + np.arange(-2, 3)[:, None]).astype(np.int64) * self._width + columns
+        low = np.searchsorted(keys, wanted - SPREAD)
+        found = keys[np.minimum(low, len(keys) - 1)]
+        pair = (found >= wanted - SPREAD) & (found <= wanted + SPREAD)
+        query = (found[pair] // self._width).astype(np.float64)
+        where = np.broadcast_to(place.start + place.warp.speed * at, pair.shape)
+        return query, where[pair]
+
+    def contrast(self, reference: Layer, place: Place) -> float:
+        """Return by how many standard deviations what lies under a reference's peaks exceeds the bins around it.
+
+        Held tones count here. It is not told from chance, since music of the same notes stands out too: compare it
+        with the contrast of other references (decision 10).
+        """
+        above, variance = self._local_contrast
+        at, bins = self.inside(reference, place.start, place.warp)
+        return float(above[at, bins].sum()) / math.sqrt(variance * len(at) + self._least)
+
+    @cached_property
+    def _local_contrast(self) -> tuple[NDArray[np.float32], float]:
+        """(Height of each place above the mean of the bins around it (frames, bins), the variance of that).
+
+        Bins below the first that is heard at all are no surroundings.
+        """
+        bins = np.arange(self.bins)
+        first = int(self._uncentred.any(axis=0).argmax())
+        low = np.minimum(np.maximum(bins - AROUND_BINS, first), bins)
+        high = np.minimum(bins + AROUND_BINS + 1, self.bins)
+        sums = np.cumsum(np.pad(self._uncentred, ((0, 0), (1, 0))), axis=1, dtype=np.float32)
+        around = np.divide(sums[:, high] - sums[:, low], high - low, dtype=np.float32)
+        above: NDArray[np.float32] = self._uncentred - around
+        return above, float(above[:, first:].var())
+
+    def _under(self, reference: Layer, offset: int, slack: int) -> tuple[Frames, Frames]:
+        """Return (frames from the clip's beginning, bins) of the reference's peaks under and around the clip."""
+        low, high = np.searchsorted(reference.frames, [offset - slack, offset + self.frames + slack])
+        return reference.frames[low:high] - np.int32(offset), reference.values[low:high]

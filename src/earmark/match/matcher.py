@@ -1,0 +1,249 @@
+"""What a window of a clip comes from: candidates are proposed, compared and ranked until one is decisive.
+
+The one matcher of all kinds of fingerprint: which channels propose, which layers are compared and what counts how much
+is the fingerprinter's plan.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from earmark.match.calibration import Calibration
+from earmark.match.compare import make_comparison
+from earmark.match.passages import Passage
+from earmark.match.placement import combine, passage_of
+from earmark.match.protocol import Candidate, Comparison, Options, Others, Placement, References, Search, Sweepable
+from earmark.match.rivals import (
+    DECISIVE_Z,
+    behind_duplicates,
+    best_of_each_track,
+    duplicates_of,
+    is_decisive,
+)
+from earmark.match.votes import Guess, tracks_by_votes, vote
+from earmark.plan import Channel, CompareRule, Plan
+from earmark.types import Fingerprint, Hits, Keys, Layer
+
+APART_SECONDS = 0.125  # distance from a candidate within which a new proposal is the same
+READ_AT_ONCE = 16  # references that a sweep reads in one batch: it may stop after any of them
+
+QueryKeys = Callable[[Fingerprint], Mapping[str, Keys]]
+
+
+class Matcher:
+    """Matches windows of clips; safe to use from several threads."""
+
+    def __init__(self, plan: Plan, calibration: Calibration, *, keys: QueryKeys, references: References) -> None:
+        """`keys` returns what each channel looks up for a window."""
+        self.plan, self.calibration = plan, calibration
+        self._keys, self._references = keys, references
+
+    def match(self, window: Fingerprint, search: Search, options: Options, *, begin: float = 0.0) -> list[Passage]:
+        """Return up to `options.limit` passages of a window that begins at second `begin` of the clip, likeliest first.
+
+        A window whose first layer holds too little has none.
+        """
+        look = _Look(self.plan, window, search, self._keys, self._references, wide=options.speed)
+        if not look.can_compare(self.plan.compare[0]):
+            return []
+        for guesses, layer in look.proposals():
+            look.add(guesses, layer)
+            if is_decisive(look.ranked, look.same):
+                break
+        look.choose_repetition()
+        passages: list[Passage] = []
+        for found in look.ranked[: options.limit]:
+            duplicates = duplicates_of(found, look.ranked, look.same)
+            passage = self._passage(look, found, duplicates, begin)
+            passages.append(behind_duplicates(passage, [one for one in passages if one.track in duplicates]))
+        return passages
+
+    def _passage(self, look: _Look, found: Candidate, duplicates: frozenset[int], begin: float) -> Passage:
+        rivals = [one for one in look.ranked if one is not found and one.track not in duplicates]
+        others, reference = Others(rivals, duplicates), look.reference(found.track)
+        evidence = {figure: 0.0 for rule in self.plan.compare for figure in rule.figures}
+        alignments = []
+        for layer, comparison in look.comparisons.items():
+            alignments.append(comparison.fit(reference.layers[layer], found.placements[layer]))
+            evidence |= comparison.evidence(found, alignments[-1], others)
+        evidence["seconds"] = round(look.window.seconds, 3)
+        return passage_of(
+            found.track,
+            combine(alignments),
+            log_odds=self.calibration.log_odds(evidence, look.comparisons),
+            evidence=evidence,
+            begin=begin,
+            seconds=look.window.seconds,
+            length=reference.seconds,
+        )
+
+
+class _Look:
+    """One window while it is matched: its comparisons, and the candidates so far."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        window: Fingerprint,
+        search: Search,
+        keys: QueryKeys,
+        references: References,
+        *,
+        wide: bool,
+    ) -> None:
+        self.window, self.ranked = window, list[Candidate]()  # the best candidate of each track, best first
+        self.comparisons: dict[str, Comparison] = {}  # by layer, in the plan's order
+        self._plan, self._search, self._references, self._wide = plan, search, references, wide
+        self._hits: dict[str, Hits] = {}  # by channel
+        self._tried: list[Candidate] = []
+        if self.can_compare(plan.compare[0]):
+            self._keys = keys(window)
+            for rule in filter(self.can_compare, plan.compare):
+                self.comparisons[rule.layer] = self._comparison(rule)
+
+    def can_compare(self, rule: CompareRule) -> bool:
+        """Return whether the window has enough of a layer."""
+        layer = self.window.layers.get(rule.layer)
+        return layer is not None and len(layer.frames) >= rule.min_features
+
+    def proposals(self) -> Iterator[tuple[list[Guess], str]]:
+        """Yield (places, layer they were found by), channel by channel, then by the sweep."""
+        for channel in self._plan.channels:
+            if channel.name in self._search.channels and channel.layer in self.comparisons:
+                features = len(self.window.layers[channel.layer].frames)
+                yield vote(self._hits_of(channel), channel, features=features), channel.layer
+        if self._sweepable is not None:
+            yield self._swept(self._sweepable), ""
+
+    def add(self, guesses: Sequence[Guess], layer: str) -> None:
+        """Compare the places that are not known yet, and rank them."""
+        laid = self._lay(self._new(guesses, self._tried), layer, list(self.comparisons))
+        self._tried += laid
+        self.ranked = best_of_each_track([*self.ranked, *laid])
+
+    def choose_repetition(self) -> None:
+        """Put a better place of the first track in its stead: music repeats itself, and a repetition may be named."""
+        sweepable, rule = self._sweepable, self._plan.sweep
+        if sweepable is None or rule is None or not self.ranked:
+            return
+        first, layer = self.ranked[0], self.reference(self.ranked[0].track).layers[rule.layer]
+        guesses: list[Guess] = []
+        if sweepable.sweep_cost(layer) <= rule.repetition_budget:
+            guesses = [Guess(first.track, place.start) for place in sweepable.sweep(layer, limit=rule.repetitions)]
+        own = [one for one in self._tried if one.track == first.track]
+        before = [name for name in self.comparisons if name != rule.layer]
+        added = self._lay(self._new(guesses, own), "", before)
+        again = self._compare([*own, *added], rule.layer, own=False)
+        self.ranked[0] = max([first, *again], key=lambda one: one.score)
+
+    def reference(self, track: int) -> Fingerprint:
+        """Return a track's stored fingerprint."""
+        return self._references([track])[track]
+
+    def same(self, one: Candidate, other: Candidate) -> bool:
+        """Return whether two candidates hold the same sound under the window, by any layer."""
+        references = self._references([one.track, other.track])
+        return any(
+            comparison.same(
+                (references[one.track].layers[layer], one.placements[layer]),
+                (references[other.track].layers[layer], other.placements[layer]),
+            )
+            for layer, comparison in self.comparisons.items()
+        )
+
+    @property
+    def _sweepable(self) -> Sweepable | None:
+        """The comparison that sweeps, where the plan has one and the window enough of its layer."""
+        found = self.comparisons.get(self._plan.sweep.layer) if self._plan.sweep else None
+        return found if isinstance(found, Sweepable) else None
+
+    def _comparison(self, rule: CompareRule) -> Comparison:
+        channels = [one for one in self._plan.channels if one.layer == rule.layer and one.metric == "inner"]
+        hits = next((self._hits_of(one) for one in channels if one.name in self._search.channels), None)
+        return make_comparison(rule, self.window.layers[rule.layer], hits=hits, wide=self._wide)
+
+    def _hits_of(self, channel: Channel) -> Hits:
+        if channel.name not in self._hits:
+            keys = self._keys[channel.name]
+            step = -(-len(keys.frames) // channel.most_keys) if channel.most_keys else 1
+            asked = Keys(keys.frames[:: max(step, 1)], keys.values[:: max(step, 1)])
+            self._hits[channel.name] = self._search.search(channel.name, asked, nearest=channel.nearest)
+        return self._hits[channel.name]
+
+    def _new(self, guesses: Sequence[Guess], known: Sequence[Candidate]) -> list[Candidate]:
+        """Return the places that are not near a candidate of their track already."""
+        starts: dict[int, list[float]] = {}
+        for one in known:
+            starts.setdefault(one.track, []).append(one.start)
+        return [
+            Candidate(guess.track, guess.start)
+            for guess in guesses
+            if all(abs(start - guess.start) >= APART_SECONDS for start in starts.get(guess.track, ()))
+        ]
+
+    def _lay(self, candidates: list[Candidate], layer: str, names: Sequence[str]) -> list[Candidate]:
+        """Return the candidates as these layers place them, each layer in the order that those before it rank."""
+        for number, name in enumerate(names):
+            if number:
+                candidates.sort(key=lambda one: (-one.score, one.track))
+            candidates = self._compare(candidates, name, own=name == layer)
+        return candidates
+
+    def _compare(self, candidates: Sequence[Candidate], name: str, *, own: bool) -> list[Candidate]:
+        references = self._references([one.track for one in candidates])
+        layers = [references[one.track].layers[name] for one in candidates]
+        placements = self.comparisons[name].near(layers, candidates, own=own)
+        return [
+            self._placed(one, name, placement)
+            for one, placement in zip(candidates, placements, strict=True)
+            if placement is not None
+        ]
+
+    def _placed(self, candidate: Candidate, name: str, placement: Placement) -> Candidate:
+        """Return a candidate with one more placement; the first layer tells the later ones place and speed."""
+        placements = {**candidate.placements, name: placement}
+        if name == next(iter(self.comparisons)):
+            candidate = replace(candidate, start=placement.start, speed=placement.speed)
+        return replace(candidate, placements=placements, score=self._score(placements))
+
+    def _score(self, placements: Mapping[str, Placement]) -> float:
+        """Return the ranking score: the figures of the first layer; those of later ones can only add to it."""
+        score = 0.0
+        for number, rule in enumerate(one for one in self._plan.compare if one.layer in placements):
+            for figure, weight in rule.ranking.items():
+                value = placements[rule.layer].figures.get(figure, 0.0)
+                score += weight * (max(value, 0.0) if number else value)
+        return score
+
+    def _swept(self, sweepable: Sweepable) -> list[Guess]:
+        """Return the best place of tracks that are searched from end to end, the best ones of all.
+
+        The tracks ranked so far come first, then those that were hit; until one is beyond doubt, or enough is done.
+        """
+        rule = self._plan.sweep
+        assert rule is not None
+        layer = rule.layer if sweepable.seconds < rule.short_seconds else rule.strongest
+        left, found = rule.budget, list[tuple[float, int, float]]()
+        beyond_doubt = max(DECISIVE_Z, self.ranked[0].figure("z") if self.ranked else 0.0)
+        for track, reference in self._in_batches(rule.most_tracks, layer):
+            if left < rule.budget // 100:  # less than a usual track takes
+                break
+            cost = sweepable.sweep_cost(reference)
+            if cost > left:
+                continue
+            left -= cost
+            found += [(place.figures["z"], track, place.start) for place in sweepable.sweep(reference)]
+            if found and found[-1][0] > beyond_doubt:
+                break
+        return [Guess(track, start) for _, track, start in heapq.nlargest(rule.places, found)]
+
+    def _in_batches(self, most: int, layer: str) -> Iterator[tuple[int, Layer]]:
+        hits = next(iter(self._hits.values()))
+        tracks = iter(dict.fromkeys([*(one.track for one in self.ranked), *tracks_by_votes(hits)]))
+        remaining = islice(tracks, most)
+        while batch := list(islice(remaining, READ_AT_ONCE)):
+            references = self._references(batch)
+            yield from ((track, references[track].layers[layer]) for track in batch)

@@ -1,0 +1,123 @@
+"""The values that pass through matching, and what the matcher asks of an index, of a catalog and of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from earmark.types import Fingerprint, Hits, Keys, Layer
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is asked of every clip alike."""
+
+    threshold: float | None = None  # least confidence; None for the calibrated one
+    limit: int = 5  # matches
+    several: bool = False  # one recording after another
+    speed: bool = False  # changes of speed of up to 10 %
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placement:
+    """One layer of a window laid on a track."""
+
+    start: float  # second of the track at which the window begins
+    speed: float  # 1.02: the clip is 2 % faster
+    figures: Mapping[str, float]  # what speaks for it, as `z` or `similarity`
+    detail: Any = None  # what the comparison that made it wants back
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A place of a window on a track, with the placement of each layer that was compared there."""
+
+    track: int
+    start: float  # second of the track at which the window begins
+    speed: float = 1.0
+    placements: Mapping[str, Placement] = field(default_factory=dict)
+    score: float = 0.0  # ranking score
+
+    def figure(self, name: str) -> float:
+        """Return a figure of any of its placements, 0 when there is none."""
+        return next((one.figures[name] for one in self.placements.values() if name in one.figures), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Where exactly a window lies on a track, by one layer; seconds."""
+
+    start: float  # second of the track at which the window begins
+    speed: float
+    pitch: float
+    position_error: float  # standard error of `start`
+    first: float  # seconds of the window between which both hold the same sound
+    last: float
+    figures: Mapping[str, float] = field(default_factory=dict)  # what the fit adds to the evidence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Others:
+    """What else a window might be: the best candidate of each other track, duplicates left out."""
+
+    candidates: Sequence[Candidate]
+    duplicates: frozenset[int]  # tracks that hold the same sound: they are no rivals
+
+    def largest(self, figure: str, *, default: float = 0.0) -> float:
+        """Return the largest that any of them has of a figure."""
+        return max((one.figure(figure) for one in self.candidates), default=default)
+
+
+class Search(Protocol):
+    """A snapshot of an index: it never changes and never waits."""
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """Names of the channels that are indexed."""
+
+    def search(self, channel: str, keys: Keys, *, nearest: int = 20) -> Hits:
+        """Return where a query's keys stand in the references."""
+
+
+class References(Protocol):
+    """Stored fingerprints of tracks, in one batch."""
+
+    def __call__(self, tracks: Sequence[int]) -> Mapping[int, Fingerprint]:
+        """Return the fingerprint of each track; raises what the store raises for one that cannot be had."""
+
+
+class Comparison(Protocol):
+    """One layer of a window, ready to be laid on references."""
+
+    def near(
+        self, references: Sequence[Layer], candidates: Sequence[Candidate], *, own: bool
+    ) -> Sequence[Placement | None]:
+        """Return the best placement near each candidate; None where nothing lies, or what another one has already.
+
+        `own`: the candidates were named by keys of this layer, so their places are known no better than these keys are.
+        """
+
+    def fit(self, reference: Layer, placement: Placement) -> Alignment:
+        """Return the alignment at a placement."""
+
+    def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:
+        """Return the figures that speak for a candidate."""
+
+    def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
+        """Return whether two references hold the same sound under the window."""
+
+
+@runtime_checkable
+class Sweepable(Comparison, Protocol):
+    """A comparison that can search a reference from end to end."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of the window, from its first feature to its last."""
+
+    def sweep_cost(self, reference: Layer) -> int:
+        """Return how many multiply-adds a sweep takes."""
+
+    def sweep(self, reference: Layer, *, limit: int = 1) -> Sequence[Placement]:
+        """Return the best placements on the whole of a reference, best first."""

@@ -1,0 +1,54 @@
+"""Stored fingerprints of tracks, unpacked and kept for the next question as long as there is room."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+
+from earmark.types import Fingerprint
+
+CACHE_BYTES = 160_000_000  # layers of fingerprints: about 40 hours of vectors with their peaks
+
+Read = Callable[[Sequence[int]], Mapping[int, Fingerprint]]
+
+
+class CachedReferences:
+    """What a store holds of tracks, read in batches; the least recently used goes first. Implements `References`."""
+
+    def __init__(self, read: Read, *, most_bytes: int = CACHE_BYTES) -> None:
+        """`read` returns the fingerprints of tracks; what it raises passes through."""
+        self._read, self._most = read, most_bytes
+        self._kept: OrderedDict[int, tuple[Fingerprint, int]] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def __call__(self, tracks: Sequence[int]) -> Mapping[int, Fingerprint]:
+        """Return the fingerprint of each track."""
+        found: dict[int, Fingerprint] = {}
+        with self._lock:
+            for track in tracks:
+                if track in self._kept:
+                    self._kept.move_to_end(track)
+                    found[track] = self._kept[track][0]
+        missing = [track for track in dict.fromkeys(tracks) if track not in found]
+        if missing:
+            read = self._read(missing)
+            self._keep(read)
+            found |= read
+        return found
+
+    def _keep(self, read: Mapping[int, Fingerprint]) -> None:
+        with self._lock:
+            for track, fingerprint in read.items():
+                if track not in self._kept:
+                    size = _size_of(fingerprint)
+                    self._kept[track] = fingerprint, size
+                    self._bytes += size
+            while self._bytes > self._most and len(self._kept) > 1:
+                _, (_, size) = self._kept.popitem(last=False)
+                self._bytes -= size
+
+
+def _size_of(fingerprint: Fingerprint) -> int:
+    return sum(layer.frames.nbytes + layer.values.nbytes for layer in fingerprint.layers.values())

@@ -1,0 +1,110 @@
+"""The coarse search: hits vote for a track and a diagonal (Wang, ISMIR 2003, section 2.3; NAFP, section 3.3).
+
+A hit says that the clip's time q is the track's time r. Hits of one recording agree on r - q, so the tallest bins of
+the histogram of r - q, track by track, are the candidates.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.plan import Channel, VoteRule
+from earmark.types import Hits
+
+_BIAS = 1 << 31  # frames; keeps diagonals positive
+_CELLS = 1 << 18  # entries of the table that tells which hits are alone
+EVEN_CHANCE = 1e-3  # smallest vote of a neighbour
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A track, and the second of it at which the clip would begin (negative: before the track)."""
+
+    track: int
+    start: float
+    votes: float = 0.0
+
+
+def vote(hits: Hits, channel: Channel, *, features: int = 1) -> list[Guess]:
+    """Return the candidates of a channel, most votes first; equal ones in order of track and time.
+
+    `features`: how many features the clip has, by which short clips get more candidates (`VoteRule.compared`).
+    """
+    if not len(hits):
+        return []
+    rule, width = channel.votes, max(round(channel.votes.bin_seconds / channel.frame_seconds), 1)
+    limit = min(max(rule.compared // max(features, 1), rule.limit), max(rule.most, rule.limit))
+    bins = (hits.reference_frames.astype(np.int64) - hits.query_frames + _BIAS) // width
+    keys = hits.tracks.astype(np.int64) << 32 | bins
+    if rule.min_votes > 1:
+        kept = _in_company(bins, hits.tracks, rule.min_votes)
+        if kept.sum() >= limit:
+            keys = keys[kept]
+    if rule.weighted:
+        found, where = np.unique(keys, return_inverse=True)
+        heights = _with_neighbours(found, np.bincount(where, weights=votes_of(hits)).astype(np.float64), rule)
+    else:
+        found, counts = np.unique(keys, return_counts=True)  # a third of the time that the inverse takes
+        heights = _with_neighbours(found, counts.astype(np.float64), rule)
+    guesses, taken = list[Guess](), defaultdict[int, list[int]](list)
+    apart = round(rule.apart_seconds / channel.frame_seconds)
+    for place in _tallest(heights, limit * rule.shortlist):
+        track, offset = int(found[place] >> 32), int(found[place] & 0xFFFFFFFF) * width - _BIAS + width // 2
+        others = taken[track]
+        if len(others) < rule.per_track and all(abs(other - offset) >= apart for other in others):
+            others.append(offset)
+            guesses.append(Guess(track, offset * channel.frame_seconds, float(heights[place])))
+            if len(guesses) == limit:
+                break
+    return guesses
+
+
+def votes_of(hits: Hits) -> NDArray[np.float32]:
+    """Return what each hit counts, (n,): by how much its score exceeds that of its query frame's last hit."""
+    frames, where = np.unique(hits.query_frames, return_inverse=True)
+    floors = np.full(len(frames), np.inf, np.float32)
+    np.minimum.at(floors, where, hits.scores)
+    votes: NDArray[np.float32] = np.maximum(hits.scores - floors[where], 0) + EVEN_CHANCE
+    return votes
+
+
+def tracks_by_votes(hits: Hits) -> list[int]:
+    """Return the tracks that were hit, most votes first, wherever in them the hits are."""
+    found, where = np.unique(hits.tracks, return_inverse=True)
+    votes = np.bincount(where, weights=votes_of(hits))
+    order: list[int] = found[np.argsort(-votes, kind="stable")].tolist()
+    return order
+
+
+def _with_neighbours(bins: NDArray[np.int64], own: NDArray[np.float64], rule: VoteRule) -> NDArray[np.float64]:
+    """Return the votes of each bin with those of the next one, or of both beside it: diagonals move by a frame."""
+    heights, follows = own.copy(), np.flatnonzero(np.diff(bins) == 1)
+    heights[follows] += own[follows + 1]
+    if rule.neighbours == "both":
+        heights[follows + 1] += own[follows]
+    return heights
+
+
+def _tallest(heights: NDArray[np.float64], wanted: int) -> NDArray[np.int64]:
+    """Return where the tallest bins stand, tallest first, equal ones in their order; `wanted` of them, 0 for all."""
+    if 0 < wanted < len(heights):
+        least = np.partition(heights, len(heights) - wanted)[len(heights) - wanted]
+        high = np.flatnonzero(heights >= least)
+        return high[np.argsort(-heights[high], kind="stable")][:wanted]
+    return np.argsort(-heights, kind="stable")
+
+
+def _in_company(bins: NDArray[np.int64], tracks: NDArray[np.int32], votes: int) -> NDArray[np.bool_]:
+    """Return which hits have so many in their bin and the next to each side, or in a cell that looks alike.
+
+    Most hits are chance and alone; passing them over saves sorting them.
+    """
+    cell = (bins.astype(np.int32) + tracks * np.int32(7_919)) & np.int32(_CELLS - 1)  # a prime spreads tracks
+    filled = np.bincount(cell, minlength=_CELLS)
+    around = filled.take(cell) + filled.take(cell + 1, mode="wrap") + filled.take(cell - 1, mode="wrap")
+    company: NDArray[np.bool_] = around >= votes
+    return company

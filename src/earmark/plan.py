@@ -1,0 +1,94 @@
+"""What a fingerprinter says of its features, as data: how they are looked up, compared and weighed.
+
+The matcher and the index read a plan and nothing else of a fingerprinter; times are in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
+from typing import Any, Literal
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRule:
+    """How hits vote for a track and a diagonal, which is reference time less query time."""
+
+    bin_seconds: float  # width of a bin of the histogram of diagonals
+    neighbours: Literal["next", "both"]  # bins that count together with their own
+    limit: int  # candidates in all
+    per_track: int  # candidates of one track: a loop must not crowd out other tracks
+    apart_seconds: float = 0.0  # least distance of two candidates of one track
+    weighted: bool = False  # a hit counts by how much it is nearer than the query's last one, not as one
+    min_votes: int = 1  # hits in a bin and its neighbours, when there are many hits
+    shortlist: int = 0  # bins looked at, as a multiple of `limit`; 0 for all
+    compared: int = 0  # candidates times features of the clip, which raises the limit for short clips
+    most: int = 0  # largest limit that `compared` may raise it to
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One way in which recordings are found: keys of one kind, in an index of their own."""
+
+    name: str
+    metric: Literal["equal", "inner", "hamming"]
+    layer: str  # the layer that the keys are made of, whose frames they have
+    frame_seconds: float
+    votes: VoteRule
+    key_bits: int = 0  # width of a code; 0 for vectors
+    nearest: int = 20  # hits of each key of a query
+    most_keys: int = 0  # keys of a window that are looked up, evenly spread; 0 for all
+
+
+@dataclass(frozen=True, slots=True)
+class CompareRule:
+    """How one layer of a clip is laid on references."""
+
+    kind: str  # the comparison, a module of match/compare
+    layer: str
+    figures: tuple[str, ...]  # what it says in the evidence
+    ranking: dict[str, float]  # weight of each figure in the ranking score
+    min_features: int = 1  # fewer features of a clip say nothing
+    options: dict[str, Any] = field(default_factory=dict)  # fields of the comparison's own settings
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRule:
+    """When references are searched from end to end, by the comparison of one layer."""
+
+    layer: str
+    strongest: str  # the layer with those features alone that noise hides last
+    budget: int = 150_000_000  # multiply-adds: all tracks among 32 h that a clip of 1 or 2 s names
+    repetition_budget: int = 150_000_000 // 8  # multiply-adds, about 10 ms; spent on every query
+    most_tracks: int = 300  # each may have to be read from the disk
+    places: int = 40  # best places, one a track, that are compared closely (decision 7)
+    short_seconds: float = 3.0  # shorter clips are laid on all features, longer ones on the strongest
+    repetitions: int = 16  # places of the first track that are compared closely (decision 7)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShape:
+    """Which features the confidence weighs, where these layers were compared."""
+
+    layers: tuple[str, ...]
+    features: tuple[str, ...]  # names in match/calibration.py
+    rising: tuple[str, ...]  # features that can only speak for a match: their weights are not negative
+    lengths: tuple[float, ...]  # seconds of a clip, each with weights of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that the matcher needs to know of a kind of fingerprint."""
+
+    channels: tuple[Channel, ...]
+    compare: tuple[CompareRule, ...]
+    models: tuple[ModelShape, ...]
+    sweep: SweepRule | None = None
+    query: dict[str, Any] = field(default_factory=dict)  # numbers by which a query is looked at more closely
+
+    @property
+    def digest(self) -> str:
+        """A digest of every number of the plan: a confidence is fitted for one."""
+        return blake2b(msgspec.json.encode(asdict(self)), digest_size=4).hexdigest()

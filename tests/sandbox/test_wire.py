@@ -1,0 +1,89 @@
+"""Results and errors arrive as they were; a child that lies is a crash, and nothing else."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Any, BinaryIO
+
+import pytest
+
+from earmark.errors import MediaError, OptionError, SpecMismatch
+from earmark.sandbox import wire
+from earmark.sandbox.process import Limits
+from tests.audio.sandboxed import framed
+from tests.sandbox.processes import code_and_detail
+
+
+def test_a_media_error_arrives_as_it_was_raised(sandbox: Any, file: BinaryIO) -> None:
+    with pytest.raises(MediaError) as caught:
+        sandbox("fail").call(file, {"kind": "media"})
+    assert (caught.value.code, caught.value.detail, caught.value.partial) == ("too_long", "longer than 3 s", 3.0)
+
+
+def test_a_wrong_option_is_the_callers_error_and_not_the_files(sandbox: Any, file: BinaryIO) -> None:
+    with pytest.raises(OptionError, match="loudness=11; give 0 to 10"):
+        sandbox("fail").call(file, {"kind": "option"})
+
+
+HOSTILE = {
+    "endless": b"\xff\xff\xff\xff",
+    "too_long": (wire.LARGEST_MESSAGE + 1).to_bytes(4, "little"),
+    "no_msgpack": framed(b"\xc1"),
+    "empty": framed(b""),
+    "nested": framed(b"\x91" * 100_000 + b"\xc0"),
+    "list_as_key": framed(b"\x81\x90\xc0"),
+    "extension": framed(b"\xd4\x05\x00"),
+    "list": framed([1, 2, 3]),
+    "nothing": framed({}),
+    "seconds_in_words": framed({"seconds": "many"}),
+    "no_seconds": framed({"seconds": None}),
+    "done_with_a_number": framed({"done": 7}),
+    "unknown_code": framed({"error": ["MediaError", "no_such_code", "", 0.0]}),
+    "unknown_kind": framed({"error": ["KeyboardInterrupt", "stop"]}),
+    "error_of_text": framed({"error": "everything"}),
+    "seconds_without_end": framed({"seconds": float("inf")}),
+    "partial_without_end": framed({"error": ["MediaError", "too_long", "", float("nan")]}),
+    "partial_in_words": framed({"error": ["MediaError", "too_long", "", "soon"]}),
+}
+
+
+@pytest.mark.parametrize("answer", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_child_that_was_taken_over_cannot_confuse_the_parent(answer: bytes, sandbox: Any, file: BinaryIO) -> None:
+    hostile = sandbox("answer_in_bytes", Limits(least_seconds=5.0))
+    assert code_and_detail(hostile, file, answer=answer)[0] == "decoder_crashed"
+
+
+def test_a_message_is_read_as_it_was_written_whatever_its_parts() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        large = {"packed": bytes(3 << 20), "words": ["a", "ß"]}
+        sender = threading.Thread(target=theirs.sendall, args=(wire.framed(large) + wire.framed({"seconds": 2.5}),))
+        sender.start()
+        assert wire.receive(ours, deadline=time.monotonic() + 10) == large
+        assert wire.seconds_in(wire.receive(ours)) == 2.5
+        sender.join()
+        with pytest.raises(TimeoutError):
+            wire.receive(ours, deadline=time.monotonic() + 0.05)
+        theirs.close()
+        with pytest.raises(EOFError):
+            wire.receive(ours, deadline=time.monotonic() + 10)
+
+
+@pytest.mark.parametrize(
+    ("raised", "arrives"),
+    [
+        (MediaError("no_audio", "a picture", 1.5), MediaError("no_audio", "a picture", 1.5)),
+        (OptionError("rate=0; give more"), OptionError("rate=0; give more")),
+        (SpecMismatch("a fingerprint of another kind"), SpecMismatch("a fingerprint of another kind")),
+        (MemoryError(), MediaError("too_large", "it takes more memory than a file may")),
+        (KeyError("frames"), MediaError("unreadable", "KeyError: 'frames'")),
+        (ValueError("x" * 9_000), MediaError("unreadable", "ValueError: " + "x" * 488)),
+    ],
+)
+def test_an_exception_of_the_task_is_raised_again(raised: Exception, arrives: Exception) -> None:
+    with pytest.raises(type(arrives)) as caught:
+        wire.result(wire.failure(raised))
+    assert vars(caught.value) == vars(arrives)
+    assert str(caught.value) == str(arrives)
