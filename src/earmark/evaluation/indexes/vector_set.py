@@ -56,8 +56,8 @@ class VectorSet:
 
     def hop_frames(self, *, query: bool) -> int:
         """Return the frames from one vector to the next, of a query or of a stored recording."""
-        seconds = self.rule.options["query_hop_seconds" if query else "stored_hop_seconds"]
-        return int(round(seconds / self.channel.frame_seconds))
+        seconds = float(self.rule.options["query_hop_seconds" if query else "stored_hop_seconds"])
+        return round(seconds / self.channel.frame_seconds)
 
     def tracks(self) -> Iterator[tuple[int, Frames, Vectors]]:
         """Yield (number, frames, vectors) of all tracks, the last one cut to come to `wanted` vectors."""
