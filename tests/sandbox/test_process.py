@@ -50,7 +50,7 @@ def test_a_child_that_takes_too_long_is_killed(sandbox: Any, file: BinaryIO) -> 
 def test_a_child_that_says_how_much_it_has_heard_gains_time_up_to_a_limit(sandbox: Any, file: BinaryIO) -> None:
     working = sandbox("work", QUICK)
     working.call(file, {"steps": 0, "heard": 0})
-    assert working.call(file, {"steps": 15, "heard": 10.0}) == {"steps": 15}  # of 0.1 s: longer than without a word
+    assert working.call(file, {"steps": 15, "heard": 10.0}) == {"steps": 15}  # 1.5 s: longer than without a word
     with pytest.raises(MediaError) as caught:
         working.call(file, {"steps": 600, "heard": 10.0})
     assert caught.value.code == "timeout"

@@ -17,11 +17,11 @@ class Extracted:
     """The fingerprint of a source, and what else is known of it."""
 
     fingerprint: Fingerprint
-    packed: bytes  # by Fingerprinter.pack, of a file; empty for samples in memory
+    packed: bytes  # the form that catalogs keep (Fingerprinter.pack); empty for samples in memory
     seconds: float
     complete: bool  # False: the file broke off, or parts are damaged
     silent: bool  # no sample reaches SILENCE_PEAK
-    features: int  # by Fingerprinter.features_in
+    features: int  # number by Fingerprinter.features_in
     tags: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -42,7 +42,11 @@ if TYPE_CHECKING:
 
 VERSION = 2
 WEIGHTS = Path(__file__).parent / "weights"
-FORMERLY = {"neural/2/00000000": "neural/1/00000000"}  # equal features of release 0.1.0, whose digest covered less
+COMPANION_DENSITY = Density(stored=40, paired=14, fan_out=2)
+FORMERLY = {  # equal features of release 0.1.0, whose digest covered less
+    "neural/2/c7fdec56": "neural/1/a5214f85",
+    "neural/2/cac9ace2": "neural/1/f9c8db95",
+}
 CHECKED = ModelShape(
     layers=("vectors", "peaks"),
     features=("constant", "similarity", "lead in z over chance", "log of surplus", "lead in contrast over chance"),
@@ -61,9 +65,9 @@ ALONE = ModelShape(
 class CompanionShape:
     """The peaks beside vectors, which name most candidates themselves: a third of the landmarks finds the others."""
 
-    density: Density = Density(stored=40, paired=14, fan_out=2)
-    peaks: PeakShape = PeakShape()
-    zone: TargetZone = TargetZone()
+    density: Density = COMPANION_DENSITY
+    peaks: PeakShape = field(default_factory=PeakShape)
+    zone: TargetZone = field(default_factory=TargetZone)
     frames: int = 2  # frames of peaks for each of the network's, if its hop can be halved: 15.6 ms
     hertz: tuple[float, float] = (31.25, 3_906.25)  # some music has next to nothing above 125 Hz (decision 8)
 
@@ -83,7 +87,7 @@ class NeuralQuery:
 
     hop_share: int = 8  # a segment begins an eighth of a segment after the one before
     margin_share: float = 3 / 8  # share of a segment by which the first and the last one reach over the clip's edges
-    density: QueryDensity = QueryDensity()
+    density: QueryDensity = field(default_factory=QueryDensity)
 
 
 class Neural(Fingerprinter):

@@ -70,7 +70,7 @@ class PeakStream:
         self._before, self._here = self._here, after
 
     def take(self, rest: Iterable[NDArray[np.float32]]) -> Peaks:
-        """Return the peaks if the spectrogram ends with `rest`, whose last chunk may be shorter; nothing is forgotten."""
+        """Return the peaks if the spectrogram ends with `rest`, whose last chunk may be shorter; nothing is lost."""
         found = [*self._done, *self._last(rest)]
         if not found:
             nothing = np.zeros(0, np.int32)

@@ -7,7 +7,7 @@ once, and a candidate is checked against every peak rather than the few that lan
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import msgspec
 import numpy as np
@@ -29,11 +29,15 @@ from earmark.plan import CompareRule, ModelShape, Plan
 from earmark.types import Fingerprint, Keys, Layer, SalienceMap, Samples
 
 VERSION = 2
+FRONT_END = FrontEnd(rate=11_025, window=1_536, hop=192, low_bin=14, high_bin=750)  # 17.4 ms; 100-5,380 Hz
 DENSITIES = {
     "default": Density(stored=40, paired=22, fan_out=5),
     "lean": Density(stored=20, paired=10, fan_out=3),
 }
-FORMERLY = {"shazam/2/e7fc8be5": "shazam/1/00000000"}  # equal features of release 0.1.0, whose digest covered less
+FORMERLY = {  # equal features of release 0.1.0, whose digest covered less
+    "shazam/2/864223d2": "shazam/1/69cfd4f5",
+    "shazam/2/f84fe789": "shazam/1/8f462d85",
+}
 MODEL = ModelShape(
     layers=("peaks",),
     features=(
@@ -54,11 +58,9 @@ class ShazamShape:
     """Every number that shapes features or keys."""
 
     density: Density
-    front_end: FrontEnd = FrontEnd(
-        rate=11_025, window=1_536, hop=192, low_bin=14, high_bin=750
-    )  # 17.4 ms; 100-5,380 Hz
-    peaks: PeakShape = PeakShape()
-    zone: TargetZone = TargetZone()
+    front_end: FrontEnd = FRONT_END
+    peaks: PeakShape = field(default_factory=PeakShape)
+    zone: TargetZone = field(default_factory=TargetZone)
 
 
 class Shazam(Fingerprinter):

@@ -1,7 +1,7 @@
 """Confidence: the probability that a match is right, a logistic model over its evidence, kept as data.
 
-A calibration belongs to the fingerprint, the plan and the index that it was fitted for (`earmark calibrate`), on as many
-known as unknown clips. Between the lengths that have weights of their own, these change with the logarithm.
+A calibration belongs to the fingerprint, the plan and the index that it was fitted for, on as many known as unknown
+clips. Between the lengths that have weights of their own, these change with the logarithm.
 """
 
 from __future__ import annotations

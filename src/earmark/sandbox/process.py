@@ -143,7 +143,7 @@ class _Child:
     def ask(self, file: BinaryIO, request: dict[str, Any], limits: Limits) -> Any:
         """Send a file and a request, and return the child's last message."""
         self.asked += 1
-        descriptor, framed = file.fileno(), wire.framed(request)  # what is wrong here is no fault of the child
+        descriptor, framed = file.fileno(), wire.framed(request)  # an error here is no fault of the child
         deadline = time.monotonic() + limits.least_seconds
         latest = time.monotonic() + limits.most_seconds
         began, heard = time.monotonic(), 0.0

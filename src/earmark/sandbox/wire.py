@@ -20,7 +20,7 @@ LARGEST_MESSAGE = 1 << 28  # bytes; a packed fingerprint of weeks
 MAX_TEXT = 500  # characters of a child's error that are passed on
 LENGTH = struct.Struct("<I")
 PART_BYTES = 1 << 20  # most that one call of recv returns
-# What a broken connection or a message of another form raises; one that is nested too deeply is a RecursionError.
+# Errors of a broken connection or a message of another form; one nested too deeply is a RecursionError.
 BROKEN = (OSError, EOFError, ValueError, TypeError, LookupError, RecursionError, msgspec.MsgspecError)
 TYPED: dict[str, type[EarmarkError]] = {kind.__name__: kind for kind in (OptionError, SpecMismatch)}
 

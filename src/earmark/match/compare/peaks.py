@@ -1,4 +1,4 @@
-"""Peaks of a clip laid on a recording's: where they meet, at which speed and pitch, and by how much more than by chance."""
+"""Peaks of a clip laid on a recording's: where they meet, at which speed and pitch, and how far beyond chance."""
 
 from __future__ import annotations
 

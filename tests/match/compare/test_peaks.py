@@ -1,0 +1,245 @@
+"""Peaks check candidates: certain at the true place, chance elsewhere, whatever a candidate says of its speed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from earmark.match.compare.peaks import DUPLICATE_SHARE, PeakComparison, PeakSettings
+from earmark.match.compare.query_map import Place
+from earmark.match.protocol import Alignment, Candidate, Others, Placement
+from earmark.match.rivals import DECISIVE_Z
+from earmark.types import Layer
+from tests.match.compare.layers import NO_PEAKS, peaks, with_salience
+
+BINS = 512
+FRAMES = 320  # length of a clip
+CHECK = PeakSettings(bins=BINS, frame_centre_seconds=0.0, reach_seconds=12.0, refined=16)  # as of the peaks of vectors
+FIGURES = ("matched", "expected", "z", "rival_z", "share", "contrast", "rival_contrast", "surplus")
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Where a clip should lie on a reference: reference frame = start + speed * query frame."""
+
+    reference: Layer
+    start: float
+    speed: float = 1.0
+
+
+def constellation(seed: int, frames: int = 2_400, count: int = 3_600) -> Layer:
+    rng = np.random.default_rng(seed)
+    at = np.sort(rng.integers(0, frames, count))
+    return peaks(at, rng.integers(20, BINS - 40, count))
+
+
+def clip(reference: Layer, start: float, *, speed: float = 1.0, pitch: float = 1.0, keep: float = 0.5,
+         seed: int = 5) -> PeakComparison:  # fmt: skip
+    """A piece of a reference: some of its peaks, jittered, among as many of noise."""
+    rng = np.random.default_rng(seed)
+    at = (reference.frames + rng.uniform(-0.3, 0.3, len(reference.frames)) - start) / speed
+    bins = np.rint(reference.values * pitch)
+    heard = (at >= 0) & (at < FRAMES) & (bins < BINS) & (rng.random(len(at)) < keep)
+    at = np.rint(np.concatenate([at[heard], rng.integers(0, FRAMES, 250)])).astype(np.int32)
+    bins = np.concatenate([bins[heard], rng.integers(20, BINS, 250)]).astype(np.int32)
+    order = np.lexsort((bins, at))
+    return comparison(peaks(at[order], bins[order]))
+
+
+def comparison(layer: Layer, settings: PeakSettings = CHECK, *, figures: Sequence[str] = FIGURES) -> PeakComparison:
+    return PeakComparison(layer, figures, settings=settings, wide=False)
+
+
+def checked(query: PeakComparison, guesses: Sequence[Guess]) -> list[Place]:
+    return [placement.detail for placement in placed(query, guesses)]
+
+
+def placed(query: PeakComparison, guesses: Sequence[Guess]) -> list[Placement]:
+    candidates = [Candidate(number, guess.start, guess.speed) for number, guess in enumerate(guesses)]
+    return query.near([guess.reference for guess in guesses], candidates, own=False)
+
+
+def fitted(query: PeakComparison, reference: Layer, place: Place) -> Alignment:
+    return query.fit(reference, Placement(place.start, place.warp.speed, {"z": place.z}, place))
+
+
+REFERENCE = constellation(1)
+
+
+def test_nothing_to_check_gives_nothing() -> None:
+    assert checked(clip(REFERENCE, 800), []) == []
+
+
+def test_the_true_place_is_certain_and_others_are_chance() -> None:
+    others = [Guess(constellation(seed), 700.0) for seed in range(2, 12)]
+    elsewhere = [Guess(REFERENCE, start) for start in (200.0, 500.0, 1_300.0, 1_900.0)]
+    first, *rest = checked(clip(REFERENCE, 800), [Guess(REFERENCE, 800.0), *others, *elsewhere])
+    assert first.z > 9
+    assert first.start == pytest.approx(800, abs=1)
+    assert max(place.z for place in rest) < 5.5
+
+
+@pytest.mark.parametrize("off", [-12, -9, -7, -6, -4, -2, 0, 2, 3, 5, 8, 12])
+def test_the_place_may_be_off_by_a_fifth_of_a_second(off: int) -> None:
+    [place] = checked(clip(REFERENCE, 800), [Guess(REFERENCE, 800.0 + off)])
+    assert place.z > 8
+    assert place.start == pytest.approx(800, abs=1.5)
+
+
+@pytest.mark.parametrize("off", [-3, -1, 1, 3])
+def test_a_likely_place_is_told_to_the_frame(off: int) -> None:
+    drawn = clip(REFERENCE, 800)
+    even, odd = (checked(drawn, [Guess(REFERENCE, start)])[0] for start in (800.0, 800.0 + off))
+    assert odd.start == even.start
+    assert odd.z == pytest.approx(even.z, rel=1e-5)
+
+
+def test_a_place_a_second_off_is_not_corrected() -> None:
+    [place] = checked(clip(REFERENCE, 800), [Guess(REFERENCE, 864.0)])
+    assert place.z < 5
+
+
+@pytest.mark.parametrize("speed", [0.96, 0.98, 1.02, 1.04])
+@pytest.mark.parametrize("with_pitch", [False, True])
+def test_a_changed_speed_is_confirmed_with_its_pitch(speed: float, with_pitch: bool) -> None:
+    pitch = speed if with_pitch else 1.0
+    query = clip(REFERENCE, 800.0, speed=speed, pitch=pitch, keep=0.8)
+    [place] = checked(query, [Guess(REFERENCE, 800.0, speed)])
+    assert place.z > 8
+    assert place.warp.speed == pytest.approx(speed, abs=0.0101)
+    alignment = fitted(query, REFERENCE, place)
+    assert alignment.speed == pytest.approx(speed, abs=0.003)
+    assert alignment.pitch == pytest.approx(pitch, abs=0.011)
+    assert alignment.start == pytest.approx(800.0, abs=2)
+
+
+@pytest.mark.parametrize("speed", [0.96, 0.98, 1.02, 1.04])
+@pytest.mark.parametrize("with_pitch", [False, True])
+def test_a_candidate_that_hears_no_change_finds_it_when_its_middle_is_right(speed: float, with_pitch: bool) -> None:
+    query = clip(REFERENCE, 800.0, speed=speed, pitch=speed if with_pitch else 1.0, keep=0.8)
+    [place] = checked(query, [Guess(REFERENCE, 800.0 + (speed - 1) * FRAMES / 2)])
+    assert place.z > 8
+    assert place.warp.speed == pytest.approx(speed, abs=0.0101)
+    assert place.start == pytest.approx(800.0, abs=3)
+
+
+def test_other_speeds_are_tried_for_a_few_places_and_those_are_the_likely_ones() -> None:
+    query = clip(REFERENCE, 800.0, speed=1.03, pitch=1.03, keep=0.8)
+    others = [Guess(constellation(seed), 700.0) for seed in range(2, 4 * CHECK.warped_best)]
+    for rank in (0, CHECK.warped_best - 1):
+        places = [*others[:rank], Guess(REFERENCE, 800.0, 1.02), *others[rank:]]
+        found = checked(query, places)
+        assert found[rank].z > 8
+        assert all(place.z < 6.5 for number, place in enumerate(found) if number != rank)
+
+
+def test_places_keep_their_order_and_do_not_depend_on_each_other() -> None:
+    query = clip(REFERENCE, 800.0, keep=0.9)
+    places = [Guess(constellation(2), 700.0), Guess(REFERENCE, 803.0), Guess(constellation(3), 5.0)]
+    forwards, backwards = checked(query, places), checked(query, places[::-1])
+    assert forwards[1].z >= DECISIVE_Z
+    assert forwards == backwards[::-1]
+
+
+@pytest.mark.parametrize("start", [-100.0, -1e5, 2_350.0, 1e6])
+def test_a_place_at_the_edge_of_a_track_or_outside_is_no_trouble(start: float) -> None:
+    for speed in (0.9, 1.0, 1.1):
+        found = checked(clip(REFERENCE, 800), [Guess(REFERENCE, start, speed), Guess(NO_PEAKS, start, speed)])
+        assert all(place.z < 5 for place in found)
+        assert all(np.isfinite(place.start) for place in found)
+
+
+def test_places_and_speeds_are_those_of_the_placements() -> None:
+    query = clip(REFERENCE, 800.0, speed=1.04, pitch=1.04, keep=0.8)
+    [placement] = placed(query, [Guess(REFERENCE, 800.0, 1.04)])
+    assert (placement.start, placement.speed) == (placement.detail.start, placement.detail.warp.speed)
+    assert placement.figures["z"] == placement.detail.z
+    assert placement.figures["contrast"] > 8
+
+
+def test_contrast_is_worked_out_only_where_it_is_asked_for() -> None:
+    query = comparison(REFERENCE.between(800.0, 1_120.0), figures=("z", "rival_z"))
+    [placement] = placed(query, [Guess(REFERENCE, 800.0)])
+    assert placement.figures.keys() == {"z"}
+
+
+def test_times_are_seconds_of_the_middle_of_frames() -> None:
+    part = REFERENCE.between(800.0, 1_120.0)
+    fine = Layer(part.frames, part.values, 0.02)
+    whole = Layer(REFERENCE.frames, REFERENCE.values, 0.02)
+    query = comparison(fine, PeakSettings(bins=BINS, frame_centre_seconds=0.07, reach_seconds=0.04))
+    [placement] = placed(query, [Guess(whole, 16.0)])
+    alignment = query.fit(whole, placement)
+    assert alignment.start == pytest.approx(16.0, abs=0.002)
+    assert alignment.first == pytest.approx(0.0, abs=0.1)
+    assert alignment.last == pytest.approx(319 * 0.02 + 2 * 0.07, abs=0.1)
+    assert query.seconds == pytest.approx(320 * 0.02, abs=0.1)
+
+
+@pytest.mark.parametrize(("keep", "is_same"), [(1.0, True), (0.9, True), (0.1, False)])
+def test_two_references_are_the_same_when_more_than_half_of_their_peaks_meet(keep: float, is_same: bool) -> None:
+    assert DUPLICATE_SHARE == 0.5
+    query = clip(REFERENCE, 800)
+    kept = np.random.default_rng(8).random(len(REFERENCE.frames)) < keep
+    other = peaks(REFERENCE.frames, np.where(kept, REFERENCE.values, (REFERENCE.values * 7) % (BINS - 40)))
+    here, there = placed(query, [Guess(REFERENCE, 800.0), Guess(other, 800.0)])
+    assert query.same((REFERENCE, here), (other, there)) == is_same
+    assert query.same((other, there), (REFERENCE, here)) == is_same
+
+
+def test_other_music_and_no_peaks_are_not_the_same_sound() -> None:
+    query = clip(REFERENCE, 800)
+    other = constellation(4)
+    here, elsewhere, nowhere = placed(query, [Guess(REFERENCE, 800.0), Guess(other, 500.0), Guess(NO_PEAKS, 0.0)])
+    assert not query.same((REFERENCE, here), (other, elsewhere))
+    assert not query.same((NO_PEAKS, nowhere), (REFERENCE, here))
+    assert not query.same((REFERENCE, here), (NO_PEAKS, nowhere))
+
+
+@pytest.mark.parametrize(("matched", "expected", "surplus"), [(40, 10.0, 30.0), (10, 10.0, 0.0), (4, 10.0, 0.0)])
+def test_golden_evidence_of_peaks(matched: int, expected: float, surplus: float) -> None:
+    figures = {"matched": matched, "expected": expected, "surplus": surplus, "share": 0.3, "z": 7.123}
+    alignment = Alignment(200.0, 1.0, 1.0, 0.1, 0.0, 60.0, figures)
+    candidate, rival = (
+        Candidate(track, 200.0, placements={"peaks": Placement(200.0, 1.0, {"z": z, "contrast": contrast})})
+        for track, z, contrast in ((7, 7.0, 21.98765), (8, 3.00004, 8.00001))
+    )
+    evidence = clip(REFERENCE, 800).evidence(candidate, alignment, Others([rival], frozenset()))
+    assert evidence == {**figures, "rival_z": 3.0, "contrast": 21.988, "rival_contrast": 8.0}
+    asked = comparison(REFERENCE, figures=("z", "rival_z")).evidence(candidate, alignment, Others([], frozenset()))
+    assert asked == {"z": 7.123, "rival_z": 0.0}
+
+
+def test_the_figures_of_a_fit_are_those_of_its_peaks() -> None:
+    query = clip(REFERENCE, 800, keep=0.5)
+    [place] = checked(query, [Guess(REFERENCE, 800.0)])
+    figures = fitted(query, REFERENCE, place).figures
+    low, high = np.searchsorted(REFERENCE.frames, [800, 1_120])
+    assert figures["surplus"] == pytest.approx(figures["matched"] - figures["expected"], abs=0.02)
+    assert figures["share"] == pytest.approx(figures["surplus"] / (high - low), abs=0.01)
+    assert figures["matched"] >= 0.45 * (high - low)
+    assert figures["z"] == pytest.approx(place.z, rel=0.2)
+    assert all(type(figure) in (int, float) for figure in figures.values())
+
+
+def test_a_reference_without_any_peaks_is_no_trouble() -> None:
+    query = clip(REFERENCE, 800)
+    [placement] = placed(query, [Guess(NO_PEAKS, 200.0)])
+    alignment = query.fit(NO_PEAKS, placement)
+    assert (alignment.figures["surplus"], alignment.figures["matched"], alignment.figures["z"]) == (0.0, 0, 0.0)
+    assert alignment.start == 200.0
+
+
+def test_a_salience_map_speaks_for_peaks_that_noise_has_covered() -> None:
+    part = REFERENCE.between(800.0, 800.0 + FRAMES)
+    salience = np.random.default_rng(3).integers(0, 4, (FRAMES, BINS)).astype(np.uint8)
+    salience[part.frames, part.values] += np.uint8(2)
+    noise = peaks(np.arange(FRAMES), np.random.default_rng(4).integers(20, BINS, FRAMES))
+    [by_peaks] = checked(comparison(noise), [Guess(REFERENCE, 803.0)])
+    [by_salience] = checked(comparison(with_salience(noise, salience)), [Guess(REFERENCE, 803.0)])
+    assert by_peaks.z < 5
+    assert by_salience.z > 8
+    assert by_salience.start == pytest.approx(800, abs=1)
