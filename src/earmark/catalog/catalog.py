@@ -188,9 +188,8 @@ class Catalog(Questions):
         with self._writing(), contextlib.ExitStack() as stack:
             if not isinstance(other, Catalog):
                 other = stack.enter_context(self._open_other(other))
-            return transfer.merge(
-                self._fingerprinter, self._store, self._index, other._merged_from(), os.fspath(other.path)
-            )
+            name, source = os.fspath(other.path), other._merged_from()
+            return transfer.merge(self._fingerprinter, self._store, self._index, source, name)
 
     def _merged_from(self) -> Store:
         """Return what another catalog reads when this one is merged into it."""
