@@ -24,9 +24,9 @@ from earmark.evaluation.calibrate import (
     weights_of,
     write,
 )
-from earmark.evaluation.model_shapes import ModelShape
 from earmark.evaluation.queries import Grid
 from earmark.match.calibration import Calibration
+from earmark.plan import ModelShape
 
 SHAPE = ModelShape(("vectors",), ("constant", "similarity", "share"), ("similarity", "share"), (1.0, 4.0))
 

@@ -31,6 +31,16 @@ class Clip:
     asked: Keys  # keys that are looked up; the others are compared along diagonals alone
     track: int  # track number
 
+    @property
+    def every(self) -> int:
+        """Step between two segments that are looked up; the others are compared along diagonals alone."""
+        return -(-len(self.frames) // MOST_LOOKED_UP)
+
+    @property
+    def asked(self) -> tuple[Frames, Vectors]:
+        """The segments that are looked up."""
+        return self.frames[:: self.every], self.vectors[:: self.every]
+
 
 def cut_clips(
     vector_set: VectorSet, grid: Grid, *, count: int, seed: int, progress: Callable[[int, int], object]
@@ -60,10 +70,10 @@ def of_queries(
     for query, track in zip(queries, tracks, strict=True):
         sound = maker(query)
         samples = load(sound, rate=own.rate)[0] if isinstance(sound, str) else to_mono(*sound, to_rate=own.rate)
-        keys = vector_set.keys(own.extract(samples, query=True), query=True)
+        keys: Keys = own.keys(own.extract(samples, query=True), query=True)[vector_set.channel.name]
         if len(keys.frames):
             label = f"{query.condition}@{query.seconds:g}"
-            clips.append(Clip(label, keys.frames, keys.values, vector_set.channel.looked_up(keys), track))
+            clips.append(Clip(label, keys.frames, keys.values, vector_set.hop_frames(query=True), track))
         progress(len(clips), len(queries))
     return clips
 
@@ -84,8 +94,7 @@ def _synthetic_clip(vector_set: VectorSet, place: int, draw: np.random.Generator
     clean = unit(vector_set.vectors[here].astype(np.float32))
     vectors = at_cosine(clean, vector_set.noise(draw, CLIP_VECTORS), float(draw.uniform(*COSINES)))
     frames = (vector_set.frames[here] - vector_set.frames[first]).astype(np.int32)
-    asked = vector_set.channel.looked_up(Keys(frames, vectors))
-    return Clip("invented", frames, vectors, asked, int(vector_set.numbers[place]))
+    return Clip("invented", frames, vectors, vector_set.hop_frames(query=False), int(vector_set.numbers[place]))
 
 
 def at_cosine(clean: NDArray[np.float32], noise: NDArray[np.float32], cosine: float) -> Vectors:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -149,24 +149,24 @@ class Diagonals:
 
     def __init__(self, vector_set: VectorSet) -> None:
         self._vector_set = vector_set
-        self._reference = lru_cache(KEPT_TRACKS)(self._layer)
+        self._reference = lru_cache(KEPT_TRACKS)(self._read)
 
     def found(self, clip: Clip, hits: Hits) -> bool:
         """Whether the best diagonal among those that the hits vote for is on the clip's own track."""
-        if not len(hits):
-            return False
-        plan, channel = self._vector_set.fingerprinter.plan, self._vector_set.channel
+        channel, rule = self._vector_set.channel, self._vector_set.rule
+        options = {**rule.options, "query_hop_seconds": clip.hop_frames * channel.frame_seconds}
         layer = Layer(clip.frames, clip.vectors, channel.frame_seconds)
-        comparison = make_comparison(plan.compare[0], layer, hits=hits, wide=False)
-        candidates = [Candidate(one.track, one.start) for one in vote(hits, channel, features=len(clip.frames))]
-        references = [self._reference(one.track) for one in candidates]
-        placements = comparison.near(references, candidates, own=False)
-        found = [
-            (placement.figures["similarity"], candidate.track)
-            for candidate, placement in zip(candidates, placements, strict=True)
+        guesses = vote(hits, channel, features=len(clip.frames)) if len(hits) else []
+        comparison = make_comparison(replace(rule, options=options), layer, hits=hits, wide=False)
+        candidates = [Candidate(guess.track, guess.start) for guess in guesses]
+        placements = comparison.near([self._reference(guess.track) for guess in guesses], candidates, own=True)
+        similarities = [
+            (placement.figures["similarity"], -candidate.track)
+            for placement, candidate in zip(placements, candidates, strict=True)
             if placement is not None
         ]
-        return bool(found) and max(found)[1] == clip.track
+        return bool(similarities) and -max(similarities)[1] == clip.track
 
-    def _layer(self, track: int) -> Layer:
-        return Layer(*self._vector_set.track(track), self._vector_set.channel.frame_seconds)
+    def _read(self, track: int) -> Layer:
+        frames, vectors = self._vector_set.track(track)
+        return Layer(frames, vectors, self._vector_set.channel.frame_seconds)

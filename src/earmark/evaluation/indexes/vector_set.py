@@ -22,8 +22,8 @@ from earmark.errors import OptionError
 from earmark.fingerprints import make
 from earmark.fingerprints.protocol import Fingerprinter
 from earmark.index.int8 import quantised
-from earmark.plan import Channel
-from earmark.types import Fingerprint, Frames, Keys
+from earmark.plan import Channel, CompareRule
+from earmark.types import Frames
 
 NOISE_LENGTH = 0.5  # noise / vector length; copies resemble as much other music best at 0.4 to 0.7 (0.4 to 2 tried)
 SEED = 1  # seed of the copies, together with their number
@@ -46,12 +46,18 @@ class VectorSet:
 
     @property
     def channel(self) -> Channel:
-        """The channel of vectors: the first."""
-        return self.fingerprinter.plan.channels[0]
+        """The channel of the vectors."""
+        return next(channel for channel in self.fingerprinter.plan.channels if channel.metric == "inner")
 
-    def keys(self, fingerprint: Fingerprint, *, query: bool = False) -> Keys:
-        """Return the vectors of a fingerprint."""
-        return self.fingerprinter.keys(fingerprint, query=query)[self.channel.name]
+    @property
+    def rule(self) -> CompareRule:
+        """How the vectors of a clip are compared with those of a recording."""
+        return next(rule for rule in self.fingerprinter.plan.compare if rule.layer == self.channel.layer)
+
+    def hop_frames(self, *, query: bool) -> int:
+        """Return the frames from one vector to the next, of a query or of a stored recording."""
+        seconds = float(self.rule.options["query_hop_seconds" if query else "stored_hop_seconds"])
+        return round(seconds / self.channel.frame_seconds)
 
     def tracks(self) -> Iterator[tuple[int, Frames, Vectors]]:
         """Yield (number, frames, vectors) of all tracks, the last one cut to come to `wanted` vectors."""
@@ -106,7 +112,7 @@ def of_catalog(path: Path, *, vectors: int = 0) -> VectorSet:
     with earmark.open(path, create=False, read_only=True) as catalog:
         information = catalog.info()
         fingerprinter = make(information["fingerprinter"], **information["preset"])
-        if fingerprinter.plan.channels[0].metric != "inner":
+        if not _has_vectors(fingerprinter):
             raise OptionError(
                 f"{path} holds what {information['fingerprinter']} makes, which has one index: nothing to compare"
             )
@@ -141,10 +147,14 @@ def of_tracks(
     )
 
 
+def _has_vectors(fingerprinter: Fingerprinter) -> bool:
+    return any(channel.metric == "inner" for channel in fingerprinter.plan.channels)
+
+
 def _keys(catalog: earmark.Catalog, fingerprinter: Fingerprinter) -> Iterator[tuple[int, Frames, Vectors]]:
-    channel = fingerprinter.plan.channels[0].name
+    channel = next(channel for channel in fingerprinter.plan.channels if channel.metric == "inner")
     for number, (_, fingerprint) in enumerate(catalog.fingerprints(), start=1):
-        keys = fingerprinter.keys(fingerprint)[channel]
+        keys = fingerprinter.keys(fingerprint)[channel.name]
         yield number, keys.frames, keys.values
 
 
