@@ -17,6 +17,7 @@ from earmark.evaluation.queries import ClipMaker, Grid, Query, from_music
 from earmark.index.int8 import quantised
 from earmark.types import Frames, Keys
 
+MOST_LOOKED_UP = 24  # segments of a clip that an index is asked for, as many as a catalog looks up (plan.channels)
 CLIP_VECTORS = 20  # vectors of a synthetic clip: 10 s
 COSINES = (0.5, 0.95)  # range of the cosine to the stored vector: under noise of 0 dB, and hardly changed
 
@@ -28,7 +29,7 @@ class Clip:
     condition: str
     frames: Frames  # (n,) first frames of all segments
     vectors: Vectors  # (n, d)
-    asked: Keys  # keys that are looked up; the others are compared along diagonals alone
+    hop_frames: int  # frames from one segment to the next
     track: int  # track number
 
     @property

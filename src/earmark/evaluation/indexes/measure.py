@@ -54,7 +54,7 @@ def measure(
 
     Neighbours that differ in how they are asked alone are built once.
     """
-    diagonals = Diagonals(vector_set)
+    lines = Lines(vector_set)
     judge = Kind(EXACT)
     exact: list[Hits] = []
     before: tuple[Kind, Index, float] | None = None
@@ -74,9 +74,9 @@ def measure(
             index=str(kind),
             recall_at_1=first,
             recall_at_10=ten,
-            rank_1=float(np.mean([diagonals.found(clip, own) for clip, own in zip(clips, hits, strict=True)])),
+            rank_1=float(np.mean([lines.found(clip, own) for clip, own in zip(clips, hits, strict=True)])),
             clip_seconds=seconds / len(clips),
-            vectors_a_second=sum(len(clip.asked.frames) for clip in clips) / seconds,
+            vectors_a_second=sum(len(clip.asked[0]) for clip in clips) / seconds,
             build_seconds=build_seconds,
             bytes_per_vector=stats["bytes_per_vector"],
             memory_bytes_per_vector=memory,
@@ -106,10 +106,10 @@ def asked(
     index: Index, clips: Sequence[Clip], progress: Callable[[int, int], object] = lambda *_: None
 ) -> tuple[list[Hits], float]:
     """Return the hits of each clip, and how long all took; the first is asked once before, to load what it needs."""
-    index.snapshot().search(clips[0].asked.frames, clips[0].asked.values, nearest=NEAREST)
+    index.snapshot().search(*clips[0].asked, nearest=NEAREST)
     hits, seconds = [], 0.0
     for done, clip in enumerate(clips, start=1):
-        frames, vectors = clip.asked.frames, clip.asked.values
+        frames, vectors = clip.asked
         began = time.process_time()
         hits.append(index.snapshot().search(frames, vectors, nearest=NEAREST))
         seconds += time.process_time() - began
@@ -144,7 +144,7 @@ def _places(hits: Hits) -> list[tuple[int, int, int]]:
     return list(zip(*columns, strict=True))
 
 
-class Diagonals:
+class Lines:
     """From the hits of a clip to the track that it is from, as a catalog goes."""
 
     def __init__(self, vector_set: VectorSet) -> None:
@@ -159,7 +159,7 @@ class Diagonals:
         guesses = vote(hits, channel, features=len(clip.frames)) if len(hits) else []
         comparison = make_comparison(replace(rule, options=options), layer, hits=hits, wide=False)
         candidates = [Candidate(guess.track, guess.start) for guess in guesses]
-        placements = comparison.near([self._reference(guess.track) for guess in guesses], candidates, own=True)
+        placements = comparison.near([self._reference(guess.track) for guess in guesses], candidates, own=False)
         similarities = [
             (placement.figures["similarity"], -candidate.track)
             for placement, candidate in zip(placements, candidates, strict=True)
