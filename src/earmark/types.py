@@ -51,7 +51,8 @@ class SalienceMap:
 
     def unpacked(self) -> NDArray[np.uint8]:
         """Return the whole map, (frames, bins) from 0 Hz."""
-        places = np.stack([self.packed & 15, self.packed >> 4], axis=2).reshape(len(self.packed), -1)
+        frames, half = self.packed.shape
+        places = np.stack([self.packed & 15, self.packed >> 4], axis=2).reshape(frames, 2 * half)
         return np.pad(places, ((0, 0), (self.first_bin, 0)))
 
 

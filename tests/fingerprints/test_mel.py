@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.audio.stft import power_chunks
 from earmark.fingerprints.mel import (
     QUIETEST,
     LogMel,
@@ -20,6 +19,7 @@ from earmark.fingerprints.mel import (
     padded,
     silent,
 )
+from tests.audio.spectra import power_chunks
 
 SHAPE = LogMel()
 TALK = LogMel(rate=16_000, window=512, hop=160, low_hertz=0.0, high_hertz=8_000.0, segment_frames=96)

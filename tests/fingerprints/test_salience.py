@@ -1,4 +1,4 @@
-"""A clip's relief: what stands out, and what the network takes for the recording's."""
+"""A clip's salience map: what stands out, and what the network takes for the recording's."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from earmark.match.align import Points, QueryMap, Warp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.apps.demo import excerpts
 from earmark.audio.decode import load
-from earmark.audio.stft import FrontEnd, power_chunks
+from earmark.audio.stft import FrontEnd
 from earmark.errors import OptionError
 from earmark.fingerprints.neural import Neural
-from earmark.fingerprints.peaks import CHUNK_FRAMES, CONTEXT_FRAMES, find_peaks
+from earmark.fingerprints.peaks import CONTEXT_FRAMES, PeakShape, PeakStream
 from earmark.fingerprints.salience import (
     FLOOR,
     HIGHEST,
     LARGEST_CONTRAST,
     STEPS,
     STRIDE,
-    LearnedRelief,
-    contrasts,
-    halved,
-    standing_out,
-    stepped,
-    whole,
+    SalienceNet,
+    contrast_features,
+    local_contrast,
+    pack_nibbles,
+    quantise,
 )
-from earmark.fingerprints.shazam import PEAK_RULE
+from earmark.match.compare.query_map import QueryMap, Warp
+from earmark.types import Layer, SalienceMap
+from tests.audio.spectra import power_chunks
 
 FLAT = np.full((100, 64), FLOOR + 2, np.float32)
-LEARNED = LearnedRelief()
+LEARNED = SalienceNet()
+CHUNK_FRAMES = PeakShape().chunk_frames
 FRONT_END = FrontEnd(rate=8_000, window=1_024, hop=125, low_bin=4, high_bin=500)
 
 
@@ -55,40 +56,40 @@ def melody(seed: int, seconds: float) -> np.ndarray:
 def test_flat_ground_is_nought_and_a_hill_stands_out_by_its_height() -> None:
     ground = FLAT.copy()
     ground[40, 20], ground[70, 20] = FLOOR + 6, FLOOR + 20
-    relief = standing_out(ground)
+    salience = local_contrast(ground)
     mean = 4.0 / (9 * 17)  # of the lower hill, over the surroundings
-    assert relief[40, 20] == round(STEPS * (4.0 - mean - 1.0))
-    assert relief[70, 20] == HIGHEST
-    relief[[40, 70], 20] = 0
-    assert not relief.any()
+    assert salience[40, 20] == round(STEPS * (4.0 - mean - 1.0))
+    assert salience[70, 20] == HIGHEST
+    salience[[40, 70], 20] = 0
+    assert not salience.any()
 
 
 def test_contrasts_know_neither_loudness_nor_a_slow_slope() -> None:
     ground = FLAT + np.linspace(0, 0.5, 64, dtype=np.float32)
-    assert np.abs(contrasts(ground)).max() < 0.2
+    assert np.abs(contrast_features(ground)).max() < 0.2
     ground[50, 30] += 3
-    seen = contrasts(ground)
+    seen = contrast_features(ground)
     assert seen.shape == (2, 100, 64)
     assert seen[0, 50, 30] == pytest.approx(3 * (1 - 1 / (9 * 17)), abs=0.05)
     assert seen[1, 50, 30] == pytest.approx(1.5, abs=0.15)
-    assert np.allclose(contrasts(ground + 5), seen, atol=1e-4)
-    assert np.abs(contrasts(ground + 40 * (ground > ground.mean()))).max() <= LARGEST_CONTRAST
+    assert np.allclose(contrast_features(ground + 5), seen, atol=1e-4)
+    assert np.abs(contrast_features(ground + 40 * (ground > ground.mean()))).max() <= LARGEST_CONTRAST
 
 
 def test_contrasts_of_many_are_those_of_each() -> None:
     several = np.random.default_rng(1).normal(-5, 2, (3, 40, 64)).astype(np.float32)
-    assert np.array_equal(contrasts(several)[1], contrasts(several[1]))
+    assert np.array_equal(contrast_features(several)[1], contrast_features(several[1]))
 
 
 @given(seed=st.integers(0, 99), frames=st.integers(0, 40))
 def test_two_places_a_byte_are_both_there_again(seed: int, frames: int) -> None:
-    relief = np.random.default_rng(seed).integers(0, HIGHEST + 1, (frames, 32)).astype(np.uint8)
-    assert halved(relief).nbytes * 2 == relief.nbytes
-    assert np.array_equal(whole(halved(relief)), relief)
+    salience = np.random.default_rng(seed).integers(0, HIGHEST + 1, (frames, 32)).astype(np.uint8)
+    assert pack_nibbles(salience).nbytes * 2 == salience.nbytes
+    assert np.array_equal(SalienceMap(pack_nibbles(salience), 0).unpacked(), salience)
 
 
 def test_steps_are_whole_and_bounded() -> None:
-    assert stepped(np.array([-3.0, 0.2, 0.3, 100.0], np.float32)).tolist() == [0, 0, 1, HIGHEST]
+    assert quantise(np.array([-3.0, 0.2, 0.3, 100.0], np.float32)).tolist() == [0, 0, 1, HIGHEST]
 
 
 def test_the_network_says_which_spectrograms_it_is_for() -> None:
@@ -96,10 +97,11 @@ def test_the_network_says_which_spectrograms_it_is_for() -> None:
 
 
 def test_the_network_makes_a_clip_under_other_music_fit_its_recording_better() -> None:
-    def z(relief: np.ndarray, reference: Points) -> float:
-        query = QueryMap(Points(np.array([62], np.int32), np.array([16], np.int32)), bins=512, hypotheses=(Warp(),),
-                         relief=np.pad(relief, ((0, 0), (16, 0))))  # fmt: skip
-        return query.rough([reference], [0])[0].z
+    def z(salience: np.ndarray, reference: Layer) -> float:
+        weights = SalienceMap(pack_nibbles(salience), 16)
+        layer = Layer(np.array([62], np.int32), np.array([16], np.int32), 1.0, weights)
+        query = QueryMap(layer, bins=512, hypotheses=(Warp(),))
+        return query.at_offsets([reference], [0])[0].z
 
     learned, by_hand = [], []
     music = [load(path, rate=8_000)[0] for path in excerpts()[:8]]
@@ -107,47 +109,48 @@ def test_the_network_makes_a_clip_under_other_music_fit_its_recording_better() -
         clean, noise = sound[24_000:32_774], other[40_000:48_774]
         noise = noise * np.sqrt(np.mean(clean**2) / np.mean(noise**2))
         spoilt = noise + np.random.default_rng(number).normal(size=len(clean)) * np.sqrt(np.mean(clean**2))
-        peaks = find_peaks([np.exp(spectrogram(clean))], PEAK_RULE, keep=40)
-        reference = Points(peaks.frames, peaks.bins.astype(np.int32) + 16)
+        peaks = PeakStream(PeakShape(), keep=40).take([np.exp(spectrogram(clean))])
+        reference = Layer(peaks.frames, peaks.bins + 16, 1.0)
         heard = spectrogram((clean + spoilt).astype(np.float32))
         learned.append(z(LEARNED(heard), reference))
-        by_hand.append(z(standing_out(heard), reference))
+        by_hand.append(z(local_contrast(heard), reference))
     assert np.mean(learned) > 1.1 * np.mean(by_hand)
 
 
 def test_what_is_far_away_changes_nothing_so_chunks_do_not_show() -> None:
     power = spectrogram(melody(4, 16.0))
-    relief = LEARNED(power)
-    assert relief.shape == power.shape
+    salience = LEARNED(power)
+    assert salience.shape == power.shape
     first = CHUNK_FRAMES
     part = LEARNED(power[first - CONTEXT_FRAMES : first + 200 + CONTEXT_FRAMES])
-    assert np.array_equal(part[CONTEXT_FRAMES:-CONTEXT_FRAMES], relief[first : first + 200])
+    assert np.array_equal(part[CONTEXT_FRAMES:-CONTEXT_FRAMES], salience[first : first + 200])
 
 
 @pytest.mark.parametrize("frames", [1, STRIDE - 1, STRIDE, STRIDE + 1, 63])
 def test_any_number_of_frames_will_do(frames: int) -> None:
-    relief = LEARNED(spectrogram(melody(6, 2.0))[:frames])
-    assert relief.shape == (frames, 496)
-    assert relief.dtype == np.uint8
-    assert int(relief.max()) <= HIGHEST
+    salience = LEARNED(spectrogram(melody(6, 2.0))[:frames])
+    assert salience.shape == (frames, 496)
+    assert salience.dtype == np.uint8
+    assert int(salience.max()) <= HIGHEST
 
 
 def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "relief.onnx"
+    path = tmp_path / "salience.onnx"
     path.write_bytes(b"no network")
-    with pytest.raises(OptionError, match=r"relief\.onnx is no network"):
-        LearnedRelief(path)(FLAT)
+    with pytest.raises(OptionError, match=r"salience\.onnx is no network"):
+        SalienceNet(path)(FLAT)
     with pytest.raises(OptionError, match="absent"):
-        LearnedRelief(tmp_path / "absent.onnx")(FLAT)
+        SalienceNet(tmp_path / "absent.onnx")(FLAT)
 
 
-def test_a_clip_of_the_default_fingerprinter_has_the_networks_relief() -> None:
+def test_a_clip_of_the_default_fingerprinter_has_the_networks_salience() -> None:
     maker = Neural()
     sound = melody(7, 3.0)
     clip = maker.extract(sound, query=True)
-    assert clip.beside is not None
-    assert clip.beside.relief is not None
+    weights = clip.layers["peaks"].weights
+    assert isinstance(weights, SalienceMap)
+    assert (weights.first_bin, weights.first_frame) == (FRONT_END.low_bin, 0)
     padded = np.pad(sound, 387)
-    assert np.array_equal(whole(clip.beside.relief), LEARNED(spectrogram(padded)))
-    assert maker.peaks is not None
-    assert maker.peaks.front_end == LEARNED.front_end
+    assert np.array_equal(weights.unpacked()[:, weights.first_bin :], LEARNED(spectrogram(padded)))
+    assert maker.companion is not None
+    assert maker.companion.front_end == LEARNED.front_end

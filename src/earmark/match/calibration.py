@@ -63,14 +63,21 @@ class Calibration(msgspec.Struct, frozen=True):
 def choose(known: Iterable[Calibration], *, spec: str, plan: str, index: str) -> tuple[Calibration, bool]:
     """Return the calibration for a catalog, and whether it was fitted for such a one; else the nearest there is.
 
-    Nearest is one of the same name of spec, then any. Raises LookupError when there is none at all.
+    Nearest is one of the same spec, then plan, then name of spec, then that which weighs the most sets of layers: where
+    no model weighs what was compared, nothing is ever found. Raises LookupError when there is none at all.
     """
     calibrations = list(known)
+    if not calibrations:
+        raise LookupError("there is no calibration")
+
+    def nearness(one: Calibration) -> tuple[bool, bool, bool, int]:
+        is_of_kind = one.spec.partition("/")[0] == spec.partition("/")[0]
+        return one.spec == spec, one.plan == plan, is_of_kind, len(one.models)
+
     for one in calibrations:
         if (one.spec, one.plan, one.index) == (spec, plan, index):
             return one, True
-    name = spec.partition("/")[0]
-    return next((one for one in calibrations if one.spec.partition("/")[0] == name), calibrations[0]), False
+    return max(calibrations, key=nearness), False
 
 
 def probability(log_odds: float) -> float:
