@@ -22,6 +22,7 @@ from importlib import resources
 from pathlib import Path
 from typing import IO
 
+from earmark.atomic import written_beside
 from earmark.datasets.manifest import Item, digest_of, read_manifest, write_manifest
 from earmark.datasets.probe import Probe, Prober
 from earmark.errors import EarmarkError, MediaError, OptionError
@@ -239,9 +240,7 @@ def _read_taken(path: Path) -> list[Package]:
 
 
 def _write_taken(path: Path, taken: Sequence[Package]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", newline="", encoding="utf-8") as file:
+    with written_beside(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([field.name for field in fields(Package)])
         writer.writerows(astuple(one) for one in taken)
-    part.replace(path)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from earmark.atomic import written_beside
 from earmark.datasets.download import download
 from earmark.datasets.manifest import Item, digest_of, duplicates
 from earmark.datasets.probe import Prober
@@ -213,10 +214,8 @@ def _unpack(archive: Path, root: Path) -> None:
                 if member.is_dir() or (target.exists() and target.stat().st_size == member.file_size):
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)
-                part = target.with_name(f"{target.name}.part")
-                with members.open(member) as source, part.open("wb") as file:
+                with written_beside(target) as part, members.open(member) as source, part.open("wb") as file:
                     while block := source.read(1 << 20):
                         file.write(block)
-                part.replace(target)
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise EarmarkError(f"{archive} cannot be unpacked ({error}); use 7z, or delete it and run again") from error

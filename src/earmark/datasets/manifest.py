@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from earmark.atomic import written_beside
 from earmark.errors import OptionError
 
 READ_BYTES = 1 << 20  # bytes that are hashed at once
@@ -33,17 +33,13 @@ _COLUMNS = {"group": "package"}  # columns whose name in the file is another
 
 def write_manifest(path: Path, items: Iterable[Item]) -> None:
     """Write items as CSV, paths relative to the manifest; a reader sees the old file or the new one."""
-    part = path.with_name(f"{path.name}.part")
     names = [_COLUMNS.get(field.name, field.name) for field in fields(Item)]
-    with part.open("w", newline="", encoding="utf-8") as file:
+    with written_beside(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(names)
         for one in items:
             values = asdict(one) | {"path": one.path.relative_to(path.parent), "seconds": f"{one.seconds:.2f}"}
             writer.writerow(values.values())
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def read_manifest(path: Path) -> tuple[Item, ...]:

@@ -20,6 +20,7 @@ import scipy.optimize
 from numpy.typing import NDArray
 
 import earmark
+from earmark.atomic import written_beside
 from earmark.errors import OptionError
 from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music, select
 from earmark.fingerprints import make
@@ -296,9 +297,9 @@ def confidence_rows(samples: Sequence[Sample], log_odds: Array) -> Iterator[Conf
 def write(calibration: Calibration, path: Pathname) -> Path:
     """Write a calibration as JSON, and return its path; a reader finds the old one or the new one."""
     target = Path(path)
-    beside = target.with_name(f"{target.name}.part")
-    beside.write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
-    return beside.replace(target)
+    with written_beside(target) as part:
+        part.write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
+    return target
 
 
 def _track(clips: ClipSet, track: earmark.Track) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from earmark.atomic import written_beside
 from earmark.errors import OptionError
 from earmark.learn.recipe import Recipe
 
@@ -20,12 +20,8 @@ KEYS = {"digest", "recipe", "step", "hit_rate", "encoder", "average", "optimiser
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a state; a reader sees the old one or the new one."""
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
+    with written_beside(path) as part, part.open("wb") as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def read_checkpoint(path: Path, *, recipe: Recipe | None = None, device: torch.device | None = None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from earmark.atomic import written_beside
 from earmark.datasets.folder import audio_files
 from earmark.datasets.manifest import Item, read_manifest, split
 from earmark.datasets.rooms import load_rooms, save_rooms, synthesise_rooms
@@ -109,9 +110,8 @@ def _rooms(recipe: Recipe, given: Path | None, made: Path, say: Tell) -> list[Sa
         for room in synthesise_rooms(wanted.count, rate=recipe.rate, seed=recipe.seed, t60_seconds=wanted.t60_seconds):
             rooms.append(room)
             say("making rooms", len(rooms), wanted.count)
-        part = made.with_suffix(".part")
-        save_rooms(part, rooms)
-        part.replace(made)
+        with written_beside(made) as part:
+            save_rooms(part, rooms)
     path = given or made
     try:
         loaded = load_rooms(path)

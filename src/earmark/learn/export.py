@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from earmark.atomic import written_beside
 from earmark.fingerprints.mel import Spectrogram
 from earmark.learn.checkpoint import averaged_weights, read_checkpoint
 from earmark.learn.encoders import Encoder, make_encoder
@@ -193,12 +193,8 @@ def write_onnx(model: onnx.ModelProto, metadata: dict[str, str], target: Path) -
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
-    part = target.with_name(f"{target.name}.part")
-    with part.open("wb") as file:
-        file.write(model.SerializeToString())
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(target)
+    with written_beside(target) as part:
+        part.write_bytes(model.SerializeToString())
 
 
 def _float_nodes(model: onnx.ModelProto) -> list[str]:

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.atomic import written_beside
 from earmark.audio.container import open_regular
 from earmark.errors import MediaError, OptionError
 from earmark.sandbox.process import Sandbox
@@ -122,8 +123,7 @@ def _decode_all(
     progress: Callable[[int, int], object] | None,
 ) -> None:
     contents = _Contents(rate, [], [], [])
-    part = data.with_suffix(".part")
-    with part.open("wb") as file:
+    with written_beside(data) as part, part.open("wb") as file:
         for done, (path, found) in enumerate(_decoded(paths, rate), start=1):
             if isinstance(found, str):
                 contents.failed.append((str(path), found))
@@ -132,12 +132,8 @@ def _decode_all(
                 contents.names.append(str(path))
             if progress is not None:
                 progress(done, len(paths))
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(data)
-    part = described.with_suffix(".part")
-    part.write_bytes(msgspec.json.encode(contents))
-    part.replace(described)
+    with written_beside(described) as part:
+        part.write_bytes(msgspec.json.encode(contents))
 
 
 def _decoded(paths: Sequence[Path], rate: int) -> Iterator[tuple[Path, bytes | str]]:

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.atomic import written_beside
 from earmark.audio.stft import PowerStream
 from earmark.errors import OptionError
 from earmark.fingerprints.mel import LogMel
@@ -107,7 +108,5 @@ def _blocks(music: Sounds, track: int) -> Iterator[Samples]:
 
 def _write(path: Path, columns: dict[str, NDArray[np.generic]]) -> None:
     """Write arrays to a file; a reader sees all of it or nothing."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    with written_beside(path) as part, part.open("wb") as file:
         np.savez(file, **columns)  # type: ignore[arg-type]
-    part.replace(path)
