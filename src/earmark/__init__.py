@@ -17,7 +17,6 @@ import importlib
 
 TYPE_CHECKING = False  # as in typing, whose import alone is a fifth of a bare Python's start
 
-_DEFAULT = "neural"  # the fingerprinter of a new catalog
 
 if TYPE_CHECKING:
     from typing import Any
@@ -79,16 +78,17 @@ __all__ = [
 _TYPES = ("AddReport", "Answer", "Fingerprint", "Match", "Spec", "Track")
 
 
-def fingerprint(source: Source, *, fingerprinter: str = _DEFAULT, query: bool = False, **preset: Any) -> Fingerprint:
+def fingerprint(source: Source, *, fingerprinter: str | None = None, query: bool = False, **preset: Any) -> Fingerprint:
     """Return the fingerprint of a path, bytes, a binary file or (samples, rate), without a catalog.
 
     Samples are float32 in [-1, 1], shape (n,) or (n, channels). `query` looks closer, as for a clip that is to be
-    identified; `preset` are settings of the fingerprinter, as peaks=False of "neural" (the default) or density="lean"
-    of "shazam". Raises MediaError, and OptionError for an unknown fingerprinter or setting.
+    identified; `fingerprinter` is that of a new catalog unless another is named, `preset` its settings, as
+    peaks=False. Raises MediaError, and OptionError for an unknown fingerprinter or setting.
     """
     from earmark.extract.fingerprint import fingerprint_of
+    from earmark.fingerprints import DEFAULT
 
-    return fingerprint_of(source, fingerprinter, preset, query=query)
+    return fingerprint_of(source, fingerprinter or DEFAULT, preset, query=query)
 
 
 def __getattr__(name: str) -> Any:

@@ -85,6 +85,21 @@ class Identify:
         """Return a session that hears a clip or a stream; its windows are matched with the index of their moment."""
         return Session(self._matcher, self._index.snapshot, options)
 
+    def heard(self, session: Session, began: float) -> Answer | None:
+        """Return the answer of a session that listens since a reading of the clock, None when nothing is sure."""
+        if session.decision() is None:
+            return None
+        matches = tuple(self.match(passage, session.seconds) for passage in session.passages())
+        return self._said(session.options, _Query("stream", session.seconds, began), matches, reason="")
+
+    def nothing_heard(self, options: Options, seconds: float, began: float) -> Answer:
+        """Return the answer of a session that has ended and found nothing."""
+        return self._empty(options, "unknown", _Query("stream", seconds, began))
+
+    def leave_out(self, unavailable: Unavailable) -> None:
+        """Search a track that cannot be had no more."""
+        self._index.exclude(unavailable.number, unavailable.problem)
+
     def match(self, passage: Passage, seconds: float) -> Match:
         """Return a passage of a clip of so many seconds with its track."""
         return Match(
@@ -120,7 +135,7 @@ class Identify:
                 session.hear(fingerprint)
                 matches = tuple(self.match(passage, fingerprint.seconds) for passage in session.passages())
             except Unavailable as unavailable:
-                self._index.exclude(unavailable.number, unavailable.problem)
+                self.leave_out(unavailable)
                 continue
             return self._said(options, query, matches, reason="" if matches else "unknown")
 

@@ -42,7 +42,7 @@ class Questions:
         A clip that nothing can be said of has an answer without matches and a reason; one that cannot be read as audio
         raises MediaError.
         """
-        return self._identify.answer(source, _options(threshold, limit, several, speed))
+        return self._identify.answer(source, checked_options(threshold, limit, several=several, speed=speed))
 
     def identify_many(
         self,
@@ -58,7 +58,7 @@ class Questions:
 
         A source that cannot be read as audio does not stop the others: its answer's reason is the MediaError's code.
         """
-        count, options = worker_count(workers), _options(threshold, limit, several, speed)
+        count, options = worker_count(workers), checked_options(threshold, limit, several=several, speed=speed)
         ask = self._identify.answer_or_reason
         remaining, waiting = iter(sources), deque[Future[Answer]]()
         with ThreadPoolExecutor(count, thread_name_prefix="earmark-identify") as pool:
@@ -74,7 +74,8 @@ class Questions:
                 pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _options(threshold: float | None, limit: int, several: bool, speed: bool) -> Options:
+def checked_options(threshold: float | None, limit: int, *, several: bool, speed: bool) -> Options:
+    """Return what is asked of every clip; raises OptionError for what makes no sense."""
     if threshold is not None and not 0 <= threshold <= 1:
         raise OptionError(f"threshold={threshold}; give a probability, 0 to 1, or leave it out for the calibrated one")
     if limit < 1:

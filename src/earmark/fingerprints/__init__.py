@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
+
 from earmark.errors import OptionError
 
 TYPE_CHECKING = False  # as in typing, which is not imported for its sake
@@ -18,13 +20,22 @@ FINGERPRINTERS = {
     "shazam": "earmark.fingerprints.shazam:Shazam",
 }
 NAMES = tuple(FINGERPRINTERS)
-SETTINGS = {
-    "neural": {
-        "model": "a network by name, or an .onnx file that `earmark train` wrote",
-        "peaks": "whether peaks are kept beside the vectors",
-    },
-    "shazam": {"density": "how many features: default or lean"},
+VISIBLE = "shazam"  # the fingerprinter whose features are places in a spectrogram, which a picture can show
+DESCRIPTIONS = {
+    "neural": "a learned fingerprint: hears through more noise and larger rooms",
+    "shazam": "landmarks: take less time and less room on the disk",
 }
+
+
+# A setting of a fingerprinter, as the command line has it; a flag that begins with --no- turns it off.
+Setting = namedtuple("Setting", "fingerprinter name flag help")
+
+
+SETTINGS = (
+    Setting("neural", "model", "--model", "a network by name, or an .onnx file that `earmark train` wrote"),
+    Setting("neural", "peaks", "--no-peaks", "keep vectors alone; smaller, and less sure of its answers"),
+    Setting("shazam", "density", "--density", "how many features, default or lean"),
+)
 
 
 def make(name: str = DEFAULT, **preset: Any) -> Fingerprinter:

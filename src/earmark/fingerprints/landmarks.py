@@ -6,13 +6,15 @@ bits 5-0 the frames between them. Halving the bins lets a peak be one bin off, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.stft import FrontEnd
+from earmark.fingerprints.peaks import Peaks, PeakShape
 from earmark.plan import Channel, VoteRule
-from earmark.types import Codes, Frames
+from earmark.types import Codes, Frames, Keys, Layer, SalienceMap
 
 LANDMARK_BITS = 21
 MIN_PEAKS = 8  # landmarks of fewer peaks match by chance
@@ -44,6 +46,30 @@ class QueryDensity:
 
     peaks: int = 45
     fan_out: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkShape:
+    """Every number that shapes peaks that are stored, and their landmarks."""
+
+    density: Density
+    front_end: FrontEnd
+    peaks: PeakShape = field(default_factory=PeakShape)
+    zone: TargetZone = field(default_factory=TargetZone)
+
+
+COMPANION_DENSITY = Density(stored=40, paired=14, fan_out=2)  # a third of the landmarks finds what vectors miss
+
+
+@dataclass(frozen=True, slots=True)
+class CompanionShape:
+    """Peaks beside vectors, which name most candidates themselves."""
+
+    density: Density = COMPANION_DENSITY
+    peaks: PeakShape = field(default_factory=PeakShape)
+    zone: TargetZone = field(default_factory=TargetZone)
+    frames: int = 2  # frames of peaks for each of the network's, if its hop can be halved: 15.6 ms
+    hertz: tuple[float, float] = (31.25, 3_906.25)  # some music has next to nothing above 125 Hz (decision 8)
 
 
 def landmark_channel(frame_seconds: float) -> Channel:
@@ -89,3 +115,18 @@ def _pairs(
     fits &= np.cumsum(fits, axis=1, dtype=np.int32) <= fan_out
     row, column = np.nonzero(fits)
     return anchors[row], targets[row, column]
+
+
+def peak_layers(peaks: Peaks, paired: int, front_end: FrontEnd) -> dict[str, Layer]:
+    """Return the layers of all peaks, and of those that are among the `paired` strongest of their block."""
+    salience = None if peaks.salience is None else SalienceMap(peaks.salience, front_end.low_bin, peaks.first_frame)
+    bins, kept = peaks.bins + np.int32(front_end.low_bin), peaks.ranks < paired
+    every = Layer(peaks.frames, bins, front_end.frame_seconds, salience)
+    strongest = every if kept.all() else Layer(peaks.frames[kept], bins[kept], front_end.frame_seconds)
+    return {"peaks": every, "strongest": strongest}
+
+
+def landmark_keys(strongest: Layer, shape: LandmarkShape, fan_out: int) -> Keys:
+    """Return the landmarks of peaks, each with its anchor's frame."""
+    bins = strongest.values - np.int32(shape.front_end.low_bin)
+    return Keys(*landmarks(strongest.frames, bins, fan_out=fan_out, zone=shape.zone))

@@ -23,17 +23,18 @@ from earmark.errors import OptionError
 from earmark.fingerprints.encoding import BATCH, SegmentEncoding
 from earmark.fingerprints.landmarks import (
     MIN_PEAKS,
-    Density,
+    CompanionShape,
+    LandmarkShape,
     QueryDensity,
-    TargetZone,
     landmark_channel,
+    landmark_keys,
+    peak_layers,
 )
 from earmark.fingerprints.onnx import open_network, read_metadata
 from earmark.fingerprints.packing import BIN_MASK, PackedPeaks, PeakPacking, pack_vectors, unpack_vectors
 from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.fingerprints.salience import SalienceNet, local_contrast
-from earmark.fingerprints.shazam import ShazamShape, landmark_keys, peak_layers
 from earmark.plan import Channel, CompareRule, ModelShape, Plan, SweepRule, VoteRule
 from earmark.types import VECTOR_SCALE, Fingerprint, Keys, Layer, Samples
 
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 VERSION = 2
 WEIGHTS = Path(__file__).parent / "weights"
-COMPANION_DENSITY = Density(stored=40, paired=14, fan_out=2)
 FORMERLY = {  # equal features of release 0.1.0, whose digest covered less
     "neural/2/c7fdec56": "neural/1/a5214f85",
     "neural/2/cac9ace2": "neural/1/f9c8db95",
@@ -59,17 +59,6 @@ ALONE = ModelShape(
     rising=("similarity", "lead in similarity", "margin", "share"),
     lengths=(1.0, 2.0, 5.0),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CompanionShape:
-    """The peaks beside vectors, which name most candidates themselves: a third of the landmarks finds the others."""
-
-    density: Density = COMPANION_DENSITY
-    peaks: PeakShape = field(default_factory=PeakShape)
-    zone: TargetZone = field(default_factory=TargetZone)
-    frames: int = 2  # frames of peaks for each of the network's, if its hop can be halved: 15.6 ms
-    hertz: tuple[float, float] = (31.25, 3_906.25)  # some music has next to nothing above 125 Hz (decision 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +120,7 @@ class Neural(Fingerprinter):
         )
 
     @cached_property
-    def companion(self) -> ShazamShape | None:
+    def companion(self) -> LandmarkShape | None:
         """The shape of the peaks beside the vectors, None when there are none."""
         shape, log_mel = self.shape.peaks, self.log_mel
         if shape is None:
@@ -140,13 +129,18 @@ class Neural(Fingerprinter):
         bins = min(high, log_mel.window // 2, low + int(BIN_MASK)) - low
         high = low + bins // shape.peaks.cell * shape.peaks.cell
         front_end = FrontEnd(log_mel.rate, log_mel.window, log_mel.hop // self.peak_frames, low, high)
-        return ShazamShape(shape.density, front_end, shape.peaks, shape.zone)
+        return LandmarkShape(shape.density, front_end, shape.peaks, shape.zone)
 
     @property
     def peak_frames(self) -> int:
         """Frames of peaks for each frame of the network's."""
         shape = self.shape.peaks
         return 1 if shape is None or self.log_mel.hop % shape.frames else shape.frames
+
+    @property
+    def hertz_per_bin(self) -> float:  # type: ignore[override]
+        """The distance of two bins of the spectrogram."""
+        return self.log_mel.rate / self.log_mel.window
 
     def hop_frames(self, *, query: bool) -> int:
         """Return how many frames after the one before a segment begins: 16, half a second, and 4 of a query."""

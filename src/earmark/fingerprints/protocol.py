@@ -35,6 +35,7 @@ class Fingerprinter(ABC):
     spec: Spec  # name, version and a digest of every number that shapes features or keys
     rate: int  # Hz of the samples that it takes
     plan: Plan  # how its features are looked up, compared and weighed
+    hertz_per_bin: float = 0.0  # of peaks, where it has some
     formerly: tuple[str, ...] = ()  # specs of earlier releases whose features are the same
 
     @abstractmethod

@@ -7,26 +7,26 @@ once, and a candidate is checked against every peak rather than the few that lan
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 import msgspec
-import numpy as np
 
 from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
 from earmark.fingerprints.landmarks import (
     MIN_PEAKS,
     Density,
+    LandmarkShape,
     QueryDensity,
-    TargetZone,
     landmark_channel,
-    landmarks,
+    landmark_keys,
+    peak_layers,
 )
 from earmark.fingerprints.packing import PackedPeaks, PeakPacking
-from earmark.fingerprints.peaks import Peaks, PeakShape, PeakStream
+from earmark.fingerprints.peaks import PeakStream
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.plan import CompareRule, ModelShape, Plan
-from earmark.types import Fingerprint, Keys, Layer, SalienceMap, Samples
+from earmark.types import Fingerprint, Keys, Samples
 
 VERSION = 2
 FRONT_END = FrontEnd(rate=11_025, window=1_536, hop=192, low_bin=14, high_bin=750)  # 17.4 ms; 100-5,380 Hz
@@ -53,16 +53,6 @@ MODEL = ModelShape(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ShazamShape:
-    """Every number that shapes features or keys."""
-
-    density: Density
-    front_end: FrontEnd = FRONT_END
-    peaks: PeakShape = field(default_factory=PeakShape)
-    zone: TargetZone = field(default_factory=TargetZone)
-
-
 class Shazam(Fingerprinter):
     """The landmark fingerprinter: layers `peaks` and `strongest`, channel `landmarks`."""
 
@@ -70,9 +60,10 @@ class Shazam(Fingerprinter):
         """`density` names an entry of `DENSITIES`."""
         if density not in DENSITIES:
             raise OptionError(f"density {density!r} is not known: choose one of {', '.join(DENSITIES)}")
-        self.shape, self._query = ShazamShape(DENSITIES[density]), QueryDensity()
+        self.shape, self._query = LandmarkShape(DENSITIES[density], FRONT_END), QueryDensity()
         front_end = self.shape.front_end
         self.spec, self.rate = spec_of("shazam", VERSION, self.shape), front_end.rate
+        self.hertz_per_bin = front_end.hertz_per_bin
         self.formerly = tuple(old for new, old in FORMERLY.items() if new == str(self.spec))
         self.plan = Plan(
             channels=(landmark_channel(front_end.frame_seconds),),
@@ -157,18 +148,3 @@ class ShazamExtraction:
         layers = peak_layers(peaks, self._paired, front_end)
         fingerprint = Fingerprint(self._maker.spec, seconds, layers)
         return fingerprint.between(since_seconds, seconds) if since_seconds else fingerprint
-
-
-def peak_layers(peaks: Peaks, paired: int, front_end: FrontEnd) -> dict[str, Layer]:
-    """Return the layers of all peaks, and of those that are among the `paired` strongest of their block."""
-    salience = None if peaks.salience is None else SalienceMap(peaks.salience, front_end.low_bin, peaks.first_frame)
-    bins, kept = peaks.bins + np.int32(front_end.low_bin), peaks.ranks < paired
-    every = Layer(peaks.frames, bins, front_end.frame_seconds, salience)
-    strongest = every if kept.all() else Layer(peaks.frames[kept], bins[kept], front_end.frame_seconds)
-    return {"peaks": every, "strongest": strongest}
-
-
-def landmark_keys(strongest: Layer, shape: ShazamShape, fan_out: int) -> Keys:
-    """Return the landmarks of peaks, each with its anchor's frame."""
-    bins = strongest.values - np.int32(shape.front_end.low_bin)
-    return Keys(*landmarks(strongest.frames, bins, fan_out=fan_out, zone=shape.zone))

@@ -29,7 +29,7 @@ class Session:
         self._matcher, self._snapshot, self.options = matcher, snapshot, options
         self._settled: list[Passage] = []
         self._latest: list[Passage] = []
-        self._looks = 0
+        self._looks = self._settled_looks = 0
         self.since = 0.0  # second from which on the next `hear` wants its fingerprint
         self.seconds = 0.0  # heard so far
 
@@ -40,12 +40,14 @@ class Session:
         """
         self.seconds, self._latest = self.since + fingerprint.seconds, []
         if final:
+            self._looks = self._settled_looks  # what was looked at before its end is looked at anew
             for window, begin in windows_of(fingerprint, self._grid(fingerprint)):
                 self._settled += self._look(window, self.since + begin)
             self.since = self.seconds
             return
         while fingerprint.seconds >= LONGEST_AT_ONCE_SECONDS:
             self._settled += self._look(fingerprint.between(0.0, WINDOW_SECONDS), self.since)
+            self._settled_looks += 1
             fingerprint = fingerprint.between(WINDOW_SECONDS, fingerprint.seconds)
             self.since += WINDOW_SECONDS
         if fingerprint.seconds >= SHORTEST_LOOK_SECONDS:

@@ -17,19 +17,20 @@ from earmark.apps.text import clock
 from earmark.audio.arrays import to_mono
 from earmark.audio.container import open_regular
 from earmark.audio.decode import decode
-from earmark.fingerprints.shazam import Shazam
+from earmark.fingerprints import VISIBLE, make
+from earmark.fingerprints.protocol import Fingerprinter
 from earmark.sandbox.process import Sandbox
 from earmark.types import Fingerprint, Match, Samples
 
 Seconds = NDArray[np.float64]
-RATE = Shazam().rate  # Hz of the sounds that are drawn
+RATE = make(VISIBLE).rate  # Hz of the sounds that are drawn
 LONGEST_SECONDS = 3_600.0  # longest sound that is drawn; an hour already puts 30 seconds on a millimetre
 NEAR_SECONDS = 0.05  # largest distance of a hit on the diagonal: noise moves a peak by three frames
 
 
 def load_sound(path: str | Path) -> Sound:
     """Return a file's sound with its landmarks; raises MediaError."""
-    samples, maker = decoded(path), Shazam()
+    samples, maker = decoded(path), make(VISIBLE)
     return with_peaks(Path(path).name, samples, maker, maker.extract(samples))
 
 
@@ -39,7 +40,7 @@ def match_view(samples: Samples, rate: int, match: Match, *, name: str) -> tuple
     Raises MediaError when the recording's file cannot be read.
     """
     clip = to_mono(samples, rate, to_rate=RATE)
-    recording, maker = decoded(match.track.path), Shazam()
+    recording, maker = decoded(match.track.path), make(VISIBLE)
     asked, known = maker.extract(clip, query=True), maker.extract(recording)
     times, places = hits(maker, asked, known)
     start = match.reference_start - match.query_start * match.speed
@@ -68,17 +69,17 @@ def read_samples(file: BinaryIO, request: dict[str, Any], report_seconds: Callab
         return {"samples": b"".join(block.tobytes() for block in audio)}
 
 
-def with_peaks(name: str, samples: Samples, maker: Shazam, fingerprint: Fingerprint) -> Sound:
+def with_peaks(name: str, samples: Samples, maker: Fingerprinter, fingerprint: Fingerprint) -> Sound:
     """Return samples with the places of their landmarks."""
-    peaks, hertz_per_bin = fingerprint.layers["peaks"], maker.shape.front_end.hertz_per_bin
+    peaks = fingerprint.layers["peaks"]
     seconds = peaks.frames.astype(np.float64) * peaks.frame_seconds
-    return Sound(name, samples, maker.rate, seconds, peaks.values * hertz_per_bin)
+    return Sound(name, samples, maker.rate, seconds, peaks.values * maker.hertz_per_bin)
 
 
-def hits(maker: Shazam, query: Fingerprint, reference: Fingerprint) -> tuple[Seconds, Seconds]:
+def hits(maker: Fingerprinter, query: Fingerprint, reference: Fingerprint) -> tuple[Seconds, Seconds]:
     """Return where keys of a clip stand in a recording: (seconds in the clip, seconds in the recording), each (h,)."""
     asked, known = maker.keys(query, query=True)["landmarks"], maker.keys(reference)["landmarks"]
-    frame_seconds = maker.shape.front_end.frame_seconds
+    frame_seconds = maker.plan.channels[0].frame_seconds
     order = np.argsort(known.values, kind="stable")
     first = np.searchsorted(known.values[order], asked.values, side="left")
     counts = np.searchsorted(known.values[order], asked.values, side="right") - first

@@ -10,7 +10,7 @@ import msgspec
 
 from earmark.audio.stft import FrontEnd
 from earmark.errors import OptionError
-from earmark.fingerprints.neural import CompanionShape
+from earmark.fingerprints.landmarks import CompanionShape
 from earmark.fingerprints.salience import STRIDE
 from earmark.learn.recipe import FingerprintRecipe, Recipe, check_schedule, converted, decoded
 

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from earmark.atomic import written_beside
 from earmark.audio.stft import PowerStream
 from earmark.errors import OptionError
+from earmark.fingerprints.landmarks import CompanionShape, LandmarkShape
 from earmark.fingerprints.mel import LogMel
-from earmark.fingerprints.neural import CompanionShape
 from earmark.fingerprints.peaks import PeakStream
 from earmark.fingerprints.protocol import spec_of
-from earmark.fingerprints.shazam import ShazamShape
 from earmark.learn.pcm import Sounds
 from earmark.learn.salience.recipe import SalienceRecipe
 from earmark.types import Samples
@@ -68,7 +67,7 @@ def find_references(
 
     `progress` is called with (recordings done, recordings). Raises OptionError when the file is damaged.
     """
-    shape, log_mel = ShazamShape(COMPANION.density, recipe.spectrum, COMPANION.peaks), recipe.clips.log_mel
+    shape, log_mel = LandmarkShape(COMPANION.density, recipe.spectrum, COMPANION.peaks), recipe.clips.log_mel
     key = [str(spec_of("peaks", 1, shape)), log_mel.margin, Path(str(music.samples.filename)).name, *music.names]
     path = folder / f"peaks-{hashlib.sha256(msgspec.json.encode(key)).hexdigest()[:20]}.npz"
     if not path.exists():
@@ -84,7 +83,7 @@ def find_references(
 
 
 def _of_all(
-    music: Sounds, shape: ShazamShape, log_mel: LogMel, progress: Callable[[int, int], object] | None
+    music: Sounds, shape: LandmarkShape, log_mel: LogMel, progress: Callable[[int, int], object] | None
 ) -> dict[str, NDArray[np.generic]]:
     found = []
     for track in range(len(music)):

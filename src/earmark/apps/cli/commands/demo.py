@@ -14,14 +14,17 @@ from earmark.apps.cli.options import add_output
 from earmark.apps.cli.output import Output
 from earmark.apps.text import clock
 from earmark.errors import OptionError
-from earmark.fingerprints import DEFAULT
+from earmark.fingerprints import DEFAULT, DESCRIPTIONS
 
 if TYPE_CHECKING:
     from earmark.apps.demo.clips import Clip
     from earmark.apps.demo.trial import Attempt, Trial
 
 COLUMNS = ("what was done to it", "s", "from", "at")
-KINDS = {DEFAULT: "learned, the default", "shazam": "landmarks"}
+KINDS = {
+    name: f"{description.partition(':')[0]}{', the default' if name == DEFAULT else ''}"
+    for name, description in DESCRIPTIONS.items()
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from earmark.apps.cli.failures import DONE, NOT_FOUND, describe, error_line, status_of
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path, count, probability
@@ -68,23 +68,14 @@ def run(options: argparse.Namespace) -> int:
 
 def answers(catalog: Catalog, options: argparse.Namespace) -> Iterator[tuple[str, Answer | MediaError]]:
     """Yield (name, what the catalog says of it, or why it cannot be read), in the order given."""
-    asked: dict[str, Any] = {name: getattr(options, name) for name in ("threshold", "several", "speed")}
-    asked["limit"] = options.limit or (SEVERAL_LIMIT if options.several else 1)
-    if "-" in options.files or len(options.files) == 1:
-        for name in options.files:
-            yield name, ask(catalog, sys.stdin.buffer if name == "-" else name, asked)
-        return
-    for name, answer in zip(options.files, catalog.identify_many(options.files, **asked), strict=True):
-        unread = answer.reason in MediaError.CODES and answer.reason not in REASONS
-        yield name, ask(catalog, name, asked) if unread else answer  # once more, for the whole reason
-
-
-def ask(catalog: Catalog, source: str | BinaryIO, asked: Mapping[str, Any]) -> Answer | MediaError:
-    """Return what the catalog says of one clip, or why it cannot be read."""
-    try:
-        return catalog.identify(source, **asked)
-    except MediaError as error:
-        return error
+    limit = options.limit or (SEVERAL_LIMIT if options.several else 1)
+    sources = [sys.stdin.buffer if name == "-" else name for name in options.files]
+    found = catalog.identify_many(
+        sources, threshold=options.threshold, limit=limit, several=options.several, speed=options.speed
+    )
+    for name, answer in zip(options.files, found, strict=True):
+        is_unread = answer.reason in MediaError.CODES and answer.reason not in REASONS
+        yield name, MediaError(answer.reason, answer.detail) if is_unread else answer
 
 
 def failure_record(name: str, error: MediaError) -> dict[str, Any]:

@@ -13,19 +13,22 @@ from earmark.apps.cli.failures import DONE, INTERRUPTED, PARTLY
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path, count
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, clock, printable
-from earmark.fingerprints import DEFAULT, NAMES
+from earmark.fingerprints import DEFAULT, DESCRIPTIONS, NAMES, SETTINGS
 
 if TYPE_CHECKING:
     from earmark import Progress
     from earmark.types import AddReport
 
 MODEL_SUFFIX = ".onnx"
-EPILOGUE = """\
+KINDS = "\n".join(f"  {name:8} {description}" for name, description in DESCRIPTIONS.items())
+EPILOGUE = f"""\
 Run it again and only what is new or changed is done; Ctrl-C keeps what is done.
 
-neural, a learned fingerprint, hears through more noise and larger rooms; shazam, landmarks, takes less time and less
-room on the disk. Its index is both, auto, linear, lsh, hashcode, pq or hnsw for neural, postings for shazam. All of
-these options count when the catalog is made and are written in it: leave them out afterwards.
+Fingerprinters:
+{KINDS}
+
+The index is both, auto, linear, lsh, hashcode, pq or hnsw for vectors, postings for landmarks. All options of a new
+catalog are written in it: leave them out afterwards.
 """
 
 
@@ -38,17 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--fingerprinter", metavar="NAME", help=f"how sound becomes features: {' or '.join(NAMES)} (default: {DEFAULT})"
     )
-    made.add_argument(
-        "--model", metavar="MODEL", help="of neural: a network by name, or an .onnx file that `earmark train` wrote"
-    )
-    made.add_argument(
-        "--no-peaks",
-        dest="peaks",
-        action="store_false",
-        default=None,
-        help="of neural: keep vectors alone; smaller, and less sure of its answers",
-    )
-    made.add_argument("--density", metavar="NAME", help="of shazam: how many features, default or lean")
+    for setting in SETTINGS:
+        kind: dict[str, Any] = {"dest": setting.name, "help": f"of {setting.fingerprinter}: {setting.help}"}
+        is_off = setting.flag.startswith("--no-")
+        kind |= {"action": "store_false", "default": None} if is_off else {"metavar": setting.name.upper()}
+        made.add_argument(setting.flag, **kind)
     made.add_argument(
         "--index", metavar="NAME", help="what looks features up (default: both, auto without peaks; postings)"
     )
@@ -74,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
 
 def preset_of(options: argparse.Namespace) -> dict[str, Any]:
     """Return the settings of a fingerprinter that were given; a model's file by its whole path, as it is kept."""
-    given = {name: getattr(options, name) for name in ("model", "peaks", "density")}
+    given = {name: getattr(options, name) for name in dict.fromkeys(one.name for one in SETTINGS)}
     if options.model and Path(options.model).suffix == MODEL_SUFFIX:
         given["model"] = str(Path(options.model).resolve())
     return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,83 @@
+"""Listening: sound that arrives in blocks, looked up every second until it is sure what it is."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from earmark.audio.arrays import to_mono
+from earmark.audio.downmix import QUALITY
+from earmark.catalog.identify import Identify, Unavailable
+from earmark.errors import OptionError
+from earmark.match.protocol import Options
+from earmark.types import Answer, Samples
+
+if TYPE_CHECKING:
+    from earmark.fingerprints.protocol import Fingerprinter
+
+LOOK_SECONDS = 1.0  # seconds of new sound from one look to the next
+
+
+class Listener:
+    """What a catalog makes of a stream, through the code that identifies a file. `Catalog.listen` makes one."""
+
+    def __init__(self, identify: Identify, fingerprinter: Fingerprinter, *, rate: int, options: Options) -> None:
+        import soxr
+
+        if rate < 1:
+            raise OptionError(f"rate={rate}; give the samples a second of the sound")
+        self._identify, self._rate, self._options = identify, rate, options
+        self._session, self._extraction = identify.session(options), fingerprinter.stream(query=True)
+        self._resampling: Any = None  # nothing, where the rates are equal
+        if rate != fingerprinter.rate:
+            self._resampling = soxr.ResampleStream(rate, fingerprinter.rate, 1, dtype="float32", quality=QUALITY)
+        self._heard, self._looked = 0, 0.0  # samples; second of the last look
+        self._began = time.perf_counter()
+        self._answer: Answer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End; nothing has to be freed."""
+
+    @property
+    def seconds(self) -> float:
+        """How much sound was pushed."""
+        return self._heard / self._rate
+
+    @property
+    def answer(self) -> Answer | None:
+        """What the sound comes from, as of the last look; None as long as nothing is sure."""
+        return self._answer
+
+    def push(self, samples: Any) -> Answer | None:
+        """Take the next samples, (n,) or (n, channels), and return `answer`; raises OptionError for other arrays."""
+        mono = to_mono(samples, self._rate, to_rate=self._rate)
+        self._heard += len(mono)
+        self._extraction.push(self._resampled(mono, last=False))
+        if self.seconds - self._looked >= LOOK_SECONDS:
+            self._look(final=False)
+        return self._answer
+
+    def finish(self) -> Answer:
+        """Say that the sound has ended, and return what it comes from: an answer without matches if nothing is sure."""
+        self._extraction.push(self._resampled(np.zeros(0, np.float32), last=True))
+        self._look(final=True)
+        return self._answer or self._identify.nothing_heard(self._options, self.seconds, self._began)
+
+    def _resampled(self, mono: Samples, *, last: bool) -> Samples:
+        if self._resampling is None:
+            return mono
+        return np.asarray(self._resampling.resample_chunk(mono, last=last), np.float32)
+
+    def _look(self, *, final: bool) -> None:
+        self._looked = self.seconds
+        fingerprint = self._extraction.take(since_seconds=self._session.since)
+        try:
+            self._session.hear(fingerprint, final=final)
+            self._answer = self._identify.heard(self._session, self._began)
+        except Unavailable as unavailable:
+            self._identify.leave_out(unavailable)  # the next look goes without it
