@@ -25,7 +25,7 @@ class BitsShape:
     """Every number that shapes features."""
 
     front_end: FrontEnd = FRONT_END
-    bands: tuple[float, ...] = tuple(EDGES)
+    bands: tuple[float, ...] = tuple(EDGES.tolist())
 
 
 class Bits(Fingerprinter):

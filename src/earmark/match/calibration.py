@@ -18,6 +18,7 @@ Evidence = Mapping[str, float]
 # to 7.5 and a contrast of 5 to 20. The best of 3 tracks has 2 to 4.5 and 2 to 10: there any track seems to lead.
 BEST_Z_BY_CHANCE = 5.0
 BEST_CONTRAST_BY_CHANCE = 6.0
+GUESSED_Z = 12.0  # z of even odds where nothing was fitted: what no chance match of peaks reaches (decision 10)
 LARGEST_LOG_ODDS = 30.0  # natural logarithm; beyond it a float64 probability is 1
 
 
@@ -53,18 +54,21 @@ class Calibration(msgspec.Struct, frozen=True):
         return self.models[0].threshold
 
     def log_odds(self, evidence: Evidence, layers: Collection[str]) -> float:
-        """Return log odds for evidence of these layers, such that `threshold` serves whichever could be compared."""
+        """Return log odds for evidence of these layers, such that `threshold` serves whichever could be compared.
+
+        For layers that no model weighs they are a careful guess by z, as for a kind that was never calibrated.
+        """
         for model in self.models:
             if set(model.layers) == set(layers):
                 return model.log_odds(evidence) - (logit(model.threshold) - logit(self.threshold))
-        return -LARGEST_LOG_ODDS
+        return evidence.get("z", 0.0) - GUESSED_Z
 
 
 def choose(known: Iterable[Calibration], *, spec: str, plan: str, index: str) -> tuple[Calibration, bool]:
     """Return the calibration for a catalog, and whether it was fitted for such a one; else the nearest there is.
 
-    Nearest is one of the same spec, then plan, then name of spec, then that which weighs the most sets of layers: where
-    no model weighs what was compared, nothing is ever found. Raises LookupError when there is none at all.
+    Nearest is one of the same spec, then plan, then name of spec, then that which weighs the most sets of layers.
+    Raises LookupError when there is none at all.
     """
     calibrations = list(known)
     if not calibrations:
