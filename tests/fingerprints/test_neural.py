@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
-import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
 
 from earmark.audio.decode import load
-from earmark.errors import OptionError, SpecMismatch
+from earmark.errors import SpecMismatch
 from earmark.fingerprints.mel import LogMel, log_mel_segments
-from earmark.fingerprints.neural import BATCH, SCALE, Neural
-from earmark.fingerprints.protocol import Constellations, Segmented
-from earmark.types import Fingerprint
+from earmark.fingerprints.neural import BATCH, Neural
+from earmark.fingerprints.protocol import Fingerprinter
+from earmark.types import Fingerprint, Layer, SalienceMap
+from tests.fingerprints.networks import RATE, maker, network, noise, same, scaled, vectors
 
-RATE = 8_000
 FRAME = 250  # samples
-
-
-@cache
-def maker(peaks: bool = True) -> Neural:
-    return Neural(peaks=peaks)
 
 
 @pytest.fixture(scope="module")
@@ -43,47 +32,9 @@ def whole(samples: np.ndarray) -> Fingerprint:
     return maker().extract(samples)
 
 
-def noise(seconds: float, seed: int = 1) -> np.ndarray:
-    return (np.random.default_rng(seed).normal(size=round(seconds * RATE)) * 0.1).astype(np.float32)
-
-
 def with_noise(sound: np.ndarray, decibels: float) -> np.ndarray:
     hiss = np.random.default_rng(1).normal(size=len(sound)) * np.sqrt(np.mean(sound**2) / 10 ** (decibels / 10))
     return (sound + hiss).astype(np.float32)
-
-
-def same(one: Fingerprint, other: Fingerprint) -> bool:
-    """Whether two fingerprints are equal, with what is beside them."""
-    if (one.beside is None) != (other.beside is None):
-        return False
-    beside = one.beside is None or other.beside is None or same(one.beside, other.beside)
-    figures = (one.spec, one.seconds) == (other.spec, other.seconds)
-    return figures and beside and np.array_equal(one.frames, other.frames) and np.array_equal(
-        one.features, other.features
-    )  # fmt: skip
-
-
-def network(path: Path, shape: LogMel, *, dimensions: int = 32, **said: str) -> Path:
-    """A network of one layer that nobody trained, as `earmark train` would write it for this front end."""
-    size = shape.bands * shape.segment_frames
-    weights = np.random.default_rng(0).normal(size=(size, dimensions)).astype(np.float32)
-    graph = helper.make_graph(
-        [
-            helper.make_node("Flatten", ["segments"], ["flat"]),
-            helper.make_node("MatMul", ["flat", "weights"], ["mixed"]),
-            helper.make_node("LpNormalization", ["mixed"], ["vectors"], axis=1, p=2),
-        ],
-        "tiny",
-        [helper.make_tensor_value_info("segments", TensorProto.FLOAT, ["n", 1, shape.bands, shape.segment_frames])],
-        [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", dimensions])],
-        [numpy_helper.from_array(weights, "weights")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    helper.set_model_props(
-        model, said or {"front_end": json.dumps(asdict(shape)), "dimensions": str(dimensions), "licence": "CC0-1.0"}
-    )
-    onnx.save(model, path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -96,36 +47,39 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Neural]:
 # --- what it is
 
 
-def test_it_is_a_fingerprinter_of_segments_and_no_constellation() -> None:
-    assert isinstance(maker(), Segmented)
-    assert not isinstance(maker(), Constellations)
-    assert isinstance(maker().peaks, Constellations)
-    assert maker(peaks=False).peaks is None
+def test_it_has_vectors_and_beside_them_peaks_unless_it_is_made_without(whole: Fingerprint) -> None:
+    assert isinstance(maker(), Fingerprinter)
+    assert list(whole.layers) == ["vectors", "peaks", "strongest"]
+    assert [channel.name for channel in maker().plan.channels] == ["vectors", "landmarks"]
+    assert list(maker(peaks=False).extract(noise(1.0)).layers) == ["vectors"]
+    assert [channel.name for channel in maker(peaks=False).plan.channels] == ["vectors"]
+    assert maker(peaks=False).companion is None
 
 
-def test_frames_and_hops_are_those_of_the_documentation() -> None:
-    neural = maker()
-    assert (neural.rate, neural.frame_seconds, neural.segment_frames) == (8_000, 0.03125, 32)
-    assert neural.hop_frames * neural.frame_seconds == 0.5
-    assert neural.query_hop_frames * neural.frame_seconds == 0.125
-    assert neural.fewest_features == 1
-    assert maker().peaks is not None
-    assert maker().peaks.frame_seconds == neural.frame_seconds / 2  # type: ignore[union-attr]
+def test_frames_and_hops_are_those_of_the_documentation(whole: Fingerprint) -> None:
+    neural, frame = maker(), vectors(whole).frame_seconds
+    assert (neural.rate, frame, neural.log_mel.segment_frames) == (8_000, 0.03125, 32)
+    assert neural.hop_frames(query=False) * frame == 0.5
+    assert neural.hop_frames(query=True) * frame == 0.125
+    assert neural.min_features == 1
+    assert neural.companion is not None
+    assert neural.companion.front_end.frame_seconds == whole.layers["peaks"].frame_seconds == frame / 2
 
 
 def test_vectors_have_length_one_up_to_rounding(whole: Fingerprint) -> None:
-    vectors = maker().vectors(whole)
-    assert whole.features.dtype == np.int8
-    assert vectors.dtype == np.float32
-    assert vectors.shape == (len(whole.frames), maker().dimensions)
-    assert np.array_equal(np.rint(vectors * SCALE), whole.features)
-    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1.0, abs=0.02)
+    layer = vectors(whole)
+    assert layer.values.dtype == np.int8
+    assert layer.values.shape == (len(layer.frames), maker().dimensions)
+    assert np.linalg.norm(scaled(whole), axis=1) == pytest.approx(1.0, abs=0.02)
 
 
-def test_what_an_index_stores_are_the_vectors(whole: Fingerprint) -> None:
-    frames, vectors = maker().terms(whole)
-    assert np.array_equal(frames, whole.frames)
-    assert np.array_equal(vectors, whole.features)
+def test_what_an_index_stores_are_the_vectors_and_landmarks(whole: Fingerprint) -> None:
+    keys = maker().keys(whole)
+    assert keys.keys() == {"vectors", "landmarks"}
+    assert np.array_equal(keys["vectors"].frames, vectors(whole).frames)
+    assert np.array_equal(keys["vectors"].values, vectors(whole).values)
+    assert np.isin(keys["landmarks"].frames, whole.layers["strongest"].frames).all()
+    assert len(keys["landmarks"].frames) > 200
 
 
 # --- where segments are
@@ -135,15 +89,15 @@ def test_what_an_index_stores_are_the_vectors(whole: Fingerprint) -> None:
 def test_stored_segments_are_as_few_as_hold_every_frame(small: dict[bool, Neural], frames: int) -> None:
     fingerprint = small[False].extract(noise(frames * FRAME / RATE))
     count = 1 + max(-(-(frames - 32) // 16), 0)
-    assert fingerprint.frames.tolist() == [16 * number for number in range(count)]
+    assert vectors(fingerprint).frames.tolist() == [16 * number for number in range(count)]
 
 
 @pytest.mark.parametrize("frames", [9, 16, 17, 20, 21, 32, 33, 76, 77, 80, 84, 96, 140, 141, 160])
 def test_a_querys_segments_reach_three_eighths_over_the_edges(small: dict[bool, Neural], frames: int) -> None:
     fingerprint = small[False].extract(noise(frames * FRAME / RATE), query=True)
     count = 1 + max(-(-(frames - 8) // 4), 0)
-    assert fingerprint.frames.tolist() == [4 * number - 12 for number in range(count)]
-    last_end = int(fingerprint.frames[-1]) + 32
+    assert vectors(fingerprint).frames.tolist() == [4 * number - 12 for number in range(count)]
+    last_end = int(vectors(fingerprint).frames[-1]) + 32
     assert frames + 12 <= last_end or count == 1
     assert last_end < frames + 12 + 4 or count == 1
 
@@ -151,15 +105,15 @@ def test_a_querys_segments_reach_three_eighths_over_the_edges(small: dict[bool, 
 @pytest.mark.parametrize("query", [False, True])
 def test_a_clip_of_one_second_is_one_segment_and_six_more_around_it_when_it_is_asked_for(query: bool) -> None:
     fingerprint = maker().extract(noise(1.0), query=query)
-    assert fingerprint.frames.tolist() == ([-12, -8, -4, 0, 4, 8, 12] if query else [0])
+    assert vectors(fingerprint).frames.tolist() == ([-12, -8, -4, 0, 4, 8, 12] if query else [0])
     assert fingerprint.seconds == 1.0
 
 
 @pytest.mark.parametrize("query", [False, True])
 def test_a_third_of_a_second_is_padded_to_a_segment(query: bool) -> None:
     fingerprint = maker().extract(noise(0.3), query=query)
-    assert fingerprint.frames.tolist() == ([-12, -8] if query else [0])
-    assert fingerprint.features.shape == (2 if query else 1, maker().dimensions)
+    assert vectors(fingerprint).frames.tolist() == ([-12, -8] if query else [0])
+    assert vectors(fingerprint).values.shape == (2 if query else 1, maker().dimensions)
     assert fingerprint.seconds == pytest.approx(0.3)
 
 
@@ -168,11 +122,12 @@ def test_a_third_of_a_second_is_padded_to_a_segment(query: bool) -> None:
 @pytest.mark.parametrize("sound", [[], [np.zeros(0, np.float32)], [np.zeros(3 * RATE, np.float32)]])
 def test_no_sound_and_silence_have_no_features(sound: list[np.ndarray], peaks: bool, query: bool) -> None:
     fingerprint = maker(peaks).extract(sound, query=query)
-    assert fingerprint.frames.shape == (0,)
-    assert fingerprint.features.shape == (0, maker().dimensions)
-    assert fingerprint.features.dtype == np.int8
+    assert vectors(fingerprint).frames.shape == (0,)
+    assert vectors(fingerprint).values.shape == (0, maker().dimensions)
+    assert vectors(fingerprint).values.dtype == np.int8
     assert fingerprint.seconds == sum(map(len, sound)) / RATE
-    assert fingerprint.beside is None or len(fingerprint.beside.frames) == 0
+    assert all(len(layer.frames) == len(layer.values) == 0 for layer in fingerprint.layers.values())
+    assert ("peaks" in fingerprint.layers) == peaks
     assert same(maker(peaks).unpack(maker(peaks).pack(fingerprint)), fingerprint)
 
 
@@ -181,31 +136,29 @@ def test_silence_in_the_middle_keeps_its_time_and_gets_no_vector(samples: np.nda
     before, after = samples[: 2 * RATE], samples[2 * RATE : 5 * RATE]
     gap = np.zeros(3 * RATE, np.float32)
     fingerprint = maker().extract(np.concatenate([before, gap, after]), query=query)
-    begins = fingerprint.frames / 32  # seconds
+    begins = vectors(fingerprint).frames / 32  # seconds
     quiet = (begins >= 2.1) & (begins + 1 <= 4.9)
     assert not quiet.any()
     hop = 4 if query else 16
-    missing = np.flatnonzero(np.diff(fingerprint.frames) != hop)
+    missing = np.flatnonzero(np.diff(vectors(fingerprint).frames) != hop)
     assert len(missing) == 1
     # What comes after the silence is what it would be without it, three seconds earlier.
     alone = maker().extract(np.concatenate([before, after]), query=query)
-    vectors, others = (
-        dict(zip(one.frames.tolist(), maker().vectors(one), strict=True)) for one in (fingerprint, alone)
-    )
-    late = [frame for frame in vectors if frame >= (2 + 3) * 32 + 2]
+    here, others = (dict(zip(vectors(one).frames.tolist(), scaled(one), strict=True)) for one in (fingerprint, alone))
+    late = [frame for frame in here if frame >= (2 + 3) * 32 + 2]
     assert len(late) > 3
-    assert all(float(vectors[frame] @ others[frame - 96]) > 0.97 for frame in late)
+    assert all(float(here[frame] @ others[frame - 96]) > 0.97 for frame in late)
 
 
 def test_a_silent_segment_is_left_out_of_a_batch_without_changing_the_others(samples: np.ndarray) -> None:
     shape = LogMel()
     raw = log_mel_segments(np.stack([samples[RATE * n :][: shape.segment_samples] for n in range(6)]), shape)
-    heard, vectors = maker().encode(raw)
+    heard, every = maker().encode(raw)
     assert heard.all()
     raw[[1, 4]] = -10.0
     heard, fewer = maker().encode(raw)
     assert heard.tolist() == [True, False, True, True, False, True]
-    assert np.array_equal(fewer, vectors[[0, 2, 3, 5]])
+    assert np.array_equal(fewer, every[[0, 2, 3, 5]])
 
 
 # --- the same, however it comes
@@ -233,11 +186,11 @@ def test_tiny_blocks_give_the_same_fingerprint(samples: np.ndarray, size: int) -
 @pytest.mark.parametrize("query", [False, True])
 def test_vectors_are_the_same_with_peaks_and_without(samples: np.ndarray, query: bool) -> None:
     one, other = (maker(peaks).extract(samples[: 8 * RATE], query=query) for peaks in (True, False))
-    assert np.array_equal(one.frames, other.frames)
+    assert np.array_equal(vectors(one).frames, vectors(other).frames)
     # The same spectra come in other chunks, so a sum may differ in its last bit, and a component by one.
-    assert np.abs(one.features.astype(int) - other.features).max() <= 2
-    assert one.beside is not None
-    assert other.beside is None
+    assert np.abs(vectors(one).values.astype(int) - vectors(other).values).max() <= 2
+    assert "peaks" in one.layers
+    assert "peaks" not in other.layers
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, BATCH])
@@ -245,8 +198,8 @@ def test_neither_the_place_in_a_batch_nor_the_others_matter(count: int) -> None:
     raw = log_mel_segments(np.stack([noise(1.1, seed)[:8_774] for seed in range(BATCH)]), LogMel())
     order = np.random.default_rng(count).permutation(BATCH)[:count]
     _, together = maker().encode(raw)
-    _, vectors = maker().encode(raw[order])
-    assert np.array_equal(vectors, together[order])
+    _, found = maker().encode(raw[order])
+    assert np.array_equal(found, together[order])
 
 
 def test_two_makers_give_the_same_fingerprint(samples: np.ndarray) -> None:
@@ -255,20 +208,21 @@ def test_two_makers_give_the_same_fingerprint(samples: np.ndarray) -> None:
 
 def test_loudness_hardly_matters(samples: np.ndarray) -> None:
     loud, quiet = (maker(peaks=False).extract(samples[: 5 * RATE] * np.float32(gain)) for gain in (1.0, 0.05))
-    cosines = (maker(peaks=False).vectors(loud) * maker(peaks=False).vectors(quiet)).sum(axis=1)
+    cosines = (scaled(loud) * scaled(quiet)).sum(axis=1)
     assert cosines.min() > 0.98
 
 
 # --- what the vectors say
 
 
-def test_the_nearest_stored_segments_of_a_clip_lie_on_its_line(samples: np.ndarray, whole: Fingerprint) -> None:
+def test_the_nearest_stored_segments_of_a_clip_lie_on_its_diagonal(samples: np.ndarray, whole: Fingerprint) -> None:
     begin = 9 * 32 + 8  # frames: between two stored segments
     clip = maker().extract(samples[begin * FRAME :][: 5 * RATE], query=True)
-    inside = (clip.frames >= 0) & (clip.frames <= 4 * 32)
-    cosines = maker().vectors(clip)[inside] @ maker().vectors(whole).T
-    nearest = whole.frames[cosines.argmax(axis=1)]
-    assert (np.abs(nearest - (begin + clip.frames[inside])) <= 8).mean() > 0.9
+    frames = vectors(clip).frames
+    inside = (frames >= 0) & (frames <= 4 * 32)
+    cosines = scaled(clip)[inside] @ scaled(whole).T
+    nearest = vectors(whole).frames[cosines.argmax(axis=1)]
+    assert (np.abs(nearest - (begin + frames[inside])) <= 8).mean() > 0.9
 
 
 def test_a_noisy_clip_is_nearer_to_its_recording_than_to_another(
@@ -276,7 +230,7 @@ def test_a_noisy_clip_is_nearer_to_its_recording_than_to_another(
 ) -> None:
     other = maker().extract(load(music[4], rate=RATE)[0])
     clip = maker().extract(with_noise(samples[10 * RATE : 15 * RATE], 5.0), query=True)
-    own, foreign = ((maker().vectors(clip) @ maker().vectors(one).T).max(axis=1) for one in (whole, other))
+    own, foreign = ((scaled(clip) @ scaled(one).T).max(axis=1) for one in (whole, other))
     assert (own > foreign).mean() > 0.8
 
 
@@ -284,10 +238,7 @@ def test_the_peaks_are_those_of_the_same_sound_at_the_same_time() -> None:
     silence = np.zeros(RATE // 2, np.float32)
     click = np.sin(2 * np.pi * 1_000 * np.arange(RATE // 10) / RATE).astype(np.float32)
     fingerprint = maker().extract(np.concatenate([silence, click, silence]))
-    peaks = maker().peaks
-    assert fingerprint.beside is not None
-    assert peaks is not None
-    frames, bins = peaks.points(fingerprint.beside)
+    frames, bins = fingerprint.layers["peaks"].frames, fingerprint.layers["peaks"].values
     there = np.abs(bins * RATE / 1_024 - 1_000) < 12
     assert there.any()
     # Frame k of the peaks is centred 125 k + 125 samples into the sound, as the network's are on 250 k + 125.
@@ -296,9 +247,9 @@ def test_the_peaks_are_those_of_the_same_sound_at_the_same_time() -> None:
 
 def test_a_query_has_more_peaks_than_what_is_stored(samples: np.ndarray, whole: Fingerprint) -> None:
     query = maker().extract(samples, query=True)
-    assert query.beside is not None
-    assert whole.beside is not None
-    assert len(query.beside.frames) > len(whole.beside.frames) > 500
+    assert len(query.layers["peaks"].frames) > len(whole.layers["peaks"].frames) > 500
+    assert len(whole.layers["peaks"].frames) > 2 * len(whole.layers["strongest"].frames)
+    assert query.layers["strongest"] is query.layers["peaks"]
 
 
 # --- packing
@@ -307,8 +258,15 @@ def test_a_query_has_more_peaks_than_what_is_stored(samples: np.ndarray, whole: 
 def test_what_is_packed_comes_back_and_takes_a_byte_a_component(whole: Fingerprint) -> None:
     packed = maker().pack(whole)
     assert same(maker().unpack(packed), whole)
-    alone = maker(peaks=False).pack(Fingerprint(maker(peaks=False).spec, whole.seconds, whole.frames, whole.features))
-    assert len(alone) <= whole.features.size + len(whole.frames) // 8 + 64
+    alone = maker(peaks=False)
+    packed = alone.pack(Fingerprint(alone.spec, whole.seconds, {"vectors": vectors(whole)}))
+    assert len(packed) <= vectors(whole).values.size + len(vectors(whole).frames) // 8 + 64
+
+
+def test_a_query_comes_back_with_its_salience_map(samples: np.ndarray) -> None:
+    query = maker().extract(samples[: 5 * RATE], query=True)
+    assert isinstance(query.layers["peaks"].weights, SalienceMap)
+    assert same(maker().unpack(maker().pack(query)), query)
 
 
 @settings(deadline=None, max_examples=40)
@@ -322,11 +280,11 @@ def test_what_is_packed_comes_back_and_takes_a_byte_a_component(whole: Fingerpri
 def test_any_gaps_survive_packing(hop: int, first: int, present: list[bool], seconds: float, seed: int) -> None:
     neural = maker(peaks=False)
     frames = ((np.flatnonzero(present) + first) * hop).astype(np.int32)
-    vectors = np.random.default_rng(seed).integers(-127, 128, (len(frames), neural.dimensions)).astype(np.int8)
-    fingerprint = Fingerprint(neural.spec, seconds, frames, vectors)
+    values = np.random.default_rng(seed).integers(-127, 128, (len(frames), neural.dimensions)).astype(np.int8)
+    fingerprint = Fingerprint(neural.spec, seconds, {"vectors": Layer(frames, values, 0.03125)})
     again = neural.unpack(neural.pack(fingerprint))
     assert same(again, fingerprint)
-    assert (again.frames.dtype, again.features.dtype) == (np.int32, np.int8)
+    assert (vectors(again).frames.dtype, vectors(again).values.dtype) == (np.int32, np.int8)
 
 
 def test_fingerprints_of_another_kind_are_refused(whole: Fingerprint) -> None:
@@ -334,19 +292,18 @@ def test_fingerprints_of_another_kind_are_refused(whole: Fingerprint) -> None:
     for refused in (
         lambda: foreign.unpack(maker().pack(whole)),
         lambda: foreign.pack(whole),
-        lambda: foreign.terms(whole),
-        lambda: foreign.vectors(whole),
+        lambda: foreign.keys(whole),
     ):
-        with pytest.raises(SpecMismatch, match=r"make both with the same model"):
+        with pytest.raises(SpecMismatch, match=r"make both with the same fingerprinter and settings"):
             refused()
 
 
 def forged(**changed: object) -> bytes:
     """A packed fingerprint of two segments, with parts of it replaced."""
     neural = maker(peaks=False)
-    vectors = np.ones((2, neural.dimensions), np.int8)
-    packed = neural.pack(Fingerprint(neural.spec, 1.5, np.array([0, 16], np.int32), vectors))
-    names = ("spec", "seconds", "first", "hop", "places", "body", "beside")
+    layer = Layer(np.array([0, 16], np.int32), np.ones((2, neural.dimensions), np.int8), 0.03125)
+    packed = neural.pack(Fingerprint(neural.spec, 1.5, {"vectors": layer}))
+    names = ("spec", "seconds", "first", "hop", "places", "body", "peaks")
     parts = dict(zip(names, msgspec.msgpack.decode(packed), strict=True))
     assert changed.keys() <= parts.keys()
     return msgspec.msgpack.encode(tuple({**parts, **changed}.values()))
@@ -387,80 +344,9 @@ def test_whatever_a_damaged_fingerprint_holds_nothing_worse_happens(data: st.Dat
         fingerprint = maker(peaks=False).unpack(bytes(packed))
     except (ValueError, SpecMismatch):
         return
-    assert len(fingerprint.frames) == len(fingerprint.features)
-    assert (np.diff(fingerprint.frames) > 0).all()
+    assert len(vectors(fingerprint).frames) == len(vectors(fingerprint).values)
+    assert (np.diff(vectors(fingerprint).frames) > 0).all()
 
 
-# --- models
-
-
-def test_the_spec_says_which_network_it_was_and_whether_there_are_peaks(tmp_path: Path) -> None:
-    other = network(tmp_path / "other.onnx", LogMel())
-    specs = {str(made.spec) for made in (Neural(), Neural(peaks=False), Neural(model=str(other)))}
-    assert len(specs) == 3
-    assert all(spec.startswith("neural/1/") for spec in specs)
-    copy = tmp_path / "copy.onnx"
-    copy.write_bytes(other.read_bytes())
-    assert Neural(model=str(copy)).spec == Neural(model=str(other)).spec
-
-
-@pytest.mark.parametrize("where", ["nowhere.onnx", "", "default.onnx", "Default"])
-def test_a_model_that_is_not_there_is_named_with_those_that_are(
-    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(OptionError, match=r"cannot be read \(.+\): choose one of .*default.*\.onnx file"):
-        Neural(model=where)
-
-
-@pytest.mark.parametrize(
-    "ask", [lambda neural: neural.rate, lambda neural: neural.dimensions, lambda neural: neural.extract(noise(1.0))]
-)
-@pytest.mark.parametrize("content", [b"", b"no network", b"\x08\x0a"])
-def test_a_file_that_is_no_network_is_refused(tmp_path: Path, content: bytes, ask: Callable[[Neural], object]) -> None:
-    (tmp_path / "text.onnx").write_bytes(content)
-    with pytest.raises(OptionError, match=r"text\.onnx.*give the \.onnx file"):
-        ask(Neural(model=str(tmp_path / "text.onnx")))
-
-
-@pytest.mark.parametrize("ask", [lambda neural: neural.rate, lambda neural: neural.dimensions])
-def test_a_network_that_does_not_say_how_it_listens_is_refused(tmp_path: Path, ask: Callable[[Neural], object]) -> None:
-    network(tmp_path / "foreign.onnx", LogMel(), origin="elsewhere")
-    with pytest.raises(OptionError, match=r"foreign\.onnx.*earmark train"):
-        ask(Neural(model=str(tmp_path / "foreign.onnx")))
-
-
-@pytest.mark.parametrize(
-    "shape",
-    [
-        LogMel(rate=16_000, window=512, hop=160, low_hertz=0.0, high_hertz=8_000.0, segment_frames=96),  # the talk's
-        LogMel(rate=8_000, window=1_000, hop=125, segment_frames=64),  # an odd hop, bins that are no multiple of eight
-        LogMel(rate=11_025, window=2_048, hop=256, segment_frames=40),
-        LogMel(rate=8_000, window=2_560, hop=320, segment_frames=24),  # more bins than a peak can say
-        LogMel(rate=6_000, window=512, hop=200, high_hertz=3_000.0),
-    ],
-)
-def test_a_network_of_another_front_end_works_with_peaks(tmp_path: Path, music: Sequence[Path], shape: LogMel) -> None:
-    neural = Neural(model=str(network(tmp_path / "model.onnx", shape)))
-    sound = load(music[1], rate=shape.rate)[0][: 6 * shape.rate]
-    fingerprint = neural.extract(sound)
-    frames = len(sound) // shape.hop
-    assert neural.rate == shape.rate
-    assert neural.segment_frames == shape.segment_frames
-    assert fingerprint.features.shape[1] == neural.dimensions == 32
-    assert fingerprint.frames[-1] + shape.segment_frames >= frames
-    assert np.unique(np.diff(fingerprint.frames)).tolist() == [shape.segment_frames // 2]
-    assert fingerprint.beside is not None
-    assert len(fingerprint.beside.frames) > 100
-    assert same(neural.unpack(neural.pack(fingerprint)), fingerprint)
-    assert same(neural.extract(np.array_split(sound, 13)), fingerprint)
-    assert np.array_equal(
-        Neural(model=str(tmp_path / "model.onnx"), peaks=False).extract(sound).frames, fingerprint.frames
-    )
-
-
-def test_the_spec_says_how_the_peaks_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Neural()
-    monkeypatch.setattr(sys.modules[Neural.__module__], "PEAK_DENSITY", "lean")
-    assert Neural().spec != made.spec
-    assert Neural(peaks=False).spec not in (made.spec, Neural().spec)
+def test_a_model_of_ones_own_accepts_nothing_of_the_release_before(small: dict[bool, Neural]) -> None:
+    assert small[True].formerly == small[False].formerly == ()

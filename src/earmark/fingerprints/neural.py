@@ -36,7 +36,7 @@ from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.fingerprints.salience import SalienceNet, local_contrast
 from earmark.plan import Channel, CompareRule, ModelShape, Plan, SweepRule, VoteRule
-from earmark.types import VECTOR_SCALE, Fingerprint, Keys, Layer, Samples
+from earmark.types import VECTOR_SCALE, Fingerprint, Keys, Layer, Samples, Spec
 
 if TYPE_CHECKING:
     from earmark.fingerprints.mel import LogMel, Spectrogram
@@ -178,7 +178,7 @@ class Neural(Fingerprinter):
         spec, seconds, first, hop, places, body, peaks = msgspec.msgpack.decode(
             packed, type=tuple[str, float, int, int, int, bytes, bytes]
         )
-        self.check(spec)
+        self.check(Spec.parse(spec))
         frames, vectors = unpack_vectors(first, hop, places, body, dimensions=self.dimensions)
         layers = {"vectors": Layer(frames, vectors, self.log_mel.frame_seconds)}
         if self._packing is not None:

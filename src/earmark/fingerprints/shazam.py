@@ -26,7 +26,7 @@ from earmark.fingerprints.packing import PackedPeaks, PeakPacking
 from earmark.fingerprints.peaks import PeakStream
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.plan import CompareRule, ModelShape, Plan
-from earmark.types import Fingerprint, Keys, Samples
+from earmark.types import Fingerprint, Keys, Samples, Spec
 
 VERSION = 2
 FRONT_END = FrontEnd(rate=11_025, window=1_536, hop=192, low_bin=14, high_bin=750)  # 17.4 ms; 100-5,380 Hz
@@ -114,7 +114,7 @@ class Shazam(Fingerprinter):
     def unpack(self, packed: bytes) -> Fingerprint:
         """Return the fingerprint that `pack` packed."""
         parts = msgspec.msgpack.decode(packed, type=PackedPeaks)
-        self.check(parts.spec)
+        self.check(Spec.parse(parts.spec))
         peaks, strongest = self._packing.unpack(parts)
         return Fingerprint(self.spec, parts.seconds, {"peaks": peaks, "strongest": strongest})
 

@@ -1,0 +1,182 @@
+"""Fingerprints survive packing exactly, and nothing that bytes say of their size is believed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from earmark.audio.decode import load
+from earmark.fingerprints.packing import (
+    LARGEST_SEGMENTS,
+    PackedPeaks,
+    PeakPacking,
+    pack_vectors,
+    unpack_vectors,
+)
+from earmark.fingerprints.peaks import PeakShape, PeakStream
+from earmark.fingerprints.salience import local_contrast
+from earmark.fingerprints.shazam import FRONT_END, peak_layers
+from earmark.types import Layer, SalienceMap
+from tests.audio.spectra import power_chunks
+
+FRAME = FRONT_END.frame_seconds
+PACKING = PeakPacking(FRONT_END.low_bin, FRONT_END.high_bin, FRAME, window_frames=FRONT_END.window // FRONT_END.hop)
+SHAPE = PeakShape()
+
+
+def packed(peaks: Layer, strongest: Layer, seconds: float) -> PackedPeaks:
+    written = PACKING.pack(peaks, strongest, spec="shazam/2/0", seconds=seconds)
+    return msgspec.msgpack.decode(written, type=PackedPeaks)
+
+
+@pytest.fixture(scope="module")
+def clip(music: Sequence[Path]) -> tuple[Layer, Layer]:
+    """The peaks of 4 s, all and the strongest, with a salience map."""
+    samples = load(music[0], rate=FRONT_END.rate)[0][:44_100]
+    stream = PeakStream(SHAPE, keep=45, salience=local_contrast)
+    peaks = stream.take(power_chunks([samples], FRONT_END, frames=SHAPE.chunk_frames))
+    layers = peak_layers(peaks, 20, FRONT_END)
+    return layers["peaks"], layers["strongest"]
+
+
+def assert_equal(one: Layer, other: Layer) -> None:
+    assert np.array_equal(one.frames, other.frames)
+    assert np.array_equal(one.values, other.values)
+    assert (one.frames.dtype, one.values.dtype, one.frame_seconds) == (np.int32, np.int32, other.frame_seconds)
+
+
+@given(
+    places=st.sets(st.tuples(st.integers(0, 300), st.integers(0, 735)), max_size=80),
+    flags=st.integers(0, 1 << 30),
+)
+def test_packing_loses_nothing(places: set[tuple[int, int]], flags: int) -> None:
+    ordered = sorted(places)
+    frames = np.array([frame for frame, _ in ordered], np.int32)
+    bins = np.array([place for _, place in ordered], np.int32) + np.int32(FRONT_END.low_bin)
+    kept = np.array([flags >> (number % 30) & 1 for number in range(len(ordered))], bool)
+    parts = packed(Layer(frames, bins, FRAME), Layer(frames[kept], bins[kept], FRAME), 6.5)
+    peaks, strongest = PACKING.unpack(parts)
+    assert_equal(peaks, Layer(frames, bins, FRAME))
+    assert_equal(strongest, Layer(frames[kept], bins[kept], FRAME))
+    assert (parts.seconds, parts.spec) == (6.5, "shazam/2/0")
+    assert (peaks.weights, strongest.weights) == (None, None)
+
+
+def test_where_all_peaks_are_the_strongest_they_are_one_layer(clip: tuple[Layer, Layer]) -> None:
+    peaks, strongest = PACKING.unpack(packed(clip[0], clip[0], 4.0))
+    assert peaks is strongest
+
+
+def test_a_salience_map_survives_packing_and_counts_bins_from_0_hertz(clip: tuple[Layer, Layer]) -> None:
+    written = PACKING.pack(*clip, spec="", seconds=4.0)
+    peaks, strongest = PACKING.unpack(msgspec.msgpack.decode(written, type=PackedPeaks))
+    assert isinstance(peaks.weights, SalienceMap)
+    assert isinstance(clip[0].weights, SalienceMap)
+    assert np.array_equal(peaks.weights.packed, clip[0].weights.packed)
+    assert_equal(peaks, clip[0])
+    assert_equal(strongest, clip[1])
+    assert len(written) < clip[0].weights.packed.size / 2
+    unpacked = peaks.weights.unpacked()
+    assert unpacked.shape == (len(clip[0].weights.packed), FRONT_END.high_bin)
+    assert not unpacked[:, : FRONT_END.low_bin].any()
+    assert unpacked.any()
+
+
+def test_a_forged_map_or_peaks_that_do_not_add_up_are_refused(clip: tuple[Layer, Layer]) -> None:
+    good = packed(*clip, 4.0)
+    assert isinstance(clip[0].weights, SalienceMap)
+    short = zlib.compress(clip[0].weights.packed.tobytes()[:-1])
+    forged = (
+        {"salience": zlib.compress(bytes(1 << 26))}, {"salience": good.salience[:-9]}, {"salience": short},
+        {"seconds": 1.0}, {"peaks": good.peaks - 1}, {"peaks": good.peaks + 1}, {"peaks": -1}, {"peaks": 1 << 60},
+        {"frames": -1}, {"frames": 1 << 40}, {"frames": good.frames - 1}, {"body": b""}, {"body": good.body[:-40]},
+        {"body": zlib.compress(bytes(1 << 26))}, {"seconds": float("nan")}, {"seconds": -5.0},
+    )  # fmt: skip
+    for changed in forged:
+        with pytest.raises((ValueError, zlib.error)):
+            PACKING.unpack(msgspec.structs.replace(good, **changed))
+    assert PACKING.unpack(good)[0].weights is not None
+
+
+def test_a_bin_beyond_the_highest_is_refused() -> None:
+    one = Layer(np.array([3], np.int32), np.array([FRONT_END.high_bin], np.int32), FRAME)
+    with pytest.raises(ValueError, match="beyond the highest bin"):
+        PACKING.unpack(packed(one, one, 4.0))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_whatever_damaged_peaks_hold_nothing_worse_happens(clip: tuple[Layer, Layer], data: st.DataObject) -> None:
+    written = bytearray(PACKING.pack(*clip, spec="", seconds=4.0))
+    for _ in range(data.draw(st.integers(1, 4))):
+        written[data.draw(st.integers(0, min(len(written) - 1, 4_000)))] = data.draw(st.integers(0, 255))
+    try:
+        peaks, strongest = PACKING.unpack(msgspec.msgpack.decode(bytes(written), type=PackedPeaks))
+    except (ValueError, zlib.error):
+        return
+    assert len(peaks.frames) == len(peaks.values)
+    assert (np.diff(peaks.frames) >= 0).all()
+    assert np.isin(strongest.frames, peaks.frames).all()
+    assert not len(peaks.values) or FRONT_END.low_bin <= peaks.values.min() <= peaks.values.max() < FRONT_END.high_bin
+
+
+# --- vectors
+
+
+@given(
+    hop=st.sampled_from([1, 4, 16]),
+    first=st.integers(-2, 1_000),
+    present=st.lists(st.booleans(), max_size=70),
+    seed=st.integers(0, 9),
+)
+def test_vectors_with_any_gaps_survive_packing(hop: int, first: int, present: list[bool], seed: int) -> None:
+    frames = ((np.flatnonzero(present) + first) * hop).astype(np.int32)
+    vectors = np.random.default_rng(seed).integers(-127, 128, (len(frames), 16)).astype(np.int8)
+    again, same = unpack_vectors(*pack_vectors(frames, vectors), dimensions=16)
+    assert np.array_equal(again, frames)
+    assert np.array_equal(same, vectors)
+    assert (again.dtype, same.dtype) == (np.int32, np.int8)
+
+
+def test_a_vector_takes_its_components_and_a_bit() -> None:
+    frames, vectors = np.arange(0, 8_000, 16, dtype=np.int32), np.ones((500, 128), np.int8)
+    first, hop, places, body = pack_vectors(frames, vectors)
+    assert (first, hop, places) == (0, 16, 500)
+    assert len(body) == 500 * 128 + 63
+
+
+@settings(max_examples=200)
+@given(
+    first=st.integers(-(1 << 63), 1 << 63),
+    hop=st.integers(-3, 1 << 63),
+    places=st.integers(-1, LARGEST_SEGMENTS + 1),
+    body=st.binary(max_size=200),
+)
+def test_wild_bytes_are_vectors_of_increasing_frames_or_refused(first: int, hop: int, places: int, body: bytes) -> None:
+    for few in (places, places % 40):
+        try:
+            frames, vectors = unpack_vectors(first, hop, few, body, dimensions=8)
+        except ValueError:
+            continue
+        assert len(frames) == len(vectors)
+        assert (np.diff(frames) > 0).all()
+
+
+@settings(max_examples=100)
+@given(first=st.integers(-100, 100), hop=st.integers(1, 40), places=st.integers(0, 40), body=st.binary(max_size=60))
+def test_likely_bytes_are_vectors_of_increasing_frames_or_refused(
+    first: int, hop: int, places: int, body: bytes
+) -> None:
+    try:
+        frames, vectors = unpack_vectors(first, hop, places, body, dimensions=1)
+    except ValueError:
+        return
+    assert len(frames) == len(vectors)
+    assert (np.diff(frames) > 0).all()
