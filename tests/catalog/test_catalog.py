@@ -102,15 +102,15 @@ def test_settings_that_make_no_sense_leave_no_folder(tmp_path):
 
 
 def test_fingerprints_of_another_kind_are_not_mixed(known, monkeypatch):
-    from earmark.extract import pool as extracting
+    from earmark.extract import fingerprinter
     from earmark.fingerprints import neural
 
     with monkeypatch.context() as patch:
-        patch.setattr(neural, "VERSION", 2)
-        extracting._fingerprinter.cache_clear()
-        with pytest.raises(SpecMismatch, match=r"holds fingerprints neural/1/.*, this earmark makes neural/2/"):
+        patch.setattr(neural, "VERSION", 9)
+        fingerprinter._made.cache_clear()
+        with pytest.raises(SpecMismatch, match=r"holds fingerprints neural/2/.*, this earmark makes neural/9/"):
             earmark.open(known, read_only=True)
-    extracting._fingerprinter.cache_clear()
+    fingerprinter._made.cache_clear()
 
 
 def test_it_says_when_it_is_closed(known):
@@ -237,7 +237,7 @@ def test_what_cannot_be_read_raises(reader, tmp_path):
 
 
 def test_what_is_no_source_or_no_option_is_refused(reader, clip, pieces):
-    with pytest.raises(OptionError, match="int is no source; give a path"):
+    with pytest.raises(OptionError, match="int is no file; give a path"):
         reader.identify(7)
     with pytest.raises(OptionError, match="threshold=2"):
         reader.identify(clip(pieces[0]), threshold=2)

@@ -14,10 +14,16 @@ import pytest
 import soundfile
 
 import earmark
+from earmark.match.matcher import Matcher
+from earmark.match.protocol import Search
+from earmark.types import Fingerprint
 
 WRITER = """
 import sys
 import earmark
+from earmark.match.matcher import Matcher
+from earmark.match.protocol import Search
+from earmark.types import Fingerprint
 with earmark.open(sys.argv[1]) as catalog:
     exec(sys.argv[2])
 """
@@ -125,16 +131,15 @@ def test_a_question_that_takes_long_stops_neither_an_add_nor_other_questions(
 ) -> None:
     with earmark.open(folder) as catalog:
         begun, go_on, answers = threading.Event(), threading.Event(), list[earmark.Answer]()
-        identifier: Any = catalog._identify._identifier
-        identify = identifier.identify
+        match = Matcher.match
 
-        def slowly(*arguments: object, **options: object) -> object:
-            if threading.current_thread() is thread:
+        def slowly(matcher: Matcher, window: Fingerprint, search: Search, *arguments: Any, **options: Any) -> Any:
+            if threading.current_thread() is thread:  # it has its snapshot already
                 begun.set()
                 assert go_on.wait(60)
-            return identify(*arguments, **options)
+            return match(matcher, window, search, *arguments, **options)
 
-        monkeypatch.setattr(identifier, "identify", slowly)
+        monkeypatch.setattr(Matcher, "match", slowly)
         thread = threading.Thread(target=lambda: answers.append(catalog.identify(clip(pieces[0]))))
         thread.start()
         assert begun.wait(60)

@@ -13,7 +13,7 @@ import soundfile
 
 import earmark
 from earmark.errors import CatalogReadOnly, MediaError, OptionError
-from earmark.extract.pool import extract
+from earmark.extract.task import extract
 
 
 @pytest.fixture
@@ -225,6 +225,6 @@ def test_no_workers_are_refused(catalog, pieces):
 
 
 def test_a_clip_longer_than_a_query_may_be_is_refused_while_it_is_read(pieces):
-    request = {"fingerprinter": "shazam", "preset": "{}", "query": True, "most_seconds": 2.0}
+    request = {"fingerprinter": "shazam", "preset": {}, "query": True, "max_seconds": 2.0}
     with pieces[0].open("rb") as file, pytest.raises(MediaError, match="too_long: longer than 2 s"):
         extract(file, request, lambda seconds: None)

@@ -100,7 +100,7 @@ def best(search: Search, sound: Fingerprint) -> int | None:
     """The track with by far the most hits of a sound's own keys, if there is one."""
     tracks = search.search("landmarks", MAKER.keys(sound)["landmarks"]).tracks.tolist()
     ranked = sorted(set(tracks), key=tracks.count, reverse=True)
-    return ranked[0] if ranked and tracks.count(ranked[0]) > len(sound.frames) / 4 else None
+    return ranked[0] if ranked and tracks.count(ranked[0]) > len(sound.layers["peaks"].frames) / 4 else None
 
 
 def test_what_is_included_is_found_at_once(writer: Opened, sounds: list[Fingerprint]) -> None:

@@ -10,10 +10,12 @@ from earmark.index import VECTOR_NAMES
 from earmark.index.channels import Channels
 from earmark.index.postings import Postings
 from earmark.index.two_bit import TwoBit
-from earmark.plan import Channel
+from earmark.plan import Channel, VoteRule
 from earmark.types import Hits, Keys
 
-VECTORS, LANDMARKS = Channel("vectors", "inner"), Channel("landmarks", "equal", 21)
+VOTES = VoteRule(0.25, "both", limit=10, per_track=3)
+VECTORS = Channel("vectors", "inner", "vectors", 0.03125, VOTES)
+LANDMARKS = Channel("landmarks", "equal", "peaks", 0.015625, VOTES, key_bits=21)
 BOTH = (VECTORS, LANDMARKS)
 
 

@@ -58,6 +58,7 @@ class Identify:
         """`folder`: where a calibration of the catalog's own may lie."""
         self._store, self._index, self._folder = store, index, folder
         self._fingerprinter, self._extractor = fingerprinter, extractor
+        self._calibrations: dict[str, tuple[Calibration, bool]] = {}  # by name of the index
 
     def answer(self, source: Source, options: Options) -> Answer:
         """Return what the catalog says of a clip; raises MediaError when it cannot be read as audio."""
@@ -83,7 +84,10 @@ class Identify:
 
     def session(self, options: Options) -> Session:
         """Return a session that hears a clip or a stream; its windows are matched with the index of their moment."""
-        return Session(self._matcher, self._index.snapshot, options)
+        maker = self._fingerprinter
+        keys = partial(maker.keys, query=True)
+        matcher = Matcher(maker.plan, self._calibration[0], keys=keys, references=self._references)
+        return Session(matcher, self._index.snapshot, options)
 
     def heard(self, session: Session, began: float) -> Answer | None:
         """Return the answer of a session that listens since a reading of the clock, None when nothing is sure."""
@@ -166,15 +170,18 @@ class Identify:
             return "too_short"
         return "" if extracted.features >= self._fingerprinter.min_features else "low_information"
 
-    @cached_property
+    @property
     def _calibration(self) -> tuple[Calibration, bool]:
-        return calibration_for(self._fingerprinter, self._index.name, self._folder)
+        """The calibration for the index of today, which a writer elsewhere may have made anew as another."""
+        name = self._index.name
+        known = self._calibrations.get(name)
+        if known is None:
+            known = self._calibrations[name] = calibration_for(self._fingerprinter, name, self._folder)
+        return known
 
     @cached_property
-    def _matcher(self) -> Matcher:
-        maker = self._fingerprinter
-        keys, references = partial(maker.keys, query=True), CachedReferences(self._fingerprints)
-        return Matcher(maker.plan, self._calibration[0], keys=keys, references=references)
+    def _references(self) -> CachedReferences:
+        return CachedReferences(self._fingerprints)
 
     def _fingerprints(self, numbers: Sequence[int]) -> Mapping[int, Fingerprint]:
         """Return the stored fingerprints of tracks; raises Unavailable for one that is damaged or gone."""
