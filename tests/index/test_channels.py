@@ -95,7 +95,7 @@ def test_arrays_that_an_earlier_release_named_are_read() -> None:
 
 
 def test_keys_wider_than_a_landmark_are_held_at_the_width_of_their_channel() -> None:
-    wide = Channels("both", [Channel("subprints", "equal", 32), VECTORS])
+    wide = Channels("both", [Channel("subprints", "equal", "bits", 0.0116, VOTES, key_bits=32), VECTORS])
     wide.add(1, {"subprints": Keys(np.array([5], np.int32), np.array([1 << 31], np.uint32))})
     hits = wide.snapshot().search("subprints", Keys(np.array([0], np.int32), np.array([1 << 31], np.uint32)))
     assert places(hits) == [(1, 5)]

@@ -14,8 +14,7 @@ from earmark.catalog import transfer, verify
 from earmark.catalog.backend import Backend, RebuildProgress, Recording, Store
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
-from earmark.catalog.listen import Listener
-from earmark.catalog.questions import Questions, checked_options, worker_count
+from earmark.catalog.questions import Questions, worker_count
 from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings, index_name
 from earmark.errors import CatalogDamaged, CatalogError, CatalogReadOnly, OptionError
@@ -101,11 +100,6 @@ class Catalog(Questions):
         return self._index.refresh()
 
     # Knowledge
-
-    def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5) -> Listener:
-        """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure."""
-        options = checked_options(threshold, limit, several=False, speed=False)
-        return Listener(self._identify, self._fingerprinter, rate=rate, options=options)
 
     def tracks(self) -> tuple[Track, ...]:
         """Return all tracks in the order they were added; `for track in catalog` does not hold them all."""

@@ -57,7 +57,7 @@ class Identify:
     ) -> None:
         """`folder`: where a calibration of the catalog's own may lie."""
         self._store, self._index, self._folder = store, index, folder
-        self._fingerprinter, self._extractor = fingerprinter, extractor
+        self.fingerprinter, self._extractor = fingerprinter, extractor
         self._calibrations: dict[str, tuple[Calibration, bool]] = {}  # by name of the index
 
     def answer(self, source: Source, options: Options) -> Answer:
@@ -84,7 +84,7 @@ class Identify:
 
     def session(self, options: Options) -> Session:
         """Return a session that hears a clip or a stream; its windows are matched with the index of their moment."""
-        maker = self._fingerprinter
+        maker = self.fingerprinter
         keys = partial(maker.keys, query=True)
         matcher = Matcher(maker.plan, self._calibration[0], keys=keys, references=self._references)
         return Session(matcher, self._index.snapshot, options)
@@ -120,7 +120,7 @@ class Identify:
         )
 
     def _extract(self, source: Source) -> Extracted:
-        maker = self._fingerprinter
+        maker = self.fingerprinter
         if isinstance(source, Fingerprint):
             maker.check(source.spec)
             features = maker.features_in(source)
@@ -168,7 +168,7 @@ class Identify:
             return "silent"
         if extracted.seconds < SHORTEST_SECONDS:
             return "too_short"
-        return "" if extracted.features >= self._fingerprinter.min_features else "low_information"
+        return "" if extracted.features >= self.fingerprinter.min_features else "low_information"
 
     @property
     def _calibration(self) -> tuple[Calibration, bool]:
@@ -176,7 +176,7 @@ class Identify:
         name = self._index.name
         known = self._calibrations.get(name)
         if known is None:
-            known = self._calibrations[name] = calibration_for(self._fingerprinter, name, self._folder)
+            known = self._calibrations[name] = calibration_for(self.fingerprinter, name, self._folder)
         return known
 
     @cached_property
@@ -192,7 +192,7 @@ class Identify:
                 raise Unavailable(number, TrackNotFound(f"no track has the number {number}; it was removed meanwhile"))
             if isinstance(packed, CatalogDamaged):
                 raise Unavailable(number, packed)
-        return {number: self._fingerprinter.unpack(packed) for number, packed in stored.items()}  # type: ignore[arg-type]
+        return {number: self.fingerprinter.unpack(packed) for number, packed in stored.items()}  # type: ignore[arg-type]
 
     def _track(self, number: int) -> Track:
         try:

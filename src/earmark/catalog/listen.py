@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,20 +14,18 @@ from earmark.errors import OptionError
 from earmark.match.protocol import Options
 from earmark.types import Answer, Samples
 
-if TYPE_CHECKING:
-    from earmark.fingerprints.protocol import Fingerprinter
-
 LOOK_SECONDS = 1.0  # seconds of new sound from one look to the next
 
 
 class Listener:
     """What a catalog makes of a stream, through the code that identifies a file. `Catalog.listen` makes one."""
 
-    def __init__(self, identify: Identify, fingerprinter: Fingerprinter, *, rate: int, options: Options) -> None:
+    def __init__(self, identify: Identify, *, rate: int, options: Options) -> None:
         import soxr
 
         if rate < 1:
             raise OptionError(f"rate={rate}; give the samples a second of the sound")
+        fingerprinter = identify.fingerprinter
         self._identify, self._rate, self._options = identify, rate, options
         self._session, self._extraction = identify.session(options), fingerprinter.stream(query=True)
         self._resampling: Any = None  # nothing, where the rates are equal

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from earmark.catalog.listen import Listener
 from earmark.errors import OptionError
 from earmark.match.protocol import Options
 from earmark.types import Answer
@@ -43,6 +44,11 @@ class Questions:
         raises MediaError.
         """
         return self._identify.answer(source, checked_options(threshold, limit, several=several, speed=speed))
+
+    def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5) -> Listener:
+        """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure."""
+        options = checked_options(threshold, limit, several=False, speed=False)
+        return Listener(self._identify, rate=rate, options=options)
 
     def identify_many(
         self,

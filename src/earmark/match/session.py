@@ -45,11 +45,13 @@ class Session:
                 self._settled += self._look(window, self.since + begin)
             self.since = self.seconds
             return
+        frame_seconds = self._grid(fingerprint)
+        settled = round(WINDOW_SECONDS / frame_seconds) * frame_seconds
         while fingerprint.seconds >= LONGEST_AT_ONCE_SECONDS:
-            self._settled += self._look(fingerprint.between(0.0, WINDOW_SECONDS), self.since)
+            self._settled += self._look(fingerprint.between(0.0, settled), self.since)
             self._settled_looks += 1
-            fingerprint = fingerprint.between(WINDOW_SECONDS, fingerprint.seconds)
-            self.since += WINDOW_SECONDS
+            fingerprint = fingerprint.between(settled, fingerprint.seconds)
+            self.since += settled
         if fingerprint.seconds >= SHORTEST_LOOK_SECONDS:
             self._latest = self._look(fingerprint, self.since)
 
