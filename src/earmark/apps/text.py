@@ -1,20 +1,6 @@
-"""Text that is safe and pleasant to show."""
+"""Figures as people read them: times, amounts, sizes."""
 
 from __future__ import annotations
-
-BIDIRECTIONAL = (
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # these reorder what is shown
-)
-CONTROLS = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *map(ord, BIDIRECTIONAL)]
-ESCAPES = {code: (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}") for code in CONTROLS}
-
-
-def printable(text: object) -> str:
-    """Return `text` in one line with every control, reordering and undecodable character written as an escape.
-
-    Tags and file names come from strangers: an escape sequence in them must not reach a terminal.
-    """
-    return str(text).translate(ESCAPES).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def clock(seconds: float) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from earmark.errors import MediaError
+from earmark.text import printable
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -40,18 +41,13 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         descriptor = os.open(given.resolve(), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name; a loop of links
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise MediaError("unreadable", f"{shown_path(given)}: {reason}") from error
+        raise MediaError("unreadable", f"{printable(given)}: {reason}") from error
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
         kind = "a folder" if stat.S_ISDIR(mode) else "no regular file (a pipe, socket or device)"
-        raise MediaError("unreadable", f"{shown_path(given)} is {kind}; give an audio file")
+        raise MediaError("unreadable", f"{printable(given)} is {kind}; give an audio file")
     return os.fdopen(descriptor, "rb")
-
-
-def shown_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as printable text: bytes that are not UTF-8 become backslash escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 @contextmanager

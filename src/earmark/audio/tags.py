@@ -1,20 +1,14 @@
-"""Tags as they may be stored and shown: valid text, no control characters, of bounded length."""
+"""Tags as they may be kept and shown: valid text in NFC, in one line, of bounded length and number."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
 
-LONGEST = 1_024  # characters
+from earmark.text import LONGEST, printable
+
 MOST = 64  # tags of a file
-_FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}  # control, formatting (bidi overrides), surrogates, private, unassigned
-
-
-def cleaned(text: str) -> str:
-    """Return text in NFC without control and formatting characters, at most `LONGEST` characters."""
-    spaced = "".join(" " if character in "\t\r\n" else character for character in text[: 4 * LONGEST])
-    kept = "".join(character for character in spaced if unicodedata.category(character) not in _FORBIDDEN)
-    return unicodedata.normalize("NFC", kept).strip()[:LONGEST].strip()
+_READ = 4 * LONGEST  # characters of a tag that are looked at
 
 
 def cleaned_tags(*sources: Mapping[str, str]) -> dict[str, str]:
@@ -22,7 +16,11 @@ def cleaned_tags(*sources: Mapping[str, str]) -> dict[str, str]:
     tags: dict[str, str] = {}
     for source in sources:
         for name, value in source.items():
-            key, text = cleaned(name).lower(), cleaned(value)
+            key, text = _in_one_line(name).lower(), _in_one_line(value)
             if key and text and len(tags) < MOST:
                 tags.setdefault(key, text)
     return tags
+
+
+def _in_one_line(text: str) -> str:
+    return printable(unicodedata.normalize("NFC", " ".join(text[:_READ].split()))).strip()

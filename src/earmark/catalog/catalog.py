@@ -19,7 +19,7 @@ from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings, index_name
 from earmark.errors import CatalogDamaged, CatalogError, CatalogReadOnly, OptionError
 from earmark.extract.pool import ExtractorPool
-from earmark.text import shown
+from earmark.text import printable
 from earmark.types import AddReport, Fingerprint, Track
 
 if TYPE_CHECKING:
@@ -174,8 +174,8 @@ class Catalog(Questions):
         if new_id is not None:
             _check_id(new_id)
         words = {"title": title, "artist": artist, "album": album}
-        given: dict[str, Any] = {name: text and shown(text) for name, text in words.items()}
-        given |= {"tags": tags and {shown(name): shown(text) for name, text in tags.items()}, "id": new_id}
+        given: dict[str, Any] = {name: text and printable(text) for name, text in words.items()}
+        given |= {"tags": tags and {printable(name): printable(text) for name, text in tags.items()}, "id": new_id}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         with self._writing(), self._store.transaction():
             number = self._store.number_of(id)
@@ -254,5 +254,5 @@ def _words(track: Track) -> str:
 
 
 def _check_id(id: str) -> None:
-    if not id or id != shown(id):
+    if not id or id != printable(id):
         raise OptionError(f"{id!r} cannot be an id; give 1 to 1,024 characters that can be printed")

@@ -27,7 +27,7 @@ from earmark.catalog.scan import Scan
 from earmark.errors import CatalogDamaged, MediaError, TrackExists, TrackNotFound
 from earmark.extract.pool import ExtractorPool
 from earmark.extract.protocol import Extracted
-from earmark.text import shown
+from earmark.text import printable
 from earmark.types import AddReport, Fingerprint, Track
 
 _FILES_AHEAD = 8  # files per worker read ahead of the next to be kept; one long file holds nobody up for long
@@ -266,7 +266,7 @@ class Ingest:
 
 def _track(id: str, path: str, extracted: Extracted) -> Track:
     tags = dict(extracted.tags)
-    words = (tags.pop("title", "") or shown(Path(path).stem), tags.pop("artist", ""), tags.pop("album", ""))
+    words = (tags.pop("title", "") or printable(Path(path).stem), tags.pop("artist", ""), tags.pop("album", ""))
     return Track(id, *words, path, extracted.seconds, extracted.complete, time.time_ns(), tags)
 
 

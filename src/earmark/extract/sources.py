@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from earmark.audio.container import open_regular
 from earmark.errors import MediaError, OptionError
 from earmark.extract.protocol import ExtractLimits
-from earmark.text import shown
+from earmark.text import printable
 from earmark.types import Fingerprint
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | tuple[Any, int] | Fingerprint
@@ -42,7 +42,7 @@ def opened(source: Source, limits: ExtractLimits) -> Iterator[BinaryIO]:
 def name_of(source: Source) -> str:
     """Return what stands for a source in an answer, safe to print."""
     if isinstance(source, str | os.PathLike):
-        return shown(source)
+        return printable(source)
     if isinstance(source, tuple):
         return "samples"
     if isinstance(source, Fingerprint):
@@ -50,7 +50,7 @@ def name_of(source: Source) -> str:
     if isinstance(source, bytes | bytearray | memoryview):
         return f"{len(source)} bytes"
     name = getattr(source, "name", "stream")
-    return shown(name) if isinstance(name, str) else "stream"
+    return printable(name) if isinstance(name, str) else "stream"
 
 
 def _copy(stream: BinaryIO, file: BinaryIO, most: int) -> None:

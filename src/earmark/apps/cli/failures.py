@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from earmark.apps.text import printable
 from earmark.errors import (
     CatalogError,
     EarmarkError,
@@ -12,6 +11,7 @@ from earmark.errors import (
     OptionError,
     SpecMismatch,
 )
+from earmark.text import escaped
 
 DONE = 0
 NOT_FOUND = PARTLY = 1
@@ -39,7 +39,7 @@ def report(error: Exception, *, verbose: bool = False) -> int:
 
 def error_line(message: str) -> None:
     """Print one line about what went wrong to stderr."""
-    print(f"earmark: {printable(message)}", file=sys.stderr)
+    print(f"earmark: {escaped(message)}", file=sys.stderr)
 
 
 def describe(error: Exception) -> str:

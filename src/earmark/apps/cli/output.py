@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from earmark.apps.text import printable
+from earmark.text import escaped
 
 PROGRESS_SECONDS = 1.0  # least time between two lines of progress
 
@@ -46,18 +46,18 @@ class Output:
     def line(self, text: object = "") -> None:
         """Print a line of results, when text is wanted."""
         if self.text:
-            print(printable(text))
+            print(escaped(text))
 
     def remark(self, text: object) -> None:
         """Print a line to stderr, unless --quiet."""
         if not self.quiet:
-            print(printable(text), file=sys.stderr)
+            print(escaped(text), file=sys.stderr)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print a table, when text is wanted: drawn on a terminal, else one row a line with tabs between."""
         if not self.text:
             return
-        cells = [[printable(cell) for cell in row] for row in rows]
+        cells = [[escaped(cell) for cell in row] for row in rows]
         if not sys.stdout.isatty():
             for row in cells:
                 print("\t".join(row))

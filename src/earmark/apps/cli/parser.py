@@ -6,7 +6,7 @@ import argparse
 import importlib
 
 from earmark.apps.cli.overview import COMMANDS, DESCRIPTION
-from earmark.apps.text import printable
+from earmark.text import escaped
 
 TYPE_CHECKING = False  # typing's own, without its import, which is a fifth of a bare Python's start
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print `message` and leave with exit status 2."""
-        self.exit(2, f"earmark: {printable(message)}; see `{self.prog} --help`\n")
+        self.exit(2, f"earmark: {escaped(message)}; see `{self.prog} --help`\n")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -114,9 +114,9 @@ def spectrogram(axes: Axes, sound: Sound) -> None:
 
 def plain(text: str) -> str:
     """Return text that matplotlib shows as it is, in one line: no formulas, no control characters."""
-    from earmark.apps.text import printable
+    from earmark.text import escaped
 
-    shown = printable(text)
+    shown = escaped(text)
     shown = shown if len(shown) <= LONGEST_TITLE else shown[: LONGEST_TITLE - 1] + "…"
     return shown.replace("$", r"\$")
 

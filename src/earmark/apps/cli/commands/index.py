@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from earmark.apps.cli.failures import DONE, INTERRUPTED, PARTLY
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path, count
 from earmark.apps.cli.output import Output
-from earmark.apps.text import amount, clock, printable
+from earmark.apps.text import amount, clock
 from earmark.fingerprints import DEFAULT, DESCRIPTIONS, NAMES, SETTINGS
+from earmark.text import escaped
 
 if TYPE_CHECKING:
     from earmark import Progress
@@ -116,7 +117,7 @@ def bar() -> Iterator[Callable[[Progress], None]]:
         def advance(progress: Progress) -> None:
             hours = progress.seconds_done / 3600
             speed = f"{hours:.1f} h, {hours / (time.perf_counter() - began):.3f} h/s"
-            name = printable(Path(progress.path).name)
+            name = escaped(Path(progress.path).name)
             drawing.update(task, completed=progress.done, total=progress.total, speed=speed, description=name)
 
         yield advance

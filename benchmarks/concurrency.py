@@ -1,0 +1,158 @@
+"""Questions beside a long one and an `add`: how long short ones take, how many children start, how much memory.
+
+    python benchmarks/concurrency.py CATALOG CLIPS --corpus FOLDER [--short 1000] [--hours 3] [--add 50]
+
+CATALOG is copied first. CLIPS and FOLDER are as for `earmark evaluate --clips`; the long question is the corpus, one
+recording after another. Short ones are asked one at a time: alone, then beside the long question and the `add`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+import earmark
+from earmark.audio.decode import load
+
+RATE = 16_000  # Hz of the long question and of the files that are added
+ADDED_SECONDS = 60  # seconds of each file that is added
+AT_ONCE = 50  # questions that are asked at the same time
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("catalog", type=Path)
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--short", type=int, default=1_000)
+    parser.add_argument("--hours", type=float, default=3.0)
+    parser.add_argument("--add", type=int, default=50)
+    options = parser.parse_args()
+    clips = [options.clips / row["path"] for row in rows(options.clips / "queries.csv") if row["seconds"] == "5"]
+    step = max(len(clips) // options.short, 1)
+    short = (clips[::step] * (options.short // len(clips[::step]) + 1))[: options.short]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copytree(options.catalog, folder / "copy.earmark")
+        recordings = [options.corpus / row["path"] for row in rows(options.corpus / "music.csv")]
+        long = write_long(folder / "long.wav", recordings, options.hours)
+        added = write_added(folder / "added", recordings, options.add)
+        with earmark.open(folder / "copy.earmark") as catalog:
+            catalog.identify(short[0])
+            at_once(catalog, short)
+            alone = ask(catalog, short)
+            beside = beside_others(catalog, short, long, added)
+    ratio = np.percentile(beside, 95) / np.percentile(alone, 95)
+    print(f"p95 of short questions: alone {np.percentile(alone, 95):.3f} s, beside {np.percentile(beside, 95):.3f} s")
+    print(f"ratio {ratio:.2f}; medians {np.median(alone):.3f} and {np.median(beside):.3f} s")
+
+
+def at_once(catalog: earmark.Catalog, clips: Sequence[Path]) -> None:
+    """Ask many questions at the same time, and print how many children there were at most."""
+    before, most, done = children(), 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not done.wait(0.02):
+            most = max(most, children())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(pool.map(catalog.identify, clips[:AT_ONCE]))
+    done.set()
+    watcher.join()
+    print(
+        f"{len(answers)} questions at once: at most {most} children ({before} before); "
+        f"memory of this process and its children at most {memory():.0f} MB"
+    )
+
+
+def beside_others(catalog: earmark.Catalog, clips: Sequence[Path], long: Path, added: Sequence[Path]) -> list[float]:
+    """Return the seconds of short questions while a long one and an `add` go on in this process."""
+    running = [
+        threading.Thread(target=lambda: report("long", catalog.identify(long, several=True, limit=500).matches)),
+        threading.Thread(target=lambda: report("add", catalog.add(added, workers=1).added)),
+    ]
+    for thread in running:
+        thread.start()
+    times = []
+    for clip in clips:
+        times += ask(catalog, [clip])
+        if not any(thread.is_alive() for thread in running):
+            break
+    print(f"{len(times)} short questions were asked beside; memory at most {memory():.0f} MB")
+    for thread in running:
+        thread.join()
+    return times
+
+
+def report(name: str, found: Sequence[object]) -> None:
+    print(f"{name}: {len(found)} at {time.strftime('%H:%M:%S')}")
+
+
+def ask(catalog: earmark.Catalog, clips: Sequence[Path]) -> list[float]:
+    times = []
+    for clip in clips:
+        began = time.perf_counter()
+        catalog.identify(clip)
+        times.append(time.perf_counter() - began)
+    return times
+
+
+def write_long(path: Path, recordings: Sequence[Path], hours: float) -> Path:
+    with soundfile.SoundFile(path, "w", RATE, 1) as file:
+        for recording in recordings:
+            file.write(load(recording, rate=RATE)[0])
+            if file.tell() >= hours * 3600 * RATE:
+                break
+    return path
+
+
+def write_added(folder: Path, recordings: Sequence[Path], count: int) -> list[Path]:
+    """Write files that the catalog does not hold: recordings backwards."""
+    folder.mkdir()
+    paths = []
+    for number in range(count):
+        samples = load(recordings[number % len(recordings)], rate=RATE)[0][::-1][: ADDED_SECONDS * RATE]
+        paths.append(folder / f"{number}.flac")
+        soundfile.write(paths[-1], samples, RATE)
+    return paths
+
+
+def children() -> int:
+    """Return how many child processes there are."""
+    return len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()) + sum(
+        len((task / "children").read_text().split())
+        for task in Path("/proc/self/task").iterdir()
+        if task.name != str(os.getpid()) and (task / "children").exists()
+    )
+
+
+def memory() -> float:
+    """Return the largest memory of this process and what its children have now, MB."""
+    own = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+    tasks = Path("/proc/self/task").iterdir()
+    numbers = [number for task in tasks for number in (task / "children").read_text().split()]
+    sizes = [Path(f"/proc/{number}/status").read_text().partition("VmRSS:")[2].split()[:1] for number in numbers]
+    return (own + sum(int(size[0]) for size in sizes if size)) / 1e3
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+if __name__ == "__main__":
+    main()
