@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 
 from earmark.match.calibration import Calibration
@@ -99,6 +98,7 @@ class _Look:
         self._plan, self._search, self._references, self._wide = plan, search, references, wide
         self._hits: dict[str, Hits] = {}  # by channel
         self._tried: list[Candidate] = []
+        self._first = plan.compare[0].layer
         if self.can_compare(plan.compare[0]):
             self._keys = keys(window)
             for rule in filter(self.can_compare, plan.compare):
@@ -203,17 +203,19 @@ class _Look:
     def _placed(self, candidate: Candidate, name: str, placement: Placement) -> Candidate:
         """Return a candidate with one more placement; the first layer tells the later ones place and speed."""
         placements = {**candidate.placements, name: placement}
-        if name == next(iter(self.comparisons)):
-            candidate = replace(candidate, start=placement.start, speed=placement.speed)
-        return replace(candidate, placements=placements, score=self._score(placements))
+        teller = placement if name == self._first else candidate
+        return Candidate(candidate.track, teller.start, teller.speed, placements, self._score(placements))
 
     def _score(self, placements: Mapping[str, Placement]) -> float:
         """Return the ranking score: the figures of the first layer; those of later ones can only add to it."""
         score = 0.0
-        for number, rule in enumerate(one for one in self._plan.compare if one.layer in placements):
+        for rule in self._plan.compare:
+            placement = placements.get(rule.layer)
+            if placement is None:
+                continue
             for figure, weight in rule.ranking.items():
-                value = placements[rule.layer].figures.get(figure, 0.0)
-                score += weight * (max(value, 0.0) if number else value)
+                value = placement.figures.get(figure, 0.0)
+                score += weight * (value if rule.layer == self._first or value > 0 else 0.0)
         return score
 
     def _swept(self, sweepable: Sweepable) -> list[Guess]:

@@ -41,7 +41,10 @@ class Candidate:
 
     def figure(self, name: str) -> float:
         """Return a figure of any of its placements, 0 when there is none."""
-        return next((one.figures[name] for one in self.placements.values() if name in one.figures), 0.0)
+        for placement in self.placements.values():
+            if name in placement.figures:
+                return placement.figures[name]
+        return 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from earmark.plan import Channel, VoteRule
 from earmark.types import Hits
 
-_BIAS = 1 << 31  # frames; keeps diagonals positive
+_BIAS = 1 << 30  # frames; keeps diagonals positive, in 32 bits
 _CELLS = 1 << 18  # entries of the table that tells which hits are alone
 EVEN_CHANCE = 1e-3  # smallest vote of a neighbour
 
@@ -38,7 +38,7 @@ def vote(hits: Hits, channel: Channel, *, features: int = 1) -> list[Guess]:
         return []
     rule, width = channel.votes, max(round(channel.votes.bin_seconds / channel.frame_seconds), 1)
     limit = min(max(rule.compared // max(features, 1), rule.limit), max(rule.most, rule.limit))
-    bins = (hits.reference_frames.astype(np.int64) - hits.query_frames + _BIAS) // width
+    bins = (hits.reference_frames - hits.query_frames + np.int32(_BIAS)) // np.int32(width)
     keys = hits.tracks.astype(np.int64) << 32 | bins
     if rule.min_votes > 1:
         kept = _in_company(bins, hits.tracks, rule.min_votes)
@@ -98,12 +98,12 @@ def _tallest(heights: NDArray[np.float64], wanted: int) -> NDArray[np.int64]:
     return np.argsort(-heights, kind="stable")
 
 
-def _in_company(bins: NDArray[np.int64], tracks: NDArray[np.int32], votes: int) -> NDArray[np.bool_]:
+def _in_company(bins: NDArray[np.int32], tracks: NDArray[np.int32], votes: int) -> NDArray[np.bool_]:
     """Return which hits have so many in their bin and the next to each side, or in a cell that looks alike.
 
     Most hits are chance and alone; passing them over saves sorting them.
     """
-    cell = (bins.astype(np.int32) + tracks * np.int32(7_919)) & np.int32(_CELLS - 1)  # a prime spreads tracks
+    cell = (bins + tracks * np.int32(7_919)) & np.int32(_CELLS - 1)  # a prime spreads tracks
     filled = np.bincount(cell, minlength=_CELLS)
     around = filled.take(cell) + filled.take(cell + 1, mode="wrap") + filled.take(cell - 1, mode="wrap")
     company: NDArray[np.bool_] = around >= votes
