@@ -35,7 +35,7 @@ class Channel:
     """One way in which recordings are found: keys of one kind, in an index of their own."""
 
     name: str
-    metric: Literal["equal", "inner", "hamming"]
+    metric: Literal["equal", "inner"]
     layer: str  # the layer that the keys are made of, whose frames they have
     frame_seconds: float
     votes: VoteRule

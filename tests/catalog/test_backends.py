@@ -14,6 +14,7 @@ from earmark.catalog.backend import Backend
 from earmark.catalog.catalog import Catalog
 from earmark.catalog.settings import Settings
 from earmark.errors import CatalogError, CatalogReadOnly
+from earmark.extract.pool import ExtractorPool
 from earmark.fingerprints import make
 
 MAKER = make("shazam")
@@ -26,10 +27,14 @@ def open_other(path: str | os.PathLike[str]) -> Catalog:
     raise CatalogError(f"{path}: nothing else is in memory")
 
 
+def extractor(workers: int | None) -> ExtractorPool:
+    return ExtractorPool("shazam", {}, workers=workers)
+
+
 def in_memory(store: InMemoryStore, *, read_only: bool = False) -> Catalog:
     index = InMemoryLiveIndex(store, MAKER, SETTINGS.index)
     backend = Backend(Path("memory"), store, index, read_only, release=lambda: None, warnings=("it is in memory",))
-    return Catalog(backend, SETTINGS, fingerprinter=MAKER, open_other=open_other)
+    return Catalog(backend, SETTINGS, fingerprinter=MAKER, make_extractor=extractor, open_other=open_other)
 
 
 @pytest.fixture

@@ -80,7 +80,9 @@ def test_unknown_music_has_an_answer_without_matches(catalog: earmark.Catalog, m
 def test_silence_is_no_recording(catalog: earmark.Catalog) -> None:
     listener = catalog.listen(rate=48_000)
     listener.push(np.zeros(48_000 * 3, np.float32))
-    assert listener.finish().reason == "unknown"
+    assert listener.finish().reason == "silent"
+    with pytest.raises(OptionError, match="listen again"):
+        listener.push(np.zeros(10, np.float32))
 
 
 def test_a_rate_or_samples_that_make_no_sense_are_refused(catalog: earmark.Catalog) -> None:
@@ -88,3 +90,30 @@ def test_a_rate_or_samples_that_make_no_sense_are_refused(catalog: earmark.Catal
         catalog.listen(rate=0)
     with pytest.raises(OptionError, match="not finite"):
         catalog.listen(rate=RATE).push(np.full(100, np.nan, np.float32))
+
+
+def test_a_track_that_goes_while_it_is_heard_is_named_no_more(music: Sequence[Path], tmp_path: Path) -> None:
+    with earmark.open(tmp_path / "few.earmark") as few:
+        few.add(list(music[:3]))
+        listener = few.listen(rate=RATE)
+        for block in cut(clip_of(music[1], 0.0, 18.0), "8000"):
+            listener.push(block)
+        assert listener.answer is not None
+        few.remove(few.find(music[1].stem)[0].id)
+        for block in cut(clip_of(music[0], 0.0, 12.0), "8000"):
+            listener.push(block)
+        names = [Path(match.track.path).stem for match in listener.finish().matches]
+        assert names == [music[0].stem]
+
+
+def test_what_is_added_while_it_listens_is_found(music: Sequence[Path], tmp_path: Path) -> None:
+    with earmark.open(tmp_path / "few.earmark") as writer:
+        writer.add(list(music[:2]))
+        with earmark.open(tmp_path / "few.earmark", read_only=True) as reader:
+            listener = reader.listen(rate=RATE)
+            listener.push(clip_of(music[4], 3.0, 3.0))
+            writer.add(music[4])
+            listener.push(clip_of(music[4], 6.0, 5.0))
+            best = listener.finish().best
+    assert best is not None
+    assert Path(best.track.path) == music[4]

@@ -15,7 +15,6 @@ from earmark.match.calibration import (
     BEST_CONTRAST_BY_CHANCE,
     BEST_Z_BY_CHANCE,
     FEATURES,
-    LARGEST_LOG_ODDS,
     Calibration,
     Evidence,
     Model,
@@ -129,9 +128,9 @@ def test_another_density_or_index_is_not_calibrated_and_gets_one_of_its_name(
 @pytest.mark.parametrize("in_order", [1, -1])
 @pytest.mark.parametrize(
     ("spec", "plan"),
-    [("neural/2/00000000", "a0477372"), ("neural/2/c7fdec56", "00000000"), ("neural/2/0", "0"), ("other/1/0", "0")],
+    [("neural/2/00000000", "a0477372"), ("neural/2/c7fdec56", "00000000"), ("neural/2/0", "0")],
 )
-def test_another_model_or_plan_or_kind_is_not_calibrated(spec: str, plan: str, in_order: int) -> None:
+def test_another_model_or_plan_is_not_calibrated(spec: str, plan: str, in_order: int) -> None:
     found, is_its_own = choose(list(CALIBRATIONS.values())[::in_order], spec=spec, plan=plan, index="both")
     assert not is_its_own
     assert found == CALIBRATIONS["neural"]
@@ -306,7 +305,7 @@ def test_one_threshold_serves_whichever_layers_could_be_compared() -> None:
     assert moved == pytest.approx(logit(ALONE.threshold) - logit(CHECKED.threshold))
     assert moved > 0  # what peaks could not check has to be surer by as much
     assert calibration.log_odds(CLEAR, ["peaks", "vectors"]) == CHECKED.log_odds(CLEAR)
-    assert calibration.log_odds(CLEAR, ["peaks"]) == -LARGEST_LOG_ODDS
+    assert calibration.log_odds(CLEAR, ["peaks"]) == CLEAR["z"] - 12.0  # a guess: nothing was fitted for peaks alone
 
 
 # --- the model of landmarks
@@ -353,6 +352,20 @@ def test_odds_of_any_size_have_a_probability(odds: float) -> None:
     assert logit(probability(2.5)) == pytest.approx(2.5)
 
 
-def test_without_any_calibration_there_is_none_to_choose() -> None:
-    with pytest.raises(LookupError):
-        choose([], spec="neural/2/0", plan="0", index="both")
+def test_a_kind_that_was_never_calibrated_gets_a_guess_by_z_and_not_another_kinds_weights() -> None:
+    found, is_its_own = choose(CALIBRATIONS.values(), spec="other/1/0", plan="0", index="both")
+    assert (found.models, is_its_own, found.threshold) == ((), False, 0.982)
+    assert found.log_odds({"z": 17.0, "seconds": 5.0}, ["vectors"]) == 5.0
+    assert found.log_odds({"seconds": 5.0}, ["peaks"]) < 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"features": ("constant", "newer")}, {"weights": ((1.0,),)}, {"weights": ()}, {"threshold": 1.0}],
+    ids=["unknown feature", "short weights", "no weights", "certainty"],
+)
+def test_a_model_that_cannot_be_used_says_so(changes: dict[str, object]) -> None:
+    whole = Model(("peaks",), ("constant", "root of z"), (), (1.0,), ((-4.0, 2.0),), 0.9)
+    whole.check()
+    with pytest.raises(ValueError, match="features with weights"):
+        msgspec.structs.replace(whole, **changes).check()

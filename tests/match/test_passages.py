@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from earmark.match.passages import Passage, best_of_each_track, merge_windows, non_overlapping
+from earmark.match.passages import Merging, Passage, best_of_each_track, non_overlapping
+
+
+def merge_windows(found: list[Passage], *, looks: int) -> list[Passage]:
+    """The passages that windows found, merged as a session does."""
+    merging = Merging()
+    merging.add(found)
+    return merging.passages(looks=looks)
 
 
 def passage(track: int, start: float, reference: float, *, odds: float = 3.0, seconds: float = 10.0) -> Passage:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from earmark.fingerprints import make
-from earmark.match.passages import Passage, best_of_each_track, merge_windows
+from earmark.match.passages import Merging, Passage, best_of_each_track
 from earmark.match.protocol import Options
 from earmark.match.session import LONGEST_AT_ONCE_SECONDS, WINDOW_SECONDS, Session, windows_of
 from earmark.types import Fingerprint
@@ -105,11 +105,11 @@ def test_a_file_is_what_its_windows_say_together(shelf: Shelf) -> None:
     fingerprint = shelf.asked(with_noise(clip, 5.0))
     matcher, options = shelf.matcher(), Options(threshold=0.0)
     windows = list(windows_of(fingerprint, 0.03125))
-    alone = [
-        passage for window, begin in windows for passage in matcher.match(window, shelf.index, options, begin=begin)
-    ]
+    alone = Merging()
+    for window, begin in windows:
+        alone.add(matcher.match(window, shelf.index, options, begin=begin))
     assert len(windows) == 4
-    together = best_of_each_track(merge_windows(alone, looks=len(windows)))
+    together = best_of_each_track(alone.passages(looks=len(windows)))
     assert shelf.ask(with_noise(clip, 5.0)) == together[:5]
 
 
@@ -236,5 +236,5 @@ def test_what_is_kept_of_a_long_stream_are_its_passages_alone(shelf: Shelf) -> N
     longest = max(fingerprint.seconds for fingerprint in heard(shelf, sound, session, every=4.0))
     assert session.seconds == 80.0
     assert longest < LONGEST_AT_ONCE_SECONDS + 4.0
-    assert len(session._settled) <= 2 * 7
+    assert len(session._settled._merged) <= 2 * 7
     assert len(session._latest) <= 2

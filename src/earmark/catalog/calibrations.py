@@ -25,8 +25,11 @@ def calibration_for(fingerprinter: Fingerprinter, index: str, folder: Path) -> t
 def read_calibration(path: Path) -> Calibration:
     """Return the calibration that a file holds; raises CatalogDamaged when it is none."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Calibration)
-    except (OSError, msgspec.MsgspecError) as error:
+        calibration = msgspec.json.decode(path.read_bytes(), type=Calibration)
+        for model in calibration.models:
+            model.check()
+        return calibration
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise CatalogDamaged(
             f"{path} is no calibration ({error}); remove it, or run earmark calibrate again"
         ) from error

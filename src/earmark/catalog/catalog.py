@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from earmark.catalog import transfer, verify
-from earmark.catalog.backend import Backend, RebuildProgress, Recording, Store
+from earmark.catalog.backend import Backend, RebuildProgress, Recording
+from earmark.catalog.calibrations import OWN_FILE
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
 from earmark.catalog.questions import Questions, worker_count
 from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings, index_name
-from earmark.errors import CatalogDamaged, CatalogError, CatalogReadOnly, OptionError
-from earmark.extract.pool import ExtractorPool
+from earmark.catalog.unpack import unpacked
+from earmark.errors import CatalogError, CatalogReadOnly, OptionError
+from earmark.extract.protocol import Extractor
 from earmark.text import printable
 from earmark.types import AddReport, Fingerprint, Track
 
@@ -39,12 +41,16 @@ class Catalog(Questions):
         settings: Settings,
         *,
         fingerprinter: Fingerprinter,
+        make_extractor: Callable[[int | None], Extractor],
         open_other: Callable[[str | os.PathLike[str]], Catalog],
     ) -> None:
-        """Put together what `open.open_catalog` has opened; `open_other` opens one that is to be merged."""
+        """Put together what `open.open_catalog` has opened.
+
+        `make_extractor` makes what reads files, with so many workers; `open_other` opens one that is to be merged.
+        """
         self._backend, self._store, self._index = backend, backend.store, backend.index
         self._settings, self._fingerprinter, self._open_other = settings, fingerprinter, open_other
-        self._extractor = ExtractorPool(settings.fingerprinter, settings.preset)
+        self._make_extractor, self._extractor = make_extractor, make_extractor(None)
         self._identify = Identify(self._store, self._index, fingerprinter, self._extractor, backend.path)
         self._row_problems: dict[str, None] = {}  # sentences about damaged rows, in the order they were met
         self._changing = threading.RLock()
@@ -117,9 +123,7 @@ class Catalog(Questions):
     def fingerprints(self) -> Iterator[tuple[Track, Fingerprint]]:
         """Yield each track and its fingerprint, in the order of adding; raises CatalogDamaged for a damaged one."""
         for number, packed in self._store.fingerprints_after(0):
-            if isinstance(packed, CatalogDamaged):
-                raise packed
-            yield self._store.recording(number).track, self._fingerprinter.unpack(packed)
+            yield self._store.recording(number).track, unpacked(self._fingerprinter, number, packed)
 
     def info(self) -> dict[str, Any]:
         """Return figures about the catalog, and its problems as sentences."""
@@ -146,9 +150,8 @@ class Catalog(Questions):
         for id in (ids or {}).values():
             _check_id(id)
         with self._writing():
-            made, count = self._settings, worker_count(workers)
-            extractor = ExtractorPool(made.fingerprinter, made.preset, workers=count)
-            ingest = Ingest(self._store, self._index, extractor, ids=ids or {})
+            count = worker_count(workers)
+            ingest = Ingest(self._store, self._index, self._make_extractor(count), ids=ids or {})
             return ingest.run(scan(paths), workers=count, progress=progress)
 
     def remove(self, ids: str | Iterable[str]) -> None:
@@ -188,12 +191,8 @@ class Catalog(Questions):
         with self._writing(), contextlib.ExitStack() as stack:
             if not isinstance(other, Catalog):
                 other = stack.enter_context(self._open_other(other))
-            name, source = os.fspath(other.path), other._merged_from()
-            return transfer.merge(self._fingerprinter, self._store, self._index, source, name)
-
-    def _merged_from(self) -> Store:
-        """Return what another catalog reads when this one is merged into it."""
-        return self._store
+            name = os.fspath(other.path)
+            return transfer.merge(self._fingerprinter, self._store, self._index, other._store, name)
 
     def rebuild(self, index: str | None = None, *, progress: Callable[[RebuildProgress], object] | None = None) -> None:
         """Make the index again from the stored fingerprints, of another kind when one is named, and publish it.
@@ -213,7 +212,7 @@ class Catalog(Questions):
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
-        return transfer.export(self._store, self._index, Path(path))
+        return transfer.export(self._store, self._index, Path(path), calibration=self.path / OWN_FILE)
 
     def verify(self) -> verify.Verification:
         """Read everything and say what does not hold; a writer also has damaged tracks read again at the next add."""

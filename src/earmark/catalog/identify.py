@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from earmark.catalog.backend import LiveIndex, Store
 from earmark.catalog.calibrations import calibration_for
-from earmark.errors import CatalogDamaged, EarmarkError, MediaError, TrackNotFound
+from earmark.catalog.unpack import unpacked
+from earmark.errors import CatalogDamaged, EarmarkError, MediaError, OptionError, TrackNotFound
 from earmark.extract.fingerprint import extract_samples
-from earmark.extract.pool import ExtractorPool
-from earmark.extract.protocol import Extracted
+from earmark.extract.protocol import Extracted, Extractor
 from earmark.extract.sources import Source, name_of, opened
 from earmark.match.calibration import Calibration
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
-from earmark.match.protocol import Options
+from earmark.match.protocol import Options, Search
 from earmark.match.references import CachedReferences
 from earmark.match.session import Session
 from earmark.types import Answer, Fingerprint, Match, Track
@@ -53,7 +53,7 @@ class Identify:
     """The chain of `identify`; safe to use from several threads."""
 
     def __init__(
-        self, store: Store, index: LiveIndex, fingerprinter: Fingerprinter, extractor: ExtractorPool, folder: Path
+        self, store: Store, index: LiveIndex, fingerprinter: Fingerprinter, extractor: Extractor, folder: Path
     ) -> None:
         """`folder`: where a calibration of the catalog's own may lie."""
         self._store, self._index, self._folder = store, index, folder
@@ -82,23 +82,31 @@ class Identify:
             query = _Query(name_of(source), error.partial, began)
             return self._empty(options, error.code, query, detail=error.detail)
 
-    def session(self, options: Options) -> Session:
-        """Return a session that hears a clip or a stream; its windows are matched with the index of their moment."""
+    def session(self, options: Options, *, follow: bool = False) -> Session:
+        """Return a session on the index of this moment, or one that follows what is added and removed meanwhile."""
+        self._index.refresh(wait=False)
+        present = self._index.snapshot()
         maker = self.fingerprinter
         keys = partial(maker.keys, query=True)
         matcher = Matcher(maker.plan, self._calibration[0], keys=keys, references=self._references)
-        return Session(matcher, self._index.snapshot, options)
+        return Session(matcher, self._followed if follow else lambda: present, options)
 
-    def heard(self, session: Session, began: float) -> Answer | None:
-        """Return the answer of a session that listens since a reading of the clock, None when nothing is sure."""
-        if session.decision() is None:
-            return None
-        matches = tuple(self.match(passage, session.seconds) for passage in session.passages())
-        return self._said(session.options, _Query("stream", session.seconds, began), matches, reason="")
+    def heard(self, session: Session, passages: Sequence[Passage], began: float) -> Answer:
+        """Return passages of a session as an answer; it listens since a reading of the clock."""
+        matches = []
+        for passage in passages:
+            try:
+                matches.append(self.match(passage, session.seconds))
+            except Unavailable as unavailable:
+                self.leave_out(unavailable)
+                session.forget(unavailable.number)
+        reason = "" if matches else "unknown"
+        return self._said(session.options, _Query("stream", session.seconds, began), tuple(matches), reason=reason)
 
-    def nothing_heard(self, options: Options, seconds: float, began: float) -> Answer:
-        """Return the answer of a session that has ended and found nothing."""
-        return self._empty(options, "unknown", _Query("stream", seconds, began))
+    def nothing_heard(self, options: Options, extracted: Extracted, began: float) -> Answer:
+        """Return the answer for a stream that has ended and in which nothing was found."""
+        reason = self._nothing_to_say(extracted) or "unknown"
+        return self._empty(options, reason, _Query("stream", extracted.seconds, began))
 
     def leave_out(self, unavailable: Unavailable) -> None:
         """Search a track that cannot be had no more."""
@@ -123,7 +131,11 @@ class Identify:
         maker = self.fingerprinter
         if isinstance(source, Fingerprint):
             maker.check(source.spec)
-            features = maker.features_in(source)
+            try:
+                maker.keys(source, query=True)
+                features = maker.features_in(source)
+            except KeyError as error:
+                raise OptionError(f"a fingerprint without layer {error}; make it with earmark.fingerprint") from error
             return Extracted(source, b"", source.seconds, complete=True, silent=False, features=features)
         if isinstance(source, tuple):
             return extract_samples(*source, maker, query=True)
@@ -132,7 +144,6 @@ class Identify:
 
     def _answer(self, fingerprint: Fingerprint, options: Options, query: _Query) -> Answer:
         """Identify a fingerprint; a track that turns out to be damaged or gone is left out, and it is asked again."""
-        self._index.refresh(wait=False)
         while True:
             session = self.session(options)
             try:
@@ -183,16 +194,22 @@ class Identify:
     def _references(self) -> CachedReferences:
         return CachedReferences(self._fingerprints)
 
+    def _followed(self) -> Search:
+        self._index.refresh(wait=False)
+        return self._index.snapshot()
+
     def _fingerprints(self, numbers: Sequence[int]) -> Mapping[int, Fingerprint]:
         """Return the stored fingerprints of tracks; raises Unavailable for one that is damaged or gone."""
-        stored = self._store.fingerprints(numbers)
+        stored, found = self._store.fingerprints(numbers), dict[int, Fingerprint]()
         for number in numbers:
             packed = stored.get(number)
             if packed is None:
                 raise Unavailable(number, TrackNotFound(f"no track has the number {number}; it was removed meanwhile"))
-            if isinstance(packed, CatalogDamaged):
-                raise Unavailable(number, packed)
-        return {number: self.fingerprinter.unpack(packed) for number, packed in stored.items()}  # type: ignore[arg-type]
+            try:
+                found[number] = unpacked(self.fingerprinter, number, packed)
+            except CatalogDamaged as error:
+                raise Unavailable(number, error) from error
+        return found
 
     def _track(self, number: int) -> Track:
         try:

@@ -25,8 +25,7 @@ import msgspec
 from earmark.catalog.backend import File, LiveIndex, Store
 from earmark.catalog.scan import Scan
 from earmark.errors import CatalogDamaged, MediaError, TrackExists, TrackNotFound
-from earmark.extract.pool import ExtractorPool
-from earmark.extract.protocol import Extracted
+from earmark.extract.protocol import Extracted, Extractor
 from earmark.text import printable
 from earmark.types import AddReport, Fingerprint, Track
 
@@ -78,7 +77,7 @@ class Stored:
 class Ingest:
     """One run of adding files to a catalog."""
 
-    def __init__(self, store: Store, index: LiveIndex, extractor: ExtractorPool, *, ids: Mapping[str, str]) -> None:
+    def __init__(self, store: Store, index: LiveIndex, extractor: Extractor, *, ids: Mapping[str, str]) -> None:
         self._store, self._index, self._extractor, self._ids = store, index, extractor, ids
         self._stop = Event()
         self._kept: list[Stored] = []

@@ -8,12 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from earmark.catalog.catalog import Catalog
 from earmark.catalog.local.durable import is_catalog
 from earmark.catalog.local.folder import Folder, make_folder
 from earmark.catalog.settings import Settings, index_name
 from earmark.errors import CatalogNotFound, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
+from earmark.extract.pool import ExtractorPool
 from earmark.fingerprints import DEFAULT
 
 if TYPE_CHECKING:
@@ -53,8 +56,18 @@ def open_catalog(
                 folder.store.write_settings(settings)
             folder.sync()
         maker = _agreed(place, settings, fingerprinter, index, preset)
+        if not read_only and settings.spec != str(maker.spec):  # of an earlier release, with the same features
+            settings = msgspec.structs.replace(settings, spec=str(maker.spec))
+            with folder.store.transaction():
+                folder.store.write_settings(settings)
         open_other = partial(open_catalog, create=False, read_only=True)
-        return Catalog(folder.backend(maker, settings), settings, fingerprinter=maker, open_other=open_other)
+        return Catalog(
+            folder.backend(maker, settings),
+            settings,
+            fingerprinter=maker,
+            make_extractor=lambda workers: ExtractorPool(settings.fingerprinter, settings.preset, workers=workers),
+            open_other=open_other,
+        )
     except BaseException:
         folder.close()
         raise
@@ -88,7 +101,7 @@ def _agreed(
     if not maker.accepts(settings.spec):
         raise SpecMismatch(
             f"{folder} holds fingerprints {settings.spec}, this earmark makes {maker.spec}; "
-            "open it with the earmark that made it, or index the audio again"
+            "open it with the earmark that made it, or run earmark index on the audio with another --catalog"
         )
     if preset and make_fingerprinter(settings.fingerprinter, preset).spec != maker.spec:
         raise OptionError(

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.catalog.backend import File, LiveIndex, Recording, Store
+from earmark.catalog.calibrations import OWN_FILE
 from earmark.catalog.local.durable import DurableFiles
+from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogDamaged, CatalogError, EarmarkError, SpecMismatch, TrackExists, TrackNotFound
-from earmark.types import AddReport, Track
+from earmark.types import AddReport, Fingerprint, Track
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
@@ -39,8 +41,8 @@ def merge(fingerprinter: Fingerprinter, store: Store, index: LiveIndex, other: S
     return AddReport(added=added, unchanged=unchanged, failed=failed)
 
 
-def export(store: Store, index: LiveIndex, target: Path) -> Path:
-    """Copy a catalog to the folder `target`, whole or not at all."""
+def export(store: Store, index: LiveIndex, target: Path, *, calibration: Path) -> Path:
+    """Copy a catalog to the folder `target`, whole or not at all, with its own calibration where there is one."""
     if target.exists():
         raise CatalogError(f"{target} exists; name a folder that is not there yet")
     files = DurableFiles()
@@ -53,6 +55,8 @@ def export(store: Store, index: LiveIndex, target: Path) -> Path:
     try:
         index.copy(scratch)  # before the database: an index may lack tracks, never have more than there are
         store.copy(scratch)
+        if calibration.is_file():
+            files.write(scratch / OWN_FILE, [calibration.read_bytes()])
         for path in scratch.iterdir():
             if path.is_file():
                 files.sync_file(path)
@@ -76,7 +80,7 @@ def _take(
     added: list[Track] = []
     unchanged: list[str] = []
     failed: list[tuple[str, str]] = []
-    new: list[tuple[int, bytes]] = []
+    new: list[tuple[int, Fingerprint]] = []
     packed = other.fingerprints([one.number for one in batch if isinstance(one, Recording)])
     with store.transaction():
         for recording in batch:
@@ -86,24 +90,26 @@ def _take(
                 unchanged.append(recording.track.path)
             else:
                 try:
-                    new.append(_copy(store, other, recording, packed.get(recording.number)))
+                    own = packed.get(recording.number)
+                    if own is None:
+                        raise TrackNotFound(f"{recording.track.id!r} was removed meanwhile")
+                    fingerprint = unpacked(fingerprinter, recording.number, own)  # before the copy: no damage spreads
+                    new.append((_copy(store, other, recording, own), fingerprint))
                     added.append(recording.track)
                 except (CatalogDamaged, TrackExists, TrackNotFound) as error:
                     failed.append((recording.track.path, str(error)))
-    index.include((number, fingerprinter.unpack(own)) for number, own in new)
+    index.include(new)
     return AddReport(tuple(added), (), tuple(unchanged), tuple(failed))
 
 
-def _copy(store: Store, other: Store, recording: Recording, packed: bytes | CatalogDamaged | None) -> tuple[int, bytes]:
-    if packed is None:
-        raise TrackNotFound(f"{recording.track.id!r} was removed meanwhile")
+def _copy(store: Store, other: Store, recording: Recording, packed: bytes | CatalogDamaged) -> int:
     if isinstance(packed, CatalogDamaged):
         raise packed
     number = store.insert(recording.track, recording.content, packed)
     for file in other.files(recording.number):
         if store.file(file.path) is None:
             store.remember(File(file.path, file.bytes, file.modified, number))
-    return number, packed
+    return number
 
 
 def _remove(folder: Path) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from earmark.catalog.backend import LiveIndex, Recording, Store
-from earmark.errors import CatalogDamaged, SpecMismatch
+from earmark.catalog.unpack import unpacked
+from earmark.errors import CatalogDamaged
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
@@ -36,11 +37,9 @@ def verify(store: Store, index: LiveIndex, fingerprinter: Fingerprinter, *, repa
     for number, packed in store.fingerprints_after(0):
         tracks += 1
         try:
-            if isinstance(packed, CatalogDamaged):
-                raise packed
-            fingerprinter.unpack(packed)
+            unpacked(fingerprinter, number, packed)
             store.recording(number)
-        except (CatalogDamaged, SpecMismatch, ValueError) as error:
+        except CatalogDamaged as error:
             damaged.append(number)
             if str(error) not in problems:
                 problems.append(str(error))

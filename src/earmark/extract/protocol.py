@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from earmark.sandbox.process import Limits
 from earmark.types import Fingerprint
+
+if TYPE_CHECKING:
+    from earmark.fingerprints.protocol import Fingerprinter
 
 SILENCE_PEAK = 1e-4  # full scale is 1; just above the dither of 16-bit sound (-93 dB), and below any music
 
@@ -36,6 +39,9 @@ class ExtractLimits:
 
 class Extractor(Protocol):
     """Turns files into fingerprints; safe to use from several threads."""
+
+    fingerprinter: Fingerprinter
+    limits: ExtractLimits
 
     def extract(self, file: BinaryIO, *, query: bool = False) -> Extracted:
         """Return what is in an open file, read from where it stands; raises MediaError."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -30,6 +30,7 @@ from earmark.fingerprints.landmarks import (
     landmark_keys,
     peak_layers,
 )
+from earmark.fingerprints.mel import QUIETEST
 from earmark.fingerprints.onnx import open_network, read_metadata
 from earmark.fingerprints.packing import BIN_MASK, PackedPeaks, PeakPacking, pack_vectors, unpack_vectors
 from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
@@ -43,10 +44,8 @@ if TYPE_CHECKING:
 
 VERSION = 2
 WEIGHTS = Path(__file__).parent / "weights"
-FORMERLY = {  # equal features of release 0.1.0, whose digest covered less
-    "neural/2/c7fdec56": "neural/1/a5214f85",
-    "neural/2/cac9ace2": "neural/1/f9c8db95",
-}
+# What releases up to 0.1.0 hashed a network's file with, by the digest of today's shape without it: features are equal.
+FORMER_KEYS = {"04b8435c": bytes.fromhex("606f6a520c40bac0677276670a45225e"), "e6d37cd9": b""}
 CHECKED = ModelShape(
     layers=("vectors", "peaks"),
     features=("constant", "similarity", "lead in z over chance", "log of surplus", "lead in contrast over chance"),
@@ -68,6 +67,8 @@ class NeuralShape:
     network: str  # digest of the file
     peaks: CompanionShape | None
     hop_share: int = 2  # a stored segment begins half a segment after the one before (NAFP)
+    scale: float = VECTOR_SCALE  # int8 = scale x component of a vector of length 1
+    quietest: float = QUIETEST  # power of a band before the logarithm
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,14 @@ class Neural(Fingerprinter):
         self.shape = NeuralShape(digest, CompanionShape() if peaks else None)
         self.query = NeuralQuery()
         self.spec = spec_of("neural", VERSION, self.shape)
-        self.formerly = tuple(old for new, old in FORMERLY.items() if new == str(self.spec))
+        self.formerly = self._former_specs()
+
+    def _former_specs(self) -> tuple[str, ...]:
+        """Return the spec that 0.1.0 had for the same features, whatever the network."""
+        key = FORMER_KEYS.get(spec_of("neural", VERSION, replace(self.shape, network="")).digest)
+        if key is None:
+            return ()
+        return (f"neural/1/{blake2b(self._content, digest_size=4, key=key).hexdigest()}",)
 
     @property
     def rate(self) -> int:  # type: ignore[override]
@@ -245,7 +253,7 @@ class NeuralExtraction:
 
     def __init__(self, maker: Neural, *, query: bool) -> None:
         log_mel, shape = maker.log_mel, maker.companion
-        self._maker, self._query, self._heard = maker, query, 0
+        self._maker, self._heard = maker, 0
         self._silence = np.zeros(log_mel.margin, np.float32)  # the first frame and the last one reach into it
         peaks = PeakShape() if shape is None else shape.peaks
         hop = log_mel.hop // maker.peak_frames

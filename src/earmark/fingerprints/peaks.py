@@ -18,7 +18,6 @@ Salience = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
 
 CHUNK_BLOCKS = 16  # blocks of a chunk
 CONTEXT_FRAMES = 64  # frames that a chunk sees of its neighbours; more than any filter below reaches
-QUIETEST = np.float32(1e-10)  # power added before the logarithm
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,7 @@ class PeakShape:
     block_frames: int = 32  # frames of a block, of which the most prominent peaks are kept
     cell: int = 8  # frames and bins of a cell of the grid on which surroundings are averaged, for speed
     around_cells: tuple[int, int] = (7, 4)  # cells in time and in frequency to each side: 1 s and 200 Hz
+    quietest: float = 1e-10  # power added before the logarithm
     floor: float = -14.0  # ln of power: about -85 dB below a full-scale sine, under the dither of 16 bits
 
     @property
@@ -63,7 +63,7 @@ class PeakStream:
 
     def push(self, power: NDArray[np.float32]) -> None:
         """Take a chunk, (shape.chunk_frames, bins); the number of bins is a multiple of `shape.cell`."""
-        after = np.log(power + QUIETEST)
+        after = np.log(power + np.float32(self._shape.quietest))
         if self._here is not None:
             self._done.append(self._peaks(self._before, self._here, after, self._first))
             self._first += len(self._here)
@@ -93,7 +93,7 @@ class PeakStream:
     def _last(self, rest: Iterable[NDArray[np.float32]]) -> Iterator[Peaks]:
         before, here, first = self._before, self._here, self._first
         for power in rest:
-            after = np.log(power + QUIETEST)
+            after = np.log(power + np.float32(self._shape.quietest))
             if here is not None:
                 yield self._peaks(before, here, after, first)
                 first += len(here)

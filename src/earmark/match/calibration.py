@@ -18,6 +18,7 @@ Evidence = Mapping[str, float]
 # to 7.5 and a contrast of 5 to 20. The best of 3 tracks has 2 to 4.5 and 2 to 10: there any track seems to lead.
 BEST_Z_BY_CHANCE = 5.0
 BEST_CONTRAST_BY_CHANCE = 6.0
+GUESSED_THRESHOLD = 0.982  # confidence: log odds of 4, z of 16
 GUESSED_Z = 12.0  # z of even odds where nothing was fitted: what no chance match of peaks reaches (decision 10)
 LARGEST_LOG_ODDS = 30.0  # natural logarithm; beyond it a float64 probability is 1
 
@@ -31,6 +32,16 @@ class Model(msgspec.Struct, frozen=True):
     lengths: tuple[float, ...]  # seconds of a clip
     weights: tuple[tuple[float, ...], ...]  # (lengths, features)
     threshold: float  # confidence that lets at most one unknown clip in a hundred through
+
+    def check(self) -> None:
+        """Raise ValueError when it is none that can be used here, as one of a newer release may be."""
+        unknown = [name for name in self.features if name not in FEATURES]
+        shape = [len(row) for row in self.weights]
+        if unknown or not shape or shape != [len(self.features)] * len(self.lengths) or not 0 < self.threshold < 1:
+            raise ValueError(
+                f"{len(self.lengths)} lengths and {len(self.features)} features with weights {shape}, "
+                f"threshold {self.threshold}, unknown features {unknown}"
+            )
 
     def log_odds(self, evidence: Evidence) -> float:
         """Return the natural logarithm of the odds that a match is right."""
@@ -51,7 +62,7 @@ class Calibration(msgspec.Struct, frozen=True):
     @property
     def threshold(self) -> float:
         """The confidence that counts as found unless another is asked for."""
-        return self.models[0].threshold
+        return self.models[0].threshold if self.models else GUESSED_THRESHOLD
 
     def log_odds(self, evidence: Evidence, layers: Collection[str]) -> float:
         """Return log odds for evidence of these layers, such that `threshold` serves whichever could be compared.
@@ -65,23 +76,19 @@ class Calibration(msgspec.Struct, frozen=True):
 
 
 def choose(known: Iterable[Calibration], *, spec: str, plan: str, index: str) -> tuple[Calibration, bool]:
-    """Return the calibration for a catalog, and whether it was fitted for such a one; else the nearest there is.
+    """Return the calibration for a catalog, and whether it was fitted for such a one; else the nearest of its kind.
 
-    Nearest is one of the same spec, then plan, then name of spec, then that which weighs the most sets of layers.
-    Raises LookupError when there is none at all.
+    Nearest is one of the same spec, then plan, then that which weighs the most sets of layers. For a kind that has none
+    it is one without models, which guesses.
     """
-    calibrations = list(known)
-    if not calibrations:
-        raise LookupError("there is no calibration")
-
-    def nearness(one: Calibration) -> tuple[bool, bool, bool, int]:
-        is_of_kind = one.spec.partition("/")[0] == spec.partition("/")[0]
-        return one.spec == spec, one.plan == plan, is_of_kind, len(one.models)
-
+    calibrations = [one for one in known if one.spec.partition("/")[0] == spec.partition("/")[0]]
     for one in calibrations:
         if (one.spec, one.plan, one.index) == (spec, plan, index):
             return one, True
-    return max(calibrations, key=nearness), False
+    guess = Calibration(spec, plan, index, (), "nothing")
+    return max(
+        [guess, *calibrations], key=lambda one: (bool(one.models), one.spec == spec, one.plan == plan, len(one.models))
+    ), False
 
 
 def probability(log_odds: float) -> float:

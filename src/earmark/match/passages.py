@@ -41,19 +41,43 @@ class Passage:
         return self.reference_start + self.speed * (query_seconds - self.query_start)
 
 
-def merge_windows(found: Iterable[Passage], *, looks: int) -> list[Passage]:
-    """Return what so many looks found, each as it goes on from window to window; the surest first."""
-    merged: list[tuple[Passage, float]] = []  # with the log odds of the surest window
-    for here in sorted(found, key=lambda passage: passage.query_start):
-        for place, (before, _) in enumerate(merged):
-            if _goes_on(before, here):
-                merged[place] = _join(*merged[place], here)
-                break
-        else:
-            merged.append((here, here.log_odds))
-    paid = math.log(max(looks, 1))
-    passages = [replace(passage, log_odds=passage.log_odds - paid) for passage, _ in merged]
-    return sorted(passages, key=lambda passage: (-passage.log_odds, passage.query_start))
+class Merging:
+    """Passages of windows, given in order of time, each as it goes on from window to window."""
+
+    def __init__(self, merged: Iterable[tuple[Passage, float]] = ()) -> None:
+        self._merged = list(merged)  # each with the log odds of its surest window
+
+    def add(self, found: Iterable[Passage]) -> None:
+        """Take what one window found."""
+        for here in sorted(found, key=lambda passage: passage.query_start):
+            for place, (before, _) in enumerate(self._merged):
+                if _goes_on(before, here):
+                    self._merged[place] = _join(*self._merged[place], here)
+                    break
+            else:
+                self._merged.append((here, here.log_odds))
+
+    def with_more(self, found: Iterable[Passage]) -> Merging:
+        """Return a copy that has taken another window."""
+        more = Merging(self._merged)
+        more.add(found)
+        return more
+
+    def passages(self, *, looks: int) -> list[Passage]:
+        """Return the passages, the surest first; their odds pay for so many looks."""
+        paid = math.log(max(looks, 1))
+        passages = [replace(passage, log_odds=passage.log_odds - paid) for passage, _ in self._merged]
+        return sorted(passages, key=lambda passage: (-passage.log_odds, passage.query_start))
+
+    def drop(self, track: int) -> None:
+        """Forget a track."""
+        self._merged = [(passage, surest) for passage, surest in self._merged if passage.track != track]
+
+    def forget_unlikely(self, *, before: float) -> None:
+        """Forget what ended before a second and is more likely wrong than right: a stream may be endless."""
+        self._merged = [
+            (passage, surest) for passage, surest in self._merged if passage.log_odds > 0 or passage.query_end >= before
+        ]
 
 
 def non_overlapping(passages: Iterable[Passage]) -> list[Passage]:

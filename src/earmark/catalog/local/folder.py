@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.catalog.backend import Backend, Store
+from earmark.catalog.calibrations import OWN_FILE
 from earmark.catalog.local.durable import DATABASE, DurableFiles
 from earmark.catalog.local.generations import Generations, is_on_network
 from earmark.catalog.local.live_index import LocalLiveIndex
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from earmark.catalog.settings import Settings
     from earmark.fingerprints.protocol import Fingerprinter
 
-OWN_NAMES = ("writer.lock", "generations", "quarantine", "CURRENT", DATABASE)  # starts of names in a catalog's folder
+OWN_NAMES = ("writer.lock", "generations", "quarantine", "CURRENT", OWN_FILE, DATABASE)  # starts of a catalog's names
 
 
 class Folder:

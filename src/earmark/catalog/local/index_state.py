@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from earmark.catalog.backend import RebuildProgress, Store
 from earmark.catalog.local.generations import Generation
+from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogDamaged, EarmarkError
 
 if TYPE_CHECKING:
@@ -64,10 +65,15 @@ class IndexMaker:
 
     def added(self, state: IndexState, fingerprints: Iterable[tuple[int, Fingerprint]]) -> IndexState:
         """Return an index with these tracks, given with rising numbers."""
-        last = state.last_track
-        for last, fingerprint in fingerprints:
-            state.channels.add(last, self._fingerprinter.keys(fingerprint))
-        return replace(state, last_track=last)
+        added = list[int]()
+        try:
+            for number, fingerprint in fingerprints:
+                added.append(number)
+                state.channels.add(number, self._fingerprinter.keys(fingerprint))
+        except BaseException:
+            state.channels.remove(added)  # or the next try would enter them twice
+            raise
+        return replace(state, last_track=max([state.last_track, *added]))
 
     def removed(self, state: IndexState) -> IndexState:
         """Return an index without the tracks that the store has forgotten."""
@@ -97,7 +103,7 @@ class IndexMaker:
 
     def _fingerprints(self, after: int) -> Iterator[tuple[int, Fingerprint]]:
         for number, packed in self._store.fingerprints_after(after):
-            if isinstance(packed, CatalogDamaged):
-                self._report(str(packed))
-            else:
-                yield number, self._fingerprinter.unpack(packed)
+            try:
+                yield number, unpacked(self._fingerprinter, number, packed)
+            except CatalogDamaged as error:
+                self._report(str(error))
