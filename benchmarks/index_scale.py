@@ -27,7 +27,7 @@ import numpy as np
 from earmark.apps.cli.commands.evaluate_indexes import amount
 from earmark.evaluation.indexes.clips import Clip, of_queries
 from earmark.evaluation.indexes.grid import Kind
-from earmark.evaluation.indexes.measure import Lines, asked, built, recalls
+from earmark.evaluation.indexes.measure import Ranking, asked, built, recalls
 from earmark.evaluation.indexes.vector_set import VectorSet, of_catalog
 from earmark.evaluation.queries import ClipMaker, from_clips
 from earmark.index import load
@@ -192,8 +192,8 @@ def say(name: str, material: VectorSet, clips: Sequence[Clip], hits: Sequence[Hi
 
 def rank_1(material: VectorSet, clips: Sequence[Clip], hits: Sequence[Hits]) -> float:
     """Return the share of clips that are found first."""
-    lines = Lines(material)
-    return float(np.mean([lines.found(clip, own) for clip, own in zip(clips, hits, strict=True)]))
+    ranking = Ranking(material)
+    return float(np.mean([ranking.found(clip, own) for clip, own in zip(clips, hits, strict=True)]))
 
 
 class Meter(threading.Thread):

@@ -1,4 +1,4 @@
-"""Says which recording a noisy few seconds of sound come from, and where in it.
+"""Matches audio clips against a catalog of recordings: which recording, where in it, and how sure.
 
     import earmark
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import importlib
 
-TYPE_CHECKING = False  # as in typing, whose import alone is a fifth of a bare Python's start
+TYPE_CHECKING = False  # typing's own, without its import, which is a fifth of a bare Python's start
 
 
 if TYPE_CHECKING:

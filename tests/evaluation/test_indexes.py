@@ -13,7 +13,7 @@ import pytest
 from earmark.errors import CatalogNotFound, OptionError
 from earmark.evaluation.indexes import clips, figure, report
 from earmark.evaluation.indexes.grid import GRID, Kind
-from earmark.evaluation.indexes.measure import Lines, asked, built, measure, recalls
+from earmark.evaluation.indexes.measure import Ranking, asked, built, measure, recalls
 from earmark.evaluation.indexes.vector_set import VectorSet, of_catalog, of_tracks, unit
 from earmark.fingerprints import make
 from earmark.types import Hits
@@ -114,15 +114,15 @@ def test_kinds_that_are_only_asked_otherwise_are_built_once(vector_set: VectorSe
     assert f"building {kinds[1]}" not in told
 
 
-def test_a_clip_is_found_along_a_line(vector_set: VectorSet) -> None:
+def test_a_clip_is_found_along_a_diagonal(vector_set: VectorSet) -> None:
     (clip,) = clips.synthetic_clips(vector_set, count=1, seed=3)
     index, _ = built(Kind("linear"), vector_set, lambda *_: None)
     (hits,), _ = asked(index, [clip])
-    lines = Lines(vector_set)
-    assert lines.found(clip, hits)
-    assert not lines.found(clips.Clip("x", clip.frames, clip.vectors, 16, clip.track + 1), hits)
+    ranking = Ranking(vector_set)
+    assert ranking.found(clip, hits)
+    assert not ranking.found(clips.Clip("x", clip.frames, clip.vectors, 16, clip.track + 1), hits)
     nothing = Hits(*(np.zeros(0, np.int32),) * 3, np.zeros(0, np.float32))
-    assert not lines.found(clip, nothing)
+    assert not ranking.found(clip, nothing)
 
 
 def test_all_of_the_grid_can_be_made() -> None:

@@ -52,5 +52,6 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "query": {"source": answer.source, "seconds": answer.seconds},
         "matches": [match_record(match) for match in answer.matches],
         "reason": answer.reason,
+        "calibrated": answer.calibrated,
         "elapsed": answer.elapsed,
     }

@@ -62,7 +62,7 @@ def decode(
     """Return a decoder of a file (path, bytes or file object), to be used in `with` and iterated once.
 
     It yields mono float32 blocks, shape (n,), at `rate` Hz. `stream` chooses among several audio streams. Longer files
-    than `max_seconds` raise MediaError `too_long` when that much has been read. `report_seconds` is told after every
+    than `max_seconds` raise MediaError `too_long` when that much has been read. `report_seconds` is called after every
     minute of audio how much has come out, in seconds.
     """
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:

@@ -19,22 +19,22 @@ class Mixer:
 
     def __init__(self, rate: int, channels: int) -> None:
         self.rate, self.channels = rate, channels
-        self._stretch = max(int(DECISION_SECONDS * rate), 1)
+        self._block = max(int(DECISION_SECONDS * rate), 1)
         self._pending: NDArray[np.float32] | None = None
 
     def mix(self, planes: NDArray[np.float32]) -> Samples:
-        """Return the mono samples, (n,), of the stretches that `planes`, (channels, m), complete."""
+        """Return the mono samples, (n,), of the blocks that `planes`, (channels, m), complete."""
         if self.channels == 1:
             only: Samples = planes[0]
             return only
         if self._pending is not None:
             planes = np.concatenate([self._pending, planes], axis=1)
-        whole = planes.shape[1] // self._stretch * self._stretch
+        whole = planes.shape[1] // self._block * self._block
         self._pending = planes[:, whole:]
         return self._mixed(planes[:, :whole])
 
     def flush(self) -> Samples:
-        """Return the mono samples of the last, incomplete stretch."""
+        """Return the mono samples of the last, incomplete block."""
         rest, self._pending = self._pending, None
         return np.zeros(0, np.float32) if rest is None else self._mixed(rest)
 
@@ -42,8 +42,8 @@ class Mixer:
         mono: Samples = planes.mean(axis=0, dtype=np.float32) if len(planes) != 2 else planes[0] + planes[1]
         if len(planes) == 2:
             mono *= np.float32(0.5)  # three times as fast as the mean of two
-        for first in range(0, len(mono), self._stretch):
-            part = slice(first, first + self._stretch)
+        for first in range(0, len(mono), self._block):
+            part = slice(first, first + self._block)
             mixed = float(np.dot(mono[part], mono[part]))
             channels = planes[:, part]
             energy = np.einsum("ij,ij->i", channels, channels)

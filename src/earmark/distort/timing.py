@@ -68,9 +68,9 @@ def _stretched(clip: Samples, tempo: float, rate: int) -> Samples:
         return clip
     graph = av.filter.Graph()
     source = graph.add_abuffer(format="flt", sample_rate=rate, layout="mono", time_base=Fraction(1, rate))
-    stretch, sink = graph.add("atempo", f"{tempo:.9f}"), graph.add("abuffersink")
-    source.link_to(stretch)
-    stretch.link_to(sink)
+    tempo_filter, sink = graph.add("atempo", f"{tempo:.9f}"), graph.add("abuffersink")
+    source.link_to(tempo_filter)
+    tempo_filter.link_to(sink)
     graph.configure()
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(clip[None]), format="flt", layout="mono")
     frame.sample_rate = rate

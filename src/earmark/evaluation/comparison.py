@@ -11,7 +11,7 @@ from earmark.evaluation import report as reports
 from earmark.evaluation.metrics import Share
 from earmark.evaluation.report import NegativeRow, Report, Row
 
-# Of a row's figures, those by which fingerprinters are chosen; each one's own report has the others.
+# Figures of a row by which fingerprinters are chosen; each one's own report has the others.
 FIGURES = {"rank1": "rank-1", "top1": "top-1", "at_fpr": "@1% FPR", "exact": "exact", "wrong": "wrong"}
 
 

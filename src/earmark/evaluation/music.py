@@ -209,7 +209,7 @@ def _replies(
 ) -> tuple[list[Reply], tuple[tuple[str, str], ...]]:
     """Return the replies to all queries, and the files that could not be indexed with reasons.
 
-    The catalog is kept beside the runs, for all that index the same music with a fingerprinter of this kind.
+    The catalog is kept in the folder of the runs, for all that index the same music with a fingerprinter of this kind.
     """
     recordings = {"recordings": run.stamps(corpus.known.values())}
     path = run.named(folder.parent, "catalog", {**recordings, **kind})

@@ -238,7 +238,7 @@ def _places(
 
 
 def _loud_start(path: Path, seconds: float, draw: np.random.Generator) -> float | None:
-    """Return the start, in seconds, of a stretch in which every second is louder than -45 dB, at least 1 s in."""
+    """Return the start, in seconds, of a passage in which every second is louder than -45 dB, at least 1 s in."""
     try:
         audio = _cached(path)
     except MediaError:

@@ -70,7 +70,7 @@ class ExtractorPool:
         return self._checked(answer)
 
     def close(self) -> None:
-        """End all children, also those at work; whoever waits or works gets a MediaError, as do later callers."""
+        """End all children, also those at work; callers that wait or come later get a MediaError."""
         with self._lock:
             self._closed = True
             line, self._line = self._line, deque()
@@ -80,7 +80,7 @@ class ExtractorPool:
             sandbox.close()
 
     def _checked(self, answer: dict[str, Any]) -> Extracted:
-        """Return what a child answered, its fingerprint unpacked; whoever took over a child answers what he likes."""
+        """Return what a child answered, its fingerprint unpacked; a compromised child can answer anything."""
         try:
             sent = msgspec.convert(answer, Sent)
             if not 0 <= sent.seconds < math.inf:

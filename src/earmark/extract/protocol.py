@@ -47,4 +47,4 @@ class Extractor(Protocol):
         """Return what is in an open file, read from where it stands; raises MediaError."""
 
     def close(self) -> None:
-        """End all work; whoever waits for some gets a MediaError."""
+        """End all work; callers that wait get a MediaError."""

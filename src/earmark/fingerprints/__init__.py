@@ -6,7 +6,7 @@ from collections import namedtuple
 
 from earmark.errors import OptionError
 
-TYPE_CHECKING = False  # as in typing, which is not imported for its sake
+TYPE_CHECKING = False  # typing's own, without its import, which is a fifth of a bare Python's start
 
 if TYPE_CHECKING:
     from typing import Any

@@ -63,7 +63,7 @@ COMPANION_DENSITY = Density(stored=40, paired=14, fan_out=2)  # a third of the l
 
 @dataclass(frozen=True, slots=True)
 class CompanionShape:
-    """Peaks beside vectors, which name most candidates themselves."""
+    """Peaks kept with vectors, which name most candidates themselves."""
 
     density: Density = COMPANION_DENSITY
     peaks: PeakShape = field(default_factory=PeakShape)

@@ -33,7 +33,7 @@ class LogMel:
     low_hertz: float = 150.0
     high_hertz: float = 4_000.0
     segment_frames: int = 32  # 1 s
-    floor_decibels: float = 60.0  # below a segment's loudest place nothing is told apart
+    floor_decibels: float = 60.0  # decibels below a segment's loudest place, at which it is floored
     silence_decibels: float = -70.0  # a segment whose loudest band stays under it is silent (sine at full scale: 0)
 
     @property
@@ -91,7 +91,7 @@ def normalised(segments: Spectrogram, shape: LogMel) -> Spectrogram:
 
 
 def silent(segments: Spectrogram, shape: LogMel) -> NDArray[np.bool_]:
-    """Return which segments, shape (n, bands, frames), hold nothing that could be told apart, shape (n,)."""
+    """Return which segments, shape (n, bands, frames), are silent, shape (n,)."""
     full_scale = 20 * np.log10(shape.window / 4)  # of a sine under a Hann window
     return np.asarray(segments.max(axis=(1, 2)) * 10 < full_scale + shape.silence_decibels)
 

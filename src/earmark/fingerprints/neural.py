@@ -1,6 +1,6 @@
 """Learned fingerprints: one vector for each half second of sound, by a network that hears through noise and rooms.
 
-Beside the vectors are the peaks of the same spectrogram. Vectors find a recording where landmarks do not, and peaks say
+The peaks of the same spectrogram are kept with them. Vectors find a recording where landmarks do not, and peaks say
 with more certainty whether it is the one (decision 5). `learn/` trains the networks of `weights/`.
 """
 
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
-from earmark.fingerprints.encoding import BATCH, SegmentEncoding
 from earmark.fingerprints.landmarks import (
     MIN_PEAKS,
     CompanionShape,
@@ -36,6 +35,7 @@ from earmark.fingerprints.packing import BIN_MASK, PackedPeaks, PeakPacking, pac
 from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.fingerprints.salience import SalienceNet, local_contrast
+from earmark.fingerprints.segments import BATCH, SegmentEncoding
 from earmark.plan import Channel, CompareRule, ModelShape, Plan, SweepRule, VoteRule
 from earmark.types import VECTOR_SCALE, Fingerprint, Keys, Layer, Samples, Spec
 
@@ -129,7 +129,7 @@ class Neural(Fingerprinter):
 
     @cached_property
     def companion(self) -> LandmarkShape | None:
-        """The shape of the peaks beside the vectors, None when there are none."""
+        """The shape of the peaks that are kept with the vectors, None when there are none."""
         shape, log_mel = self.shape.peaks, self.log_mel
         if shape is None:
             return None

@@ -1,6 +1,6 @@
 """Fingerprints as bytes, for the catalog and between processes; features survive it exactly.
 
-Whoever reads them trusts nothing: every size is checked before it is believed.
+Readers trust nothing: every size is checked before it is used.
 """
 
 from __future__ import annotations

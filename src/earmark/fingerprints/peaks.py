@@ -1,6 +1,6 @@
 """Peaks of a spectrogram (Wang, ISMIR 2003, section 2.1): local maxima that stand out from the mean log power around.
 
-Of each block of time the most prominent are kept, so that quiet passages are covered as well as loud ones.
+The strongest of each block of time are kept, so that quiet passages are covered as well as loud ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class PeakShape:
 
     frames: int = 3  # frames to each side within which a peak is the largest
     bins: int = 8  # the same in bins
-    block_frames: int = 32  # frames of a block, of which the most prominent peaks are kept
+    block_frames: int = 32  # frames of a block, of which the strongest peaks are kept
     cell: int = 8  # frames and bins of a cell of the grid on which surroundings are averaged, for speed
     around_cells: tuple[int, int] = (7, 4)  # cells in time and in frequency to each side: 1 s and 200 Hz
     quietest: float = 1e-10  # power added before the logarithm
@@ -40,7 +40,7 @@ class PeakShape:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Peaks:
-    """Peaks in order of (frame, bin); `rank` is the place by prominence within the peak's block, 0 the first."""
+    """Peaks in order of (frame, bin); `rank` is the place by strength within the peak's block, 0 the first."""
 
     frames: Frames
     bins: NDArray[np.int32]
@@ -50,7 +50,7 @@ class Peaks:
 
 
 class PeakStream:
-    """The `keep` most prominent peaks of every block of a power spectrogram that comes in chunks."""
+    """The `keep` strongest peaks of every block of a power spectrogram that comes in chunks."""
 
     def __init__(self, shape: PeakShape, *, keep: int, salience: Salience | None = None) -> None:
         """`salience` makes a map (frames, bins) of log power in nepers of the same shape."""
@@ -128,11 +128,11 @@ def _peaks_of(
     frames, bins = np.divmod(np.flatnonzero(largest), largest.shape[1])  # faster than nonzero by three
     bins += 1
     frames += core.start
-    prominence = log_power[frames, bins] - _surroundings(log_power, shape)[frames // shape.cell, bins // shape.cell]
-    standing_out = prominence > 0
-    frames, bins, prominence = frames[standing_out], bins[standing_out], prominence[standing_out]
+    strength = log_power[frames, bins] - _surroundings(log_power, shape)[frames // shape.cell, bins // shape.cell]
+    strong = strength > 0
+    frames, bins, strength = frames[strong], bins[strong], strength[strong]
     block = (frames + first) // shape.block_frames
-    order = np.lexsort((-prominence, block))
+    order = np.lexsort((-strength, block))
     sorted_block = block[order]
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order)) - np.searchsorted(sorted_block, sorted_block)

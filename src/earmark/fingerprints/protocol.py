@@ -67,7 +67,7 @@ class Fingerprinter(ABC):
 
     @property
     def min_features(self) -> int:
-        """A recording or clip with fewer features cannot be told from chance."""
+        """Least number of features: a recording or clip with fewer matches by chance."""
         return self.plan.compare[0].min_features
 
     def accepts(self, spec: Spec | str) -> bool:

@@ -1,7 +1,7 @@
 """Shazam's landmarks (Wang, "An Industrial-Strength Audio Search Algorithm", ISMIR 2003).
 
-The fingerprint is the constellation itself; landmarks are made from its strongest peaks. So a catalog stores each peak
-once, and a candidate is checked against every peak rather than the few that landmarks agreed on.
+The fingerprint is the peaks themselves; landmarks are made of the strongest. So a catalog stores each peak once, and a
+candidate is checked against every peak rather than the few that landmarks agreed on.
 """
 
 from __future__ import annotations

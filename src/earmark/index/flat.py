@@ -44,7 +44,7 @@ class Scan:
     is_scan: ClassVar = True
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Return nothing: there is nothing beside the vectors."""
+        """Return nothing: there are only the vectors."""
         return {}
 
     def stats(self) -> Mapping[str, float]:

@@ -30,7 +30,7 @@ class HNSW(Structured):
 
     Cost, for N vectors of D dimensions, and E = `breadth`: a vector of a query takes up to 2 M E D multiplications at
     random places, and E grows with the noise of the query: where neighbours are no nearer than anything else, a walk
-    goes astray. Memory: D + 8 M + 23 bytes a vector beside the D + 4 that are on disk. Building: 2 M E_b D N
+    goes astray. Memory: D + 8 M + 23 bytes a vector besides the D + 4 that are on disk. Building: 2 M E_b D N
     multiplications with E_b = 40, some 80 microseconds a vector; once more when a fifth is removed.
 
     `links` is M; `breadth` is how many of the nearest a search keeps on its way. Segments of fewer than `smallest`

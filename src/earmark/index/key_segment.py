@@ -20,7 +20,7 @@ from earmark.types import Frames
 DENSE_BITS = 21  # bits; narrower keys have a count each (2 MB a segment), wider ones only where they occur
 GROUP = 64  # keys; the first posting of each group is stored, the rest is summed from the counts
 RANGES = 16  # ranges of keys, made one after another to need little memory
-STRETCH_BITS = 10  # places of a stretch, whose piece is looked up in a table: twice as fast as a search
+BLOCK_BITS = 10  # bits of a block of places, whose piece is looked up in a table: twice as fast as a search
 MOST_POSTINGS = 255  # postings of one key in one segment, since a count is a byte
 
 Postings = Callable[[int, int], NDArray[np.uint64]]  # (low, high) -> postings of keys from low to below high
@@ -86,7 +86,7 @@ class KeySegment:
 
     def pieces_at(self, places: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return which piece of audio each place lies in."""
-        piece = self._piece_of_stretch.take(places >> STRETCH_BITS)
+        piece = self._piece_of_block.take(places >> BLOCK_BITS)
         ends = np.append(self.starts[1:], np.iinfo(np.int32).max).astype(np.int32)
         while (beyond := places >= ends.take(piece)).any():
             piece += beyond
@@ -116,10 +116,10 @@ class KeySegment:
         return firsts
 
     @cached_property
-    def _piece_of_stretch(self) -> NDArray[np.int32]:
-        """The piece that each stretch of places begins in."""
-        stretches = np.arange(0, int(self.figures[0]) + 1, 1 << STRETCH_BITS)
-        before = np.searchsorted(self.starts, stretches, side="right") - 1
+    def _piece_of_block(self) -> NDArray[np.int32]:
+        """The piece that each block of places begins in."""
+        blocks = np.arange(0, int(self.figures[0]) + 1, 1 << BLOCK_BITS)
+        before = np.searchsorted(self.starts, blocks, side="right") - 1
         return np.maximum(before, 0).astype(np.int32)  # a removed piece leaves a hole in front of the first
 
 

@@ -32,7 +32,7 @@ ROTATION_SAMPLE = 100_000  # vectors that the directions are found from
 SEED = 2011  # seed of the rotation; a catalog built twice is the same
 ROUNDS = 10  # rounds of k-means; more gain nothing measurable
 SAMPLE_PER_LIST = 64  # vectors for each cell's centre, evenly from all tracks
-OVERHEAD_BYTES = 10  # bytes of a vector beside its code: its number, and a list's last block
+OVERHEAD_BYTES = 10  # bytes of a vector besides its code: its number, and a list's last block
 BLOCK = 1 << 16  # vectors added together
 
 

@@ -55,7 +55,7 @@ class CodeScan:
         self._making = Lock()
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Return nothing: there is nothing beside the codes."""
+        """Return nothing: there are only the codes."""
         return {}
 
     def stats(self) -> Mapping[str, float]:

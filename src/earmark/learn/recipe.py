@@ -163,7 +163,7 @@ def read_fingerprint_recipe(source: str | Path) -> FingerprintRecipe:
 
 
 def check_schedule(recipe: Recipe, source: str | Path) -> None:
-    """Raise OptionError for a batch in which a clip has no other to be told from, or for fewer than two steps."""
+    """Raise OptionError for a batch in which a clip has no negative, or for fewer than two steps."""
     if min(recipe.batch, recipe.steps) < 2:
         raise OptionError(f"batch={recipe.batch}, steps={recipe.steps} in {source}; give 2 or more of each")
 

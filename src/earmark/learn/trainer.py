@@ -86,7 +86,7 @@ class Trainer(ABC, Generic[Batch]):
         return self._average.module
 
     def more_parameters(self) -> Iterable[nn.Parameter]:
-        """Return the parameters that are learned beside the network and not averaged."""
+        """Return the parameters that are learned in addition to the network and not averaged."""
         return ()
 
     @abstractmethod
@@ -105,7 +105,7 @@ class Trainer(ABC, Generic[Batch]):
         """Update whatever depends on the last batch; called after every step."""
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps beside the weights."""
+        """Return what a checkpoint keeps besides the weights."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -81,7 +81,7 @@ class FingerprintRun(Trainer[Pairs | RawPairs]):
         return self._validation.hit_rate(self._vectors)
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps beside the weights."""
+        """Return what a checkpoint keeps besides the weights."""
         return {"objective": self._objective.state()}
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -107,9 +107,9 @@ def features_of(evidence: Evidence, model: Model) -> tuple[float, ...]:
 
 
 def _lead_in_contrast(evidence: Evidence) -> float:
-    rival = max(evidence["rival_contrast"], BEST_CONTRAST_BY_CHANCE)
+    runner_up = max(evidence["rival_contrast"], BEST_CONTRAST_BY_CHANCE)
     contrast = max(evidence["contrast"], BEST_CONTRAST_BY_CHANCE)
-    return (contrast - rival) / max(contrast, rival)
+    return (contrast - runner_up) / max(contrast, runner_up)
 
 
 # Each is bounded or compressed, so that a very clear match stays one.

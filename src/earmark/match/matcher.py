@@ -61,8 +61,8 @@ class Matcher:
         return passages
 
     def _passage(self, look: _Look, found: Candidate, duplicates: frozenset[int], begin: float) -> Passage:
-        rivals = [one for one in look.ranked if one is not found and one.track not in duplicates]
-        others, reference = Others(rivals, duplicates), look.reference(found.track)
+        others_ranked = [one for one in look.ranked if one is not found and one.track not in duplicates]
+        others, reference = Others(others_ranked, duplicates), look.reference(found.track)
         evidence = {figure: 0.0 for rule in self.plan.compare for figure in rule.figures}
         alignments = []
         for layer, comparison in look.comparisons.items():

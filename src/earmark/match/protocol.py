@@ -65,7 +65,7 @@ class Others:
     """What else a window might be: the best candidate of each other track, duplicates left out."""
 
     candidates: Sequence[Candidate]
-    duplicates: frozenset[int]  # tracks that hold the same sound: they are no rivals
+    duplicates: frozenset[int]  # tracks that hold the same sound: they are no runner-ups
 
     def largest(self, figure: str, *, default: float = 0.0) -> float:
         """Return the largest that any of them has of a figure."""

@@ -47,7 +47,7 @@ def is_decisive(ranked: Sequence[Candidate], same: Same) -> bool:
 def behind_duplicates(passage: Passage, better: Sequence[Passage]) -> Passage:
     """Return a passage less sure, by next to nothing, than its duplicates that rank before it.
 
-    What duplicates have in common is all that their odds tell: none is a rival of the others.
+    The odds count what duplicates have in common: none of them is a runner-up of the others.
     """
     odds = [passage.log_odds, *(one.log_odds - BEHIND_A_DUPLICATE for one in better)]
     return replace(passage, log_odds=min(odds))

@@ -81,7 +81,7 @@ def tracks_by_votes(hits: Hits) -> list[int]:
 
 
 def _with_neighbours(bins: NDArray[np.int64], own: NDArray[np.float64], rule: VoteRule) -> NDArray[np.float64]:
-    """Return the votes of each bin with those of the next one, or of both beside it: diagonals move by a frame."""
+    """Return the votes of each bin with those of the next one, or of both neighbours: diagonals move by a frame."""
     heights, follows = own.copy(), np.flatnonzero(np.diff(bins) == 1)
     heights[follows] += own[follows + 1]
     if rule.neighbours == "both":

@@ -25,7 +25,7 @@ def test_json_is_the_answer_as_documented(earmark, indexed, music, cut):
     clip = cut(music[1], 12.5, 6)
     done = earmark("identify", clip, "--catalog", indexed, "--json")
     (answer,) = done.records
-    assert set(answer) == {"query", "matches", "reason", "elapsed"}
+    assert set(answer) == {"query", "matches", "reason", "calibrated", "elapsed"}
     assert answer["query"]["source"] == str(clip)
     assert answer["query"]["seconds"] == pytest.approx(6, abs=0.05)
     (match,) = answer["matches"]
@@ -34,6 +34,7 @@ def test_json_is_the_answer_as_documented(earmark, indexed, music, cut):
     assert match["track"]["path"] == str(music[1])
     assert match["reference_start"] - match["query_start"] == pytest.approx(12.5, abs=0.05)
     assert answer["reason"] == ""
+    assert answer["calibrated"] is True
 
 
 def test_unknown_music_is_not_found(earmark, indexed, music, cut):
@@ -98,6 +99,17 @@ def test_quiet_leaves_the_status_alone_and_verbose_tells_the_evidence(earmark, i
     verbose = earmark("identify", clip, "--catalog", indexed, "--verbose")
     assert "speed 1.000" in verbose.out
     assert str(music[0]) in verbose.out
+
+
+def test_a_confidence_that_was_not_fitted_for_the_catalog_is_called_that(earmark, catalog, music, cut):
+    clip = cut(music[0], 3, 6)
+    assert "not fitted" not in earmark("identify", clip, "--catalog", catalog, "--verbose").out
+    assert earmark("rebuild", "--index", "linear", "--catalog", catalog).status == 0
+    (answer,) = earmark("identify", clip, "--catalog", catalog, "--json").records
+    assert answer["calibrated"] is False
+    said = earmark("identify", clip, "--catalog", catalog, "--verbose")
+    assert said.lines[-1].strip().startswith("the confidence was not fitted for such a catalog")
+    assert "not fitted" not in earmark("identify", clip, "--catalog", catalog).out
 
 
 def test_hostile_names_do_not_reach_the_terminal(earmark, indexed, music, cut, tmp_path):

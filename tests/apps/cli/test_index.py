@@ -95,7 +95,7 @@ def test_a_model_is_kept_by_its_whole_path(earmark, album, path, tmp_path, monke
         (("--fingerprinter", "shazam", "--no-peaks"), "peaks is no setting of shazam, which has density"),
         (("--model", "nonsense"), "model 'nonsense' cannot be read"),
         (("--index", "nonsense"), "index 'nonsense' is not known"),
-        (("--index", "postings"), "index 'postings' cannot hold what neural makes: choose one of auto, linear"),
+        (("--index", "postings"), "index 'postings' cannot hold what neural makes: choose one of both, auto, linear"),
         (("--fingerprinter", "shazam", "--index", "hnsw"), "cannot hold what shazam makes: choose one of postings"),
     ],
 )

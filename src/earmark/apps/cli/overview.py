@@ -25,7 +25,7 @@ COMMANDS = {  # name: what it does in a line; the module of that name (a space i
     "completion": "print a script that lets a shell complete commands and options",
 }
 
-DESCRIPTION = "Says which recording a noisy few seconds of sound come from, and where in it."
+DESCRIPTION = "Matches audio clips against a catalog of recordings: which recording, where in it, and how sure."
 STATUSES = {
     0: "done; for identify and compare: found",
     1: "nothing found; for the rest: done but for some inputs, which are listed",

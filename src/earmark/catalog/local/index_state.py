@@ -38,7 +38,7 @@ class IndexMaker:
     """Makes the index of a store's fingerprints and brings it up to date."""
 
     def __init__(self, store: Store, fingerprinter: Fingerprinter, report: Callable[[str], object]) -> None:
-        """`report` is told of each fingerprint that is damaged and therefore left out."""
+        """`report` is called with a sentence for each fingerprint that is damaged and left out."""
         self._store, self._fingerprinter, self._report = store, fingerprinter, report
 
     def empty(self, name: str) -> IndexState:

@@ -54,7 +54,7 @@ def measure(
 
     Neighbours that differ in how they are asked alone are built once.
     """
-    lines = Lines(vector_set)
+    ranking = Ranking(vector_set)
     judge = Kind(EXACT)
     exact: list[Hits] = []
     before: tuple[Kind, Index, float] | None = None
@@ -74,7 +74,7 @@ def measure(
             index=str(kind),
             recall_at_1=first,
             recall_at_10=ten,
-            rank_1=float(np.mean([lines.found(clip, own) for clip, own in zip(clips, hits, strict=True)])),
+            rank_1=float(np.mean([ranking.found(clip, own) for clip, own in zip(clips, hits, strict=True)])),
             clip_seconds=seconds / len(clips),
             vectors_a_second=sum(len(clip.asked[0]) for clip in clips) / seconds,
             build_seconds=build_seconds,
@@ -144,7 +144,7 @@ def _places(hits: Hits) -> list[tuple[int, int, int]]:
     return list(zip(*columns, strict=True))
 
 
-class Lines:
+class Ranking:
     """From the hits of a clip to the track that it is from, as a catalog goes."""
 
     def __init__(self, vector_set: VectorSet) -> None:

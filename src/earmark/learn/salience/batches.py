@@ -1,4 +1,4 @@
-"""Batches of distorted clips with the peaks of the places that they are told from.
+"""Batches of distorted clips with the peaks of the places that they are scored against.
 
 Batch k of a seed is the same whichever process makes it. Each clip of a batch is of another track, distorted by the
 channel that fingerprints learn with.

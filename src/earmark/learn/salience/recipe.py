@@ -29,7 +29,7 @@ class SalienceRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     task: Literal["salience"] = "salience"
     clip_frames: int = 64  # length of a clip in hops
     widths: tuple[int, ...] = (16, 32, 48)  # channels on the network's fine, middle and coarse grid
-    other_windows: int = 768  # places of any track, from which each clip's own place is told
+    other_windows: int = 768  # places of any track, against which each clip's own place is scored
     batch: int = 64  # clips
     steps: int = 3_000
     learning_rate: float = 2.5e-3
@@ -38,7 +38,7 @@ class SalienceRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def spectrum(self) -> FrontEnd:
-        """The front end: that of the peaks beside the default model's vectors, but for what `front_end` changes."""
+        """The front end: that of the default model's peaks, but for what `front_end` changes."""
         return converted(FrontEnd, asdict(COMPANION_FRONT_END) | self.front_end, "front_end")
 
     @property
@@ -50,7 +50,7 @@ class SalienceRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def clips(self) -> FingerprintRecipe:
         """The recipe of pairs whose distorted sides, without their margins, are the clips.
 
-        Frames and margins are those of the vectors beside which the peaks stand; bands are not used.
+        Frames and margins are those of the vectors that the peaks are kept with; bands are not used.
         """
         spectrum = self.spectrum
         shape = {"rate": spectrum.rate, "window": spectrum.window, "hop": spectrum.hop * CompanionShape().frames,

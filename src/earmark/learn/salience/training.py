@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 AVERAGE = Average(most=0.995, early=10)  # about the last 200 steps; in the first thousand mostly their last tenth
 VALIDATION_CLIPS = 252  # clips, at least
-VALIDATION_WINDOWS = 990  # other places than the clips' own: each is told from about a thousand
+VALIDATION_WINDOWS = 990  # places besides the clips' own: each is ranked among about a thousand
 VALIDATION_SEED = 20_000  # seed of the validation's clips, far from training's
 MODEL = "relief.onnx"  # file name of the exported model, that of earlier releases
 
@@ -95,7 +95,7 @@ class SalienceRun(Trainer[Clips]):
             return float(np.mean([float(self._judge(network, batch)[1]) for batch in self._validation.batches]))
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps beside the weights."""
+        """Return what a checkpoint keeps besides the weights."""
         return {"objective": self._objective.state_dict()}
 
     def restore(self, state: dict[str, Any]) -> None:

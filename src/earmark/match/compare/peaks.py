@@ -22,7 +22,7 @@ WARP_COST = 1.0  # z that the best of so many warps gains by chance
 DUPLICATE_SHARE = 0.5  # share of matching peaks: two encodings of a recording have more, other music far less
 STEEPEST = 0.05  # largest correction of speed by the fit; more comes from chance pairs
 PITCH_STEP = 0.005  # half a step of the grid of pitches, 1 %
-FEWEST_PAIRS = 6  # pairs of peaks that a line is fitted through
+FEWEST_PAIRS = 6  # pairs of peaks that a straight line is fitted through
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class PeakSettings:
     bins: int  # one more than the largest bin
     frame_centre_seconds: float  # from the beginning of a frame to its middle, which is what it stands for
     reach_seconds: float  # to either side of a candidate's place that others are tried
-    refined: int = 0  # best places that are tried a frame beside, too
+    refined: int = 0  # best places that are also tried one frame earlier and later
     warped_best: int = 5  # best places that are tried at all warps
     warped_first: int = 5  # first candidates that are tried at all warps: their places are surest
     warped_about: Literal["candidate", "place"] = "candidate"  # where other warps begin to search
@@ -67,8 +67,8 @@ class PeakComparison:
         places = query.at_offsets(references, [round(middle) for middle in middles], reach=reach)
         best = _by_z(places)[: settings.refined]
         starts = [round(places[number].start) for number in best]
-        beside = query.at_offsets([references[number] for number in best], starts, reach=1)
-        for number, finer in zip(best, beside, strict=True):
+        shifted = query.at_offsets([references[number] for number in best], starts, reach=1)
+        for number, finer in zip(best, shifted, strict=True):
             places[number] = max(places[number], finer, key=lambda place: place.z)
         ranks = _by_z(places)
         closely = ranks[:1]
@@ -161,8 +161,8 @@ def _by_z(places: Sequence[Place]) -> list[int]:
 def _span(at: NDArray[np.int32], hit: NDArray[np.bool_], chance: float) -> tuple[int, int]:
     """Return the query frames between which peaks match, where outside they do so by chance.
 
-    It is the stretch whose matches exceed most what lies half-way between chance and the share that matches; the share
-    is first that of all peaks, then that of the stretch.
+    It is the passage whose matches exceed most the mean of chance and the share that matches; the share is first that
+    of all peaks, then that of the passage.
     """
     if not hit.any():
         return 0, 0

@@ -188,8 +188,8 @@ class QueryMap:
     def contrast(self, reference: Layer, place: Place) -> float:
         """Return by how many standard deviations what lies under a reference's peaks exceeds the bins around it.
 
-        Held tones count here. It is not told from chance, since music of the same notes stands out too: compare it
-        with the contrast of other references (decision 10).
+        Held tones count here. It has no level of chance, since other music of the same notes has contrast too: compare
+        it with the contrast of other references (decision 10).
         """
         above, variance = self._local_contrast
         at, bins = self.inside(reference, place.start, place.warp)

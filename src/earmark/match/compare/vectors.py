@@ -17,7 +17,7 @@ from earmark.types import VECTOR_SCALE, Hits, Layer
 AT_ALL_SPEEDS = 16  # candidates that are tried at all speeds, the best ones at the first speed
 SHIFT_HOPS = 3  # query hops to either side by which a diagonal is moved to find its best place
 NEAR_HOPS = 2  # query hops beyond those, in which stored segments are read too
-USUAL_SPEEDS = (1.0, 0.98, 1.02, 0.96, 1.04)  # a segment bears half of a step over some ten seconds
+USUAL_SPEEDS = (1.0, 0.98, 1.02, 0.96, 1.04)  # half a step still matches over about ten seconds
 WIDE_SPEEDS = (*USUAL_SPEEDS, 0.94, 1.06, 0.92, 1.08, 0.9, 1.1)
 SPEED_COST = 0.02  # mean similarity that the best of so many speeds gains by chance
 
@@ -106,13 +106,13 @@ class VectorComparison:
     def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:
         """Return the similarity and the largest of any other track, and how the nearest neighbours agree."""
         diagonal = next(one.detail for one in candidate.placements.values() if isinstance(one.detail, Diagonal))
-        near, copies = self._neighbours, others.duplicates
+        near, duplicates = self._neighbours, others.duplicates
         on_track = diagonal.track, diagonal.offset, diagonal.speed
         figures = {
             "similarity": round(diagonal.score, 4),
             "rival": round(others.largest("similarity", default=near.background), 4),
-            "margin": round(float(near.margin(diagonal.track, diagonal.rows, diagonal.similarities, copies)), 4),
-            "share": round(near.share_on(*on_track, copies), 4),
+            "margin": round(float(near.margin(diagonal.track, diagonal.rows, diagonal.similarities, duplicates)), 4),
+            "share": round(near.share_on(*on_track, duplicates), 4),
         }
         return {name: figures[name] for name in figures if name in self._figures}
 
@@ -142,7 +142,7 @@ class VectorComparison:
     def _fitted(
         self, guesses: Sequence[_Guess], which: Sequence[int], speeds: tuple[float, ...]
     ) -> dict[int, Diagonal]:
-        """Return the best diagonal near some of the guesses; one on whose line no stored segment lies is left out."""
+        """Return the best diagonal near some of the guesses; one without stored segments is left out."""
         near = [self._near(guesses[number]) for number in which]
         lengths = np.array([len(frames) for frames, _ in near])
         filled = np.flatnonzero(lengths).tolist()
@@ -158,7 +158,7 @@ class VectorComparison:
         rows = self._rows_at((frames - offsets - moves - self._middle) / factors + self._middle)  # (tries, segments)
         known = rows >= 0
         similarities = np.where(known, products[rows, np.arange(len(frames))], 0)
-        # What lies beside the track is like nothing, or a diagonal would win by touching one good segment.
+        # Places outside the track count as zero, or a diagonal would win by touching one good segment.
         # So many stored segments every diagonal has; were it their mean, one with one more would be moved to get it.
         expected = max(len(self._frames) * self._hop // self._stored_hop, 1)
         counts = np.add.reduceat(known, firsts, axis=1, dtype=np.int64)

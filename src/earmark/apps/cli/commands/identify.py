@@ -24,6 +24,7 @@ REASONS = {
     "low_information": "there is too little in it to tell recordings apart",
     "unknown": "no known recording",
 }
+NOT_CALIBRATED = "the confidence was not fitted for such a catalog; `earmark calibrate` fits it"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +106,8 @@ def show(output: Output, name: str, answer: Answer) -> None:
             )
     if output.verbose:
         output.line(f"    clip of {answer.seconds:.2f} s, {answer.elapsed:.3f} s to answer")
+        if not answer.calibrated:
+            output.line(f"    {NOT_CALIBRATED}")
 
 
 def sentence(match: Match) -> str:

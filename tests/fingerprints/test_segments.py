@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.fingerprints.encoding import SegmentEncoding
 from earmark.fingerprints.mel import QUIETEST, LogMel
 from earmark.fingerprints.neural import BATCH
+from earmark.fingerprints.segments import SegmentEncoding
 
 BANDS, SEGMENT = LogMel().bands, LogMel().segment_frames
 
