@@ -139,7 +139,7 @@ class Catalog(Questions):
 
         `workers` children read at the same time (default: one a core). `progress` is called in the calling thread, once
         a file, after its track is on the disk. `ids` gives your own ids, by path as given or found. A file that cannot
-        be used is listed in `.failed` and stops nothing; an interrupt (KeyboardInterrupt) is reported as `.interrupted`.
+        be used is listed in `.failed` and stops nothing; an interrupt (Ctrl-C) is reported as `.interrupted`.
         Raises CatalogError when the catalog cannot be written to. What was reported as added stays in every case.
         """
         for id in (ids or {}).values():
