@@ -141,11 +141,10 @@ class Catalog(Questions):
     ) -> AddReport:
         """Make the recordings in files, and in all files below folders, known; only what changed is read.
 
-        `workers` children read at the same time (default: as many as this process may use cores). `progress` is called
-        in the calling thread, once a file, after its track is on the disk. `ids` gives your own ids, by path as given
-        or found. A file that cannot be used is listed in `.failed` with the reason and stops nothing; an interrupt
-        (KeyboardInterrupt) ends the run and is reported as `.interrupted`; what was reported as added stays. Raises
-        CatalogError when the catalog itself cannot be written to.
+        `workers` children read at the same time (default: one a core). `progress` is called in the calling thread, once
+        a file, after its track is on the disk. `ids` gives your own ids, by path as given or found. A file that cannot
+        be used is listed in `.failed` and stops nothing; an interrupt (Ctrl-C) is reported as `.interrupted`.
+        Raises CatalogError when the catalog cannot be written to. What was reported as added stays in every case.
         """
         for id in (ids or {}).values():
             _check_id(id)
