@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from itertools import cycle
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
@@ -71,6 +71,7 @@ def _worker(prepare: Callable[[], Maker[Made]], numbers: range) -> Iterator[Conn
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(theirs, prepare, numbers), daemon=True)
+    resource_tracker.ensure_running()  # which unblocks interrupts, and else would be started in the block below
     with _environment(ONE_THREAD), _without_interrupts():
         process.start()
     theirs.close()  # or the pipe would stay open when the process ends
