@@ -16,7 +16,7 @@ from earmark.errors import SpecMismatch
 from earmark.fingerprints.mel import LogMel, log_mel_segments
 from earmark.fingerprints.neural import BATCH, Neural
 from earmark.fingerprints.protocol import Fingerprinter
-from earmark.types import Fingerprint, Layer, SalienceMap
+from earmark.types import Fingerprint, Layer, SalienceMap, Spec
 from tests.fingerprints.networks import RATE, maker, network, noise, same, scaled, vectors
 
 FRAME = 250  # samples
@@ -348,5 +348,7 @@ def test_whatever_a_damaged_fingerprint_holds_nothing_worse_happens(data: st.Dat
     assert (np.diff(vectors(fingerprint).frames) > 0).all()
 
 
-def test_a_model_of_ones_own_accepts_nothing_of_the_release_before(small: dict[bool, Neural]) -> None:
-    assert small[True].formerly == small[False].formerly == ()
+def test_a_model_of_ones_own_accepts_what_it_made_in_the_release_before(small: dict[bool, Neural]) -> None:
+    with_peaks, alone = (Spec.parse(small[peaks].formerly[0]) for peaks in (True, False))
+    assert (with_peaks.name, with_peaks.version) == (alone.name, alone.version) == ("neural", 1)
+    assert len({with_peaks.digest, alone.digest, Neural().formerly[0].rpartition("/")[2]}) == 3

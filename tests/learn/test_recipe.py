@@ -138,7 +138,7 @@ def test_the_laptops_recipe_listens_as_the_network_that_comes_with_it():
     )
 
 
-@pytest.mark.parametrize("name", ["default", "relief/default"])
+@pytest.mark.parametrize("name", ["default", "salience/default"])
 def test_a_card_names_the_file_and_the_weights_beside_it(name):
     card, network = (WEIGHTS / f"{name}.md").read_text(), WEIGHTS / f"{name}.onnx"
     said = read_metadata(network)

@@ -23,4 +23,5 @@ def cleaned_tags(*sources: Mapping[str, str]) -> dict[str, str]:
 
 
 def _in_one_line(text: str) -> str:
-    return printable(unicodedata.normalize("NFC", " ".join(text[:_READ].split()))).strip()
+    spaced = "".join(" " if character in "\t\r\n" else character for character in text[:_READ])
+    return printable(unicodedata.normalize("NFC", spaced).strip()).strip()
