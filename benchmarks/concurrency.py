@@ -9,6 +9,7 @@ recording after another. Short ones are asked one at a time: alone, then beside 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import os
 import shutil
@@ -60,12 +61,12 @@ def main() -> None:
 
 def at_once(catalog: earmark.Catalog, clips: Sequence[Path]) -> None:
     """Ask many questions at the same time, and print how many children there were at most."""
-    before, most, done = children(), 0, threading.Event()
+    before, most, largest, done = children(), 0, 0.0, threading.Event()
 
     def watch() -> None:
-        nonlocal most
-        while not done.wait(0.02):
-            most = max(most, children())
+        nonlocal most, largest
+        while not done.wait(0.05):
+            most, largest = max(most, children()), max(largest, memory())
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -75,7 +76,7 @@ def at_once(catalog: earmark.Catalog, clips: Sequence[Path]) -> None:
     watcher.join()
     print(
         f"{len(answers)} questions at once: at most {most} children ({before} before); "
-        f"memory of this process and its children at most {memory():.0f} MB"
+        f"memory of this process and its children at most {largest:.0f} MB"
     )
 
 
@@ -92,7 +93,7 @@ def beside_others(catalog: earmark.Catalog, clips: Sequence[Path], long: Path, a
         times += ask(catalog, [clip])
         if not any(thread.is_alive() for thread in running):
             break
-    print(f"{len(times)} short questions were asked beside; memory at most {memory():.0f} MB")
+    print(f"{len(times)} short questions were asked beside; memory {memory():.0f} MB")
     for thread in running:
         thread.join()
     return times
@@ -141,12 +142,14 @@ def children() -> int:
 
 
 def memory() -> float:
-    """Return the largest memory of this process and what its children have now, MB."""
-    own = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+    """Return the memory of this process and its children now, MB; pages that several share count once (PSS)."""
     tasks = Path("/proc/self/task").iterdir()
-    numbers = [number for task in tasks for number in (task / "children").read_text().split()]
-    sizes = [Path(f"/proc/{number}/status").read_text().partition("VmRSS:")[2].split()[:1] for number in numbers]
-    return (own + sum(int(size[0]) for size in sizes if size)) / 1e3
+    numbers = {number for task in tasks for number in (task / "children").read_text().split()}
+    total = 0
+    for number in ("self", *numbers):
+        with contextlib.suppress(OSError):  # a child that has just ended
+            total += int(Path(f"/proc/{number}/smaps_rollup").read_text().partition("Pss:")[2].split()[0])
+    return total / 1e3
 
 
 def rows(path: Path) -> list[dict[str, str]]:
