@@ -109,7 +109,8 @@ def unpack_vectors(
     first: int, hop: int, places: int, body: bytes, *, dimensions: int
 ) -> tuple[Frames, NDArray[np.int8]]:
     """Return (frames, vectors); raises ValueError for what no `pack_vectors` wrote."""
-    if not (0 <= places <= LARGEST_SEGMENTS and hop >= 1 and abs(first) + places * hop <= LARGEST_FRAMES):
+    reach = abs(first) + max(places, 1) * hop
+    if not (0 <= places <= LARGEST_SEGMENTS and hop >= 1 and reach <= LARGEST_FRAMES):
         raise ValueError(f"a fingerprint of {places} segments from frame {first} on, {hop} apart")
     flags = (places + 7) // 8
     if len(body) < flags:
