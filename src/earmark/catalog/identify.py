@@ -101,7 +101,7 @@ class Identify:
                 self.leave_out(unavailable)
                 session.forget(unavailable.number)
         reason = "" if matches else "unknown"
-        return self._said(session.options, _Query("stream", session.seconds, began), tuple(matches), reason=reason)
+        return self._answer_of(session.options, _Query("stream", session.seconds, began), tuple(matches), reason=reason)
 
     def nothing_heard(self, options: Options, extracted: Extracted, began: float) -> Answer:
         """Return the answer for a stream that has ended and in which nothing was found."""
@@ -152,12 +152,12 @@ class Identify:
             except Unavailable as unavailable:
                 self.leave_out(unavailable)
                 continue
-            return self._said(options, query, matches, reason="" if matches else "unknown")
+            return self._answer_of(options, query, matches, reason="" if matches else "unknown")
 
     def _empty(self, options: Options, reason: str, query: _Query, *, detail: str = "") -> Answer:
-        return self._said(options, query, (), reason=reason, detail=detail)
+        return self._answer_of(options, query, (), reason=reason, detail=detail)
 
-    def _said(
+    def _answer_of(
         self, options: Options, query: _Query, matches: tuple[Match, ...], *, reason: str, detail: str = ""
     ) -> Answer:
         calibration, is_fitted = self._calibration

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from earmark.catalog.listen import Listener
 from earmark.errors import OptionError
+from earmark.extract.pool import usable_cores
 from earmark.match.protocol import Options
 from earmark.types import Answer
 
@@ -93,4 +93,4 @@ def worker_count(wanted: int | None) -> int:
     """Return the number of workers that was given, or that of the cores this process may use."""
     if wanted is not None and wanted < 1:
         raise OptionError(f"workers={wanted}; give 1 or more, or leave it out for all cores")
-    return wanted or len(os.sched_getaffinity(0))
+    return wanted or usable_cores()
