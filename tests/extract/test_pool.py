@@ -143,7 +143,7 @@ def test_the_line_is_served_in_order(obedient) -> None:
     callers = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
     for number, caller in enumerate(callers):
         caller.start()
-        wait_until(lambda number=number: len(children._line) == number)
+        wait_until(lambda number=number: len(children._sandboxes) + len(children._line) == number + 1)
     for caller in callers:
         caller.join()
     assert served == [0, 1, 2, 3]
