@@ -113,10 +113,13 @@ def ask(catalog: earmark.Catalog, clips: Sequence[Path]) -> list[float]:
 
 
 def write_long(path: Path, recordings: Sequence[Path], hours: float) -> Path:
+    left = int(hours * 3600 * RATE)
     with soundfile.SoundFile(path, "w", RATE, 1) as file:
         for recording in recordings:
-            file.write(load(recording, rate=RATE)[0])
-            if file.tell() >= hours * 3600 * RATE:
+            samples = load(recording, rate=RATE)[0][:left]
+            file.write(samples)
+            left -= len(samples)
+            if not left:
                 break
     return path
 
