@@ -8,7 +8,6 @@ and what was kept stays, whatever ends the run: the next run does the rest.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
 from collections import deque
@@ -26,16 +25,14 @@ from earmark.catalog.backend import File, LiveIndex, Store
 from earmark.catalog.scan import Scan
 from earmark.errors import CatalogDamaged, MediaError, TrackExists, TrackNotFound
 from earmark.extract.protocol import Extracted, Extractor
+from earmark.extract.watched import watched
 from earmark.text import printable
 from earmark.types import AddReport, Fingerprint, Track
 
 _FILES_AHEAD = 8  # files per worker read ahead of the next to be kept; one long file holds nobody up for long
 _BATCH = 64  # results kept in one transaction, when that many are ready
 _PUBLISH_HOURS = 24.0  # hours of audio after which the index is published; bounds memory and what a crash leaves undone
-_RACY_NANOSECONDS = 2_000_000_000  # age of a file whose time of change says little; FAT's clock ticks in 2 s
 _ID_DIGITS = 16  # hexadecimal digits of the content's SHA-256; two of a million share an id in one of 40 M catalogs
-_PART_BYTES = 1 << 20  # bytes hashed together
-_STATE = ("st_dev", "st_ino", "st_size", "st_mtime_ns")  # fields of a file's status that change with its content
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,29 +137,25 @@ class Ingest:
 
     def _read_once(self, path: str) -> ReadFile | None:
         """Return what a file holds, or None when it changed meanwhile."""
-        from earmark.audio.container import open_regular
-
         absolute, status = os.fsencode(Path(path).absolute()), Path(path).stat()
         known = self._store.file(absolute)
         if known is not None and (known.bytes, known.modified) == (status.st_size, status.st_mtime_ns):
             return ReadFile(path, known, unchanged=True)
-        with open_regular(Path(path)) as file:
-            before = os.fstat(file.fileno())
+        with watched(path) as source:
             try:
-                content = _digest(file, self._stop)
+                content = source.digest(self._stop)
                 number = self._number_of_sound(content)
-                extracted = self._extract(file) if number is None else None
+                extracted = self._extract(source.file) if number is None else None
             except MediaError:
-                if _has_changed(file, path, before):
+                if source.has_changed():
                     return None
                 raise
-            is_racy = time.time_ns() - before.st_mtime_ns < _RACY_NANOSECONDS
-            if _has_changed(file, path, before) or (is_racy and _digest(file, self._stop) != content):
+            if source.differs_from(content, self._stop):
                 return None
-        return ReadFile(path, File(absolute, before.st_size, before.st_mtime_ns, number or 0), content, extracted)
+        read = File(absolute, source.status.st_size, source.status.st_mtime_ns, number or 0)
+        return ReadFile(path, read, content, extracted)
 
     def _extract(self, file: BinaryIO) -> Extracted:
-        file.seek(0)
         extracted = self._extractor.extract(file)
         if extracted.silent:
             raise MediaError("low_information", "it is silent", extracted.seconds)
@@ -267,22 +260,6 @@ def _track(id: str, path: str, extracted: Extracted) -> Track:
     tags = dict(extracted.tags)
     words = (tags.pop("title", "") or printable(Path(path).stem), tags.pop("artist", ""), tags.pop("album", ""))
     return Track(id, *words, path, extracted.seconds, extracted.complete, time.time_ns(), tags)
-
-
-def _digest(file: BinaryIO, stop: Event) -> bytes:
-    digest = hashlib.sha256()
-    file.seek(0)
-    while part := file.read(_PART_BYTES):
-        digest.update(part)
-        if stop.is_set():
-            raise MediaError("unreadable", "the run was ended")
-    return digest.digest()
-
-
-def _has_changed(file: BinaryIO, path: str, before: os.stat_result) -> bool:
-    """Return whether a file was written to, or replaced by another, since `before`."""
-    states = [[getattr(one, name) for name in _STATE] for one in (before, os.fstat(file.fileno()), Path(path).stat())]
-    return states[1:] != states[:1] * 2
 
 
 def _shut_down(*executors: ThreadPoolExecutor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -63,13 +64,13 @@ class Questions:
         A source that cannot be read as audio does not stop the others: its answer's reason is the MediaError's code.
         """
         count, options = worker_count(workers), Options(threshold, limit, several, speed)
-        ask = self._identify.answer_or_reason
+        ask = partial(self._identify.answer, options=options, raises=False)
         remaining, waiting = iter(sources), deque[Future[Answer]]()
         with ThreadPoolExecutor(count, thread_name_prefix="earmark-identify") as pool:
             try:
                 while True:
                     waiting.extend(
-                        pool.submit(ask, one, options) for one in islice(remaining, _CLIPS_AHEAD * count - len(waiting))
+                        pool.submit(ask, one) for one in islice(remaining, _CLIPS_AHEAD * count - len(waiting))
                     )
                     if not waiting:
                         return
