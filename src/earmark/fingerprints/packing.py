@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.stft import FrontEnd
 from earmark.types import Frames, Layer, SalienceMap
 
 STRONGEST = np.uint32(1 << 10)  # bit of a packed peak that landmarks are made of
@@ -35,11 +36,11 @@ class PackedPeaks(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PeakPacking:
-    """Packs the layers of peaks whose bins lie from `low_bin` to below `high_bin`."""
+    """Packs the layers of peaks of a spectrogram."""
 
-    def __init__(self, low_bin: int, high_bin: int, frame_seconds: float, *, window_frames: int) -> None:
-        """`window_frames`: frames that a window of the spectrogram is long."""
-        self._low, self._high, self._frame, self._window = low_bin, high_bin, frame_seconds, window_frames
+    def __init__(self, front_end: FrontEnd) -> None:
+        self._low, self._high, self._frame = front_end.low_bin, front_end.high_bin, front_end.frame_seconds
+        self._window = front_end.window // front_end.hop  # frames
 
     def pack(self, peaks: Layer, strongest: Layer, *, spec: str, seconds: float) -> bytes:
         """Return peaks a frame, bins and the bit of the strongest, each in a plane of its own."""

@@ -14,18 +14,18 @@ import msgspec
 from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
 from earmark.fingerprints.landmarks import (
-    MIN_PEAKS,
     Density,
     LandmarkShape,
     QueryDensity,
     landmark_channel,
     landmark_keys,
     peak_layers,
+    peak_rule,
 )
 from earmark.fingerprints.packing import PackedPeaks, PeakPacking
 from earmark.fingerprints.peaks import PeakStream
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
-from earmark.plan import CompareRule, ModelShape, Plan
+from earmark.plan import ModelShape, Plan
 from earmark.types import Fingerprint, Keys, Samples, Spec
 
 VERSION = 2
@@ -65,33 +65,11 @@ class Shazam(Fingerprinter):
         self.spec, self.rate = spec_of("shazam", VERSION, self.shape), front_end.rate
         self.hertz_per_bin = front_end.hertz_per_bin
         self.formerly = tuple(old for new, old in FORMERLY.items() if new == str(self.spec))
-        self.plan = Plan(
-            channels=(landmark_channel(front_end.frame_seconds),),
-            compare=(
-                CompareRule(
-                    "peaks",
-                    "peaks",
-                    figures=("matched", "expected", "z", "rival_z", "share"),
-                    ranking={"z": 1.0},
-                    min_features=MIN_PEAKS,
-                    options={
-                        "bins": front_end.high_bin,
-                        "frame_centre_seconds": front_end.window / front_end.rate / 2,
-                        "reach_seconds": 2 * front_end.frame_seconds,
-                        "warped_first": 8,
-                        "warped_about": "place",
-                    },
-                ),
-            ),
-            models=(MODEL,),
-            query=asdict(self._query),
-        )
-        self._packing = PeakPacking(
-            front_end.low_bin,
-            front_end.high_bin,
-            front_end.frame_seconds,
-            window_frames=front_end.window // front_end.hop,
-        )
+        figures = ("matched", "expected", "z", "rival_z", "share")
+        rule = peak_rule(front_end, figures, {"z": 1.0}, reach_frames=2, warped_first=8, warped_about="place")
+        channel = landmark_channel(front_end.frame_seconds)
+        self.plan = Plan((channel,), (rule,), models=(MODEL,), query=asdict(self._query))
+        self._packing = PeakPacking(front_end)
 
     def stream(self, *, query: bool = False) -> ShazamExtraction:
         """Return an extraction of mono samples at 11,025 Hz."""
