@@ -48,19 +48,17 @@ def open_catalog(
         make_folder(place)
     folder = Folder(place, read_only=read_only)
     try:
-        settings = folder.store.settings()
-        if settings is None:
-            if read_only:
-                raise CatalogNotFound(f"{place} is a catalog that is only being made; try again later")
-            settings = _new_settings(fingerprinter, index, preset)
-            with folder.store.transaction():
-                folder.store.write_settings(settings)
-            folder.sync()
+        stored = folder.store.settings()
+        if stored is None and read_only:
+            raise CatalogNotFound(f"{place} is a catalog that is only being made; try again later")
+        settings = stored or _new_settings(fingerprinter, index, preset)
         maker = _agreed(place, settings, fingerprinter, index, preset)
-        if not read_only and settings.spec != str(maker.spec):  # of an earlier release, with the same features
+        if not read_only:  # an earlier release had another spec for the same features
             settings = msgspec.structs.replace(settings, spec=str(maker.spec))
-            with folder.store.transaction():
-                folder.store.write_settings(settings)
+            if settings != stored:
+                with folder.store.transaction():
+                    folder.store.write_settings(settings)
+                folder.sync()
         open_other = partial(open_catalog, create=False, read_only=True)
         return Catalog(
             folder.backend(maker, settings),

@@ -46,7 +46,8 @@ class PeakPacking:
         """Return peaks a frame, bins and the bit of the strongest, each in a plane of its own."""
         frames = int(peaks.frames[-1]) + 1 if len(peaks.frames) else 0
         features = (peaks.values - self._low).astype(np.uint32)
-        is_strongest = np.isin(self._places(peaks), self._places(strongest))
+        places, kept = (layer.frames.astype(np.int64) << 16 | layer.values for layer in (peaks, strongest))
+        is_strongest = np.isin(places, kept)
         features |= np.where(is_strongest, STRONGEST, np.uint32(0))
         planes = [
             np.bincount(peaks.frames, minlength=frames).astype(np.uint8),
@@ -76,10 +77,6 @@ class PeakPacking:
         bins, kept = bins + np.int32(self._low), high[:, 2] == 1
         peaks = Layer(moments, bins, self._frame, self._salience(parts))
         return peaks, peaks if kept.all() else Layer(moments[kept], bins[kept], self._frame)
-
-    def _places(self, peaks: Layer) -> NDArray[np.int64]:
-        places: NDArray[np.int64] = peaks.frames.astype(np.int64) << 16 | peaks.values
-        return places
 
     def _salience(self, parts: PackedPeaks) -> SalienceMap | None:
         if not parts.salience:
