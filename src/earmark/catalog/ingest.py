@@ -50,19 +50,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """What a worker found: a failure, a known recording, or a new one."""
+    """What a worker found in a file: a known recording, or a new one."""
 
     path: str
-    file: File | None = None  # its track is 0 as long as it is not known
-    content: bytes = b""
+    file: File  # its track is 0 as long as it is not known
+    content: bytes = b""  # SHA-256; empty for a file that is as it was
     extracted: Extracted | None = None
-    reason: str = ""
-    unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of a file that was read."""
+    """What became of a file."""
 
     path: str
     outcome: str
@@ -92,8 +90,7 @@ class Ingest:
                 for kept in self._kept[reported:]:
                     reported, seconds = reported + 1, seconds + kept.seconds
                     if progress is not None:
-                        outcome = (kept.path, kept.outcome, kept.reason, kept.track)
-                        progress(Progress(reported, total, *outcome, seconds_done=seconds))
+                        progress(Progress(reported, total, kept.path, kept.outcome, kept.reason, kept.track, seconds))
             keeper.submit(self._index.publish).result()
         except KeyboardInterrupt:
             interrupted = True
@@ -108,7 +105,7 @@ class Ingest:
     ) -> Iterator[None]:
         """Yield whenever more results are kept: at the start what the scan found, then all that is ready, in order."""
         yield
-        remaining, waiting = iter(paths), deque[Future[ReadFile]]()
+        remaining, waiting = iter(paths), deque[Future[ReadFile | Stored]]()
         while True:
             waiting.extend(readers.submit(self._read, path) for path in islice(remaining, ahead - len(waiting)))
             if not waiting:
@@ -121,9 +118,9 @@ class Ingest:
 
     # In the threads of the readers
 
-    def _read(self, path: str) -> ReadFile:
+    def _read(self, path: str) -> ReadFile | Stored:
         if self._stop.is_set():
-            return ReadFile(path, reason="not read: the run was ended")
+            return Stored(path, "failed", "not read: the run was ended")
         try:
             for _ in range(2):  # once more for a file that was just being written
                 read = self._read_once(path)
@@ -131,16 +128,16 @@ class Ingest:
                     return read
             raise MediaError("unreadable", "it changes while it is read; add it again when it is complete")
         except MediaError as error:
-            return ReadFile(path, reason=str(error))
+            return Stored(path, "failed", str(error))
         except OSError as error:
-            return ReadFile(path, reason=f"unreadable: {error.strerror}")
+            return Stored(path, "failed", f"unreadable: {error.strerror}")
 
     def _read_once(self, path: str) -> ReadFile | None:
         """Return what a file holds, or None when it changed meanwhile."""
         absolute, status = os.fsencode(Path(path).absolute()), Path(path).stat()
         known = self._store.file(absolute)
         if known is not None and (known.bytes, known.modified) == (status.st_size, status.st_mtime_ns):
-            return ReadFile(path, known, unchanged=True)
+            return ReadFile(path, known)
         with watched(path) as source:
             try:
                 content = source.digest(self._stop)
@@ -177,14 +174,14 @@ class Ingest:
 
     # In the thread of the keeper
 
-    def _keep(self, batch: Sequence[ReadFile]) -> None:
+    def _keep(self, batch: Sequence[ReadFile | Stored]) -> None:
         kept: list[Stored] = []
         new: list[tuple[int, Fingerprint]] = []
-        changing = any(not (read.reason or read.unchanged) for read in batch)
+        changing = any(isinstance(read, ReadFile) and read.content for read in batch)
         with self._store.transaction() if changing else contextlib.nullcontext():
             for read in batch:
                 try:
-                    kept.append(self._keep_one(read, new))
+                    kept.append(read if isinstance(read, Stored) else self._keep_one(read, new))
                 except (CatalogDamaged, TrackExists) as error:
                     kept.append(Stored(read.path, "failed", str(error)))
         if changing:
@@ -197,17 +194,15 @@ class Ingest:
             self._unpublished_seconds = 0.0
 
     def _keep_one(self, read: ReadFile, new: list[tuple[int, Fingerprint]]) -> Stored:
-        if read.file is None:
-            return Stored(read.path, "failed", read.reason)
-        if read.unchanged:
+        if not read.content:
             return Stored(read.path, "unchanged", track=self._known(read.path, read.file.track))
         # Another file of this run may have brought the same recording, or a damaged one is to be replaced.
         number = self._number_of_sound(read.content)
         if number is not None:
-            return self._keep_known(read, read.file, number)
+            return self._keep_known(read, number)
         if read.extracted is None:
             raise CatalogDamaged(f"{read.path}: its track was damaged while it was read; add it again")
-        return self._keep_new(read, read.file, read.extracted, new)
+        return self._keep_new(read, read.extracted, new)
 
     def _known(self, path: str, number: int) -> Track:
         track = self._store.recording(number).track
@@ -216,9 +211,9 @@ class Ingest:
             raise TrackExists(f"it is the track {track.id!r} already, not {wanted!r}; earmark update changes the id")
         return track
 
-    def _keep_known(self, read: ReadFile, file: File, number: int) -> Stored:
+    def _keep_known(self, read: ReadFile, number: int) -> Stored:
         """Keep one more file of a known recording, or the place where its file was moved to."""
-        track = self._known(read.path, number)
+        file, track = read.file, self._known(read.path, number)
         replaced = self._store.file(file.path)
         self._store.remember(msgspec.structs.replace(file, track=number))
         if not any(
@@ -232,8 +227,9 @@ class Ingest:
             return Stored(read.path, "updated", track=track)
         return Stored(read.path, "unchanged", track=track)
 
-    def _keep_new(self, read: ReadFile, file: File, extracted: Extracted, new: list[tuple[int, Fingerprint]]) -> Stored:
+    def _keep_new(self, read: ReadFile, extracted: Extracted, new: list[tuple[int, Fingerprint]]) -> Stored:
         """Keep a recording that is new, or takes the place of what its file held, under the same id."""
+        file = read.file
         old = self._store.number_with(read.content)  # damaged, else it would be known
         replaced = self._store.file(file.path)
         if old is None and replaced is not None and len(self._store.files(replaced.track)) == 1:
