@@ -55,7 +55,7 @@ class Catalog(Questions):
         self._backend, self._store, self._index = backend, backend.store, backend.index
         self._settings, self._fingerprinter, self._open_other = settings, fingerprinter, open_other
         self._make_extractor, self._extractor = make_extractor, make_extractor(None)
-        self._identify = Identify(self._store, self._index, fingerprinter, self._extractor, backend.path)
+        self._identify = Identify(backend, self._extractor)
         self._row_problems: dict[str, None] = {}  # sentences about damaged rows, in the order they were met
         self._changing = threading.RLock()
         self._closed = False

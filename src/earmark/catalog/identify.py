@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from earmark.catalog.backend import LiveIndex, Store
+from earmark.catalog.backend import Backend
 from earmark.catalog.calibrations import calibration_for
 from earmark.catalog.unpack import unpacked
-from earmark.errors import CatalogDamaged, EarmarkError, MediaError, TrackNotFound
+from earmark.errors import CatalogDamaged, MediaError, TrackNotFound
 from earmark.extract.fingerprint import extract_source
 from earmark.extract.protocol import Extracted, Extractor
 from earmark.extract.sources import Source, name_of
@@ -23,9 +21,6 @@ from earmark.match.references import CachedReferences
 from earmark.match.session import Session
 from earmark.types import Answer, Fingerprint, Match, Track
 
-if TYPE_CHECKING:
-    from earmark.fingerprints.protocol import Fingerprinter
-
 _ANSWERS = ("too_short", "low_information")  # codes of MediaErrors about a clip that was read
 SHORTEST_SECONDS = 0.25  # seconds of a clip; a handful of spectra are in any music
 
@@ -33,22 +28,20 @@ SHORTEST_SECONDS = 0.25  # seconds of a clip; a handful of spectra are in any mu
 class Unavailable(Exception):  # noqa: N818 - it never leaves this module
     """The index names a track that cannot be had."""
 
-    def __init__(self, number: int, error: EarmarkError) -> None:
-        super().__init__(str(error))
-        self.number = number
-        self.problem = str(error) if isinstance(error, CatalogDamaged) else ""  # one that was removed is none
+    def __init__(self, number: int, problem: str = "") -> None:
+        """`problem`: how it is damaged; nothing where it was removed."""
+        super().__init__(f"track number {number}: {problem or 'removed meanwhile'}")
+        self.number, self.problem = number, problem
 
 
 class Identify:
     """The chain of `identify`; safe to use from several threads."""
 
-    def __init__(
-        self, store: Store, index: LiveIndex, fingerprinter: Fingerprinter, extractor: Extractor, folder: Path
-    ) -> None:
-        """`folder`: where a calibration of the catalog's own may lie."""
-        self._store, self._index, self._extractor = store, index, extractor
-        self.fingerprinter = fingerprinter
-        self._calibration_for = cache(partial(calibration_for, fingerprinter, folder=folder))  # by name of the index
+    def __init__(self, backend: Backend, extractor: Extractor) -> None:
+        self._store, self._index, self._extractor = backend.store, backend.index, extractor
+        self.fingerprinter = extractor.fingerprinter
+        # By name of the index; the catalog's folder may hold a calibration of its own.
+        self._calibration_for = cache(partial(calibration_for, self.fingerprinter, folder=backend.path))
         self._references = CachedReferences(self._fingerprints)
 
     def answer(self, source: Source, options: Options, *, raises: bool = True) -> Answer:
@@ -165,17 +158,18 @@ class Identify:
         """Return the stored fingerprints of tracks; raises Unavailable for one that is damaged or gone."""
         stored, found = self._store.fingerprints(numbers), dict[int, Fingerprint]()
         for number in numbers:
-            packed = stored.get(number)
-            if packed is None:
-                raise Unavailable(number, TrackNotFound(f"no track has the number {number}; it was removed meanwhile"))
+            if number not in stored:
+                raise Unavailable(number)
             try:
-                found[number] = unpacked(self.fingerprinter, number, packed)
+                found[number] = unpacked(self.fingerprinter, number, stored[number])
             except CatalogDamaged as error:
-                raise Unavailable(number, error) from error
+                raise Unavailable(number, str(error)) from error
         return found
 
     def _track(self, number: int) -> Track:
         try:
             return self._store.recording(number).track
-        except (CatalogDamaged, TrackNotFound) as error:
-            raise Unavailable(number, error) from error
+        except TrackNotFound as error:
+            raise Unavailable(number) from error
+        except CatalogDamaged as error:
+            raise Unavailable(number, str(error)) from error
