@@ -21,8 +21,8 @@ TYPE_CHECKING = False  # typing's own, without its import, which is a fifth of a
 if TYPE_CHECKING:
     from typing import Any
 
+    from earmark.apps.compare import compare
     from earmark.catalog.catalog import Catalog
-    from earmark.catalog.compare import compare
     from earmark.catalog.ingest import Progress
     from earmark.catalog.open import open_catalog as open
     from earmark.catalog.verify import Verification
@@ -106,5 +106,5 @@ def __dir__() -> list[str]:
 
 def _home_of(name: str) -> str:
     homes = {"open": "catalog.open", "Catalog": "catalog.catalog", "Progress": "catalog.ingest"}
-    homes |= {"Verification": "catalog.verify", "compare": "catalog.compare", "evaluate": "evaluation.music"}
+    homes |= {"Verification": "catalog.verify", "compare": "apps.compare", "evaluate": "evaluation.music"}
     return f"earmark.{homes.get(name, 'types' if name in _TYPES else 'errors')}"

@@ -27,7 +27,7 @@ from earmark.types import Layer, SalienceMap
 from tests.audio.spectra import power_chunks
 
 FRAME = FRONT_END.frame_seconds
-PACKING = PeakPacking(FRONT_END.low_bin, FRONT_END.high_bin, FRAME, window_frames=FRONT_END.window // FRONT_END.hop)
+PACKING = PeakPacking(FRONT_END)
 SHAPE = PeakShape()
 
 

@@ -15,7 +15,7 @@ OWN_FILE = "calibration.json"  # in a catalog's folder, written by `earmark cali
 SHIPPED = Path(__file__).parents[1] / "fingerprints" / "calibrations"
 
 
-def calibration_for(fingerprinter: Fingerprinter, index: str, folder: Path) -> tuple[Calibration, bool]:
+def calibration_for(fingerprinter: Fingerprinter, index: str, *, folder: Path) -> tuple[Calibration, bool]:
     """Return the calibration for a catalog in a folder, and whether it was fitted for such a one."""
     own = folder / OWN_FILE
     known = [*([read_calibration(own)] if own.is_file() else []), *shipped()]

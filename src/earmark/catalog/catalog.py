@@ -10,17 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
 from earmark.catalog import transfer, verify
 from earmark.catalog.backend import Backend, RebuildProgress, Recording
 from earmark.catalog.calibrations import OWN_FILE
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
-from earmark.catalog.questions import Questions, worker_count
+from earmark.catalog.questions import Questions
 from earmark.catalog.scan import scan
-from earmark.catalog.settings import Settings, index_name
+from earmark.catalog.settings import Settings
 from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogError, CatalogReadOnly, OptionError
+from earmark.extract.pool import worker_count
 from earmark.extract.protocol import Extractor
+from earmark.index.channels import index_name
 from earmark.text import printable
 from earmark.types import AddReport, Fingerprint, Track
 
@@ -51,7 +55,7 @@ class Catalog(Questions):
         self._backend, self._store, self._index = backend, backend.store, backend.index
         self._settings, self._fingerprinter, self._open_other = settings, fingerprinter, open_other
         self._make_extractor, self._extractor = make_extractor, make_extractor(None)
-        self._identify = Identify(self._store, self._index, fingerprinter, self._extractor, backend.path)
+        self._identify = Identify(backend, self._extractor)
         self._row_problems: dict[str, None] = {}  # sentences about damaged rows, in the order they were met
         self._changing = threading.RLock()
         self._closed = False
@@ -200,8 +204,9 @@ class Catalog(Questions):
         """
         with self._writing():
             made = self._settings
-            name = made.index if index is None else index_name(index, made.fingerprinter, made.preset)
-            settings = Settings(made.fingerprinter, made.preset, made.spec, name)
+            channels = self._fingerprinter.plan.channels
+            name = made.index if index is None else index_name(index, channels, made.fingerprinter)
+            settings = msgspec.structs.replace(made, index=name)
             with self._store.transaction():
                 self._store.write_settings(settings)
             self._settings = settings

@@ -13,11 +13,12 @@ import msgspec
 from earmark.catalog.catalog import Catalog
 from earmark.catalog.local.durable import is_catalog
 from earmark.catalog.local.folder import Folder, make_folder
-from earmark.catalog.settings import Settings, index_name
+from earmark.catalog.settings import Settings
 from earmark.errors import CatalogNotFound, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.pool import ExtractorPool
 from earmark.fingerprints import DEFAULT
+from earmark.index.channels import index_name
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
@@ -47,19 +48,17 @@ def open_catalog(
         make_folder(place)
     folder = Folder(place, read_only=read_only)
     try:
-        settings = folder.store.settings()
-        if settings is None:
-            if read_only:
-                raise CatalogNotFound(f"{place} is a catalog that is only being made; try again later")
-            settings = _new_settings(fingerprinter, index, preset)
-            with folder.store.transaction():
-                folder.store.write_settings(settings)
-            folder.sync()
+        stored = folder.store.settings()
+        if stored is None and read_only:
+            raise CatalogNotFound(f"{place} is a catalog that is only being made; try again later")
+        settings = stored or _new_settings(fingerprinter, index, preset)
         maker = _agreed(place, settings, fingerprinter, index, preset)
-        if not read_only and settings.spec != str(maker.spec):  # of an earlier release, with the same features
+        if not read_only:  # an earlier release had another spec for the same features
             settings = msgspec.structs.replace(settings, spec=str(maker.spec))
-            with folder.store.transaction():
-                folder.store.write_settings(settings)
+            if settings != stored:
+                with folder.store.transaction():
+                    folder.store.write_settings(settings)
+                folder.sync()
         open_other = partial(open_catalog, create=False, read_only=True)
         return Catalog(
             folder.backend(maker, settings),
@@ -75,8 +74,8 @@ def open_catalog(
 
 def _new_settings(fingerprinter: str | None, index: str | None, preset: Mapping[str, Any]) -> Settings:
     name = fingerprinter or DEFAULT
-    spec = make_fingerprinter(name, preset).spec
-    return Settings(name, dict(preset), str(spec), index_name(index, name, preset))
+    maker = make_fingerprinter(name, preset)
+    return Settings(name, dict(preset), str(maker.spec), index_name(index, maker.plan.channels, name))
 
 
 def _agreed(
@@ -87,7 +86,8 @@ def _agreed(
     preset: Mapping[str, Any],
 ) -> Fingerprinter:
     """Return the catalog's fingerprinter; raises OptionError for a setting that is not the catalog's, naming both."""
-    name = index and index_name(index, settings.fingerprinter, settings.preset)
+    maker = make_fingerprinter(settings.fingerprinter, settings.preset)
+    name = index and index_name(index, maker.plan.channels, settings.fingerprinter)
     if name and name != settings.index:
         raise OptionError(
             f"{folder} has index={settings.index!r}, not {name!r}: leave it out, or use rebuild(index=...)"
@@ -97,7 +97,6 @@ def _agreed(
             f"{folder} was made with fingerprinter={settings.fingerprinter!r}, not {fingerprinter!r}: "
             "leave it out, or make another catalog"
         )
-    maker = make_fingerprinter(settings.fingerprinter, settings.preset)
     if not maker.accepts(settings.spec):
         raise SpecMismatch(
             f"{folder} holds fingerprints {settings.spec}, this earmark makes {maker.spec}; "

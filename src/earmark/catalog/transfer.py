@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from itertools import chain, islice
+import shutil
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,16 +29,26 @@ def merge(fingerprinter: Fingerprinter, store: Store, index: LiveIndex, other: S
             f"this catalog holds fingerprints {fingerprinter.spec}, {name} holds {there and there.spec}; "
             "only catalogs of one kind can be merged"
         )
-    kept: list[AddReport] = []
+    added, unchanged, failed = list[Track](), list[str](), list[tuple[str, str]]()
     recordings = other.recordings()
     while batch := list(islice(recordings, _BATCH)):
-        kept.append(_take(fingerprinter, store, index, other, batch, name))
+        packed = other.fingerprints([one.number for one in batch if isinstance(one, Recording)])
+        new: list[tuple[int, Fingerprint]] = []
+        with store.transaction():
+            for recording in batch:
+                if not isinstance(recording, Recording):
+                    failed.append((name, str(recording)))
+                elif store.number_with(recording.content) is not None:
+                    unchanged.append(recording.track.path)
+                else:
+                    try:
+                        new.append(_copy(fingerprinter, store, other, recording, packed.get(recording.number)))
+                        added.append(recording.track)
+                    except (CatalogDamaged, TrackExists, TrackNotFound) as error:
+                        failed.append((recording.track.path, str(error)))
+        index.include(new)
     index.publish()
-    added, unchanged, failed = (
-        tuple(chain.from_iterable(getattr(one, outcome) for one in kept))
-        for outcome in ("added", "unchanged", "failed")
-    )
-    return AddReport(added=added, unchanged=unchanged, failed=failed)
+    return AddReport(added=tuple(added), unchanged=tuple(unchanged), failed=tuple(failed))
 
 
 def export(store: Store, index: LiveIndex, target: Path, *, calibration: Path) -> Path:
@@ -64,59 +74,26 @@ def export(store: Store, index: LiveIndex, target: Path, *, calibration: Path) -
         files.replace(scratch, target)
         files.sync_folder(target.absolute().parent)
     except EarmarkError:
-        _remove(scratch)
+        shutil.rmtree(scratch)  # nobody knows of it yet
         raise
     return target
 
 
-def _take(
+def _copy(
     fingerprinter: Fingerprinter,
     store: Store,
-    index: LiveIndex,
     other: Store,
-    batch: Sequence[Recording | CatalogDamaged],
-    name: str,
-) -> AddReport:
-    added: list[Track] = []
-    unchanged: list[str] = []
-    failed: list[tuple[str, str]] = []
-    new: list[tuple[int, Fingerprint]] = []
-    packed = other.fingerprints([one.number for one in batch if isinstance(one, Recording)])
-    with store.transaction():
-        for recording in batch:
-            if not isinstance(recording, Recording):
-                failed.append((name, str(recording)))
-            elif store.number_with(recording.content) is not None:
-                unchanged.append(recording.track.path)
-            else:
-                try:
-                    own = packed.get(recording.number)
-                    if own is None:
-                        raise TrackNotFound(f"{recording.track.id!r} was removed meanwhile")
-                    fingerprint = unpacked(fingerprinter, recording.number, own)  # before the copy: no damage spreads
-                    new.append((_copy(store, other, recording, own), fingerprint))
-                    added.append(recording.track)
-                except (CatalogDamaged, TrackExists, TrackNotFound) as error:
-                    failed.append((recording.track.path, str(error)))
-    index.include(new)
-    return AddReport(tuple(added), (), tuple(unchanged), tuple(failed))
-
-
-def _copy(store: Store, other: Store, recording: Recording, packed: bytes | CatalogDamaged) -> int:
+    recording: Recording,
+    packed: bytes | CatalogDamaged | None,
+) -> tuple[int, Fingerprint]:
+    """Copy a recording and return (its number here, its fingerprint); raises CatalogDamaged, TrackExists."""
+    if packed is None:
+        raise TrackNotFound(f"{recording.track.id!r} was removed meanwhile")
     if isinstance(packed, CatalogDamaged):
         raise packed
+    fingerprint = unpacked(fingerprinter, recording.number, packed)  # before the copy: no damage spreads
     number = store.insert(recording.track, recording.content, packed)
     for file in other.files(recording.number):
         if store.file(file.path) is None:
             store.remember(File(file.path, file.bytes, file.modified, number))
-    return number
-
-
-def _remove(folder: Path) -> None:
-    """Remove an unfinished copy, of which nobody knows yet."""
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir():
-            path.rmdir()
-        else:
-            path.unlink()
-    folder.rmdir()
+    return number, fingerprint

@@ -44,9 +44,7 @@ class ExtractorPool:
         limits: ExtractLimits | None = None,
     ) -> None:
         """`workers`: most children at the same time; by default the cores that this process may use."""
-        self.workers = usable_cores() if workers is None else workers
-        if self.workers < 1:
-            raise OptionError(f"workers={workers}; give 1 or more")
+        self.workers = worker_count(workers)
         self.limits = limits or ExtractLimits()
         self.fingerprinter = make_fingerprinter(fingerprinter, preset)
         self._request = {"fingerprinter": fingerprinter, "preset": dict(preset)}
@@ -139,6 +137,13 @@ class ExtractorPool:
                 return
         if place.exception() is None:
             self._give(place.result())
+
+
+def worker_count(wanted: int | None) -> int:
+    """Return the number of workers that was given, or that of the cores this process may use; raises OptionError."""
+    if wanted is not None and wanted < 1:
+        raise OptionError(f"workers={wanted}; give 1 or more, or leave it out for all cores")
+    return wanted or usable_cores()
 
 
 def usable_cores() -> int:

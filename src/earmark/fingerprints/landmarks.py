@@ -7,13 +7,14 @@ bits 5-0 the frames between them. Halving the bins lets a peak be one bin off, a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.stft import FrontEnd
 from earmark.fingerprints.peaks import Peaks, PeakShape
-from earmark.plan import Channel, VoteRule
+from earmark.plan import Channel, CompareRule, VoteRule
 from earmark.types import Codes, Frames, Keys, Layer, SalienceMap
 
 LANDMARK_BITS = 21
@@ -84,6 +85,18 @@ def landmark_channel(frame_seconds: float) -> Channel:
         shortlist=8,
     )
     return Channel("landmarks", "equal", "peaks", frame_seconds, votes, key_bits=LANDMARK_BITS)
+
+
+def peak_rule(
+    front_end: FrontEnd, figures: tuple[str, ...], ranking: dict[str, float], *, reach_frames: int, **options: Any
+) -> CompareRule:
+    """Return how peaks are compared, tried up to `reach_frames` beside a candidate; `options` as in `PeakSettings`."""
+    own = {
+        "bins": front_end.high_bin,
+        "frame_centre_seconds": front_end.window / front_end.rate / 2,
+        "reach_seconds": reach_frames * front_end.frame_seconds,
+    }
+    return CompareRule("peaks", "peaks", figures, ranking, min_features=MIN_PEAKS, options=own | options)
 
 
 def landmarks(frames: Frames, bins: NDArray[np.int32], *, fan_out: int, zone: TargetZone) -> tuple[Frames, Codes]:

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.audio.stft import FrontEnd
 from earmark.types import Frames, Layer, SalienceMap
 
 STRONGEST = np.uint32(1 << 10)  # bit of a packed peak that landmarks are made of
@@ -35,17 +36,18 @@ class PackedPeaks(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PeakPacking:
-    """Packs the layers of peaks whose bins lie from `low_bin` to below `high_bin`."""
+    """Packs the layers of peaks of a spectrogram."""
 
-    def __init__(self, low_bin: int, high_bin: int, frame_seconds: float, *, window_frames: int) -> None:
-        """`window_frames`: frames that a window of the spectrogram is long."""
-        self._low, self._high, self._frame, self._window = low_bin, high_bin, frame_seconds, window_frames
+    def __init__(self, front_end: FrontEnd) -> None:
+        self._low, self._high, self._frame = front_end.low_bin, front_end.high_bin, front_end.frame_seconds
+        self._window = front_end.window // front_end.hop  # frames
 
     def pack(self, peaks: Layer, strongest: Layer, *, spec: str, seconds: float) -> bytes:
         """Return peaks a frame, bins and the bit of the strongest, each in a plane of its own."""
         frames = int(peaks.frames[-1]) + 1 if len(peaks.frames) else 0
         features = (peaks.values - self._low).astype(np.uint32)
-        is_strongest = np.isin(self._places(peaks), self._places(strongest))
+        places, kept = (layer.frames.astype(np.int64) << 16 | layer.values for layer in (peaks, strongest))
+        is_strongest = np.isin(places, kept)
         features |= np.where(is_strongest, STRONGEST, np.uint32(0))
         planes = [
             np.bincount(peaks.frames, minlength=frames).astype(np.uint8),
@@ -75,10 +77,6 @@ class PeakPacking:
         bins, kept = bins + np.int32(self._low), high[:, 2] == 1
         peaks = Layer(moments, bins, self._frame, self._salience(parts))
         return peaks, peaks if kept.all() else Layer(moments[kept], bins[kept], self._frame)
-
-    def _places(self, peaks: Layer) -> NDArray[np.int64]:
-        places: NDArray[np.int64] = peaks.frames.astype(np.int64) << 16 | peaks.values
-        return places
 
     def _salience(self, parts: PackedPeaks) -> SalienceMap | None:
         if not parts.salience:

@@ -14,18 +14,18 @@ import msgspec
 from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
 from earmark.fingerprints.landmarks import (
-    MIN_PEAKS,
     Density,
     LandmarkShape,
     QueryDensity,
     landmark_channel,
     landmark_keys,
     peak_layers,
+    peak_rule,
 )
 from earmark.fingerprints.packing import PackedPeaks, PeakPacking
 from earmark.fingerprints.peaks import PeakStream
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
-from earmark.plan import CompareRule, ModelShape, Plan
+from earmark.plan import ModelShape, Plan
 from earmark.types import Fingerprint, Keys, Samples, Spec
 
 VERSION = 2
@@ -60,38 +60,16 @@ class Shazam(Fingerprinter):
         """`density` names an entry of `DENSITIES`."""
         if density not in DENSITIES:
             raise OptionError(f"density {density!r} is not known: choose one of {', '.join(DENSITIES)}")
-        self.shape, self._query = LandmarkShape(DENSITIES[density], FRONT_END), QueryDensity()
+        self.shape, self.query = LandmarkShape(DENSITIES[density], FRONT_END), QueryDensity()
         front_end = self.shape.front_end
         self.spec, self.rate = spec_of("shazam", VERSION, self.shape), front_end.rate
         self.hertz_per_bin = front_end.hertz_per_bin
         self.formerly = tuple(old for new, old in FORMERLY.items() if new == str(self.spec))
-        self.plan = Plan(
-            channels=(landmark_channel(front_end.frame_seconds),),
-            compare=(
-                CompareRule(
-                    "peaks",
-                    "peaks",
-                    figures=("matched", "expected", "z", "rival_z", "share"),
-                    ranking={"z": 1.0},
-                    min_features=MIN_PEAKS,
-                    options={
-                        "bins": front_end.high_bin,
-                        "frame_centre_seconds": front_end.window / front_end.rate / 2,
-                        "reach_seconds": 2 * front_end.frame_seconds,
-                        "warped_first": 8,
-                        "warped_about": "place",
-                    },
-                ),
-            ),
-            models=(MODEL,),
-            query=asdict(self._query),
-        )
-        self._packing = PeakPacking(
-            front_end.low_bin,
-            front_end.high_bin,
-            front_end.frame_seconds,
-            window_frames=front_end.window // front_end.hop,
-        )
+        figures = ("matched", "expected", "z", "rival_z", "share")
+        rule = peak_rule(front_end, figures, {"z": 1.0}, reach_frames=2, warped_first=8, warped_about="place")
+        channel = landmark_channel(front_end.frame_seconds)
+        self.plan = Plan((channel,), (rule,), models=(MODEL,), query=asdict(self.query))
+        self._packing = PeakPacking(front_end)
 
     def stream(self, *, query: bool = False) -> ShazamExtraction:
         """Return an extraction of mono samples at 11,025 Hz."""
@@ -100,7 +78,7 @@ class Shazam(Fingerprinter):
     def keys(self, fingerprint: Fingerprint, *, query: bool = False) -> Mapping[str, Keys]:
         """Return the landmarks of the strongest peaks."""
         self.check(fingerprint.spec)
-        fan_out = self._query.fan_out if query else self.shape.density.fan_out
+        fan_out = self.query.fan_out if query else self.shape.density.fan_out
         return {"landmarks": landmark_keys(fingerprint.layers["strongest"], self.shape, fan_out)}
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
@@ -118,18 +96,14 @@ class Shazam(Fingerprinter):
         peaks, strongest = self._packing.unpack(parts)
         return Fingerprint(self.spec, parts.seconds, {"peaks": peaks, "strongest": strongest})
 
-    def most_peaks(self, *, query: bool) -> tuple[int, int]:
-        """Return how many peaks of a block are kept, and how many of them landmarks are made of."""
-        density = self.shape.density
-        return (self._query.peaks, self._query.peaks) if query else (density.stored, density.paired)
-
 
 class ShazamExtraction:
     """Peaks of sound that comes in blocks; implements `Extraction`."""
 
     def __init__(self, maker: Shazam, *, query: bool) -> None:
-        self._maker, (keep, self._paired) = maker, maker.most_peaks(query=query)
-        shape = maker.shape
+        self._maker, shape = maker, maker.shape
+        keep = maker.query.peaks if query else shape.density.stored
+        self._paired = maker.query.peaks if query else shape.density.paired
         self._power = PowerStream(shape.front_end, frames=shape.peaks.chunk_frames)
         self._peaks = PeakStream(shape.peaks, keep=keep)
         self._heard = 0

@@ -15,13 +15,7 @@ from earmark.match.compare import make_comparison
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Comparison, Options, Others, Placement, References, Search, Sweepable
-from earmark.match.rivals import (
-    DECISIVE_Z,
-    behind_duplicates,
-    best_of_each_track,
-    duplicates_of,
-    is_decisive,
-)
+from earmark.match.rivals import DECISIVE_Z, behind_duplicates, best_of_each_track, duplicates_of, is_decisive
 from earmark.match.votes import Guess, tracks_by_votes, vote
 from earmark.plan import Channel, CompareRule, Plan
 from earmark.types import Fingerprint, Hits, Keys, Layer
@@ -38,14 +32,14 @@ class Matcher:
     def __init__(self, plan: Plan, calibration: Calibration, *, keys: QueryKeys, references: References) -> None:
         """`keys` returns what each channel looks up for a window."""
         self.plan, self.calibration = plan, calibration
-        self._keys, self._references = keys, references
+        self.keys, self.references = keys, references
 
     def match(self, window: Fingerprint, search: Search, options: Options, *, begin: float = 0.0) -> list[Passage]:
         """Return up to `options.limit` passages of a window that begins at second `begin` of the clip, likeliest first.
 
         A window whose first layer holds too little has none.
         """
-        look = _Look(self.plan, window, search, self._keys, self._references, wide=options.speed)
+        look = _Look(self, window, search, wide=options.speed)
         if not look.can_compare(self.plan.compare[0]):
             return []
         for guesses, layer in look.proposals():
@@ -83,25 +77,17 @@ class Matcher:
 class _Look:
     """One window while it is matched: its comparisons, and the candidates so far."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        window: Fingerprint,
-        search: Search,
-        keys: QueryKeys,
-        references: References,
-        *,
-        wide: bool,
-    ) -> None:
+    def __init__(self, matcher: Matcher, window: Fingerprint, search: Search, *, wide: bool) -> None:
         self.window, self.ranked = window, list[Candidate]()  # the best candidate of each track, best first
         self.comparisons: dict[str, Comparison] = {}  # by layer, in the plan's order
-        self._plan, self._search, self._references, self._wide = plan, search, references, wide
+        self._plan, self._references = matcher.plan, matcher.references
+        self._search, self._wide = search, wide
         self._hits: dict[str, Hits] = {}  # by channel
         self._tried: list[Candidate] = []
-        self._first = plan.compare[0].layer
-        if self.can_compare(plan.compare[0]):
-            self._keys = keys(window)
-            for rule in filter(self.can_compare, plan.compare):
+        self._first = self._plan.compare[0].layer
+        if self.can_compare(self._plan.compare[0]):
+            self._keys = matcher.keys(window)
+            for rule in filter(self.can_compare, self._plan.compare):
                 self.comparisons[rule.layer] = self._comparison(rule)
 
     def can_compare(self, rule: CompareRule) -> bool:

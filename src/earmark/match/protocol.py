@@ -6,17 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from earmark.errors import OptionError
 from earmark.types import Fingerprint, Hits, Keys, Layer
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is asked of every clip alike."""
+    """What is asked of every clip alike; raises OptionError for what makes no sense."""
 
     threshold: float | None = None  # least confidence; None for the calibrated one
     limit: int = 5  # matches
     several: bool = False  # one recording after another
     speed: bool = False  # changes of speed of up to 10 %
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise OptionError(
+                f"threshold={self.threshold}; give a probability, 0 to 1, or leave it out for the calibrated one"
+            )
+        if self.limit < 1:
+            raise OptionError(f"limit={self.limit}; give 1 or more")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

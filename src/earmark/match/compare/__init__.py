@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -23,15 +23,10 @@ COMPARISONS: dict[str, tuple[Callable[..., Comparison], type[Any]]] = {
 
 
 def make_comparison(rule: CompareRule, layer: Layer, *, hits: Hits | None, wide: bool) -> Comparison:
-    """Return the comparison of a window's layer that a rule asks for."""
-    make, settings = COMPARISONS.get(rule.kind) or _installed(rule.kind)
-    return make(layer, rule.figures, settings=settings_of(rule, settings), wide=wide, hits=hits)
-
-
-def settings_of(rule: CompareRule, kind: type[Any]) -> Any:
-    """Return a rule's options as the comparison's own settings; raises ValueError for what it does not have."""
-    options: Mapping[str, Any] = rule.options
-    return msgspec.convert(dict(options), kind, strict=True)
+    """Return the comparison of a window's layer that a rule asks for; raises ValueError for options it has not."""
+    make, kind = COMPARISONS.get(rule.kind) or _installed(rule.kind)
+    settings = msgspec.convert(rule.options, kind, strict=True)
+    return make(layer, rule.figures, settings=settings, wide=wide, hits=hits)
 
 
 @cache
