@@ -14,6 +14,11 @@ Names are loaded when they are first used, so that importing earmark costs next 
 from __future__ import annotations
 
 import importlib
+import os
+
+# ONNX Runtime's wheels send a device id and what is run, unless this is set before their import. It stands here so that
+# it holds in every process, whichever of earmark's modules brings ONNX Runtime.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 TYPE_CHECKING = False  # typing's own, without its import, which is a fifth of a bare Python's start
 

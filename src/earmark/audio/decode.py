@@ -7,6 +7,8 @@ for each `DECISION_SECONDS` so that the result does not depend on the packets.
 
 from __future__ import annotations
 
+import io
+import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -75,6 +77,15 @@ def load(source: Media, *, rate: int, max_seconds: float | None = None) -> tuple
     with decode(source, rate=rate, max_seconds=max_seconds) as decoder:
         blocks = list(decoder)
         return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), decoder.report
+
+
+def load_decoders() -> None:
+    """Load all that decoding needs, by doing it once; for processes that afterwards can open nothing."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setparams((2, 2, 44_100, 0, "NONE", ""))
+        written.writeframes(bytes(4 * 4_410))
+    load(file.getvalue(), rate=LOWEST_RATE)
 
 
 class Decoder:

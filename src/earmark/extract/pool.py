@@ -49,7 +49,7 @@ class ExtractorPool:
             raise OptionError(f"workers={workers}; give 1 or more")
         self.limits = limits or ExtractLimits()
         self.fingerprinter = make_fingerprinter(fingerprinter, preset)
-        self._request = {"fingerprinter": fingerprinter, "preset": dict(preset)}
+        self._settings = {"fingerprinter": fingerprinter, "preset": dict(preset)}
         self._lock = Lock()
         self._sandboxes: list[Sandbox] = []
         self._idle: list[Sandbox] = []
@@ -59,7 +59,7 @@ class ExtractorPool:
     def extract(self, file: BinaryIO, *, query: bool = False) -> Extracted:
         """Return what a child makes of an open file, read from where it stands; raises MediaError."""
         max_seconds = self.limits.longest_query_seconds if query else None
-        request = {**self._request, "query": query, "max_seconds": max_seconds}
+        request = {**self._settings, "query": query, "max_seconds": max_seconds}
         with self._borrowed() as sandbox:
             try:
                 answer = sandbox.call(file, request)
@@ -114,7 +114,7 @@ class ExtractorPool:
             if self._idle:
                 return self._idle.pop()  # the last that worked, so that no more children start than are needed
             if len(self._sandboxes) < self.workers:
-                self._sandboxes.append(Sandbox(TASK, limits=self.limits.sandbox))
+                self._sandboxes.append(Sandbox(TASK, settings=self._settings, limits=self.limits.sandbox))
                 return self._sandboxes[-1]
             place: Future[Sandbox] = Future()
             self._line.append(place)

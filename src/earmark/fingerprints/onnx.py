@@ -5,7 +5,6 @@ Metadata is read from the file itself, so that a list of tracks need not wait fo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,7 @@ def open_network(path: Path, remedy: str, content: bytes | None = None) -> Any:
 
     One thread, since several files are read at the same time. Raises OptionError, which ends with `remedy`.
     """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # the official wheels send by default
-    import onnxruntime
+    import onnxruntime  # which sends nothing: earmark/__init__.py
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
