@@ -7,7 +7,7 @@ around each place and estimates ln(probability of a peak there / anywhere); `lea
 from __future__ import annotations
 
 import json
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,22 @@ class SalienceNet:
 
     def __call__(self, log_power: NDArray[np.float32]) -> SalienceArray:
         """Return the salience of a spectrogram in nepers, (frames, bins)."""
+        if log_power.max(initial=FLOOR) <= FLOOR:
+            return self._of_silence(*log_power.shape)
+        return self._salience(log_power)
+
+    def _salience(self, log_power: NDArray[np.float32]) -> SalienceArray:
         missing = -len(log_power) % STRIDE
         seen = contrast_features(np.pad(log_power, ((0, missing), (0, 0)), mode="edge"))
         (salience,) = self._session.run(None, {"contrasts": seen[None]})
         return quantise(salience[0, : len(log_power)])
+
+    @lru_cache(maxsize=4)  # noqa: B019 - as many as there are lengths of chunks; the few networks live as long anyway
+    def _of_silence(self, frames: int, bins: int) -> SalienceArray:
+        """Return the salience of silence, which is the same wherever it lies: a day of it is a small file."""
+        salience = self._salience(np.full((frames, bins), FLOOR, np.float32))
+        salience.flags.writeable = False
+        return salience
 
     @cached_property
     def _session(self) -> Any:

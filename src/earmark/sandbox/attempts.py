@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 TASK = f"{__name__}:attempt"
-FOLDER = Path(tempfile.gettempdir())  # looked for now: later, the child can try out none
 
 
 def attempt(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:
@@ -38,7 +36,7 @@ def _write() -> None:
 
 
 def _make() -> None:
-    folder = FOLDER / f"earmark-{os.getpid()}"
+    folder = Path("/tmp", f"earmark-{os.getpid()}")  # not tempfile's, which writes to find out where it may
     folder.mkdir()
     folder.rmdir()
 

@@ -22,6 +22,7 @@ INTERNET = re.compile(r"\b(AF_(?!UNIX|LOCAL|UNSPEC)\w+)")
 WRITES = re.compile(r"O_(WRONLY|RDWR|CREAT|TRUNC)")
 PATH = re.compile(r'(?:(?:AT_FDCWD|\d+)<([^>]*)>, )?"((?:[^"\\]|\\.)*)"')  # -y: descriptors with what they stand for
 NO_FILES = ("/dev/null", "/dev/shm/sem.")  # of multiprocessing: a semaphore that is unlinked as soon as it is made
+LEFT = ("torchinductor_",)  # an empty folder of torch's, which only training loads
 QUICK = ("--snr", "5", "--t60", "0", "--seconds", "2", "--count", "2", "--workers", "1")
 
 ARGUMENTS: dict[str, Callable[[Path], tuple[object, ...]]] = {
@@ -33,7 +34,7 @@ ARGUMENTS: dict[str, Callable[[Path], tuple[object, ...]]] = {
     "update": lambda folder: ("0" * 16, "--title", "new", "--catalog", folder / "catalog"),
     "remove": lambda folder: ("0" * 16, "--catalog", folder / "catalog"),
     "export": lambda folder: (folder / "exported", "--catalog", folder / "catalog"),
-    "merge": lambda folder: (folder / "catalog", "--catalog", folder / "merged"),
+    "merge": lambda folder: (folder / "other", "--catalog", folder / "catalog"),
     "info": lambda folder: ("--catalog", folder / "catalog"),
     "verify": lambda folder: ("--catalog", folder / "catalog"),
     "rebuild": lambda folder: ("--catalog", folder / "catalog"),
@@ -66,6 +67,7 @@ def folder(indexed: Path, music: list[Path], tmp_path: Path) -> Path:
     for path in music[8:11]:
         shutil.copy(path, folder / "unknown")
     shutil.copytree(indexed, folder / "catalog")
+    shutil.copytree(indexed, folder / "other")
     (folder / "tiny.toml").write_text(TINY.replace("batch = 6", "batch = 2"))
     (tmp_path / "home").mkdir()
     return folder
@@ -88,7 +90,8 @@ def test_a_command_opens_no_connection_and_writes_nothing_outside(name: str, fol
     assert INTERNET.findall("\n".join(line for line in calls.splitlines() if "socket(" in line)) == []
     assert [path for path in written(calls) if not allowed(path, folder)] == []
     assert list((folder.parent / "home").iterdir()) == []
-    assert list((folder / "temporary").iterdir()) == [], "temporary files are left behind"
+    left = [path.name for path in (folder / "temporary").iterdir()]
+    assert [name for name in left if not name.startswith(LEFT)] == [], "temporary files are left behind"
 
 
 def written(calls: str) -> Iterator[str]:
