@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         TrackNotFound,
     )
     from earmark.evaluation.music import evaluate
+    from earmark.extract.protocol import ExtractLimits
     from earmark.extract.sources import Source
     from earmark.types import AddReport, Answer, Fingerprint, Match, Spec, Track
 
@@ -62,6 +63,7 @@ __all__ = [
     "CatalogReadOnly",
     "CatalogTooNew",
     "EarmarkError",
+    "ExtractLimits",
     "Fingerprint",
     "Match",
     "MediaError",
@@ -112,4 +114,5 @@ def __dir__() -> list[str]:
 def _home_of(name: str) -> str:
     homes = {"open": "catalog.open", "Catalog": "catalog.catalog", "Progress": "catalog.ingest"}
     homes |= {"Verification": "catalog.verify", "compare": "catalog.compare", "evaluate": "evaluation.music"}
+    homes |= {"ExtractLimits": "extract.protocol"}
     return f"earmark.{homes.get(name, 'types' if name in _TYPES else 'errors')}"

@@ -20,6 +20,7 @@ from earmark.extract.pool import ExtractorPool
 from earmark.fingerprints import DEFAULT
 
 if TYPE_CHECKING:
+    from earmark.extract.protocol import ExtractLimits
     from earmark.fingerprints.protocol import Fingerprinter
 
 
@@ -30,13 +31,15 @@ def open_catalog(
     read_only: bool = False,
     fingerprinter: str | None = None,
     index: str | None = None,
+    limits: ExtractLimits | None = None,
     **preset: Any,
 ) -> Catalog:
     """Open the catalog in the folder `path`; close it after use, or open it in a `with`.
 
     It is made when absent, unless `create` is False or it is opened `read_only`. One process at a time may write; any
     number may read meanwhile. `fingerprinter`, its settings in `preset` (as peaks=False) and `index` count when the
-    catalog is made and are written in it; later they must agree or be left out. Raises CatalogNotFound, CatalogLocked,
+    catalog is made and are written in it; later they must agree or be left out. `limits`: what a file or clip may take.
+    Raises CatalogNotFound, CatalogLocked,
     CatalogDamaged, CatalogTooNew, SpecMismatch when this earmark makes other fingerprints, OptionError.
     """
     place = Path(path)
@@ -65,7 +68,7 @@ def open_catalog(
             folder.backend(maker, settings),
             settings,
             fingerprinter=maker,
-            make_extractor=lambda workers: ExtractorPool(settings.fingerprinter, settings.preset, workers=workers),
+            make_extractor=partial(ExtractorPool, settings.fingerprinter, settings.preset, limits=limits),
             open_other=open_other,
         )
     except BaseException:

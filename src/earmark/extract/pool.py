@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import os
 import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Lock
 from typing import Any, BinaryIO
 
 import msgspec
 
+from earmark.audio.tags import cleaned_tags
 from earmark.errors import MediaError, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.protocol import Extracted, ExtractLimits
 from earmark.sandbox.process import Sandbox
 
 TASK = "earmark.extract.task:extract"
+LONGEST_SECONDS = 1e7  # 16 weeks, more than a file can be; what a child says it has heard is not believed beyond
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -58,7 +60,7 @@ class ExtractorPool:
 
     def extract(self, file: BinaryIO, *, query: bool = False) -> Extracted:
         """Return what a child makes of an open file, read from where it stands; raises MediaError."""
-        max_seconds = self.limits.longest_query_seconds if query else None
+        max_seconds = self.limits.longest_query_seconds if query else self.limits.longest_seconds
         request = {**self._settings, "query": query, "max_seconds": max_seconds}
         with self._borrowed() as sandbox:
             try:
@@ -67,7 +69,8 @@ class ExtractorPool:
                 if self._closed:
                     raise _closed() from error
                 raise
-        return self._checked(answer)
+        extracted = self._checked(answer)
+        return replace(extracted, packed=b"") if query else extracted  # nobody keeps a query's; it is large
 
     def close(self) -> None:
         """End all children, also those at work; callers that wait or come later get a MediaError."""
@@ -83,7 +86,7 @@ class ExtractorPool:
         """Return what a child answered, its fingerprint unpacked; a compromised child can answer anything."""
         try:
             sent = msgspec.convert(answer, Sent)
-            if not 0 <= sent.seconds < math.inf:
+            if not 0 <= sent.seconds <= LONGEST_SECONDS:
                 raise ValueError(f"{sent.seconds} seconds")
             fingerprint = self.fingerprinter.unpack(sent.packed)
         except (msgspec.MsgspecError, ValueError, zlib.error, SpecMismatch) as error:
@@ -95,7 +98,7 @@ class ExtractorPool:
             complete=sent.complete,
             silent=sent.silent,
             features=self.fingerprinter.features_in(fingerprint),
-            tags=sent.tags,
+            tags=cleaned_tags(sent.tags),
         )
 
     @contextmanager
