@@ -14,7 +14,7 @@ from earmark.catalog.calibrations import calibration_for
 from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogDamaged, EarmarkError, MediaError, OptionError, TrackNotFound
 from earmark.extract.fingerprint import extract_samples
-from earmark.extract.protocol import Extracted, Extractor
+from earmark.extract.protocol import SHORTEST_SECONDS, Extracted, Extractor
 from earmark.extract.sources import Source, name_of, opened
 from earmark.match.calibration import Calibration
 from earmark.match.matcher import Matcher
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
 
 _ANSWERS = ("too_short", "low_information")  # codes of MediaErrors about a clip that was read
-SHORTEST_SECONDS = 0.25  # seconds of a clip; a handful of spectra are in any music
 
 
 class Unavailable(Exception):  # noqa: N818 - it never leaves this module
@@ -179,7 +178,7 @@ class Identify:
             return "silent"
         if extracted.seconds < SHORTEST_SECONDS:
             return "too_short"
-        return "" if extracted.features >= self.fingerprinter.min_features else "low_information"
+        return "" if self.fingerprinter.is_informative(extracted.fingerprint, query=True) else "low_information"
 
     @property
     def _calibration(self) -> tuple[Calibration, bool]:

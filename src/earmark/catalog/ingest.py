@@ -25,7 +25,7 @@ import msgspec
 from earmark.catalog.backend import File, LiveIndex, Store
 from earmark.catalog.scan import Scan
 from earmark.errors import CatalogDamaged, MediaError, TrackExists, TrackNotFound
-from earmark.extract.protocol import Extracted, Extractor
+from earmark.extract.protocol import SHORTEST_SECONDS, Extracted, Extractor
 from earmark.text import printable
 from earmark.types import AddReport, Fingerprint, Track
 
@@ -166,7 +166,9 @@ class Ingest:
         extracted = self._extractor.extract(file)
         if extracted.silent:
             raise MediaError("low_information", "it is silent", extracted.seconds)
-        if extracted.features < self._extractor.fingerprinter.min_features:
+        if extracted.seconds < SHORTEST_SECONDS:
+            raise MediaError("too_short", f"{extracted.seconds:.3f} s; a recording has {SHORTEST_SECONDS:g} s or more")
+        if not self._extractor.fingerprinter.is_informative(extracted.fingerprint):
             raise MediaError("low_information", "there is too little in it to tell recordings apart", extracted.seconds)
         return extracted
 

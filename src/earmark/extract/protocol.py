@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SILENCE_PEAK = 1e-4  # full scale is 1; just above the dither of 16-bit sound (-93 dB), and below any music
 
+SHORTEST_SECONDS = 0.25  # of a recording or clip; a handful of spectra are in any music
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extracted:

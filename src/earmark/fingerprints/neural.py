@@ -25,6 +25,7 @@ from earmark.fingerprints.landmarks import (
     CompanionShape,
     LandmarkShape,
     QueryDensity,
+    have_information,
     landmark_channel,
     landmark_keys,
     peak_layers,
@@ -46,6 +47,8 @@ VERSION = 2
 WEIGHTS = Path(__file__).parent / "weights"
 # What releases up to 0.1.0 hashed a network's file with, by the digest of today's shape without it: features are equal.
 FORMER_KEYS = {"04b8435c": bytes.fromhex("606f6a520c40bac0677276670a45225e"), "e6d37cd9": b""}
+STEADY_SEGMENTS = 4  # segments, below which sound is too short to be called steady
+STEADY_SIMILARITY = 0.985  # mean similarity of vectors; 0.97 at most in 668 recordings, 0.99 and more in tones
 CHECKED = ModelShape(
     layers=("vectors", "peaks"),
     features=("constant", "similarity", "lead in z over chance", "log of surplus", "lead in contrast over chance"),
@@ -170,6 +173,16 @@ class Neural(Fingerprinter):
             fan_out = self.query.density.fan_out if query else self.companion.density.fan_out
             keys["landmarks"] = landmark_keys(fingerprint.layers["strongest"], self.companion, fan_out)
         return keys
+
+    def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
+        """Return whether there are different landmarks, or where no peaks are kept, different vectors."""
+        layers, shape = fingerprint.layers, self.companion
+        if not super().is_informative(fingerprint, query=query):
+            return False
+        if shape is None:
+            return query or not is_steady(layers["vectors"].values)
+        fan_out = self.query.density.fan_out if query else shape.density.fan_out
+        return have_information(layers["peaks"], layers["strongest"], shape, fan_out, query=query)
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return 128 bytes a segment and one bit for each that may be silent, and the packed peaks."""
@@ -298,6 +311,15 @@ class NeuralExtraction:
         from earmark.fingerprints.mel import banded
 
         return banded(spectra[:: self._maker.peak_frames], self._maker.log_mel)
+
+
+def is_steady(vectors: NDArray[np.int8]) -> bool:
+    """Return whether vectors, (n, d), are nearly the same: so many of a tone or of quick clicks are."""
+    if len(vectors) < STEADY_SEGMENTS:
+        return False
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    powers = np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64)
+    return bool(mean @ mean > STEADY_SIMILARITY * powers.mean())
 
 
 def _vector_channel(maker: Neural) -> Channel:
