@@ -142,7 +142,7 @@ class Ingest:
         """Return what a file holds, or None when it changed meanwhile."""
         from earmark.audio.container import open_regular
 
-        absolute, status = os.fsencode(Path(path).absolute()), Path(path).stat()
+        absolute, status = _absolute(path), Path(path).stat()
         known = self._store.file(absolute)
         if known is not None and (known.bytes, known.modified) == (status.st_size, status.st_mtime_ns):
             return ReadFile(path, known, unchanged=True)
@@ -269,6 +269,11 @@ def _track(id: str, path: str, extracted: Extracted) -> Track:
     tags = dict(extracted.tags)
     words = (tags.pop("title", "") or printable(Path(path).stem), tags.pop("artist", ""), tags.pop("album", ""))
     return Track(id, *words, path, extracted.seconds, extracted.complete, time.time_ns(), tags)
+
+
+def _absolute(path: str) -> bytes:
+    """Return a path from the root on; a doubled slash before it, which POSIX lets mean something, means nothing here."""
+    return b"/" + os.fsencode(Path(path).absolute()).lstrip(b"/")
 
 
 def _digest(file: BinaryIO, stop: Event) -> bytes:

@@ -67,10 +67,7 @@ class InformationRule:
     least_landmarks: int = 16  # different ones of a recording; a second of music has 30 and more
     judged_landmarks: int = 50  # of fewer, the share of different ones says nothing
     least_different: float = 0.45  # share; recordings have 0.55 and more, buzzes, chords and beeps 0.41 at most
-    most_a_frame: float = (
-        5.0  # peaks of a frame that has some; recordings have 4.5 at most, trains of clicks 5.5 and more
-    )
-
+    most_a_frame: float = 5.0  # peaks of a frame that has some; music has 4.5 at most, trains of clicks 5.5 and more
     crowded_seconds: float = 2.0  # seconds, below which a single drum beat crowds as much
 
 

@@ -31,7 +31,7 @@ from earmark.fingerprints.landmarks import (
     peak_layers,
 )
 from earmark.fingerprints.mel import QUIETEST
-from earmark.fingerprints.onnx import open_network, read_metadata
+from earmark.fingerprints.onnx import open_network, read_metadata, read_network
 from earmark.fingerprints.packing import BIN_MASK, PackedPeaks, PeakPacking, pack_vectors, unpack_vectors
 from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
@@ -89,13 +89,8 @@ class Neural(Fingerprinter):
     def __init__(self, *, model: str = "default", peaks: bool = True) -> None:
         """`model` names a network of `weights/`, or an ONNX file of `earmark train`; without `peaks`, vectors alone."""
         self._path = WEIGHTS / f"{model}.onnx" if model in _shipped() else Path(model)
-        try:
-            self._content = self._path.read_bytes()
-        except OSError as error:
-            raise OptionError(
-                f"model {model!r} cannot be read ({error.strerror}): choose one of {', '.join(_shipped())}, "
-                "or give the .onnx file of a trained one"
-            ) from error
+        remedy = f"choose one of {', '.join(_shipped())}, or give the .onnx file of a trained one"
+        self._content = read_network(self._path, remedy)
         digest = blake2b(self._content, digest_size=8).hexdigest()
         self.shape = NeuralShape(digest, CompanionShape() if peaks else None)
         self.query = NeuralQuery()
@@ -248,7 +243,7 @@ class Neural(Fingerprinter):
 
     @cached_property
     def _session(self) -> Any:
-        return open_network(self._path, "give the .onnx file of a trained one", self._content)
+        return open_network(self._content, self._path, "give the .onnx file of a trained one")
 
     @cached_property
     def _properties(self) -> dict[str, str]:

@@ -22,7 +22,8 @@ LARGEST_SALIENCE_BYTES = 1 << 28  # bytes of a clip's map: more than four hours 
 LARGEST_SEGMENTS = 1 << 22  # vectors of an unpacked fingerprint: three weeks of audio
 LARGEST_FRAMES = 1 << 26  # frames of the same
 BODY_LEVEL = 0  # no compression: a quarter less would cost each candidate of each clip a millisecond
-SALIENCE_BLOCK_FRAMES = 1_024  # frames of a map that are compressed together: 16 s, more than a window that is matched
+SALIENCE_BLOCK_FRAMES = 1_024  # frames of a map that are compressed together: 16 s
+SMALL_SALIENCE_BYTES = 1 << 20  # of a map that is unpacked at once: a minute, more than is ever matched together
 BLOCK_LENGTH = struct.Struct("<I")  # before each block, its compressed bytes
 SALIENCE_LEVEL = 1  # least compression: most of a map is zero, and one is made for every clip
 
@@ -92,17 +93,19 @@ class PeakPacking:
             return None
         width = (self._high - self._low) // 2
         most = min(self._most_frames(parts.seconds), LARGEST_SALIENCE_BYTES // width)
-        blocks, frames, last = list(_blocks(parts.salience)), 0, b""
+        blocks, frames, unpacked = list(_blocks(parts.salience)), 0, list[bytes]()
         for number, block in enumerate(blocks, start=1):
             unpacking = zlib.decompressobj()
-            last = unpacking.decompress(block, SALIENCE_BLOCK_FRAMES * width)
-            rows, rest = divmod(len(last), width)
+            content = unpacking.decompress(block, SALIENCE_BLOCK_FRAMES * width)
+            rows, rest = divmod(len(content), width)
             frames += rows
             is_short = rows < SALIENCE_BLOCK_FRAMES and number < len(blocks)
             if not unpacking.eof or rest or is_short or frames > most:
                 raise ValueError(f"a salience map of {frames} frames or more in a clip of {parts.seconds:g} s")
-        if len(blocks) == 1:
-            return SalienceMap(np.frombuffer(last, np.uint8).reshape(-1, width), self._low)
+            if frames * width <= SMALL_SALIENCE_BYTES:
+                unpacked.append(content)
+        if len(unpacked) == len(blocks):
+            return SalienceMap(np.frombuffer(b"".join(unpacked), np.uint8).reshape(-1, width), self._low)
         return CompressedSalience(blocks, SALIENCE_BLOCK_FRAMES, width, self._low)
 
     def _most_frames(self, seconds: float) -> int:

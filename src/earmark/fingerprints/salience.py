@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.stft import FrontEnd
-from earmark.fingerprints.onnx import open_network, read_metadata
+from earmark.fingerprints.onnx import open_network, read_metadata, read_network
 
 SalienceArray = NDArray[np.uint8]  # (frames, bins), steps of 1 / STEPS neper
 
@@ -30,6 +30,7 @@ WIDER = (17, 65)  # frames and bins of the surroundings' own surroundings: 0.4 s
 LARGEST_CONTRAST = 4.0  # nepers; larger contrasts are clipped before the network
 STRIDE = 8  # frames of the network's coarsest grid
 WEIGHTS = Path(__file__).parent / "weights" / "salience" / "default.onnx"
+REMEDY = "give the .onnx file of a trained salience network"
 
 
 class SalienceNet:
@@ -41,12 +42,12 @@ class SalienceNet:
     @cached_property
     def front_end(self) -> FrontEnd:
         """The front end of the spectrograms that it was trained with."""
-        return FrontEnd(**json.loads(read_metadata(self._path.read_bytes())["front_end"]))
+        return FrontEnd(**json.loads(read_metadata(self._content)["front_end"]))
 
     @cached_property
     def digest(self) -> str:
         """A digest of the file."""
-        return blake2b(self._path.read_bytes(), digest_size=8).hexdigest()
+        return blake2b(self._content, digest_size=8).hexdigest()
 
     def __call__(self, log_power: NDArray[np.float32]) -> SalienceArray:
         """Return the salience of a spectrogram in nepers, (frames, bins)."""
@@ -69,7 +70,11 @@ class SalienceNet:
 
     @cached_property
     def _session(self) -> Any:
-        return open_network(self._path, "give the .onnx file of a trained salience network")
+        return open_network(self._content, self._path, REMEDY)
+
+    @cached_property
+    def _content(self) -> bytes:
+        return read_network(self._path, REMEDY)
 
 
 def local_contrast(log_power: NDArray[np.float32]) -> SalienceArray:
