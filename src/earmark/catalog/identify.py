@@ -15,7 +15,7 @@ from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogDamaged, EarmarkError, MediaError, OptionError, TrackNotFound
 from earmark.extract.fingerprint import extract_samples
 from earmark.extract.protocol import SHORTEST_SECONDS, Extracted, Extractor
-from earmark.extract.sources import Source, name_of, opened
+from earmark.extract.sources import Source, name_of, opened, samples_of
 from earmark.match.calibration import Calibration
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
@@ -137,7 +137,7 @@ class Identify:
                 raise OptionError(f"a fingerprint without layer {error}; make it with earmark.fingerprint") from error
             return Extracted(source, b"", source.seconds, complete=True, silent=False, features=features)
         if isinstance(source, tuple):
-            return extract_samples(*source, maker, query=True)
+            return extract_samples(*samples_of(source), maker, query=True)
         with opened(source, self._extractor.limits) as file:
             return self._extractor.extract(file, query=True)
 

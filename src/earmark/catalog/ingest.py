@@ -272,7 +272,7 @@ def _track(id: str, path: str, extracted: Extracted) -> Track:
 
 
 def _absolute(path: str) -> bytes:
-    """Return a path from the root on; a doubled slash before it, which POSIX lets mean something, means nothing here."""
+    """Return a path from the root on, which one slash stands for: POSIX lets two of them mean something else."""
     return b"/" + os.fsencode(Path(path).absolute()).lstrip(b"/")
 
 

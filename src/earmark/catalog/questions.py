@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 from earmark.catalog.listen import Listener
@@ -82,15 +83,15 @@ class Questions:
 
 def checked_options(threshold: float | None, limit: int, *, several: bool, speed: bool) -> Options:
     """Return what is asked of every clip; raises OptionError for what makes no sense."""
-    if threshold is not None and not 0 <= threshold <= 1:
+    if threshold is not None and not (isinstance(threshold, Real) and 0 <= threshold <= 1):
         raise OptionError(f"threshold={threshold}; give a probability, 0 to 1, or leave it out for the calibrated one")
-    if limit < 1:
+    if not (isinstance(limit, Integral) and limit >= 1):
         raise OptionError(f"limit={limit}; give 1 or more")
     return Options(threshold, limit, several, speed)
 
 
 def worker_count(wanted: int | None) -> int:
     """Return the number of workers that was given, or that of the cores this process may use."""
-    if wanted is not None and wanted < 1:
+    if wanted is not None and not (isinstance(wanted, Integral) and wanted >= 1):
         raise OptionError(f"workers={wanted}; give 1 or more, or leave it out for all cores")
     return wanted or usable_cores()

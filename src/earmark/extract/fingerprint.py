@@ -12,7 +12,7 @@ from earmark.audio.arrays import to_mono
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.pool import ExtractorPool
 from earmark.extract.protocol import SILENCE_PEAK, Extracted
-from earmark.extract.sources import Source, opened
+from earmark.extract.sources import Source, opened, samples_of
 from earmark.types import Fingerprint
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def fingerprint_of(source: Source, name: str, preset: Mapping[str, Any], *, quer
         fingerprinter.check(source.spec)
         return source
     if isinstance(source, tuple):
-        return extract_samples(*source, fingerprinter, query=query).fingerprint
+        return extract_samples(*samples_of(source), fingerprinter, query=query).fingerprint
     with closing(ExtractorPool(name, preset, workers=1)) as pool, opened(source, pool.limits) as file:
         return pool.extract(file, query=query).fingerprint
 

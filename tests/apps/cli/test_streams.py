@@ -1,4 +1,4 @@
-"""Standard streams that are closed or full, names that are no text, and signals: the exit status tells, nothing tears."""
+"""Standard streams that are closed or full, names that are no text, SIGTERM: the exit status tells, nothing tears."""
 
 from __future__ import annotations
 
