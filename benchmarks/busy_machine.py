@@ -19,8 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import earmark
 from benchmarks.concurrency import memory, rows, write_long
+
+import earmark
 from earmark.extract.pool import usable_cores
 
 MOST_TOGETHER, MOST_FOR_LONG = 600.0, 300.0  # MB
@@ -75,9 +76,8 @@ def long_question(catalog: earmark.Catalog, recordings: Sequence[Path], hours: f
         before, began = own_memory(), time.perf_counter()
         answer, most = watched(lambda: catalog.identify(long, several=True, limit=500), own_memory)
     took = time.perf_counter() - began
-    print(
-        f"{hours:g} h: {len(answer.matches)} matches in {took:.0f} s, {most - before:.0f} MB more here ({most:.0f} in all)"
-    )
+    cost = f"{most - before:.0f} MB more here, {most:.0f} in all"
+    print(f"{hours:g} h: {len(answer.matches)} matches in {took:.0f} s, {cost}")
     return most - before <= MOST_FOR_LONG
 
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from earmark.catalog.backend import Backend
 from earmark.catalog.catalog import Catalog
 from earmark.catalog.local.durable import is_catalog
 from earmark.catalog.local.folder import Folder, make_folder
 from earmark.catalog.settings import Settings, index_name
+from earmark.catalog.without_index import WithoutIndex
 from earmark.errors import CatalogNotFound, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.pool import ExtractorPool
@@ -32,6 +34,7 @@ def open_catalog(
     fingerprinter: str | None = None,
     index: str | None = None,
     limits: ExtractLimits | None = None,
+    any_spec: bool = False,
     **preset: Any,
 ) -> Catalog:
     """Open the catalog in the folder `path`; close it after use, or open it in a `with`.
@@ -39,7 +42,8 @@ def open_catalog(
     It is made when absent, unless `create` is False or it is opened `read_only`. One process at a time may write; any
     number may read meanwhile. `fingerprinter`, its settings in `preset` (as peaks=False) and `index` count when the
     catalog is made and are written in it; later they must agree or be left out. `limits`: what a file or clip may take.
-    Raises CatalogNotFound, CatalogLocked,
+    With `any_spec`, a reader's tracks can be listed and exported whatever their fingerprints are; questions then raise
+    SpecMismatch. Raises CatalogNotFound, CatalogLocked,
     CatalogDamaged, CatalogTooNew, SpecMismatch when this earmark makes other fingerprints, OptionError.
     """
     place = Path(path)
@@ -58,14 +62,17 @@ def open_catalog(
             with folder.store.transaction():
                 folder.store.write_settings(settings)
             folder.sync()
-        maker = _agreed(place, settings, fingerprinter, index, preset)
+        maker, mismatch = _agreed(place, settings, fingerprinter, index, preset)
+        if mismatch is not None and not (any_spec and read_only):
+            raise mismatch
         if not read_only and settings.spec != str(maker.spec):  # of an earlier release, with the same features
             settings = msgspec.structs.replace(settings, spec=str(maker.spec))
             with folder.store.transaction():
                 folder.store.write_settings(settings)
         open_other = partial(open_catalog, create=False, read_only=True)
+        backend = folder.backend(maker, settings) if mismatch is None else _without_index(folder, settings, mismatch)
         return Catalog(
-            folder.backend(maker, settings),
+            backend,
             settings,
             fingerprinter=maker,
             make_extractor=partial(ExtractorPool, settings.fingerprinter, settings.preset, limits=limits),
@@ -88,8 +95,8 @@ def _agreed(
     fingerprinter: str | None,
     index: str | None,
     preset: Mapping[str, Any],
-) -> Fingerprinter:
-    """Return the catalog's fingerprinter; raises OptionError for a setting that is not the catalog's, naming both."""
+) -> tuple[Fingerprinter, SpecMismatch | None]:
+    """Return (the catalog's fingerprinter, why it cannot read the catalog's fingerprints); raises OptionError for a setting that is not the catalog's, naming both."""
     name = index and index_name(index, settings.fingerprinter, settings.preset)
     if name and name != settings.index:
         raise OptionError(
@@ -102,7 +109,7 @@ def _agreed(
         )
     maker = make_fingerprinter(settings.fingerprinter, settings.preset)
     if not maker.accepts(settings.spec):
-        raise SpecMismatch(
+        return maker, SpecMismatch(
             f"{folder} holds fingerprints {settings.spec}, this earmark makes {maker.spec}; "
             "open it with the earmark that made it, or run earmark index on the audio with another --catalog"
         )
@@ -111,4 +118,9 @@ def _agreed(
             f"{folder} was made with {settings.preset or 'the default settings'}, not {dict(preset)}: "
             "leave them out, or make another catalog"
         )
-    return maker
+    return maker, None
+
+
+def _without_index(folder: Folder, settings: Settings, mismatch: SpecMismatch) -> Backend:
+    index = WithoutIndex(settings.index, mismatch)
+    return Backend(folder.path, folder.store, index, read_only=True, release=folder.close)
