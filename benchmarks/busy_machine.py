@@ -1,6 +1,6 @@
 """Questions on a machine that is busy: 64 at once beside programs that take every core, and one of three hours.
 
-    python -m benchmarks.busy_machine CATALOG CLIPS --corpus FOLDER [--threads 64] [--hours 3]
+    python benchmarks/busy_machine.py CATALOG CLIPS --corpus FOLDER [--threads 64] [--hours 3]
 
 CATALOG, CLIPS and FOLDER are as for benchmarks/concurrency.py. Bars: every clip has the answer that it has alone, in at
 most 600 MB for this process and its children together (PSS); the long question costs this process at most 300 MB.
@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.concurrency import memory, rows, write_long
+from concurrency import memory, rows, write_long
 
 import earmark
 from earmark.extract.pool import usable_cores

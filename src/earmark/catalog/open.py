@@ -96,7 +96,10 @@ def _agreed(
     index: str | None,
     preset: Mapping[str, Any],
 ) -> tuple[Fingerprinter, SpecMismatch | None]:
-    """Return (the catalog's fingerprinter, why it cannot read the catalog's fingerprints); raises OptionError for a setting that is not the catalog's, naming both."""
+    """Return (the catalog's fingerprinter, why it cannot read the catalog's fingerprints).
+
+    Raises OptionError for a setting that is not the catalog's, naming both.
+    """
     name = index and index_name(index, settings.fingerprinter, settings.preset)
     if name and name != settings.index:
         raise OptionError(
@@ -123,4 +126,4 @@ def _agreed(
 
 def _without_index(folder: Folder, settings: Settings, mismatch: SpecMismatch) -> Backend:
     index = WithoutIndex(settings.index, mismatch)
-    return Backend(folder.path, folder.store, index, read_only=True, release=folder.close)
+    return Backend(folder.path, folder.store, index, read_only=True, release=lambda: None)
