@@ -14,6 +14,11 @@ Names are loaded when they are first used, so that importing earmark costs next 
 from __future__ import annotations
 
 import importlib
+import os
+
+# ONNX Runtime's wheels send a device id and what is run, unless this is set before their import. It stands here so that
+# it holds in every process, whichever of earmark's modules brings ONNX Runtime.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 TYPE_CHECKING = False  # typing's own, without its import, which is a fifth of a bare Python's start
 
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
         TrackNotFound,
     )
     from earmark.evaluation.music import evaluate
+    from earmark.extract.protocol import ExtractLimits
     from earmark.extract.sources import Source
     from earmark.types import AddReport, Answer, Fingerprint, Match, Spec, Track
 
@@ -57,6 +63,7 @@ __all__ = [
     "CatalogReadOnly",
     "CatalogTooNew",
     "EarmarkError",
+    "ExtractLimits",
     "Fingerprint",
     "Match",
     "MediaError",
@@ -107,4 +114,5 @@ def __dir__() -> list[str]:
 def _home_of(name: str) -> str:
     homes = {"open": "catalog.open", "Catalog": "catalog.catalog", "Progress": "catalog.ingest"}
     homes |= {"Verification": "catalog.verify", "compare": "apps.compare", "evaluate": "evaluation.music"}
+    homes |= {"ExtractLimits": "extract.protocol"}
     return f"earmark.{homes.get(name, 'types' if name in _TYPES else 'errors')}"

@@ -5,7 +5,8 @@ Times that people see are seconds (float64); frames are int32 and stay inside. A
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +58,24 @@ class SalienceMap:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CompressedSalience:
+    """The salience map of a long clip, which would take 57 MB an hour, in blocks that are unpacked when looked at."""
+
+    blocks: Sequence[bytes | memoryview]  # by zlib, each of `block_frames` frames but the last
+    block_frames: int
+    width: int  # bytes of a frame
+    first_bin: int  # bin that column 0 stands for, counted from 0 Hz
+
+    def between(self, first: int, last: int) -> SalienceMap:
+        """Return the map of the frames from `first` to before `last`, counted from `first`."""
+        first = max(first, 0)
+        begin, end = first // self.block_frames, -(-last // self.block_frames)
+        content = b"".join(map(zlib.decompress, self.blocks[begin:end]))
+        rows = np.frombuffer(content, np.uint8).reshape(-1, self.width)
+        return SalienceMap(rows, self.first_bin, begin * self.block_frames).between(first, last)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Layer:
     """Features of one kind, in order of time."""
 
@@ -70,7 +89,7 @@ class Layer:
         first, last = round(start / self.frame_seconds), round(end / self.frame_seconds)
         rows = slice(*np.searchsorted(self.frames, [first, last]))
         weights = self.weights
-        if isinstance(weights, SalienceMap):
+        if isinstance(weights, SalienceMap | CompressedSalience):
             weights = weights.between(first, last)
         elif weights is not None:
             weights = weights[rows]

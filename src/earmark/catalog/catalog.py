@@ -45,16 +45,16 @@ class Catalog(Questions):
         settings: Settings,
         *,
         fingerprinter: Fingerprinter,
-        make_extractor: Callable[[int | None], Extractor],
+        make_extractor: Callable[..., Extractor],
         open_other: Callable[[str | os.PathLike[str]], Catalog],
     ) -> None:
         """Put together what `open.open_catalog` has opened.
 
-        `make_extractor` makes what reads files, with so many workers; `open_other` opens one that is to be merged.
+        `make_extractor(workers=...)` makes what reads files; `open_other` opens one that is to be merged.
         """
         self._backend, self._store, self._index = backend, backend.store, backend.index
         self._settings, self._fingerprinter, self._open_other = settings, fingerprinter, open_other
-        self._make_extractor, self._extractor = make_extractor, make_extractor(None)
+        self._make_extractor, self._extractor = make_extractor, make_extractor(workers=None)
         self._identify = Identify(backend, self._extractor)
         self._row_problems: dict[str, None] = {}  # sentences about damaged rows, in the order they were met
         self._changing = threading.RLock()
@@ -154,7 +154,7 @@ class Catalog(Questions):
             _check_id(id)
         with self._writing():
             count = worker_count(workers)
-            ingest = Ingest(self._store, self._index, self._make_extractor(count), ids=ids or {})
+            ingest = Ingest(self._store, self._index, self._make_extractor(workers=count), ids=ids or {})
             return ingest.run(scan(paths), workers=count, progress=progress)
 
     def remove(self, ids: str | Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from earmark.catalog.calibrations import calibration_for
 from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogDamaged, MediaError, TrackNotFound
 from earmark.extract.fingerprint import extract_source
-from earmark.extract.protocol import Extracted, Extractor
+from earmark.extract.protocol import SHORTEST_SECONDS, Extracted, Extractor
 from earmark.extract.sources import Source, name_of
 from earmark.match.calibration import Calibration
 from earmark.match.matcher import Matcher
@@ -22,7 +22,6 @@ from earmark.match.session import Session
 from earmark.types import Answer, Fingerprint, Match, Track
 
 _ANSWERS = ("too_short", "low_information")  # codes of MediaErrors about a clip that was read
-SHORTEST_SECONDS = 0.25  # seconds of a clip; a handful of spectra are in any music
 
 
 class Unavailable(Exception):  # noqa: N818 - it never leaves this module
@@ -93,7 +92,7 @@ class Identify:
             return "silent"
         if extracted.seconds < SHORTEST_SECONDS:
             return "too_short"
-        return "" if extracted.features >= self.fingerprinter.min_features else "low_information"
+        return "" if self.fingerprinter.is_informative(extracted.fingerprint, query=True) else "low_information"
 
     def _matches(self, fingerprint: Fingerprint, options: Options) -> list[Match]:
         """Identify a fingerprint; a track that turns out to be damaged or gone is left out, and it is asked again."""

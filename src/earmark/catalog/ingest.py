@@ -24,7 +24,7 @@ import msgspec
 from earmark.catalog.backend import File, LiveIndex, Store
 from earmark.catalog.scan import Scan
 from earmark.errors import CatalogDamaged, MediaError, TrackExists, TrackNotFound
-from earmark.extract.protocol import Extracted, Extractor
+from earmark.extract.protocol import SHORTEST_SECONDS, Extracted, Extractor
 from earmark.extract.watched import watched
 from earmark.text import printable
 from earmark.types import AddReport, Fingerprint, Track
@@ -134,7 +134,7 @@ class Ingest:
 
     def _read_once(self, path: str) -> ReadFile | None:
         """Return what a file holds, or None when it changed meanwhile."""
-        absolute, status = os.fsencode(Path(path).absolute()), Path(path).stat()
+        absolute, status = _absolute(path), Path(path).stat()
         known = self._store.file(absolute)
         if known is not None and (known.bytes, known.modified) == (status.st_size, status.st_mtime_ns):
             return ReadFile(path, known)
@@ -156,7 +156,9 @@ class Ingest:
         extracted = self._extractor.extract(file)
         if extracted.silent:
             raise MediaError("low_information", "it is silent", extracted.seconds)
-        if extracted.features < self._extractor.fingerprinter.min_features:
+        if extracted.seconds < SHORTEST_SECONDS:
+            raise MediaError("too_short", f"{extracted.seconds:.3f} s; a recording has {SHORTEST_SECONDS:g} s or more")
+        if not self._extractor.fingerprinter.is_informative(extracted.fingerprint):
             raise MediaError("low_information", "there is too little in it to tell recordings apart", extracted.seconds)
         return extracted
 
@@ -256,6 +258,11 @@ def _track(id: str, path: str, extracted: Extracted) -> Track:
     tags = dict(extracted.tags)
     words = (tags.pop("title", "") or printable(Path(path).stem), tags.pop("artist", ""), tags.pop("album", ""))
     return Track(id, *words, path, extracted.seconds, extracted.complete, time.time_ns(), tags)
+
+
+def _absolute(path: str) -> bytes:
+    """Return a path from the root on, which one slash stands for: POSIX lets two of them mean something else."""
+    return b"/" + os.fsencode(Path(path).absolute()).lstrip(b"/")
 
 
 def _shut_down(*executors: ThreadPoolExecutor) -> None:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from earmark.catalog.backend import Backend
 from earmark.catalog.catalog import Catalog
 from earmark.catalog.local.durable import is_catalog
 from earmark.catalog.local.folder import Folder, make_folder
 from earmark.catalog.settings import Settings
+from earmark.catalog.without_index import WithoutIndex
 from earmark.errors import CatalogNotFound, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.pool import ExtractorPool
@@ -21,6 +23,7 @@ from earmark.fingerprints import DEFAULT
 from earmark.index.channels import index_name
 
 if TYPE_CHECKING:
+    from earmark.extract.protocol import ExtractLimits
     from earmark.fingerprints.protocol import Fingerprinter
 
 
@@ -31,13 +34,17 @@ def open_catalog(
     read_only: bool = False,
     fingerprinter: str | None = None,
     index: str | None = None,
+    limits: ExtractLimits | None = None,
+    any_spec: bool = False,
     **preset: Any,
 ) -> Catalog:
     """Open the catalog in the folder `path`; close it after use, or open it in a `with`.
 
     It is made when absent, unless `create` is False or it is opened `read_only`. One process at a time may write; any
     number may read meanwhile. `fingerprinter`, its settings in `preset` (as peaks=False) and `index` count when the
-    catalog is made and are written in it; later they must agree or be left out. Raises CatalogNotFound, CatalogLocked,
+    catalog is made and are written in it; later they must agree or be left out. `limits`: what a file or clip may take.
+    With `any_spec`, a reader's tracks can be listed and exported whatever their fingerprints are; questions then raise
+    SpecMismatch. Raises CatalogNotFound, CatalogLocked,
     CatalogDamaged, CatalogTooNew, SpecMismatch when this earmark makes other fingerprints, OptionError.
     """
     place = Path(path)
@@ -52,7 +59,9 @@ def open_catalog(
         if stored is None and read_only:
             raise CatalogNotFound(f"{place} is a catalog that is only being made; try again later")
         settings = stored or _new_settings(fingerprinter, index, preset)
-        maker = _agreed(place, settings, fingerprinter, index, preset)
+        maker, mismatch = _agreed(place, settings, fingerprinter, index, preset)
+        if mismatch is not None and not (any_spec and read_only):
+            raise mismatch
         if not read_only:  # an earlier release had another spec for the same features
             settings = msgspec.structs.replace(settings, spec=str(maker.spec))
             if settings != stored:
@@ -60,11 +69,12 @@ def open_catalog(
                     folder.store.write_settings(settings)
                 folder.sync()
         open_other = partial(open_catalog, create=False, read_only=True)
+        backend = folder.backend(maker, settings) if mismatch is None else _without_index(folder, settings, mismatch)
         return Catalog(
-            folder.backend(maker, settings),
+            backend,
             settings,
             fingerprinter=maker,
-            make_extractor=lambda workers: ExtractorPool(settings.fingerprinter, settings.preset, workers=workers),
+            make_extractor=partial(ExtractorPool, settings.fingerprinter, settings.preset, limits=limits),
             open_other=open_other,
         )
     except BaseException:
@@ -84,8 +94,11 @@ def _agreed(
     fingerprinter: str | None,
     index: str | None,
     preset: Mapping[str, Any],
-) -> Fingerprinter:
-    """Return the catalog's fingerprinter; raises OptionError for a setting that is not the catalog's, naming both."""
+) -> tuple[Fingerprinter, SpecMismatch | None]:
+    """Return (the catalog's fingerprinter, why it cannot read the catalog's fingerprints).
+
+    Raises OptionError for a setting that is not the catalog's, naming both.
+    """
     maker = make_fingerprinter(settings.fingerprinter, settings.preset)
     name = index and index_name(index, maker.plan.channels, settings.fingerprinter)
     if name and name != settings.index:
@@ -98,7 +111,7 @@ def _agreed(
             "leave it out, or make another catalog"
         )
     if not maker.accepts(settings.spec):
-        raise SpecMismatch(
+        return maker, SpecMismatch(
             f"{folder} holds fingerprints {settings.spec}, this earmark makes {maker.spec}; "
             "open it with the earmark that made it, or run earmark index on the audio with another --catalog"
         )
@@ -107,4 +120,9 @@ def _agreed(
             f"{folder} was made with {settings.preset or 'the default settings'}, not {dict(preset)}: "
             "leave them out, or make another catalog"
         )
-    return maker
+    return maker, None
+
+
+def _without_index(folder: Folder, settings: Settings, mismatch: SpecMismatch) -> Backend:
+    index = WithoutIndex(settings.index, mismatch)
+    return Backend(folder.path, folder.store, index, read_only=True, release=lambda: None)

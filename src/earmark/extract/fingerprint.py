@@ -12,7 +12,7 @@ from earmark.audio.arrays import to_mono
 from earmark.errors import OptionError
 from earmark.extract.pool import ExtractorPool
 from earmark.extract.protocol import SILENCE_PEAK, Extracted, Extractor
-from earmark.extract.sources import Source, opened
+from earmark.extract.sources import Source, opened, samples_of
 from earmark.types import Fingerprint
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def extract_source(source: Source, extractor: Extractor, *, query: bool) -> Extr
             raise OptionError(f"a fingerprint without layer {error}; make it with earmark.fingerprint") from error
         return Extracted(source, b"", source.seconds, complete=True, silent=False, features=features)
     if isinstance(source, tuple):
-        return extract_samples(*source, maker, query=query)
+        return extract_samples(*samples_of(source), maker, query=query)
     with opened(source, extractor.limits) as file:
         return extractor.extract(file, query=query)
 

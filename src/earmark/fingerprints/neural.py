@@ -24,13 +24,14 @@ from earmark.fingerprints.landmarks import (
     CompanionShape,
     LandmarkShape,
     QueryDensity,
+    have_information,
     landmark_channel,
     landmark_keys,
     peak_layers,
     peak_rule,
 )
 from earmark.fingerprints.mel import QUIETEST, LogMel, Spectrogram, banded, normalised, silent
-from earmark.fingerprints.onnx import open_network, read_metadata
+from earmark.fingerprints.onnx import open_network, read_metadata, read_network
 from earmark.fingerprints.packing import BIN_MASK, PackedPeaks, PeakPacking, pack_vectors, unpack_vectors
 from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
@@ -43,6 +44,8 @@ VERSION = 2
 WEIGHTS = Path(__file__).parent / "weights"
 # What releases up to 0.1.0 hashed a network's file with, by the digest of today's shape without it: features are equal.
 FORMER_KEYS = {"04b8435c": bytes.fromhex("606f6a520c40bac0677276670a45225e"), "e6d37cd9": b""}
+STEADY_SEGMENTS = 4  # segments, below which sound is too short to be called steady
+STEADY_SIMILARITY = 0.985  # mean similarity of vectors; 0.97 at most in 668 recordings, 0.99 and more in tones
 CHECKED = ModelShape(
     layers=("vectors", "peaks"),
     features=("constant", "similarity", "lead in z over chance", "log of surplus", "lead in contrast over chance"),
@@ -83,13 +86,8 @@ class Neural(Fingerprinter):
     def __init__(self, *, model: str = "default", peaks: bool = True) -> None:
         """`model` names a network of `weights/`, or an ONNX file of `earmark train`; without `peaks`, vectors alone."""
         self._path = WEIGHTS / f"{model}.onnx" if model in _shipped() else Path(model)
-        try:
-            self._content = self._path.read_bytes()
-        except OSError as error:
-            raise OptionError(
-                f"model {model!r} cannot be read ({error.strerror}): choose one of {', '.join(_shipped())}, "
-                "or give the .onnx file of a trained one"
-            ) from error
+        remedy = f"choose one of {', '.join(_shipped())}, or give the .onnx file of a trained one"
+        self._content = read_network(self._path, remedy)
         properties = _properties_of(self._path, self._content)
         self.log_mel = log_mel = LogMel(**json.loads(properties["front_end"]))  # the network's front end
         self.dimensions = int(properties["dimensions"])  # components of a vector
@@ -148,6 +146,16 @@ class Neural(Fingerprinter):
             keys["landmarks"] = landmark_keys(fingerprint.layers["strongest"], self.companion, fan_out)
         return keys
 
+    def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
+        """Return whether there are different landmarks, or where no peaks are kept, different vectors."""
+        layers, shape = fingerprint.layers, self.companion
+        if not super().is_informative(fingerprint, query=query):
+            return False
+        if shape is None:
+            return query or not is_steady(layers["vectors"].values)
+        fan_out = self.query.density.fan_out if query else shape.density.fan_out
+        return have_information(layers["peaks"], layers["strongest"], shape, fan_out, query=query)
+
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return 128 bytes a segment and one bit for each that may be silent, and the packed peaks."""
         self.check(fingerprint.spec)
@@ -184,7 +192,7 @@ class Neural(Fingerprinter):
 
     @cached_property
     def _session(self) -> Any:
-        return open_network(self._path, "give the .onnx file of a trained one", self._content)
+        return open_network(self._content, self._path, "give the .onnx file of a trained one")
 
 
 class NeuralExtraction:
@@ -235,6 +243,15 @@ class NeuralExtraction:
 
     def _banded(self, spectra: NDArray[np.float32]) -> Spectrogram:
         return banded(spectra[:: self._maker.peak_frames], self._maker.log_mel)
+
+
+def is_steady(vectors: NDArray[np.int8]) -> bool:
+    """Return whether vectors, (n, d), are nearly the same: so many of a tone or of quick clicks are."""
+    if len(vectors) < STEADY_SEGMENTS:
+        return False
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    powers = np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64)
+    return bool(mean @ mean > STEADY_SIMILARITY * powers.mean())
 
 
 def _vector_channel(maker: Neural) -> Channel:

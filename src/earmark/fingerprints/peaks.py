@@ -109,6 +109,9 @@ class PeakStream:
 def _peaks_of(
     log_power: NDArray[np.float32], first: int, core: slice, shape: PeakShape, keep: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    if log_power[core].max(initial=shape.floor) <= shape.floor:
+        nothing = np.zeros(0, np.int64)  # silence, of which a small file may hold days
+        return nothing, nothing, nothing
     near = slice(max(core.start - shape.frames, 0), core.stop + shape.frames)
     highest = running_maximum(running_maximum(log_power[near], shape.bins, axis=1), shape.frames, axis=0)
     inner = (core, slice(1, -1))  # at the border of the band the skirt of a sound outside looks like a peak

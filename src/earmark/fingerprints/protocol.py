@@ -65,6 +65,10 @@ class Fingerprinter(ABC):
         """Return how many features of the layer that is compared first a fingerprint has."""
         return len(fingerprint.layers[self.plan.compare[0].layer].frames)
 
+    def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
+        """Return whether a fingerprint has what tells recordings apart; silence, tones and clicks have not."""
+        return self.features_in(fingerprint) >= self.min_features
+
     @property
     def min_features(self) -> int:
         """Least number of features: a recording or clip with fewer matches by chance."""

@@ -17,6 +17,7 @@ from earmark.fingerprints.landmarks import (
     Density,
     LandmarkShape,
     QueryDensity,
+    have_information,
     landmark_channel,
     landmark_keys,
     peak_layers,
@@ -80,6 +81,13 @@ class Shazam(Fingerprinter):
         self.check(fingerprint.spec)
         fan_out = self.query.fan_out if query else self.shape.density.fan_out
         return {"landmarks": landmark_keys(fingerprint.layers["strongest"], self.shape, fan_out)}
+
+    def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
+        """Return whether there are enough peaks, and different landmarks among them."""
+        layers, fan_out = fingerprint.layers, self.query.fan_out if query else self.shape.density.fan_out
+        return super().is_informative(fingerprint, query=query) and have_information(
+            layers["peaks"], layers["strongest"], self.shape, fan_out, query=query
+        )
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return about 2.2 bytes a peak."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, Protocol, runtime_checkable
 
 from earmark.errors import OptionError
@@ -20,11 +21,11 @@ class Options:
     speed: bool = False  # changes of speed of up to 10 %
 
     def __post_init__(self) -> None:
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
+        if self.threshold is not None and not (isinstance(self.threshold, Real) and 0 <= self.threshold <= 1):
             raise OptionError(
                 f"threshold={self.threshold}; give a probability, 0 to 1, or leave it out for the calibrated one"
             )
-        if self.limit < 1:
+        if not (isinstance(self.limit, Integral) and self.limit >= 1):
             raise OptionError(f"limit={self.limit}; give 1 or more")
 
 

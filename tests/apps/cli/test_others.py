@@ -63,9 +63,11 @@ def test_the_doctor_finds_this_installation_sound(earmark, indexed):
     done = earmark("doctor", "--catalog", indexed, "--json")
     assert done.status == 0
     findings = {record["subject"]: record for record in done.records}
-    looked = {"earmark", "python", "sqlite", "numpy", "ffmpeg", "networks", "plots", "decoding", "catalog"}
+    looked = {"earmark", "python", "sqlite", "numpy", "ffmpeg", "networks", "plots", "decoding", "sandbox", "catalog"}
     assert set(findings) == looked
     assert {finding["state"] for finding in findings.values()} <= {"ok", "note"}
+    assert findings["networks"]["detail"].endswith("telemetry is off")
+    assert "seccomp" in findings["sandbox"]["detail"]
     assert "4 tracks" in findings["catalog"]["detail"]
     assert "neural" in findings["catalog"]["detail"]
 

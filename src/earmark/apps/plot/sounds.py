@@ -16,7 +16,7 @@ from earmark.apps.plot.figures import Diagonal, Sound
 from earmark.apps.text import clock
 from earmark.audio.arrays import to_mono
 from earmark.audio.container import open_regular
-from earmark.audio.decode import decode
+from earmark.audio.decode import decode, load_decoders
 from earmark.fingerprints import VISIBLE, make
 from earmark.fingerprints.protocol import Fingerprinter
 from earmark.sandbox.process import Sandbox
@@ -60,6 +60,11 @@ def decoded(path: str | Path) -> Samples:
     with open_regular(path) as file, Sandbox("earmark.apps.plot.sounds:read_samples") as sandbox:
         answer = sandbox.call(file, {"rate": RATE})
     return np.frombuffer(answer["samples"], np.float32)
+
+
+def warm_up(settings: dict[str, Any]) -> None:
+    """Load what decoding needs; runs in the child."""
+    load_decoders()
 
 
 def read_samples(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:

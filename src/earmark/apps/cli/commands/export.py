@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     import earmark
 
     output = Output.of(options)
-    with earmark.open(catalog_path(options), create=False, read_only=True) as catalog:
+    with earmark.open(catalog_path(options), create=False, read_only=True, any_spec=True) as catalog:
         catalog.export(options.target)
     output.record({"exported": options.target})
     output.line(f"copied to {options.target}; it is a catalog like any other")

@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from earmark.apps.records import track_record
 
     output = Output.of(options)
-    with earmark.open(catalog_path(options), create=False, read_only=True) as catalog:
+    with earmark.open(catalog_path(options), create=False, read_only=True, any_spec=True) as catalog:
         tracks = list(catalog.find(" ".join(options.words)) if options.words else catalog.tracks())
     for track in tracks:
         output.record(track_record(track))

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     from earmark.apps.records import track_record
 
     output, status = Output.of(options), DONE
-    with earmark.open(catalog_path(options), create=False, read_only=True) as catalog:
+    with earmark.open(catalog_path(options), create=False, read_only=True, any_spec=True) as catalog:
         for track_id in options.ids:
             try:
                 track = catalog.get(track_id)
