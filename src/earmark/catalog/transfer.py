@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.catalog.backend import File, LiveIndex, Recording, Store
-from earmark.catalog.calibrations import OWN_FILE
-from earmark.catalog.local.durable import DurableFiles
+from earmark.catalog.calibrations import MOST_BYTES, OWN_FILE
+from earmark.catalog.local.directory import Directory
+from earmark.catalog.local.durable import DATABASE, DurableFiles, sync_folder
 from earmark.catalog.unpack import unpacked
-from earmark.errors import CatalogDamaged, CatalogError, EarmarkError, SpecMismatch, TrackExists, TrackNotFound
+from earmark.errors import CatalogDamaged, CatalogError, SpecMismatch, TrackExists, TrackNotFound
+from earmark.regular import read_regular
 from earmark.types import AddReport, Fingerprint, Track
 
 if TYPE_CHECKING:
@@ -43,30 +47,35 @@ def merge(fingerprinter: Fingerprinter, store: Store, index: LiveIndex, other: S
 
 def export(store: Store, index: LiveIndex, target: Path, *, calibration: Path) -> Path:
     """Copy a catalog to the folder `target`, whole or not at all, with its own calibration where there is one."""
-    if target.exists():
+    if os.path.lexists(target):
         raise CatalogError(f"{target} exists; name a folder that is not there yet")
-    files = DurableFiles()
-    scratch = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    parent = target.absolute().parent
     try:
-        target.absolute().parent.mkdir(parents=True, exist_ok=True)
+        parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".tmp", dir=parent))
+    except (OSError, ValueError) as error:
+        raise CatalogError(f"{target}: {getattr(error, 'strerror', error)}; name a folder that can be made") from error
+    try:
+        _copy_to(scratch, store, index, calibration)
+        scratch.chmod(0o777 & ~_umask())
+        scratch.rename(target)
+        sync_folder(parent)
     except OSError as error:
-        raise CatalogError(f"{target}: {error.strerror}; name a folder that can be made") from error
-    files.make_folder(scratch)
-    try:
-        index.copy(scratch)  # before the database: an index may lack tracks, never have more than there are
-        store.copy(scratch)
-        if calibration.is_file():
-            files.write(scratch / OWN_FILE, [calibration.read_bytes()])
-        for path in scratch.iterdir():
-            if path.is_file():
-                files.sync_file(path)
-        files.sync_folder(scratch)
-        files.replace(scratch, target)
-        files.sync_folder(target.absolute().parent)
-    except EarmarkError:
-        _remove(scratch)
-        raise
+        raise CatalogError(f"{target}: {error.strerror}; free some space, or name another folder") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)  # what is unfinished, of which nobody knows yet
     return target
+
+
+def _copy_to(scratch: Path, store: Store, index: LiveIndex, calibration: Path) -> None:
+    index.copy(scratch)  # before the database: an index may lack tracks, never have more than there are
+    store.copy(scratch)
+    with Directory.opened(scratch) as folder:
+        files = DurableFiles()
+        if os.path.lexists(calibration):
+            files.write(folder, OWN_FILE, [read_regular(calibration, most_bytes=MOST_BYTES)])
+        files.sync_file(folder, DATABASE)
+        files.sync_folder(folder)
 
 
 def _take(
@@ -112,11 +121,8 @@ def _copy(store: Store, other: Store, recording: Recording, packed: bytes | Cata
     return number
 
 
-def _remove(folder: Path) -> None:
-    """Remove an unfinished copy, of which nobody knows yet."""
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir():
-            path.rmdir()
-        else:
-            path.unlink()
-    folder.rmdir()
+def _umask() -> int:
+    """Return the process's mask of permissions, which can be read in no other way."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -10,6 +10,8 @@ from urllib.parse import quote
 from earmark.catalog.sqlite import schema
 from earmark.errors import CatalogDamaged, CatalogError, CatalogLocked, CatalogNotFound, CatalogTooNew
 
+COMPANIONS = ("", "-wal", "-shm", "-journal")  # ends of the names of a database's files
+
 _BUSY_SECONDS = 10.0  # seconds; readers hold up checkpoints, never commits, and longer means something is stuck
 
 
