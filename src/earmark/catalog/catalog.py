@@ -201,11 +201,11 @@ class Catalog(Questions):
         with self._writing():
             made = self._settings
             name = made.index if index is None else index_name(index, made.fingerprinter, made.preset)
+            self._index.rebuild(name, progress)
             settings = Settings(made.fingerprinter, made.preset, made.spec, name)
-            with self._store.transaction():
+            with self._store.transaction():  # last: an interrupted rebuild leaves the index that there was
                 self._store.write_settings(settings)
             self._settings = settings
-            self._index.rebuild(name, progress)
 
     # Copies and checks
 
