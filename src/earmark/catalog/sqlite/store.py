@@ -272,7 +272,7 @@ def _recording(row: tuple[Any, ...], path: Path) -> Recording:
     try:
         if _checksum(values) != checksum:
             raise ValueError("checksum")
-        row_of_track = msgspec.convert(values, _TrackRow)
+        row_of_track = msgspec.convert(values, _TrackRow, builtin_types=(bytes,))
         tags = msgspec.json.decode(row_of_track.tags, type=dict[str, str])
     except (ValueError, TypeError, RecursionError, msgspec.MsgspecError) as error:
         raise CatalogDamaged(
