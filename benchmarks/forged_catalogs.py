@@ -39,7 +39,7 @@ TRACKS = 6
 INDEXES = ("both", "linear", "lsh", "pq", "hnsw")  # of which index files are forged
 SMALLEST = 200  # vectors from which on an index gets its structure here; with 10,000 six tracks would have none
 MOST_BYTES, MOST_SECONDS = 1 << 30, 10.0  # of a child
-ALARM_SECONDS = 60  # seconds after which a child is ended
+ENDED_SECONDS = 60  # seconds of the processor after which a child is ended
 CANARY = b"the user's own file\n" * 100
 NUMBERS = (0, 1, -1, 2**31 - 1, 2**31, 2**62, -(2**63))
 VALUES: tuple[Any, ...] = (
@@ -277,7 +277,7 @@ def outcome(folder: Path, clip: earmark.Fingerprint) -> tuple[str, float, int]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     child = os.fork()
     if child == 0:
-        signal.alarm(ALARM_SECONDS)
+        resource.setrlimit(resource.RLIMIT_CPU, (ENDED_SECONDS, ENDED_SECONDS))
         status = 0
         try:
             used(folder, clip)
