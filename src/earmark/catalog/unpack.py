@@ -24,7 +24,7 @@ def unpacked(fingerprinter: Fingerprinter, number: int, packed: bytes | CatalogD
     if isinstance(packed, CatalogDamaged):
         raise packed
     try:
-        fingerprint = fingerprinter.unpack(packed)
+        fingerprint = fingerprinter.unpack_stored(packed)
         if not 0 <= fingerprint.seconds <= MOST_SECONDS:
             raise ValueError(f"{fingerprint.seconds} s of sound")
         if any(layer.weights is not None for layer in fingerprint.layers.values()):

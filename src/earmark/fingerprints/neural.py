@@ -183,7 +183,11 @@ class Neural(Fingerprinter):
             peaks = self._packing.pack(layers["peaks"], layers["strongest"], spec="", seconds=fingerprint.seconds)
         return msgspec.msgpack.encode((str(self.spec), fingerprint.seconds, first, hop, places, body, peaks))
 
-    def unpack(self, packed: bytes) -> Fingerprint:
+    def unpack_stored(self, packed: bytes) -> Fingerprint:
+        """Return the fingerprint of a recording, which has no salience map."""
+        return self.unpack(packed, stored=True)
+
+    def unpack(self, packed: bytes, *, stored: bool = False) -> Fingerprint:
         """Return the fingerprint that `pack` packed."""
         spec, seconds, first, hop, places, body, peaks = msgspec.msgpack.decode(
             packed, type=tuple[str, float, int, int, int, bytes, bytes]
@@ -192,7 +196,10 @@ class Neural(Fingerprinter):
         frames, vectors = unpack_vectors(first, hop, places, body, dimensions=self.dimensions)
         layers = {"vectors": Layer(frames, vectors, self.log_mel.frame_seconds)}
         if self._packing is not None:
-            every, strongest = self._packing.unpack(msgspec.msgpack.decode(peaks, type=PackedPeaks))
+            parts = msgspec.msgpack.decode(peaks, type=PackedPeaks)
+            if stored and parts.salience:
+                raise ValueError("it is a clip's, not a recording's")
+            every, strongest = self._packing.unpack(parts)
             layers |= {"peaks": every, "strongest": strongest}
         return Fingerprint(self.spec, seconds, layers)
 
