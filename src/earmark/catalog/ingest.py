@@ -21,8 +21,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from earmark.catalog.backend import File, LiveIndex, Store
+from earmark.catalog.backend import MOST_PACKED_BYTES, File, LiveIndex, Store
 from earmark.catalog.scan import Scan
+from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogDamaged, MediaError, TrackExists, TrackNotFound
 from earmark.extract.protocol import SHORTEST_SECONDS, Extracted, Extractor
 from earmark.extract.watched import watched
@@ -158,6 +159,8 @@ class Ingest:
             raise MediaError("low_information", "it is silent", extracted.seconds)
         if extracted.seconds < SHORTEST_SECONDS:
             raise MediaError("too_short", f"{extracted.seconds:.3f} s; a recording has {SHORTEST_SECONDS:g} s or more")
+        if len(extracted.packed) > MOST_PACKED_BYTES:
+            raise MediaError("too_long", "its fingerprint takes more than a catalog keeps", extracted.seconds)
         if not self._extractor.fingerprinter.is_informative(extracted.fingerprint):
             raise MediaError("low_information", "there is too little in it to tell recordings apart", extracted.seconds)
         return extracted
@@ -168,9 +171,9 @@ class Ingest:
         if number is not None:
             try:
                 self._store.recording(number)
+                packed = self._store.fingerprints([number]).get(number, CatalogDamaged("it has none"))
+                unpacked(self._extractor.fingerprinter, number, packed)
             except (CatalogDamaged, TrackNotFound):
-                return None
-            if not isinstance(self._store.fingerprints([number]).get(number), bytes):
                 return None
         return number
 

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from earmark.catalog.backend import Backend
 from earmark.catalog.catalog import Catalog
 from earmark.catalog.local.durable import is_catalog
 from earmark.catalog.local.folder import Folder, make_folder
-from earmark.catalog.settings import Settings
-from earmark.catalog.without_index import WithoutIndex
-from earmark.errors import CatalogNotFound, OptionError, SpecMismatch
+from earmark.catalog.settings import Settings, check_model
+from earmark.errors import CatalogDamaged, CatalogNotFound, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.pool import ExtractorPool
 from earmark.fingerprints import DEFAULT
@@ -35,7 +33,6 @@ def open_catalog(
     fingerprinter: str | None = None,
     index: str | None = None,
     limits: ExtractLimits | None = None,
-    any_spec: bool = False,
     **preset: Any,
 ) -> Catalog:
     """Open the catalog in the folder `path`; close it after use, or open it in a `with`.
@@ -43,9 +40,8 @@ def open_catalog(
     It is made when absent, unless `create` is False or it is opened `read_only`. One process at a time may write; any
     number may read meanwhile. `fingerprinter`, its settings in `preset` (as peaks=False) and `index` count when the
     catalog is made and are written in it; later they must agree or be left out. `limits`: what a file or clip may take.
-    With `any_spec`, a reader's tracks can be listed and exported whatever their fingerprints are; questions then raise
-    SpecMismatch. Raises CatalogNotFound, CatalogLocked,
-    CatalogDamaged, CatalogTooNew, SpecMismatch when this earmark makes other fingerprints, OptionError.
+    Raises CatalogNotFound, CatalogLocked, CatalogDamaged, CatalogTooNew, SpecMismatch when this earmark makes other
+    fingerprints, OptionError.
     """
     place = Path(path)
     if not is_catalog(place):
@@ -59,9 +55,7 @@ def open_catalog(
         if stored is None and read_only:
             raise CatalogNotFound(f"{place} is a catalog that is only being made; try again later")
         settings = stored or _new_settings(fingerprinter, index, preset)
-        maker, mismatch = _agreed(place, settings, fingerprinter, index, preset)
-        if mismatch is not None and not (any_spec and read_only):
-            raise mismatch
+        maker = _agreed(place, settings, fingerprinter, index, preset)
         if not read_only:  # an earlier release had another spec for the same features
             settings = msgspec.structs.replace(settings, spec=str(maker.spec))
             if settings != stored:
@@ -69,7 +63,11 @@ def open_catalog(
                     folder.store.write_settings(settings)
                 folder.sync()
         open_other = partial(open_catalog, create=False, read_only=True)
-        backend = folder.backend(maker, settings) if mismatch is None else _without_index(folder, settings, mismatch)
+        backend = folder.backend(maker, settings)
+        if not read_only and settings.index != backend.index.name:  # a rebuild ended between the index and the settings
+            settings = msgspec.structs.replace(settings, index=backend.index.name)
+            with folder.store.transaction():
+                folder.store.write_settings(settings)
         return Catalog(
             backend,
             settings,
@@ -94,12 +92,9 @@ def _agreed(
     fingerprinter: str | None,
     index: str | None,
     preset: Mapping[str, Any],
-) -> tuple[Fingerprinter, SpecMismatch | None]:
-    """Return (the catalog's fingerprinter, why it cannot read the catalog's fingerprints).
-
-    Raises OptionError for a setting that is not the catalog's, naming both.
-    """
-    maker = make_fingerprinter(settings.fingerprinter, settings.preset)
+) -> Fingerprinter:
+    """Return the catalog's fingerprinter; raises OptionError for a setting that is not the catalog's, naming both."""
+    maker = _maker_of(folder, settings, preset)
     name = index and index_name(index, maker.plan.channels, settings.fingerprinter)
     if name and name != settings.index:
         raise OptionError(
@@ -111,7 +106,7 @@ def _agreed(
             "leave it out, or make another catalog"
         )
     if not maker.accepts(settings.spec):
-        return maker, SpecMismatch(
+        raise SpecMismatch(
             f"{folder} holds fingerprints {settings.spec}, this earmark makes {maker.spec}; "
             "open it with the earmark that made it, or run earmark index on the audio with another --catalog"
         )
@@ -120,9 +115,19 @@ def _agreed(
             f"{folder} was made with {settings.preset or 'the default settings'}, not {dict(preset)}: "
             "leave them out, or make another catalog"
         )
-    return maker, None
+    return maker
 
 
-def _without_index(folder: Folder, settings: Settings, mismatch: SpecMismatch) -> Backend:
-    index = WithoutIndex(settings.index, mismatch)
-    return Backend(folder.path, folder.store, index, read_only=True, release=lambda: None)
+def _maker_of(folder: Path, settings: Settings, named: Mapping[str, Any]) -> Fingerprinter:
+    """Return the fingerprinter that a catalog was made with; raises CatalogError when it names none, or no safe one."""
+    if "model" not in named:
+        check_model(folder, settings.preset.get("model", ""))
+    try:
+        return make_fingerprinter(settings.fingerprinter, settings.preset)
+    except OptionError:
+        raise
+    except (TypeError, ValueError, LookupError, ImportError, AttributeError) as error:
+        raise CatalogDamaged(
+            f"{folder} was made with {settings.fingerprinter} and {settings.preset}, which there is not ({error}); "
+            "restore a copy made by earmark export"
+        ) from error

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     import earmark
 
     output = Output.of(options)
-    with earmark.open(catalog_path(options), create=False, read_only=True, any_spec=True) as catalog:
+    with earmark.open(catalog_path(options), create=False, read_only=True) as catalog:
         information = catalog.info()
     output.record(information)
     for name, value in lines(information):
