@@ -26,6 +26,7 @@ VERSION = 1
 WORD_BITS = 32
 FRONT_END = FrontEnd(rate=5_512, window=2_048, hop=64, low_bin=100, high_bin=800)  # 0.37 s every 11.6 ms; section 4.2
 CHUNK_FRAMES = 256  # frames of the chunks that a spectrogram comes in
+CORRELATED = 2.7  # measured standard deviation of chance over that of independent bits; the paper has 3 (section 5)
 LARGEST_FRAMES = 1 << 26  # frames of an unpacked fingerprint: nine days of audio
 MODEL = ModelShape(
     layers=("bits",),
@@ -56,8 +57,8 @@ class PhilipsQuery:
 
     speeds: tuple[float, ...] = (1.0, 0.98, 1.02, 0.96, 1.04)  # of which a clip has words: half a step is 0.2 bands
     weakest: int = 8  # bits of a word that may be turned (section 5.1 has some of the least reliable ones)
-    tried: int = 32  # words that are looked up for each of speed 1, itself and those with bits turned
-    tried_beside: int = 8  # the same for other speeds
+    tried: int = 128  # words that are looked up for each of speed 1, itself and those with bits turned
+    tried_beside: int = 16  # the same for other speeds
     most_turned: int = 4  # bits that are turned at the same time
 
 
@@ -76,10 +77,10 @@ class Philips(Fingerprinter):
         front_end = self.shape.front_end
         frame = front_end.frame_seconds
         self.spec, self.rate = spec_of("philips", VERSION, self.shape), front_end.rate
-        votes = VoteRule(8 * frame, "next", limit=60, per_track=3, apart_seconds=16 * frame, min_votes=2, shortlist=8)
+        votes = VoteRule(8 * frame, "next", limit=120, per_track=3, apart_seconds=16 * frame, min_votes=2, shortlist=8)
         options = {
             "speeds": self.speeds,
-            "correlated": 3.0,
+            "correlated": CORRELATED,
             "reach_seconds": 14 * frame,
             "frame_centre_seconds": front_end.window / front_end.rate / 2,
         }

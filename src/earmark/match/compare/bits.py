@@ -55,7 +55,7 @@ class BitComparison:
         """`wide` also tries larger changes of tempo. `hits` say nothing here."""
         self._settings, self._frame, self._figures = settings, layer.frame_seconds, frozenset(figures)
         self._frames, self._words = layer.frames, layer.values
-        self._middle = float(self._frames[0] + self._frames[-1]) / 2
+        self._middle = int(self._frames[0] + self._frames[-1]) // 2
         reach = round(settings.reach_seconds / self._frame)
         lines = _lines(settings.speeds[: layer.values.shape[1]], WIDE_TEMPO if wide else MOST_TEMPO)
         self._coarse = self._grid(lines, range(-reach, reach + 1, REACH_STEP), every=COARSE_STEP)
@@ -98,7 +98,7 @@ class BitComparison:
         if not known.any():
             return False
         part = _Grid(frames[known], words[known][None], ((1.0, 0),), range(-SAME_REACH, SAME_REACH + 1))
-        middle = other_placement.detail.start + float(frames[known][0] + frames[known][-1]) / 2
+        middle = other_placement.detail.start + int(frames[known][0] + frames[known][-1]) // 2
         return part.best(other_layer, middle).rate < DUPLICATE_RATE
 
     def _grid(self, lines: Sequence[Line], shifts: Sequence[int], *, every: int = 1) -> _Grid:
@@ -133,11 +133,11 @@ class _Grid:
         lines: Sequence[Line],
         shifts: Sequence[int],
         *,
-        middle: float | None = None,
+        middle: int | None = None,
     ) -> None:
         """`words` is (lines, frames): the clip's as each line compares them."""
         self._lines, self._shifts, self._words = lines, shifts, words[:, None]
-        self._middle = float(frames[0] + frames[-1]) / 2 if middle is None else middle
+        self._middle = int(frames[0] + frames[-1]) // 2 if middle is None else middle
         speeds = np.array([speed for speed, _ in lines])[:, None]
         along = np.rint((frames - self._middle) * speeds).astype(np.int64)
         at = along[:, None] + np.array(shifts)[:, None]  # (lines, shifts, frames)
