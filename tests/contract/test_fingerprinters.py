@@ -27,7 +27,11 @@ OTHER_SETTINGS: dict[str, dict[str, object]] = {
     "philips": {"variant": "paper"},
     "shazam": {"density": "lean"},
 }
-QUERIES = {"neural": NeuralQuery, "philips": PhilipsQuery, "shazam": QueryDensity}  # how a clip is looked at more closely, by fingerprinter
+QUERIES = {
+    "neural": NeuralQuery,
+    "philips": PhilipsQuery,
+    "shazam": QueryDensity,
+}  # how a clip is looked at more closely, by fingerprinter
 KINDS = [(name, preset) for name in NAMES for preset in ({}, OTHER_SETTINGS[name])]
 
 

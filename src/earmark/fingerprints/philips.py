@@ -113,7 +113,8 @@ class Philips(Fingerprinter):
         weakest = layer.weights.reshape(*layer.values.shape, -1)
         most = self.query.most_turned
         tried = [
-            layer.values[:, column, None] ^ (np.uint32(1) << weakest[:, column]) @ _patterns(weakest.shape[2], most, count)
+            layer.values[:, column, None]
+            ^ (np.uint32(1) << weakest[:, column]) @ _patterns(weakest.shape[2], most, count)
             for column, count in enumerate(self._tried(layer.values.shape[1]))
         ]
         words = np.concatenate(tried, axis=1)
@@ -216,7 +217,10 @@ class PhilipsExtraction:
         self._parts = [part for part in self._parts if part.end > since]
         columns = len(self._edges)
         empty = _Words(
-            np.zeros(0, np.int32), np.zeros((0, columns), np.uint32), np.zeros((0, columns * self._weakest), np.uint8), 0
+            np.zeros(0, np.int32),
+            np.zeros((0, columns), np.uint32),
+            np.zeros((0, columns * self._weakest), np.uint8),
+            0,
         )
         frames, words, weakest = (
             np.concatenate([getattr(part, name) for part in (empty, *parts)]) for name in ("frames", "words", "weakest")

@@ -1,4 +1,4 @@
-"""Bits of a clip laid on a recording's: how few differ along a diagonal (Haitsma and Kalker, ISMIR 2002, section 4.3)."""
+"""Bits of a clip laid on a recording's: how few differ along a diagonal (Haitsma and Kalker, ISMIR 2002, s. 4.3)."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class BitComparison:
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return whether two references hold the same sound under the window."""
         (layer, placement), (other_layer, other_placement) = one, other
-        frames = np.arange(int(self._frames[0]), int(self._frames[-1]) + 1)
+        frames = np.arange(int(self._frames[0]), int(self._frames[-1]) + 1, dtype=np.int32)
         words, known = _dense(layer, round(placement.detail.start) + int(frames[0]), len(frames))
         if not known.any():
             return False
