@@ -18,12 +18,14 @@ ENTRY_POINTS = "earmark.fingerprinters"  # group in which an installed package m
 FINGERPRINTERS = {
     "neural": "earmark.fingerprints.neural:Neural",
     "shazam": "earmark.fingerprints.shazam:Shazam",
+    "waveprint": "earmark.fingerprints.waveprint:Waveprint",
 }
 NAMES = tuple(FINGERPRINTERS)
 VISIBLE = "shazam"  # the fingerprinter whose features are places in a spectrogram, which a picture can show
 DESCRIPTIONS = {
     "neural": "a learned fingerprint: hears through more noise and larger rooms",
     "shazam": "landmarks: take less time and less room on the disk",
+    "waveprint": "wavelets: find clips of 2 s and more through codecs, filters and noise",
 }
 
 
@@ -35,6 +37,7 @@ SETTINGS = (
     Setting("neural", "model", "--model", "a network by name, or an .onnx file that `earmark train` wrote"),
     Setting("neural", "peaks", "--no-peaks", "keep vectors alone; smaller, and less sure of its answers"),
     Setting("shazam", "density", "--density", "how many features, default or lean"),
+    Setting("waveprint", "stride", "--stride", "how far apart images are, a quarter or half of their length"),
 )
 
 

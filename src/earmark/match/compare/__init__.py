@@ -10,6 +10,7 @@ import msgspec
 
 from earmark.errors import OptionError
 from earmark.match.compare.peaks import PeakComparison, PeakSettings
+from earmark.match.compare.sets import SetComparison, SetSettings
 from earmark.match.compare.vectors import VectorComparison, VectorSettings
 from earmark.match.protocol import Comparison
 from earmark.plan import CompareRule
@@ -18,6 +19,7 @@ from earmark.types import Hits, Layer
 ENTRY_POINTS = "earmark.comparisons"  # group in which an installed package may register more: (comparison, settings)
 COMPARISONS: dict[str, tuple[Callable[..., Comparison], type[Any]]] = {
     "peaks": (PeakComparison, PeakSettings),
+    "sets": (SetComparison, SetSettings),
     "vectors": (VectorComparison, VectorSettings),
 }
 
