@@ -18,11 +18,20 @@ from earmark.fingerprints import NAMES, SETTINGS, make
 from earmark.fingerprints.landmarks import QueryDensity
 from earmark.fingerprints.neural import NeuralQuery
 from earmark.fingerprints.protocol import Extraction, Fingerprinter, spec_of
+from earmark.fingerprints.waveprint import WaveprintQuery
 from earmark.types import VECTOR_SCALE, Fingerprint, Layer, SalienceMap, Spec
 
-FEWEST_TIMES = {"neural": 1.5, "shazam": 3.0}  # a clip under noise is liker than noise alone
-OTHER_SETTINGS: dict[str, dict[str, object]] = {"neural": {"peaks": False}, "shazam": {"density": "lean"}}
-QUERIES = {"neural": NeuralQuery, "shazam": QueryDensity}  # how a clip is looked at more closely, by fingerprinter
+FEWEST_TIMES = {"neural": 1.5, "shazam": 3.0, "waveprint": 3.0}  # a clip under noise is liker than noise alone
+OTHER_SETTINGS: dict[str, dict[str, object]] = {
+    "neural": {"peaks": False},
+    "shazam": {"density": "lean"},
+    "waveprint": {"stride": "half"},
+}
+QUERIES = {  # how a clip is looked at more closely, by fingerprinter
+    "neural": NeuralQuery,
+    "shazam": QueryDensity,
+    "waveprint": WaveprintQuery,
+}
 KINDS = [(name, preset) for name in NAMES for preset in ({}, OTHER_SETTINGS[name])]
 
 
@@ -71,7 +80,7 @@ def test_each_of_its_settings_is_described(name: str) -> None:
 
 
 def test_a_fingerprinter_that_there_is_not_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(OptionError, match="'panako' is not known: choose one of neural, shazam"):
+    with pytest.raises(OptionError, match="'panako' is not known: choose one of neural, shazam, waveprint"):
         make("panako")
 
 

@@ -1,7 +1,7 @@
-"""Waveprint (Baluja and Covell, "Waveprint: Efficient wavelet-based audio fingerprinting", Pattern Recognition 41, 2008).
+"""Waveprint: min-hashes of the largest wavelets of spectral images (Baluja and Covell, Pattern Recognition 41, 2008).
 
-A spectral image of 1.5 s is kept as the signs of its largest Haar wavelets, and those as a signature: min-hashes, one byte
-each. Keys are runs of four bytes of a signature. Sections are those of the paper; docs/waveprint.md has the measurements.
+A spectral image of 1.5 s is kept as the signs of its largest Haar wavelets, and those as a signature: min-hashes of a
+byte each. Keys are runs of four bytes of it. docs/waveprint.md says where each number is from, and what was measured.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def largest_signs(images: Images, shape: ImageShape) -> NDArray[np.int64]:
     """
     floor = np.float32(shape.floor_decibels * np.log(10) / 10)
     floored = np.maximum(images, images.max(axis=(1, 2), keepdims=True, initial=-np.inf) - floor)
-    wavelets = haar(floored).reshape(len(images), -1)
+    wavelets = haar(floored).reshape(len(images), shape.bands * shape.frames)
     largest = np.argpartition(np.abs(wavelets), -shape.wavelets, axis=1)[:, -shape.wavelets :]
     signs: NDArray[np.int64] = 2 * largest + (np.take_along_axis(wavelets, largest, axis=1) > 0)
     return signs
@@ -301,7 +301,9 @@ def _plan(shape: WaveprintShape, query: WaveprintQuery) -> Plan:
         ranking={"z": 1.0},
         min_features=MIN_IMAGES,
         options={
-            "image_seconds": ((shape.image.frames - 1) * shape.front_end.hop + shape.front_end.window) / FRONT_END.rate,
+            "image_seconds": ((shape.image.frames - 1) * shape.front_end.hop + shape.front_end.window)
+            / shape.front_end.rate,
+            "stored_hop_seconds": shape.stride * frame,
             "query_hop_seconds": query.stride * frame,
         },
     )

@@ -1,7 +1,7 @@
-"""Signatures of sets laid on a recording's: the share of equal entries along a diagonal, at several speeds, beyond chance.
+"""Signatures of sets laid on a recording's: the share of equal entries along a diagonal, at several speeds.
 
-Entries are min-hashes, so the share of them that two signatures have in common is that of what their sets have in common
-(Baluja and Covell, 2008, section 2.3). Here `z` is that share as a binomial deviation from the chance of the track.
+Entries are min-hashes, so two signatures agree in as large a share of them as their sets do (Cohen et al., 2001). `z`
+is that share as a binomial deviation from chance, which is what the clip has in common with the track anywhere.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class SetSettings:
     """How signatures are compared."""
 
     image_seconds: float  # sound that a signature stands for
+    stored_hop_seconds: float  # from one stored signature to the next
     query_hop_seconds: float  # from one signature of a query to the next
     correlation: float = 1.0  # variance of chance over that of independent entries: images overlap
 
@@ -69,6 +70,8 @@ class SetComparison:
         self._hop = round(settings.query_hop_seconds / self._frame)
         self._centre = settings.image_seconds / self._frame / 2
         self._frames, self._signatures = layer.frames, layer.values
+        span = (int(layer.frames[-1]) - int(layer.frames[0])) * self._frame / settings.stored_hop_seconds
+        self._images = max(int(span), 1)  # so many stored images every diagonal has that lies within the track
         self._middle = float(layer.frames[0] + layer.frames[-1]) / 2 + self._centre
         self._row_at = np.full((int(layer.frames[-1]) - int(layer.frames[0])) // self._hop + 1, -1)
         self._row_at[(layer.frames - layer.frames[0]) // self._hop] = np.arange(len(layer.frames))
@@ -92,7 +95,7 @@ class SetComparison:
         track = self._under(reference, diagonal.offset, diagonal.chance)
         query, there, weights = self._places(track, diagonal)
         offset, speed, error = _line(query, there, weights, diagonal, self._middle)
-        supported = query[weights > (diagonal.share - diagonal.chance) / 2] if len(query) else query
+        supported = query[weights > (diagonal.share - diagonal.chance) / 2]
         first, last = (supported.min(), supported.max()) if len(supported) else (self._middle, self._middle)
         return Alignment(
             start=offset * self._frame,
@@ -156,7 +159,8 @@ class SetComparison:
             return None
         sums = np.where(known, track.shares[rows, np.arange(len(track.frames))], 0).sum(axis=1)
         shares = sums / np.maximum(counts, 1)
-        entries = counts * self._signatures.shape[1] / self._settings.correlation
+        images = np.minimum(counts, self._images)  # or a diagonal would be moved to get one more
+        entries = images * self._signatures.shape[1] / self._settings.correlation
         z = (shares - track.chance) * np.sqrt(entries / (track.chance * (1 - track.chance)))
         best = int(np.argmax(z - np.where(speeds == 1, 0, SPEED_COST)))
         figure = float(z[best] - (speeds[best] != 1) * SPEED_COST)
@@ -185,8 +189,10 @@ class SetComparison:
         shares = np.where(inside, track.shares[near, columns[:, None]], 0)
         best = shares.argmax(axis=1)
         each = np.arange(len(columns))
-        weights = np.maximum(shares[each, best].astype(np.float64) - diagonal.chance, 0)
-        left, right = shares[each, np.maximum(best - 1, 0)], shares[each, np.minimum(best + 1, 2 * PEAK_HOPS)]
+        before, after = np.maximum(best - 1, 0), np.minimum(best + 1, 2 * PEAK_HOPS)
+        is_peak = (before < best) & (best < after) & inside[each, before] & inside[each, after]
+        weights = np.where(is_peak, np.maximum(shares[each, best].astype(np.float64) - diagonal.chance, 0), 0)
+        left, right = shares[each, before], shares[each, after]
         curve = 2 * shares[each, best] - left - right
         between = np.where(curve > 0, (right - left) / np.maximum(2 * curve, 1e-6), 0).clip(-0.5, 0.5)
         query = self._frames[near[each, best]] + between * self._hop + self._centre
@@ -228,5 +234,3 @@ def _line(
         speed += slope
         residual = there - offset - speed * query
     return offset + float((weights * residual).sum()) / total, speed, noise / float(np.sqrt(len(query)))
-
-
