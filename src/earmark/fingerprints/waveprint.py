@@ -263,7 +263,8 @@ def _filter_bank(front_end: FrontEnd, shape: ImageShape) -> NDArray[np.float32]:
     edges = np.geomspace(shape.low_hertz, shape.high_hertz, shape.bands + 1) / front_end.hertz_per_bin
     bins = np.arange(front_end.low_bin, front_end.high_bin)[:, None]
     inside = np.minimum(bins + 0.5, edges[1:]) - np.maximum(bins - 0.5, edges[:-1])
-    return np.maximum(inside, 0).astype(np.float32)
+    bank: NDArray[np.float32] = np.maximum(inside, 0).astype(np.float32)
+    return bank
 
 
 @lru_cache(maxsize=4)

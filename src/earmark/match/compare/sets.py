@@ -20,7 +20,7 @@ Shares = NDArray[np.float32]
 SHIFT_HOPS = 4  # query hops to either side of a candidate's place that are tried
 USUAL_SPEEDS = (1.0, 0.98, 1.02, 0.96, 1.04)
 WIDE_SPEEDS = (*USUAL_SPEEDS, 0.94, 1.06, 0.92, 1.08, 0.9, 1.1)
-SPEED_COST = 1.0  # z that the best of so many speeds gains by chance
+SPEED_COST = 2.0  # z that the best of so many speeds gains by chance
 CHANCE_ROWS, CHANCE_COLUMNS = 12, 48  # signatures of the clip and of the track, evenly spread, that chance is read from
 LEAST_CHANCE = 0.05  # share; music of one kind has more in common
 PEAK_HOPS = 3  # query hops to either side of the diagonal within which an image's best place is looked for
@@ -36,7 +36,7 @@ class SetSettings:
     image_seconds: float  # sound that a signature stands for
     stored_hop_seconds: float  # from one stored signature to the next
     query_hop_seconds: float  # from one signature of a query to the next
-    correlation: float = 1.0  # variance of chance over that of independent entries: images overlap
+    correlation: float = 2.2  # variance of chance over that of independent entries (docs/waveprint.md); images overlap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,8 +195,8 @@ class SetComparison:
         left, right = shares[each, before], shares[each, after]
         curve = 2 * shares[each, best] - left - right
         between = np.where(curve > 0, (right - left) / np.maximum(2 * curve, 1e-6), 0).clip(-0.5, 0.5)
-        query = self._frames[near[each, best]] + between * self._hop + self._centre
-        return query, track.frames[columns] + self._centre, weights
+        query: NDArray[np.float64] = self._frames[near[each, best]] + between * self._hop + self._centre
+        return query, track.frames[columns] + self._centre, weights.astype(np.float64)
 
 
 def equal_shares(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Shares:
