@@ -24,7 +24,7 @@ SPEED_COST = 2.0  # z that the best of so many speeds gains by chance
 CHANCE_ROWS, CHANCE_COLUMNS = 12, 48  # signatures of the clip and of the track, evenly spread, that chance is read from
 LEAST_CHANCE = 0.05  # share; music of one kind has more in common
 PEAK_HOPS = 3  # query hops to either side of the diagonal within which an image's best place is looked for
-FEWEST_PLACES = 4  # images that a straight line is fitted through
+FEWEST_PLACES = 5  # images that a straight line is fitted through
 STEEPEST = 0.03  # largest correction of speed by the fit
 DUPLICATE_SHARE = 0.3  # share of equal entries from which two references hold the same sound
 
@@ -196,7 +196,8 @@ class SetComparison:
         curve = 2 * shares[each, best] - left - right
         between = np.where(curve > 0, (right - left) / np.maximum(2 * curve, 1e-6), 0).clip(-0.5, 0.5)
         query: NDArray[np.float64] = self._frames[near[each, best]] + between * self._hop + self._centre
-        return query, track.frames[columns] + self._centre, weights.astype(np.float64)
+        there: NDArray[np.float64] = track.frames[columns] + self._centre
+        return query, there, weights.astype(np.float64)
 
 
 def equal_shares(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Shares:
@@ -229,7 +230,8 @@ def _line(
     centred = query - float((weights * query).sum()) / total
     spread = float((weights * centred**2).sum()) / total + 1e-9
     slope = float((weights * centred * residual).sum()) / total / spread
-    noise = float(np.sqrt((weights * (residual - float((weights * residual).sum()) / total) ** 2).sum() / total)) + 0.05
+    mean = float((weights * residual).sum()) / total
+    noise = float(np.sqrt((weights * (residual - mean - slope * centred) ** 2).sum() / total)) + 0.05
     if len(query) >= FEWEST_PLACES and 3 * noise / np.sqrt(spread * len(query)) < abs(slope) < STEEPEST:
         speed += slope
         residual = there - offset - speed * query
