@@ -21,7 +21,7 @@ from earmark.fingerprints.protocol import Extraction, Fingerprinter, spec_of
 from earmark.fingerprints.waveprint import WaveprintQuery
 from earmark.types import VECTOR_SCALE, Fingerprint, Layer, SalienceMap, Spec
 
-FEWEST_TIMES = {"neural": 1.5, "shazam": 3.0, "waveprint": 3.0}  # a clip under noise is liker than noise alone
+FEWEST_TIMES = {"neural": 1.5, "shazam": 3.0, "waveprint": 1.2}  # a clip under noise is liker than noise alone
 OTHER_SETTINGS: dict[str, dict[str, object]] = {
     "neural": {"peaks": False},
     "shazam": {"density": "lean"},

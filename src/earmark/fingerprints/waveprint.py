@@ -237,8 +237,8 @@ def min_hashes(signs: NDArray[np.int64], shape: WaveprintShape) -> Signatures:
 
 def band_keys(signatures: Signatures, shape: HashShape) -> Codes:
     """Return the keys of signatures, shape (n, permutations / entries): hashes of a band's bytes and its number."""
-    bands = np.ascontiguousarray(signatures).reshape(len(signatures), -1, shape.entries).astype(np.uint32)
-    numbers = np.arange(bands.shape[1], dtype=np.uint32)
+    numbers = np.arange(shape.permutations // shape.entries, dtype=np.uint32)
+    bands = signatures.reshape(len(signatures), len(numbers), shape.entries).astype(np.uint32)
     keys = (bands << np.arange(0, 8 * shape.entries, 8, dtype=np.uint32)).sum(axis=2, dtype=np.uint32)
     keys = (keys ^ numbers * np.uint32(0x9E3779B9)) * np.uint32(0x85EBCA6B)  # the constants of MurmurHash3's last steps
     keys = (keys ^ keys >> np.uint32(13)) * np.uint32(0xC2B2AE35)
