@@ -14,21 +14,13 @@ from hypothesis import strategies as st
 
 from earmark.audio.decode import load
 from earmark.errors import OptionError, SpecMismatch
-from earmark.fingerprints.waveprint import (
-    FRONT_END,
-    HashShape,
-    ImageShape,
-    Waveprint,
-    band_keys,
-    haar,
-    largest_signs,
-    min_hashes,
-)
+from earmark.fingerprints.wavelets import ImageShape, haar, largest_signs
+from earmark.fingerprints.waveprint import FRONT_END, HashShape, Waveprint, band_keys, min_hashes
 from earmark.match.compare.sets import equal_shares
 
-RATE, WINDOW, HOP = 5_512, 2_048, 64  # Baluja and Covell, 2008, section 2.1
+RATE, WINDOW, HOP = 5_512, 2_048, 64  # docs/waveprint.md, "Where the numbers are from"
 BANDS, FRAMES, LOW, HIGH = 32, 128, 318.0, 2_000.0
-WAVELETS, PERMUTATIONS, LARGEST, ENTRIES, KEY_BITS = 200, 100, 255, 4, 21  # sections 2.2 to 2.4
+WAVELETS, PERMUTATIONS, LARGEST, ENTRIES, KEY_BITS = 200, 100, 255, 4, 21
 FLOOR_DECIBELS = 80.0
 SIGNS = 2 * BANDS * FRAMES
 

@@ -19,15 +19,14 @@ from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
 from earmark.fingerprints.packing import pack_vectors, unpack_vectors
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
+from earmark.fingerprints.wavelets import ImageShape, LogBands, largest_signs, log_bands, silent
 from earmark.plan import Channel, CompareRule, ModelShape, Plan, VoteRule
 from earmark.types import Codes, Fingerprint, Frames, Keys, Layer, Samples, Spec
 
-LogBands = NDArray[np.float32]  # (frames, bands), natural logarithm of power
-Images = NDArray[np.float32]  # (n, bands, frames)
 Signatures = NDArray[np.uint8]  # (n, permutations)
 
 VERSION = 1
-FRONT_END = FrontEnd(rate=5_512, window=2_048, hop=64, low_bin=118, high_bin=744)  # 11.6 ms; section 2.1
+FRONT_END = FrontEnd(rate=5_512, window=2_048, hop=64, low_bin=118, high_bin=744)  # 11.6 ms
 CHUNK_FRAMES = 256  # frames of the spectrogram that are made at a time
 IMAGES_AT_ONCE = 64  # images whose wavelets stay in the cache
 STRIDES = {"quarter": 32, "half": 64}  # frames from one stored image to the next, as a share of an image
@@ -42,21 +41,8 @@ MODEL = ModelShape(
 
 
 @dataclass(frozen=True, slots=True)
-class ImageShape:
-    """What a spectral image is, and how much of it is kept (sections 2.1 and 2.2)."""
-
-    frames: int = 128  # 1.49 s
-    bands: int = 32
-    low_hertz: float = 318.0
-    high_hertz: float = 2_000.0
-    floor_decibels: float = 80.0  # decibels below an image's loudest place, at which it is floored
-    silence_decibels: float = -70.0  # an image whose loudest band stays under it is silent (sine at full scale: 0)
-    wavelets: int = 200  # largest coefficients of an image, of which the signs are kept
-
-
-@dataclass(frozen=True, slots=True)
 class HashShape:
-    """How signs become a signature, and a signature keys (sections 2.3 and 2.4)."""
+    """How signs become a signature, and a signature keys ."""
 
     permutations: int = 100  # bytes of a signature
     largest: int = 255  # place of the first sign in a permutation, from which on it is not told apart
@@ -121,6 +107,10 @@ class Waveprint(Fingerprinter):
         frames, bytes_ = unpack_vectors(first, hop, places, body, dimensions=self.shape.hashes.permutations)
         return self.fingerprint(frames, bytes_.view(np.uint8), seconds)
 
+    def bands_of(self, spectra: NDArray[np.float32]) -> LogBands:
+        """Return the logarithmic bands of power spectra, shape (frames, bins)."""
+        return log_bands(spectra, self.shape.front_end, self.shape.image, quietest=self.shape.quietest)
+
     def fingerprint(self, frames: Frames, signatures: Signatures, seconds: float) -> Fingerprint:
         """Return signatures of images that begin at these frames as a fingerprint."""
         layer = Layer(frames, signatures, self.shape.front_end.frame_seconds)
@@ -139,12 +129,12 @@ class WaveprintExtraction:
         """Take the next samples."""
         self._heard += len(samples)
         for spectra in self._power.push(samples):
-            self._images.push(log_bands(spectra, self._maker.shape))
+            self._images.push(self._maker.bands_of(spectra))
 
     def take(self, *, since_seconds: float = 0.0) -> Fingerprint:
         """Return the signatures of what was heard since a second."""
         shape, seconds = self._maker.shape, self._heard / self._maker.rate
-        frames, signatures = self._images.take(log_bands(spectra, shape) for spectra in self._power.rest())
+        frames, signatures = self._images.take(self._maker.bands_of(spectra) for spectra in self._power.rest())
         self._images.forget(round(since_seconds / shape.front_end.frame_seconds))
         whole = self._maker.fingerprint(frames, signatures, seconds)
         return whole.between(since_seconds, seconds) if since_seconds else whole
@@ -184,42 +174,10 @@ class _ImageStream:
         starts = np.arange(count, dtype=np.int32) * np.int32(self._stride)
         windows = np.lib.stride_tricks.sliding_window_view(self._held, self._shape.image.frames, axis=0)
         images = windows[starts]
-        heard = ~silent(images, self._shape)
+        heard = ~silent(images, self._shape.front_end, self._shape.image)
         signatures = min_hashes(largest_signs(images[heard], self._shape.image), self._shape)
         self._done.append((starts[heard] + np.int32(self._first), signatures))
         self._held, self._first = self._held[count * self._stride :], self._first + count * self._stride
-
-
-def log_bands(spectra: NDArray[np.float32], shape: WaveprintShape) -> LogBands:
-    """Return the bands of power spectra, shape (frames, bins)."""
-    bands: LogBands = spectra @ _filter_bank(shape.front_end, shape.image)
-    return np.log(np.maximum(bands, np.float32(shape.quietest), out=bands), out=bands)
-
-
-def silent(images: Images, shape: WaveprintShape) -> NDArray[np.bool_]:
-    """Return which images are silent, shape (n,): the largest wavelets of such are anything."""
-    full_scale = 2 * np.log(shape.front_end.window / 4)  # of a sine under a Hann window
-    least = full_scale + shape.image.silence_decibels * np.log(10) / 10
-    return np.asarray(images.max(axis=(1, 2), initial=-np.inf) < least)
-
-
-def largest_signs(images: Images, shape: ImageShape) -> NDArray[np.int64]:
-    """Return the signs that are kept of images, shape (n, wavelets): 2 * place + 1 if positive, in no order.
-
-    The place of a wavelet is frames * (its number among the bands') + its number among the frames'. Bit 2 * place is
-    that of a negative, the next that of a positive one.
-    """
-    floor = np.float32(shape.floor_decibels * np.log(10) / 10)
-    floored = np.maximum(images, images.max(axis=(1, 2), keepdims=True, initial=-np.inf) - floor)
-    wavelets = haar(floored).reshape(len(images), shape.bands * shape.frames)
-    largest = np.argpartition(np.abs(wavelets), -shape.wavelets, axis=1)[:, -shape.wavelets :]
-    signs: NDArray[np.int64] = 2 * largest + (np.take_along_axis(wavelets, largest, axis=1) > 0)
-    return signs
-
-
-def haar(images: Images) -> Images:
-    """Return the orthonormal standard Haar decomposition: all levels along frames, then all along bands."""
-    return _haar_of_rows(_haar_of_rows(images).swapaxes(1, 2)).swapaxes(1, 2)
 
 
 def min_hashes(signs: NDArray[np.int64], shape: WaveprintShape) -> Signatures:
@@ -244,27 +202,6 @@ def band_keys(signatures: Signatures, shape: HashShape) -> Codes:
     keys = (keys ^ keys >> np.uint32(13)) * np.uint32(0xC2B2AE35)
     codes: Codes = (keys ^ keys >> np.uint32(16)) >> np.uint32(32 - shape.key_bits)
     return codes
-
-
-def _haar_of_rows(rows: Images) -> Images:
-    """Return the decomposition along the last axis: the mean, then details from the longest to the shortest."""
-    details: list[Images] = []
-    scale = np.float32(np.sqrt(0.5))
-    while rows.shape[-1] > 1:
-        even, odd = rows[..., ::2], rows[..., 1::2]
-        details.append((even - odd) * scale)
-        rows = (even + odd) * scale
-    return np.concatenate([rows, *reversed(details)], axis=-1)
-
-
-@lru_cache(maxsize=4)
-def _filter_bank(front_end: FrontEnd, shape: ImageShape) -> NDArray[np.float32]:
-    """Return logarithmic bands, shape (bins, bands): the share of each bin that lies in a band."""
-    edges = np.geomspace(shape.low_hertz, shape.high_hertz, shape.bands + 1) / front_end.hertz_per_bin
-    bins = np.arange(front_end.low_bin, front_end.high_bin)[:, None]
-    inside = np.minimum(bins + 0.5, edges[1:]) - np.maximum(bins - 0.5, edges[:-1])
-    bank: NDArray[np.float32] = np.maximum(inside, 0).astype(np.float32)
-    return bank
 
 
 @lru_cache(maxsize=4)

@@ -1,10 +1,10 @@
-"""What Waveprint sees: spectral images, and the signs of their largest wavelets that are kept."""
+"""Spectral images, and the signs of their largest wavelets that a fingerprint keeps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from earmark.apps.plot.figures import plain
 from earmark.apps.plot.sounds import decoded
 from earmark.apps.text import clock
-from earmark.audio.stft import PowerStream
+from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.evaluation.canvas import new_figure
-from earmark.fingerprints.waveprint import CHUNK_FRAMES, Images, Waveprint, haar, largest_signs, log_bands, silent
+from earmark.fingerprints.wavelets import Images, ImageShape, LogBands, haar, largest_signs, silent
 from earmark.types import Match, Samples
 
 if TYPE_CHECKING:
@@ -24,7 +24,39 @@ if TYPE_CHECKING:
 DECIBELS_A_NEPER = 10 / np.log(10)  # of power
 RANGE_DECIBELS = 60.0  # dB from black, the loudest, to white
 SHOWN_SECONDS = 12.0  # seconds of sound around the image
+CHUNK_FRAMES = 256  # frames of the spectrogram that are made at a time
 MARKER_AREA = 7  # square points of a sign
+
+
+class Shape(Protocol):
+    """The numbers of a fingerprint of images."""
+
+    @property
+    def front_end(self) -> FrontEnd:
+        """Of the spectrogram that bands are summed from."""
+
+    @property
+    def image(self) -> ImageShape:
+        """Of an image."""
+
+    @property
+    def stride(self) -> int:
+        """Frames from one stored image to the next."""
+
+
+class ImageMaker(Protocol):
+    """A fingerprinter of images, as its pictures see it."""
+
+    @property
+    def rate(self) -> int:
+        """Hz of the samples that it takes."""
+
+    @property
+    def shape(self) -> Shape:
+        """Its numbers."""
+
+    def bands_of(self, spectra: NDArray[np.float32]) -> LogBands:
+        """Return the logarithmic bands of power spectra, shape (frames, bins)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +71,7 @@ class Picture:
     around_start: float
 
 
-def draw_sound(path: str | Path, maker: Waveprint) -> Figure:
+def draw_sound(path: str | Path, maker: ImageMaker) -> Figure:
     """Return a file's image in the middle of what is heard, its wavelets, and what the kept signs alone are as a sound.
 
     Raises MediaError.
@@ -66,7 +98,7 @@ def draw_sound(path: str | Path, maker: Waveprint) -> Figure:
     return figure
 
 
-def draw_match(path: str | Path, match: Match, maker: Waveprint) -> Figure:
+def draw_match(path: str | Path, match: Match, maker: ImageMaker) -> Figure:
     """Return the images of a clip and of its recording in the middle of the match, and the signs that both keep.
 
     Raises MediaError when either file cannot be read.
@@ -99,31 +131,35 @@ def draw_match(path: str | Path, match: Match, maker: Waveprint) -> Figure:
     return figure
 
 
-def log_bands_of(samples: Samples, maker: Waveprint) -> NDArray[np.float32]:
-    """Return the bands of samples, (frames, bands); those of silence where there is less than one image."""
-    power = PowerStream(maker.shape.front_end, frames=CHUNK_FRAMES)
-    chunks = [log_bands(spectra, maker.shape) for spectra in (*power.push(samples), *power.rest())]
-    quiet = np.full((0, maker.shape.image.bands), np.log(maker.shape.quietest), np.float32)
-    bands = np.concatenate([quiet, *chunks])
-    short = max(maker.shape.image.frames - len(bands), 0)
-    return np.pad(bands, ((0, short), (0, 0)), constant_values=float(np.log(maker.shape.quietest)))
+def log_bands_of(samples: Samples, maker: ImageMaker) -> LogBands:
+    """Return the bands of samples, (frames, bands), the last repeated where there is less than one image."""
+    shape = maker.shape
+    power = PowerStream(shape.front_end, frames=CHUNK_FRAMES)
+    chunks = [maker.bands_of(spectra) for spectra in (*power.push(samples), *power.rest())]
+    bands = np.concatenate(chunks) if chunks else maker.bands_of(np.zeros((1, bins_of(shape.front_end)), np.float32))
+    return np.pad(bands, ((0, max(shape.image.frames - len(bands), 0)), (0, 0)), mode="edge")
 
 
-def middle_image(bands: NDArray[np.float32], maker: Waveprint) -> int:
+def bins_of(front_end: FrontEnd) -> int:
+    """Return how many bins of a spectrum are kept."""
+    return front_end.high_bin - front_end.low_bin
+
+
+def middle_image(bands: NDArray[np.float32], maker: ImageMaker) -> int:
     """Return the first frame of the stored image in the middle of those that are heard, or of all."""
     starts = np.arange(0, len(bands) - maker.shape.image.frames + 1, maker.shape.stride)
-    heard = starts[~silent(images_at(bands, starts, maker), maker.shape)]
+    heard = starts[~silent(images_at(bands, starts, maker), maker.shape.front_end, maker.shape.image)]
     chosen = heard if len(heard) else starts
     return int(chosen[len(chosen) // 2])
 
 
-def images_at(bands: NDArray[np.float32], starts: NDArray[Any], maker: Waveprint) -> Images:
+def images_at(bands: NDArray[np.float32], starts: NDArray[Any], maker: ImageMaker) -> Images:
     """Return the images that begin at these frames, (n, bands, frames)."""
     images: Images = np.lib.stride_tricks.sliding_window_view(bands, maker.shape.image.frames, axis=0)[starts]
     return images
 
 
-def picture_of(name: str, bands: NDArray[np.float32], start: int, maker: Waveprint) -> Picture:
+def picture_of(name: str, bands: NDArray[np.float32], start: int, maker: ImageMaker) -> Picture:
     """Return the image that begins at a frame, or at the nearest one that has a whole image."""
     shape = maker.shape
     start = min(max(start, 0), len(bands) - shape.image.frames)
@@ -147,7 +183,7 @@ def from_signs(signs: NDArray[np.int8]) -> NDArray[np.float32]:
 
 
 def show_bands(
-    axes: Axes, values: NDArray[np.float32], start: float, maker: Waveprint, *, decibels: bool = True
+    axes: Axes, values: NDArray[np.float32], start: float, maker: ImageMaker, *, decibels: bool = True
 ) -> None:
     """Draw bands over time, on their logarithmic scale."""
     shape = maker.shape

@@ -36,7 +36,7 @@ class SetSettings:
     image_seconds: float  # sound that a signature stands for
     stored_hop_seconds: float  # from one stored signature to the next
     query_hop_seconds: float  # from one signature of a query to the next
-    correlation: float = 2.2  # variance of chance over that of independent entries (docs/waveprint.md); images overlap
+    correlation: float = 2.2  # variance of chance over that of independent entries, as images overlap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,7 +196,7 @@ class SetComparison:
         curve = 2 * shares[each, best] - left - right
         between = np.where(curve > 0, (right - left) / np.maximum(2 * curve, 1e-6), 0).clip(-0.5, 0.5)
         query: NDArray[np.float64] = self._frames[near[each, best]] + between * self._hop + self._centre
-        there: NDArray[np.float64] = track.frames[columns] + self._centre
+        there = track.frames[columns].astype(np.float64) + self._centre
         return query, there, weights.astype(np.float64)
 
 
