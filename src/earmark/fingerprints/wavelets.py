@@ -1,6 +1,6 @@
 """Spectral images as wavelets (Baluja and Covell, 2008): logarithmic bands, Haar's decomposition, the largest signs.
 
-Bands are (frames, bands) in nepers of power, images (n, bands, frames); a sign is 2 * place + 1 of a positive wavelet,
+Bands are power, (frames, bands), and images (n, bands, frames) of it; a sign is 2 * place + 1 of a positive wavelet,
 2 * place of a negative one.
 """
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from earmark.audio.stft import FrontEnd
 
-LogBands = NDArray[np.float32]  # (frames, bands), natural logarithm of power
-Images = NDArray[np.float32]  # (n, bands, frames)
+Bands = NDArray[np.float32]  # (frames, bands), power
+Images = NDArray[np.float32]  # (n, bands, frames), power or what it is compressed to
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +26,43 @@ class ImageShape:
     bands: int = 32
     low_hertz: float = 318.0
     high_hertz: float = 2_000.0
-    floor_decibels: float = 80.0  # decibels below an image's loudest place, at which it is floored
+    knee: float = 0.1  # share of an image's mean power, from which on power counts by its logarithm
     silence_decibels: float = -70.0  # an image whose loudest band stays under it is silent (sine at full scale: 0)
     wavelets: int = 200  # largest coefficients of an image, of which the signs are kept
 
 
-def log_bands(spectra: NDArray[np.float32], front_end: FrontEnd, shape: ImageShape, *, quietest: float) -> LogBands:
-    """Return the bands of power spectra, shape (frames, bins); `quietest` is the least power of a band."""
-    bands: LogBands = spectra @ _filter_bank(front_end, shape)
-    return np.log(np.maximum(bands, np.float32(quietest), out=bands), out=bands)
+def sum_bands(spectra: NDArray[np.float32], front_end: FrontEnd, shape: ImageShape) -> Bands:
+    """Return the power in each band of power spectra, shape (frames, bins)."""
+    bands: Bands = spectra @ _filter_bank(front_end, shape)
+    return bands
 
 
 def silent(images: Images, front_end: FrontEnd, shape: ImageShape) -> NDArray[np.bool_]:
     """Return which images are silent, shape (n,): the largest wavelets of such are anything."""
-    full_scale = 2 * np.log(front_end.window / 4)  # of a sine under a Hann window
-    least = full_scale + shape.silence_decibels * np.log(10) / 10
-    return np.asarray(images.max(axis=(1, 2), initial=-np.inf) < least)
+    full_scale = (front_end.window / 4) ** 2  # of a sine under a Hann window
+    return np.asarray(images.max(axis=(1, 2), initial=0) < full_scale * 10 ** (shape.silence_decibels / 10))
+
+
+def compressed(images: Images, shape: ImageShape) -> Images:
+    """Return images with power p as ln(1 + p / (knee * mean power of the image)).
+
+    So loudness does not matter, and what is far below the mean, where noise comes first, is nearly nothing.
+    """
+    flat = np.ascontiguousarray(images).reshape(len(images), shape.bands * shape.frames)
+    means = flat.mean(axis=1, dtype=np.float64)[:, None, None]
+    out: Images = np.log1p(images / (shape.knee * np.maximum(means, np.finfo(np.float64).tiny))).astype(np.float32)
+    return out
 
 
 def largest_signs(images: Images, shape: ImageShape) -> NDArray[np.int64]:
-    """Return the signs that are kept of images, shape (n, wavelets): 2 * place + 1 if positive, in no order.
+    """Return the signs that are kept of images of power, shape (n, wavelets), in no order.
 
-    The place of a wavelet is frames * (its number among the bands') + its number among the frames'. Bit 2 * place is
-    that of a negative, the next that of a positive one.
+    The place of a wavelet is frames * (its number among the bands') + its number among the frames'. The mean of each
+    band is left out: filters, hum and steady noise change it.
     """
-    floor = np.float32(shape.floor_decibels * np.log(10) / 10)
-    floored = np.maximum(images, images.max(axis=(1, 2), keepdims=True, initial=-np.inf) - floor)
-    wavelets = haar(floored).reshape(len(images), shape.bands * shape.frames)
+    wavelets = haar(compressed(images, shape))
+    wavelets[:, :, 0] = 0
+    wavelets = wavelets.reshape(len(images), shape.bands * shape.frames)
     largest = np.argpartition(np.abs(wavelets), -shape.wavelets, axis=1)[:, -shape.wavelets :]
     signs: NDArray[np.int64] = 2 * largest + (np.take_along_axis(wavelets, largest, axis=1) > 0)
     return signs

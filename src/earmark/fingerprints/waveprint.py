@@ -19,7 +19,7 @@ from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
 from earmark.fingerprints.packing import pack_vectors, unpack_vectors
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
-from earmark.fingerprints.wavelets import ImageShape, LogBands, largest_signs, log_bands, silent
+from earmark.fingerprints.wavelets import Bands, ImageShape, largest_signs, silent, sum_bands
 from earmark.plan import Channel, CompareRule, ModelShape, Plan, VoteRule
 from earmark.types import Codes, Fingerprint, Frames, Keys, Layer, Samples, Spec
 
@@ -30,7 +30,6 @@ FRONT_END = FrontEnd(rate=5_512, window=2_048, hop=64, low_bin=118, high_bin=744
 CHUNK_FRAMES = 256  # frames of the spectrogram that are made at a time
 IMAGES_AT_ONCE = 64  # images whose wavelets stay in the cache
 STRIDES = {"quarter": 32, "half": 64}  # frames from one stored image to the next, as a share of an image
-QUIETEST = 1e-10  # power of a band before the logarithm
 MIN_IMAGES = 2  # images of the shortest clip that is answered, of 1.9 s
 MODEL = ModelShape(
     layers=("signatures",),
@@ -59,7 +58,6 @@ class WaveprintShape:
     front_end: FrontEnd = FRONT_END
     image: ImageShape = field(default_factory=ImageShape)
     hashes: HashShape = field(default_factory=HashShape)
-    quietest: float = QUIETEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +105,9 @@ class Waveprint(Fingerprinter):
         frames, bytes_ = unpack_vectors(first, hop, places, body, dimensions=self.shape.hashes.permutations)
         return self.fingerprint(frames, bytes_.view(np.uint8), seconds)
 
-    def bands_of(self, spectra: NDArray[np.float32]) -> LogBands:
-        """Return the logarithmic bands of power spectra, shape (frames, bins)."""
-        return log_bands(spectra, self.shape.front_end, self.shape.image, quietest=self.shape.quietest)
+    def bands_of(self, spectra: NDArray[np.float32]) -> Bands:
+        """Return the bands of power spectra, shape (frames, bins)."""
+        return sum_bands(spectra, self.shape.front_end, self.shape.image)
 
     def fingerprint(self, frames: Frames, signatures: Signatures, seconds: float) -> Fingerprint:
         """Return signatures of images that begin at these frames as a fingerprint."""
@@ -148,14 +146,14 @@ class _ImageStream:
         self._held, self._first = np.zeros((0, shape.image.bands), np.float32), 0  # frames that later images need
         self._done: list[tuple[Frames, Signatures]] = []
 
-    def push(self, chunk: LogBands) -> None:
+    def push(self, chunk: Bands) -> None:
         """Take more frames."""
         self._held = np.concatenate([self._held, chunk])
         count = max((len(self._held) - self._shape.image.frames) // self._stride + 1, 0)
         for done in range(0, count, IMAGES_AT_ONCE):
             self._sign(min(IMAGES_AT_ONCE, count - done))
 
-    def take(self, rest: Iterable[LogBands]) -> tuple[Frames, Signatures]:
+    def take(self, rest: Iterable[Bands]) -> tuple[Frames, Signatures]:
         """Return (first frames, signatures) of all images if the sound ends with `rest`; nothing is taken away."""
         ended = copy(self)
         ended._done = list(self._done)

@@ -14,14 +14,14 @@ from earmark.apps.plot.sounds import decoded
 from earmark.apps.text import clock
 from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.evaluation.canvas import new_figure
-from earmark.fingerprints.wavelets import Images, ImageShape, LogBands, haar, largest_signs, silent
+from earmark.fingerprints.wavelets import Bands, Images, ImageShape, haar, largest_signs, silent
 from earmark.types import Match, Samples
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DECIBELS_A_NEPER = 10 / np.log(10)  # of power
+QUIETEST = 1e-10  # power of a band before the logarithm
 RANGE_DECIBELS = 60.0  # dB from black, the loudest, to white
 SHOWN_SECONDS = 12.0  # seconds of sound around the image
 CHUNK_FRAMES = 256  # frames of the spectrogram that are made at a time
@@ -55,8 +55,8 @@ class ImageMaker(Protocol):
     def shape(self) -> Shape:
         """Its numbers."""
 
-    def bands_of(self, spectra: NDArray[np.float32]) -> LogBands:
-        """Return the logarithmic bands of power spectra, shape (frames, bins)."""
+    def bands_of(self, spectra: NDArray[np.float32]) -> Bands:
+        """Return the bands of power spectra, shape (frames, bins)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +76,7 @@ def draw_sound(path: str | Path, maker: ImageMaker) -> Figure:
 
     Raises MediaError.
     """
-    bands = log_bands_of(decoded(path, rate=maker.rate), maker)
+    bands = bands_of_samples(decoded(path, rate=maker.rate), maker)
     picture = picture_of(Path(path).name, bands, middle_image(bands, maker), maker)
     figure = new_figure(11, 7.5)
     grid = figure.add_gridspec(3, 2)
@@ -105,8 +105,8 @@ def draw_match(path: str | Path, match: Match, maker: ImageMaker) -> Figure:
     """
     shape = maker.shape
     frame = shape.front_end.frame_seconds
-    clip = log_bands_of(decoded(path, rate=maker.rate), maker)
-    recording = log_bands_of(decoded(match.track.path, rate=maker.rate), maker)
+    clip = bands_of_samples(decoded(path, rate=maker.rate), maker)
+    recording = bands_of_samples(decoded(match.track.path, rate=maker.rate), maker)
     half = shape.image.frames * frame / 2
     middle = (match.query_start + match.query_end) / 2
     there = match.reference_start + (middle - match.query_start) * match.speed
@@ -131,7 +131,7 @@ def draw_match(path: str | Path, match: Match, maker: ImageMaker) -> Figure:
     return figure
 
 
-def log_bands_of(samples: Samples, maker: ImageMaker) -> LogBands:
+def bands_of_samples(samples: Samples, maker: ImageMaker) -> Bands:
     """Return the bands of samples, (frames, bands), the last repeated where there is less than one image."""
     shape = maker.shape
     power = PowerStream(shape.front_end, frames=CHUNK_FRAMES)
@@ -170,9 +170,14 @@ def picture_of(name: str, bands: NDArray[np.float32], start: int, maker: ImageMa
     frame = shape.front_end.frame_seconds
     reach = round((SHOWN_SECONDS / frame - shape.image.frames) / 2)
     first = max(start - reach, 0)
-    around = bands[first : start + shape.image.frames + reach].T * np.float32(DECIBELS_A_NEPER)
-    decibels = image[0] * np.float32(DECIBELS_A_NEPER)
-    return Picture(name, start * frame, decibels, signs.reshape(image.shape[1:]), around, first * frame)
+    around = decibels_of(bands[first : start + shape.image.frames + reach].T)
+    return Picture(name, start * frame, decibels_of(image[0]), signs.reshape(image.shape[1:]), around, first * frame)
+
+
+def decibels_of(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return power in decibels."""
+    decibels: NDArray[np.float32] = 10 * np.log10(np.maximum(power, np.float32(QUIETEST)))
+    return decibels
 
 
 def from_signs(signs: NDArray[np.int8]) -> NDArray[np.float32]:
