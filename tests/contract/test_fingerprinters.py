@@ -19,19 +19,23 @@ from earmark.fingerprints.landmarks import QueryDensity
 from earmark.fingerprints.neural import NeuralQuery
 from earmark.fingerprints.philips import PhilipsQuery
 from earmark.fingerprints.protocol import Extraction, Fingerprinter, spec_of
+from earmark.fingerprints.waveprint import WaveprintQuery
 from earmark.types import VECTOR_SCALE, Fingerprint, Layer, SalienceMap, Spec
 
-FEWEST_TIMES = {"neural": 1.5, "philips": 1.5, "shazam": 3.0}  # a clip under noise is liker than noise alone
+# A clip under noise is liker than noise alone.
+FEWEST_TIMES = {"neural": 1.5, "philips": 1.5, "shazam": 3.0, "waveprint": 1.2}
 OTHER_SETTINGS: dict[str, dict[str, object]] = {
     "neural": {"peaks": False},
     "philips": {"variant": "paper"},
     "shazam": {"density": "lean"},
+    "waveprint": {"stride": "half"},
 }
-QUERIES = {
+QUERIES = {  # how a clip is looked at more closely, by fingerprinter
     "neural": NeuralQuery,
     "philips": PhilipsQuery,
     "shazam": QueryDensity,
-}  # how a clip is looked at more closely, by fingerprinter
+    "waveprint": WaveprintQuery,
+}
 KINDS = [(name, preset) for name in NAMES for preset in ({}, OTHER_SETTINGS[name])]
 
 
@@ -80,7 +84,8 @@ def test_each_of_its_settings_is_described(name: str) -> None:
 
 
 def test_a_fingerprinter_that_there_is_not_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(OptionError, match="'panako' is not known: choose one of neural, philips, shazam"):
+    known = "neural, philips, shazam, waveprint"
+    with pytest.raises(OptionError, match=f"'panako' is not known: choose one of {known}"):
         make("panako")
 
 

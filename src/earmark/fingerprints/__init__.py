@@ -19,6 +19,7 @@ FINGERPRINTERS = {
     "neural": "earmark.fingerprints.neural:Neural",
     "philips": "earmark.fingerprints.philips:Philips",
     "shazam": "earmark.fingerprints.shazam:Shazam",
+    "waveprint": "earmark.fingerprints.waveprint:Waveprint",
 }
 NAMES = tuple(FINGERPRINTERS)
 VISIBLE = "shazam"  # the fingerprinter whose features are places in a spectrogram, which a picture can show
@@ -26,6 +27,7 @@ DESCRIPTIONS = {
     "neural": "a learned fingerprint: hears through more noise and larger rooms",
     "philips": "bits of a robust hash: small, and exact in time",
     "shazam": "landmarks: take less time and less room on the disk",
+    "waveprint": "wavelets: find clips of 2 s and more through codecs, filters and noise",
 }
 
 
@@ -38,6 +40,7 @@ SETTINGS = (
     Setting("neural", "peaks", "--no-peaks", "keep vectors alone; smaller, and less sure of its answers"),
     Setting("philips", "variant", "--variant", "the numbers of the method, default or paper"),
     Setting("shazam", "density", "--density", "how many features, default or lean"),
+    Setting("waveprint", "stride", "--stride", "how far apart images are, a quarter or half of their length"),
 )
 
 

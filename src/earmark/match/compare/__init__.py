@@ -11,6 +11,7 @@ import msgspec
 from earmark.errors import OptionError
 from earmark.match.compare.bits import BitComparison, BitSettings
 from earmark.match.compare.peaks import PeakComparison, PeakSettings
+from earmark.match.compare.sets import SetComparison, SetSettings
 from earmark.match.compare.vectors import VectorComparison, VectorSettings
 from earmark.match.protocol import Comparison
 from earmark.plan import CompareRule
@@ -20,6 +21,7 @@ ENTRY_POINTS = "earmark.comparisons"  # group in which an installed package may 
 COMPARISONS: dict[str, tuple[Callable[..., Comparison], type[Any]]] = {
     "bits": (BitComparison, BitSettings),
     "peaks": (PeakComparison, PeakSettings),
+    "sets": (SetComparison, SetSettings),
     "vectors": (VectorComparison, VectorSettings),
 }
 
