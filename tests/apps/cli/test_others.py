@@ -47,10 +47,11 @@ def test_a_match_is_drawn_with_its_diagonal_whatever_the_fingerprints(earmark, i
         assert picture.read_bytes().startswith(PNG)
 
 
-def test_a_sound_and_a_match_are_drawn_as_wavelets_where_these_are_the_fingerprints(earmark, music, cut, tmp_path):
-    sound, match, catalog = tmp_path / "sound.png", tmp_path / "match.png", tmp_path / "wavelets.earmark"
-    assert earmark("plot", music[2], "--fingerprinter", "waveprint", "--out", sound).status == 0
-    assert earmark("index", music[2], "--catalog", catalog, "--fingerprinter", "waveprint").status == 0
+@pytest.mark.parametrize("kind", ["philips", "waveprint"])
+def test_a_sound_and_a_match_are_drawn_as_their_fingerprints_see_them(earmark, music, cut, tmp_path, kind):
+    sound, match, catalog = tmp_path / "sound.png", tmp_path / "match.png", tmp_path / "seen.earmark"
+    assert earmark("plot", music[2], "--fingerprinter", kind, "--out", sound).status == 0
+    assert earmark("index", music[2], "--catalog", catalog, "--fingerprinter", kind).status == 0
     assert earmark("plot", cut(music[2], 6, 6), "--catalog", catalog, "--out", match).status == 0
     for picture in (sound, match):
         assert picture.read_bytes().startswith(PNG)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LANDMARKS = "earmark.apps.plot.sounds"
-DRAWN_BY = {"sets": "earmark.apps.plot.wavelets"}  # module with `draw_sound` and `draw_match`, by kind of comparison
+DRAWN_BY = {
+    "bits": "earmark.apps.plot.bits",
+    "sets": "earmark.apps.plot.wavelets",
+}  # module with `draw_sound` and `draw_match`, by kind of comparison
 
 
 def draw_sound(path: str | Path, maker: Fingerprinter) -> Figure:
