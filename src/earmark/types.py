@@ -82,7 +82,7 @@ class Layer:
     frames: Frames  # (n,), not decreasing
     values: NDArray[Any]  # peaks: (n,) bins from 0 Hz; vectors: (n, d) int8, `VECTOR_SCALE` to one; bits: (n, w) uint32
     frame_seconds: float
-    weights: Any = None  # of a query only: salience map of peaks, (n, 32 w) reliability of bits
+    weights: Any = None  # of a query only: salience map of peaks, or the least reliable bits of words, (n, k)
 
     def between(self, start: float, end: float) -> Layer:
         """Return the features that begin between two seconds, their frames counted from the first one."""

@@ -88,7 +88,8 @@ class Shelf:
 
     @property
     def calibration(self) -> Calibration:
-        index = {"shazam": "postings", "neural": "both" if self.has_peaks else "auto"}[self.maker.spec.name]
+        indexes = {"neural": "both" if self.has_peaks else "auto"}
+        index = indexes.get(self.maker.spec.name, "postings")
         found, is_its_own = choose(
             CALIBRATIONS.values(), spec=str(self.maker.spec), plan=self.maker.plan.digest, index=index
         )

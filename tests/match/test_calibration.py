@@ -30,6 +30,7 @@ SHIPPED: dict[str, tuple[str, dict[str, object], str]] = {
     "neural": ("neural", {}, "both"),
     "neural-without-peaks": ("neural", {"peaks": False}, "auto"),
     "shazam": ("shazam", {}, "postings"),
+    "waveprint": ("waveprint", {}, "postings"),
 }
 CHECKED, ALONE = CALIBRATIONS["neural"].models
 LANDMARKS = CALIBRATIONS["shazam"].models[0]
@@ -109,6 +110,7 @@ def test_a_shipped_model_weighs_what_the_plan_says(name: str) -> None:
     [
         ("shazam", {"density": "lean"}, "postings"),
         ("shazam", {}, "lsh"),
+        ("waveprint", {"stride": "half"}, "postings"),
         ("neural", {}, "auto"),
         ("neural", {}, "hnsw"),
         ("neural", {"peaks": False}, "both"),

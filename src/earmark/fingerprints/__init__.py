@@ -17,13 +17,17 @@ DEFAULT = "neural"
 ENTRY_POINTS = "earmark.fingerprinters"  # group in which an installed package may register more
 FINGERPRINTERS = {
     "neural": "earmark.fingerprints.neural:Neural",
+    "philips": "earmark.fingerprints.philips:Philips",
     "shazam": "earmark.fingerprints.shazam:Shazam",
+    "waveprint": "earmark.fingerprints.waveprint:Waveprint",
 }
 NAMES = tuple(FINGERPRINTERS)
 VISIBLE = "shazam"  # the fingerprinter whose features are places in a spectrogram, which a picture can show
 DESCRIPTIONS = {
     "neural": "a learned fingerprint: hears through more noise and larger rooms",
+    "philips": "bits of a robust hash: small, and exact in time",
     "shazam": "landmarks: take less time and less room on the disk",
+    "waveprint": "wavelets: find clips of 2 s and more through codecs, filters and noise",
 }
 
 
@@ -34,7 +38,9 @@ Setting = namedtuple("Setting", "fingerprinter name flag help")
 SETTINGS = (
     Setting("neural", "model", "--model", "a network by name, or an .onnx file that `earmark train` wrote"),
     Setting("neural", "peaks", "--no-peaks", "keep vectors alone; smaller, and less sure of its answers"),
+    Setting("philips", "variant", "--variant", "the numbers of the method, default or paper"),
     Setting("shazam", "density", "--density", "how many features, default or lean"),
+    Setting("waveprint", "stride", "--stride", "how far apart images are, a quarter or half of their length"),
 )
 
 

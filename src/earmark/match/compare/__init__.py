@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 
 from earmark.errors import OptionError
+from earmark.match.compare.bits import BitComparison, BitSettings
 from earmark.match.compare.peaks import PeakComparison, PeakSettings
+from earmark.match.compare.sets import SetComparison, SetSettings
 from earmark.match.compare.vectors import VectorComparison, VectorSettings
 from earmark.match.protocol import Comparison
 from earmark.plan import CompareRule
@@ -17,7 +19,9 @@ from earmark.types import Hits, Layer
 
 ENTRY_POINTS = "earmark.comparisons"  # group in which an installed package may register more: (comparison, settings)
 COMPARISONS: dict[str, tuple[Callable[..., Comparison], type[Any]]] = {
+    "bits": (BitComparison, BitSettings),
     "peaks": (PeakComparison, PeakSettings),
+    "sets": (SetComparison, SetSettings),
     "vectors": (VectorComparison, VectorSettings),
 }
 
