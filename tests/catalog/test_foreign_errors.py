@@ -37,7 +37,7 @@ CLOSED.close()
         (np.zeros(9), None), (np.zeros(9), "8000"), (np.zeros(9), float("nan")), ("abc", 8_000), io.StringIO("text"),
         CLOSED, Numbers(),
     ],
-    ids=repr,
+    ids=lambda source: type(source).__name__,
 )  # fmt: skip
 def test_what_is_no_source_is_the_callers_error(catalog, source):
     for ask in (catalog.identify, earmark.fingerprint):
