@@ -116,6 +116,18 @@ def test_what_never_changes_has_no_words(kind: str) -> None:
         assert len(layer.frames) < Philips().min_features
 
 
+def test_clicks_and_beeps_have_the_same_words_again_and_again(sound: np.ndarray) -> None:
+    maker, seconds = Philips(), np.arange(8 * RATE) / RATE
+    clicks = (np.arange(8 * RATE) % (RATE // 2) < 3).astype(np.float32)
+    beeps = np.where(seconds % 0.5 < 0.1, 0.3 * np.sin(2 * np.pi * 1_000 * seconds), 0).astype(np.float32)
+    for noise in (clicks, beeps, clicks[:RATE]):
+        for query in (False, True):
+            assert not maker.is_informative(maker.extract(noise, query=query), query=query)
+    for query in (False, True):
+        assert maker.is_informative(maker.extract(sound, query=query), query=query)
+    assert maker.is_informative(maker.extract(sound[:RATE], query=True), query=True)
+
+
 def test_an_hour_takes_a_little_more_than_a_megabyte(sound: np.ndarray) -> None:
     maker = Philips()
     packed = maker.pack(maker.extract(sound))

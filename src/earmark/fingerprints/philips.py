@@ -62,6 +62,17 @@ class PhilipsQuery:
     most_turned: int = 4  # bits that are turned at the same time
 
 
+@dataclass(frozen=True, slots=True)
+class Information:
+    """What tells a recording from its like, by the words of its most varied window."""
+
+    windows: int = 8  # that are looked at, evenly spread
+    window_frames: int = 430  # 5 s
+    least_words: int = 40  # of a recording: a click alone is in 32 frames
+    least_different: float = 0.5  # share of different words; 168 pieces have 0.68 or more, trains 0.12 or less
+
+
+INFORMATION = Information()
 VARIANTS = {"default": PhilipsShape(), "paper": PhilipsShape(power=1.0, key_bits=WORD_BITS)}
 
 
@@ -119,6 +130,18 @@ class Philips(Fingerprinter):
         ]
         words = np.concatenate(tried, axis=1)
         return {"words": Keys(np.repeat(layer.frames, words.shape[1]), words.reshape(-1) >> dropped)}
+
+    def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
+        """Return whether there are enough different words; trains of clicks and beeps have the same again and again."""
+        words = fingerprint.layers["bits"].values[:, 0] >> np.uint32(WORD_BITS - self.shape.key_bits)
+        rule, most, share = INFORMATION, 0, 0.0
+        last = max(len(words) - rule.window_frames, 0)
+        for start in np.unique(np.linspace(0, last, rule.windows).astype(int)):
+            part = words[start : start + rule.window_frames]
+            different = len(np.unique(part))
+            most, share = max(most, different), max(share, different / max(len(part), 1))
+        enough = self.min_features if query else rule.least_words
+        return most >= enough and share >= rule.least_different
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return four bytes a word and one bit for each frame that may have none; of a query, its weakest bits too."""
