@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from earmark.index.protocol import Search
 
 
+MOST_PACKED_BYTES = 1 << 26  # bytes of a packed fingerprint: two days of audio
+
+
 class File(msgspec.Struct, frozen=True):
     """A file as it was when it was read, and the number of the track that it holds."""
 

@@ -16,14 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import OptionError
+from earmark.index.adopted import adopted, check
 from earmark.index.int8 import no_hits
-from earmark.index.key_segment import MOST_POSTINGS, KeyPiece, KeySegment, merge, segment_from, segment_of
+from earmark.index.key_segment import (
+    MOST_POSTINGS,
+    SEGMENT_FRAMES,
+    KeyPiece,
+    KeySegment,
+    merge,
+    segment_from,
+    segment_of,
+)
 from earmark.index.protocol import NEAREST
 from earmark.types import Frames, Hits
 
 LANDMARK_BITS = 21  # bits of a key unless the channel says otherwise
 LEAST_BITS, MOST_BITS = 10, 32  # bits; a table of counts has whole groups in each range, a key four bytes
-SEGMENT_FRAMES = 1 << 22  # frames of audio; places have three bytes, and 20 h of landmarks make 20 MB
 HITS = 120_000  # postings that one search reads: all there are for a 5 s clip among 20 hours, some 10 ms
 
 
@@ -139,12 +147,12 @@ class Postings:
             segment, dot, own = name.partition(".")
             if dot:
                 parts.setdefault(segment, {})[own] = array
-        removed = [array for name, array in arrays.items() if name.startswith("removed-")]
-        index._state = PostingsSnapshot(
-            tuple(segment_from(name, own, key_bits) for name, own in parts.items()),
-            frozenset(int(number) for array in removed for number in array),
-            key_bits,
-        )
+        segments = tuple(segment_from(name, own, key_bits) for name, own in parts.items())
+        removed = [adopted(arrays, name, np.int32, 1) for name in arrays if name.startswith("removed-")]
+        held = sum(len(segment.tracks) for segment in segments)
+        check(sum(map(len, removed)) <= held, "more tracks are removed than there are")
+        numbers = frozenset(number for array in removed for number in array.tolist())
+        index._state = PostingsSnapshot(segments, numbers, key_bits)
         return index
 
     def stats(self) -> Mapping[str, float]:
