@@ -22,8 +22,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from earmark.catalog.backend import File, LiveIndex, Store
+from earmark.catalog.backend import MOST_PACKED_BYTES, File, LiveIndex, Store
 from earmark.catalog.scan import Scan
+from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogDamaged, MediaError, TrackExists, TrackNotFound
 from earmark.extract.protocol import Extracted, Extractor
 from earmark.text import printable
@@ -166,6 +167,8 @@ class Ingest:
         extracted = self._extractor.extract(file)
         if extracted.silent:
             raise MediaError("low_information", "it is silent", extracted.seconds)
+        if len(extracted.packed) > MOST_PACKED_BYTES:
+            raise MediaError("too_long", "its fingerprint takes more than a catalog keeps", extracted.seconds)
         if extracted.features < self._extractor.fingerprinter.min_features:
             raise MediaError("low_information", "there is too little in it to tell recordings apart", extracted.seconds)
         return extracted
@@ -176,9 +179,9 @@ class Ingest:
         if number is not None:
             try:
                 self._store.recording(number)
+                packed = self._store.fingerprints([number]).get(number, CatalogDamaged("it has none"))
+                unpacked(self._extractor.fingerprinter, number, packed)
             except (CatalogDamaged, TrackNotFound):
-                return None
-            if not isinstance(self._store.fingerprints([number]).get(number), bytes):
                 return None
         return number
 

@@ -13,8 +13,8 @@ import msgspec
 from earmark.catalog.catalog import Catalog
 from earmark.catalog.local.durable import is_catalog
 from earmark.catalog.local.folder import Folder, make_folder
-from earmark.catalog.settings import Settings, index_name
-from earmark.errors import CatalogNotFound, OptionError, SpecMismatch
+from earmark.catalog.settings import Settings, check_model, index_name
+from earmark.errors import CatalogDamaged, CatalogNotFound, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.pool import ExtractorPool
 from earmark.fingerprints import DEFAULT
@@ -61,8 +61,13 @@ def open_catalog(
             with folder.store.transaction():
                 folder.store.write_settings(settings)
         open_other = partial(open_catalog, create=False, read_only=True)
+        backend = folder.backend(maker, settings)
+        if not read_only and settings.index != backend.index.name:  # a rebuild ended between the index and the settings
+            settings = msgspec.structs.replace(settings, index=backend.index.name)
+            with folder.store.transaction():
+                folder.store.write_settings(settings)
         return Catalog(
-            folder.backend(maker, settings),
+            backend,
             settings,
             fingerprinter=maker,
             make_extractor=lambda workers: ExtractorPool(settings.fingerprinter, settings.preset, workers=workers),
@@ -97,7 +102,7 @@ def _agreed(
             f"{folder} was made with fingerprinter={settings.fingerprinter!r}, not {fingerprinter!r}: "
             "leave it out, or make another catalog"
         )
-    maker = make_fingerprinter(settings.fingerprinter, settings.preset)
+    maker = _maker_of(folder, settings, preset)
     if not maker.accepts(settings.spec):
         raise SpecMismatch(
             f"{folder} holds fingerprints {settings.spec}, this earmark makes {maker.spec}; "
@@ -109,3 +114,18 @@ def _agreed(
             "leave them out, or make another catalog"
         )
     return maker
+
+
+def _maker_of(folder: Path, settings: Settings, named: Mapping[str, Any]) -> Fingerprinter:
+    """Return the fingerprinter that a catalog was made with; raises CatalogError when it names none, or no safe one."""
+    if "model" not in named:
+        check_model(folder, settings.preset.get("model", ""))
+    try:
+        return make_fingerprinter(settings.fingerprinter, settings.preset)
+    except OptionError:
+        raise
+    except (TypeError, ValueError, LookupError, ImportError, AttributeError) as error:
+        raise CatalogDamaged(
+            f"{folder} was made with {settings.fingerprinter} and {settings.preset}, which there is not ({error}); "
+            "restore a copy made by earmark export"
+        ) from error

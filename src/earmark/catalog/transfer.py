@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from earmark.catalog.backend import File, LiveIndex, Recording, Store
 from earmark.catalog.calibrations import MOST_BYTES, OWN_FILE
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
 
 _BATCH = 64  # tracks kept in one transaction
+
+
+class Copied(Protocol):
+    """An index that is published, of whatever kind."""
+
+    def copy(self, folder: Path) -> None:
+        """Copy what is published into a catalog's folder."""
 
 
 def merge(fingerprinter: Fingerprinter, store: Store, index: LiveIndex, other: Store, name: str) -> AddReport:
@@ -45,7 +52,7 @@ def merge(fingerprinter: Fingerprinter, store: Store, index: LiveIndex, other: S
     return AddReport(added=added, unchanged=unchanged, failed=failed)
 
 
-def export(store: Store, index: LiveIndex, target: Path, *, calibration: Path) -> Path:
+def export(store: Store, index: Copied, target: Path, *, calibration: Path) -> Path:
     """Copy a catalog to the folder `target`, whole or not at all, with its own calibration where there is one."""
     if os.path.lexists(target):
         raise CatalogError(f"{target} exists; name a folder that is not there yet")
@@ -67,7 +74,7 @@ def export(store: Store, index: LiveIndex, target: Path, *, calibration: Path) -
     return target
 
 
-def _copy_to(scratch: Path, store: Store, index: LiveIndex, calibration: Path) -> None:
+def _copy_to(scratch: Path, store: Store, index: Copied, calibration: Path) -> None:
     index.copy(scratch)  # before the database: an index may lack tracks, never have more than there are
     store.copy(scratch)
     with Directory.opened(scratch) as folder:

@@ -37,12 +37,14 @@ from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.fingerprints.salience import SalienceNet, local_contrast
 from earmark.fingerprints.segments import BATCH, SegmentEncoding
 from earmark.plan import Channel, CompareRule, ModelShape, Plan, SweepRule, VoteRule
+from earmark.regular import read_regular
 from earmark.types import VECTOR_SCALE, Fingerprint, Keys, Layer, Samples, Spec
 
 if TYPE_CHECKING:
     from earmark.fingerprints.mel import LogMel, Spectrogram
 
 VERSION = 2
+LARGEST_BYTES = 1 << 28  # bytes of a network
 WEIGHTS = Path(__file__).parent / "weights"
 # What releases up to 0.1.0 hashed a network's file with, by the digest of today's shape without it: features are equal.
 FORMER_KEYS = {"04b8435c": bytes.fromhex("606f6a520c40bac0677276670a45225e"), "e6d37cd9": b""}
@@ -87,7 +89,7 @@ class Neural(Fingerprinter):
         """`model` names a network of `weights/`, or an ONNX file of `earmark train`; without `peaks`, vectors alone."""
         self._path = WEIGHTS / f"{model}.onnx" if model in _shipped() else Path(model)
         try:
-            self._content = self._path.read_bytes()
+            self._content = read_regular(self._path.resolve(), most_bytes=LARGEST_BYTES)
         except OSError as error:
             raise OptionError(
                 f"model {model!r} cannot be read ({error.strerror}): choose one of {', '.join(_shipped())}, "
@@ -181,7 +183,11 @@ class Neural(Fingerprinter):
             peaks = self._packing.pack(layers["peaks"], layers["strongest"], spec="", seconds=fingerprint.seconds)
         return msgspec.msgpack.encode((str(self.spec), fingerprint.seconds, first, hop, places, body, peaks))
 
-    def unpack(self, packed: bytes) -> Fingerprint:
+    def unpack_stored(self, packed: bytes) -> Fingerprint:
+        """Return the fingerprint of a recording, which has no salience map."""
+        return self.unpack(packed, stored=True)
+
+    def unpack(self, packed: bytes, *, stored: bool = False) -> Fingerprint:
         """Return the fingerprint that `pack` packed."""
         spec, seconds, first, hop, places, body, peaks = msgspec.msgpack.decode(
             packed, type=tuple[str, float, int, int, int, bytes, bytes]
@@ -190,7 +196,10 @@ class Neural(Fingerprinter):
         frames, vectors = unpack_vectors(first, hop, places, body, dimensions=self.dimensions)
         layers = {"vectors": Layer(frames, vectors, self.log_mel.frame_seconds)}
         if self._packing is not None:
-            every, strongest = self._packing.unpack(msgspec.msgpack.decode(peaks, type=PackedPeaks))
+            parts = msgspec.msgpack.decode(peaks, type=PackedPeaks)
+            if stored and parts.salience:
+                raise ValueError("it is a clip's, not a recording's")
+            every, strongest = self._packing.unpack(parts)
             layers |= {"peaks": every, "strongest": strongest}
         return Fingerprint(self.spec, seconds, layers)
 

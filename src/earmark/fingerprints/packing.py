@@ -19,6 +19,8 @@ LARGEST_BYTES = 1 << 26  # bytes of unpacked peaks: five days of audio
 LARGEST_SALIENCE_BYTES = 1 << 28  # bytes of a clip's map: more than four hours of it
 LARGEST_SEGMENTS = 1 << 22  # vectors of an unpacked fingerprint: three weeks of audio
 LARGEST_FRAMES = 1 << 26  # frames of the same
+MOST_UNPACKED = 16  # unpacked bytes of each packed one; no music of release 0.1.0, which compressed, comes near
+FREE_BYTES = 1 << 19  # bytes that any body may unpack to: two hours without a peak
 BODY_LEVEL = 0  # no compression: a quarter less would cost each candidate of each clip a millisecond
 SALIENCE_LEVEL = 1  # least compression: most of a map is zero, and one is made for every clip
 
@@ -62,7 +64,9 @@ class PeakPacking:
         """Return (all peaks, the strongest alone); raises ValueError for what no `pack` wrote."""
         frames, count = parts.frames, parts.peaks
         size = frames + count + (3 * count + 7) // 8
-        if not 0 <= size <= LARGEST_BYTES or frames > self._most_frames(parts.seconds):
+        if not 0 <= size <= min(
+            LARGEST_BYTES, len(parts.body) * MOST_UNPACKED + FREE_BYTES
+        ) or frames > self._most_frames(parts.seconds):
             raise ValueError(f"a fingerprint of {size} bytes and {frames} frames in {parts.seconds:g} s")
         planes = np.frombuffer(zlib.decompressobj().decompress(parts.body, size), np.uint8)
         if int(planes[:frames].sum(dtype=np.int64)) != count or len(planes) != size:

@@ -54,6 +54,10 @@ class Fingerprinter(ABC):
     def unpack(self, packed: bytes) -> Fingerprint:
         """Return what `pack` packed; raises SpecMismatch for another fingerprinter's, ValueError for damage."""
 
+    def unpack_stored(self, packed: bytes) -> Fingerprint:
+        """Return what `pack` packed of a recording; raises as `unpack` does, and ValueError for a clip's."""
+        return self.unpack(packed)
+
     def extract(self, audio: Samples | Iterable[Samples], *, query: bool = False) -> Fingerprint:
         """Return the fingerprint of mono samples at `rate`, given whole or as consecutive blocks."""
         extraction = self.stream(query=query)

@@ -111,9 +111,15 @@ class Shazam(Fingerprinter):
             layers["peaks"], layers["strongest"], spec=str(self.spec), seconds=fingerprint.seconds
         )
 
-    def unpack(self, packed: bytes) -> Fingerprint:
+    def unpack_stored(self, packed: bytes) -> Fingerprint:
+        """Return the fingerprint of a recording, which has no salience map."""
+        return self.unpack(packed, stored=True)
+
+    def unpack(self, packed: bytes, *, stored: bool = False) -> Fingerprint:
         """Return the fingerprint that `pack` packed."""
         parts = msgspec.msgpack.decode(packed, type=PackedPeaks)
+        if stored and parts.salience:
+            raise ValueError("it is a clip's, not a recording's")
         self.check(Spec.parse(parts.spec))
         peaks, strongest = self._packing.unpack(parts)
         return Fingerprint(self.spec, parts.seconds, {"peaks": peaks, "strongest": strongest})

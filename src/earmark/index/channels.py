@@ -61,6 +61,18 @@ class Channels:
         for engine in self._engines.values():
             engine.remove(numbers)
 
+    def tracks(self) -> set[int]:
+        """Return the numbers of all tracks that are there."""
+        return set[int]().union(*(engine.tracks() for engine in self._engines.values()))
+
+    def holds(self, track: int, keys: Mapping[str, Keys]) -> bool:
+        """Return whether every engine has a recording's keys where they stand."""
+        return all(
+            engine.holds(track, keys[name].frames, keys[name].values)
+            for name, engine in self._engines.items()
+            if name in keys
+        )
+
     def snapshot(self) -> ChannelsSnapshot:
         """Return what the index holds now."""
         return ChannelsSnapshot({name: engine.snapshot() for name, engine in self._engines.items()})

@@ -32,6 +32,7 @@ from earmark.types import Frames, Hits
 
 LANDMARK_BITS = 21  # bits of a key unless the channel says otherwise
 LEAST_BITS, MOST_BITS = 10, 32  # bits; a table of counts has whole groups in each range, a key four bytes
+SAMPLE = 64  # keys of a track that are looked up to see whether it is there as it was added
 HITS = 120_000  # postings that one search reads: all there are for a 5 s clip among 20 hours, some 10 ms
 
 
@@ -130,6 +131,32 @@ class Postings:
             with self._lock:
                 self._flush()
         return self._state
+
+    def tracks(self) -> set[int]:
+        """Return the numbers of all tracks that are there."""
+        state = self.snapshot()
+        return {number for segment in state.segments for number in segment.tracks.tolist()} - state.removed
+
+    def holds(self, track: int, frames: Frames, keys: NDArray[Any]) -> bool:
+        """Return whether a track is there, and the places of `SAMPLE` of its keys, evenly over its length, are its own.
+
+        Keys that are on a segment's stop-list count as found.
+        """
+        state = self.snapshot()
+        segments = [one for one in state.segments if track in one.tracks]
+        if track in state.removed or not segments:
+            return False
+        sample = slice(None, None, max(1, len(keys) // SAMPLE))
+        wanted, there = checked(keys, state.key_bits)[sample], np.asarray(frames)[sample]
+        found = np.zeros(len(wanted), bool)
+        for segment in segments:
+            first, count = segment.ranges(wanted)
+            numbers = np.arange(len(wanted), dtype=np.int32)
+            rows, tracks, places, _ = state._hits_in(segment, first, count, numbers, np.zeros(len(wanted), np.float32))
+            found[rows[(tracks == track) & (places == there[rows])]] = True
+            if segment.figures[1]:
+                found |= count == 0
+        return bool(found.all())
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return the whole index as named arrays, for `from_arrays`."""

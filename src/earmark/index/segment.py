@@ -104,6 +104,14 @@ class VectorSegment:
             if track not in self.removed
         ]
 
+    def pieces_of(self, track: int) -> list[VectorPiece]:
+        """Return the vectors of one track, unless it is not there or removed."""
+        place = int(np.searchsorted(self.tracks, track))
+        if place == len(self.tracks) or self.tracks[place] != track or track in self.removed:
+            return []
+        rows = slice(int(self.starts[place]), int(self.starts[place]) + int(self.lengths[place]))
+        return [VectorPiece(track, self.frames[rows], self.vectors[rows])]
+
     def search(self, queries: NDArray[np.int8], nearest: int) -> tuple[Hits, int]:
         """Return hits (whose query frames are numbers of queries), and how many pairs were compared."""
         found = self.structure.search(queries, self.vectors, self.deleted, nearest)

@@ -155,6 +155,20 @@ class Segmented(ABC):
                 self._flush()
         return VectorSnapshot(self._state, self._dimensions, self._tally)
 
+    def tracks(self) -> set[int]:
+        """Return the numbers of all tracks that are there."""
+        return set[int]().union(*(segment.kept for segment in self.snapshot().segments))
+
+    def holds(self, track: int, frames: Frames, keys: NDArray[Any]) -> bool:
+        """Return whether a track is there with these vectors at these frames."""
+        found = [piece for one in self.snapshot().segments if track in one.kept for piece in one.pieces_of(track)]
+        order = np.argsort(frames, kind="stable")
+        vectors = self._stored(quantised(keys))[order]
+        return any(
+            np.array_equal(one.frames, np.asarray(frames)[order]) and np.array_equal(one.vectors, vectors)
+            for one in found
+        )
+
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return the whole index as named arrays, for `from_arrays`."""
         segments = self._compact()

@@ -79,8 +79,9 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
         others = [one.name for one in path.iterdir() if not (one.name.startswith(OWN_NAMES) or is_dropping(one.name))]
-    except OSError as error:
-        raise CatalogError(f"{path}: {error.strerror}; name a folder that can be made") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", error)
+        raise CatalogError(f"{path}: {reason}; name a folder that can be made") from error
     if others:
         raise CatalogError(f"{path} is a folder with other things in it ({others[0]}); name one that is not there yet")
 

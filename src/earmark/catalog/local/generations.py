@@ -215,11 +215,16 @@ class Generations:
         except CatalogError:
             return 0
 
-    def _opened(self) -> Directory:
+    @contextmanager
+    def _opened(self) -> Iterator[Directory]:
+        """Give the catalog's folder; an OSError inside is one of ours."""
         try:
-            return Directory.opened(self._folder)
+            with Directory.opened(self._folder) as folder:
+                yield folder
         except OSError as error:
-            raise CatalogError(f"{self._folder}: {error.strerror}; open the catalog again") from error
+            raise CatalogError(
+                f"{self._folder}: {error.filename or ''} {error.strerror}; what was published before is still in place"
+            ) from error
 
     def _of_current(self, use: Callable[[_Published], Result]) -> Result | None:
         """Return what `use` makes of the current generation; once more when a writer has just put another there."""

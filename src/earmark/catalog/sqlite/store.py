@@ -19,8 +19,8 @@ import msgspec
 
 from earmark.catalog.backend import MOST_PACKED_BYTES, File, Recording
 from earmark.catalog.settings import Settings
-from earmark.catalog.sqlite.connection import address_of
 from earmark.catalog.sqlite.database import Database, Value
+from earmark.catalog.unpack import MOST_SECONDS
 from earmark.errors import CatalogDamaged, TrackExists, TrackNotFound
 from earmark.types import Track
 
@@ -30,7 +30,6 @@ _PACKED = f"""SELECT number, CASE WHEN length(packed) <= {MOST_PACKED_BYTES} THE
     FROM tracks LEFT JOIN fingerprints f ON track = number"""
 _FOREIGN_KEYS = "SELECT * FROM pragma_foreign_key_check LIMIT 20"
 _MOST_FILES = 100_000  # files that hold one recording; more are a forgery
-_MOST_SECONDS = 1e9  # seconds of a track, thirty years
 _MOST_SETTINGS_BYTES = 1 << 16
 
 
@@ -43,7 +42,7 @@ class _TrackRow(msgspec.Struct, array_like=True, frozen=True):
     title: str
     artist: str
     album: str
-    seconds: Annotated[float, msgspec.Meta(ge=0, le=_MOST_SECONDS)]
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=MOST_SECONDS)]
     complete: bool | int
     added: int
     tags: str
@@ -163,9 +162,17 @@ class SQLiteStore:
             except CatalogDamaged as error:
                 yield error
 
+    def last(self) -> tuple[int, int]:
+        """Return the highest number that was ever given, and the highest sequence number of a removal; 0 for none."""
+        given = dict(self._run("SELECT name, seq FROM sqlite_sequence LIMIT 10"))
+        numbers = given.get("tracks", 0), given.get("removals", 0)
+        if not all(isinstance(number, int) for number in numbers):
+            raise CatalogDamaged(f"{self.path} is damaged: it does not say how many tracks it had; restore a copy")
+        return numbers
+
     def count(self) -> tuple[int, float]:
         """Return how many recordings there are, and how many seconds they last together."""
-        plausible = f"CASE WHEN seconds BETWEEN 0 AND {_MOST_SECONDS} THEN seconds END"
+        plausible = f"CASE WHEN seconds BETWEEN 0 AND {MOST_SECONDS} THEN seconds END"
         ((tracks, seconds),) = self._run(f"SELECT count(*), coalesce(sum({plausible}), 0.0) FROM tracks")
         return int(tracks), float(seconds)
 
@@ -230,7 +237,7 @@ class SQLiteStore:
         problems = [text for (text,) in self._run("PRAGMA quick_check(1)") if text != "ok"]
         if problems:
             raise CatalogDamaged(f"{self.path} is damaged ({problems[0]}); restore a copy made by earmark export")
-        self._run("VACUUM INTO ?", address_of(folder / self.path.name))
+        self._database.copy(folder / self.path.name)
 
     def size(self) -> int:
         """Return the size of the database file and its log."""
@@ -265,7 +272,7 @@ def _recording(row: tuple[Any, ...], path: Path) -> Recording:
     try:
         if _checksum(values) != checksum:
             raise ValueError("checksum")
-        row_of_track = msgspec.convert(values, _TrackRow)
+        row_of_track = msgspec.convert(values, _TrackRow, builtin_types=(bytes,))
         tags = msgspec.json.decode(row_of_track.tags, type=dict[str, str])
     except (ValueError, TypeError, RecursionError, msgspec.MsgspecError) as error:
         raise CatalogDamaged(
