@@ -29,6 +29,7 @@ from tests.match.shelf import CALIBRATIONS
 SHIPPED: dict[str, tuple[str, dict[str, object], str]] = {
     "neural": ("neural", {}, "both"),
     "neural-without-peaks": ("neural", {"peaks": False}, "auto"),
+    "philips": ("philips", {}, "postings"),
     "shazam": ("shazam", {}, "postings"),
     "waveprint": ("waveprint", {}, "postings"),
 }
@@ -110,6 +111,7 @@ def test_a_shipped_model_weighs_what_the_plan_says(name: str) -> None:
     [
         ("shazam", {"density": "lean"}, "postings"),
         ("shazam", {}, "lsh"),
+        ("philips", {"variant": "paper"}, "postings"),
         ("waveprint", {"stride": "half"}, "postings"),
         ("neural", {}, "auto"),
         ("neural", {}, "hnsw"),

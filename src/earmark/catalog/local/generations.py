@@ -148,7 +148,7 @@ class Generations:
                 with folder.folder(ROOT) as root:
                     for name in _generations(root):
                         if name != keep:
-                            self._remove_generation(root, name)
+                            _remove_generation(self._files, root, name)
             if folder.status(SCRATCH) is not None:
                 self._files.remove(folder, SCRATCH)
 
@@ -200,7 +200,7 @@ class Generations:
                             files.write(generation, MANIFEST, [there.packed])
                             files.sync_folder(generation)
                     except BaseException:
-                        self._remove_generation(root, name)
+                        _remove_generation(self._files, root, name)
                         raise
                     files.sync_folder(root)
                 files.write(folder, CURRENT, [there.pointer])
@@ -273,12 +273,13 @@ class Generations:
         self._files.write(folder, f"{name}.npy", parts())
         return ArrayFile(name, size, digest.hexdigest(), array.dtype.str, array.shape)
 
-    def _remove_generation(self, root: Directory, name: str) -> None:
-        with root.folder(name) as folder:
-            for inside in folder.names():
-                if inside == MANIFEST or is_array_name(inside):
-                    self._files.remove(folder, inside)
-        self._files.remove_folder(root, name)
+
+def _remove_generation(files: DurableFiles, root: Directory, name: str) -> None:
+    with root.folder(name) as folder:
+        for inside in folder.names():
+            if inside == MANIFEST or is_array_name(inside):
+                files.remove(folder, inside)
+    files.remove_folder(root, name)
 
 
 @contextmanager

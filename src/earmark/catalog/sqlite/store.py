@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
@@ -143,6 +143,10 @@ class SQLiteStore:
             raise TrackNotFound(f"no track has the number {number}; it was removed meanwhile")
         return str(rows[0][0])
 
+    def _name_of(self, number: int) -> str:
+        rows = self._run("SELECT id FROM tracks WHERE number = ?", number)
+        return str(rows[0][0] if rows else repr(number))
+
     def has_id(self, id: str) -> bool:
         """Return whether a track has that id."""
         return bool(self._run("SELECT 1 FROM tracks WHERE id = ?", id))
@@ -181,12 +185,12 @@ class SQLiteStore:
     def fingerprints(self, numbers: Sequence[int]) -> Mapping[int, bytes | CatalogDamaged]:
         """Return the packed fingerprints of these recordings, an error for a damaged one; none for unknown numbers."""
         rows = self._database.of_numbers(f"{_PACKED} WHERE number IN (?...) ORDER BY number", numbers)
-        return {row[0]: self._checked(*row) for row in rows}
+        return {row[0]: _packed(*row, path=self.path, id=self._name_of) for row in rows}
 
     def fingerprints_after(self, number: int) -> Iterator[tuple[int, bytes | CatalogDamaged]]:
         """Yield (number, packed) of every recording with a higher number; an error for a damaged one."""
         for row in self._database.in_batches(f"{_PACKED} WHERE number > ? ORDER BY number LIMIT {_BATCH}", number):
-            yield row[0], self._checked(*row)
+            yield row[0], _packed(*row, path=self.path, id=self._name_of)
 
     def removals(self, after: int) -> list[tuple[int, int]]:
         """Return (sequence, number) of every recording that was removed after that sequence number."""
@@ -201,12 +205,12 @@ class SQLiteStore:
     def file(self, path: bytes) -> File | None:
         """Return what is known of a file, or None."""
         rows = self._run("SELECT path, bytes, modified, track FROM files WHERE path = ?", path)
-        return self._file(rows[0]) if rows else None
+        return _file(rows[0], self.path) if rows else None
 
     def files(self, number: int) -> list[File]:
         """Return the files that hold a recording."""
         sql = f"SELECT path, bytes, modified, track FROM files WHERE track = ? LIMIT {_MOST_FILES}"
-        return [self._file(row) for row in self._run(sql, number)]
+        return [_file(row, self.path) for row in self._run(sql, number)]
 
     def remember(self, file: File) -> None:
         """Write what a file holds; inside a transaction."""
@@ -247,24 +251,27 @@ class SQLiteStore:
         """Return the version of SQLite."""
         return {"sqlite": sqlite3.sqlite_version}
 
-    def _file(self, row: tuple[Any, ...]) -> File:
-        path, *numbers = row
-        if not isinstance(path, bytes) or not all(isinstance(number, int) for number in numbers):
-            raise CatalogDamaged(f"{self.path} is damaged: a row of its files; restore a copy made by earmark export")
-        return File(*row)
 
-    def _checked(self, number: int, packed: Any, checksum: Any, content: Any) -> bytes | CatalogDamaged:
-        """Return a packed fingerprint, or the error that names its track when its checksum does not hold."""
-        try:
-            if zlib.crc32(packed, zlib.crc32(content)) == checksum:
-                return bytes(packed)
-        except TypeError:
-            pass  # a blob that is none any more: reported as damage below
-        rows = self._run("SELECT id FROM tracks WHERE number = ?", number)
-        return CatalogDamaged(
-            f"the fingerprint of track {rows[0][0] if rows else number!r} in {self.path} is damaged; "
-            "earmark verify marks it, and adding its file again heals it"
-        )
+def _packed(
+    number: int, packed: Any, checksum: Any, content: Any, *, path: Path, id: Callable[[int], str]
+) -> bytes | CatalogDamaged:
+    """Return a packed fingerprint, or the error that names its track when its checksum does not hold."""
+    try:
+        if zlib.crc32(packed, zlib.crc32(content)) == checksum:
+            return bytes(packed)
+    except TypeError:
+        pass  # a blob that is none any more: reported as damage below
+    return CatalogDamaged(
+        f"the fingerprint of track {id(number)} in {path} is damaged; earmark verify marks it, and adding its file "
+        "again heals it"
+    )
+
+
+def _file(row: tuple[Any, ...], path: Path) -> File:
+    name, *numbers = row
+    if not isinstance(name, bytes) or not all(isinstance(number, int) for number in numbers):
+        raise CatalogDamaged(f"{path} is damaged: a row of its files; restore a copy made by earmark export")
+    return File(*row)
 
 
 def _recording(row: tuple[Any, ...], path: Path) -> Recording:
