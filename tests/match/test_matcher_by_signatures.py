@@ -50,7 +50,7 @@ def beside(passage: Passage, start: float) -> float:
 @pytest.mark.parametrize("number", range(6))
 @pytest.mark.parametrize("start", [0.0, 7.321])
 def test_a_noisy_clip_is_found_where_it_is(signatures: Shelf, number: int, start: float) -> None:
-    best = accepted(signatures, with_noise(cut(signatures.sounds[number], start, 5.0), 10.0))[0]
+    best = accepted(signatures, with_noise(cut(signatures.sounds[number], start, 5.0), 20.0))[0]
     assert best.track == number
     assert beside(best, start) < 0.1
     assert (best.query_start, best.query_end) == pytest.approx((0.0, 5.0), abs=0.3)

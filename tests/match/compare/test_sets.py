@@ -16,7 +16,7 @@ from earmark.types import Layer
 FRAME, HOP, STORED_HOP, IMAGE = 0.01, 4, 32, 128  # seconds; frames
 ENTRIES = 100
 FIGURES = ("share", "chance", "z", "rival_z")
-SETTINGS = SetSettings(IMAGE * FRAME, STORED_HOP * FRAME, HOP * FRAME)
+SETTINGS = SetSettings(IMAGE * FRAME, STORED_HOP * FRAME, HOP * FRAME, correlation=2.3)
 FRAMES = 6_000  # of a track
 
 

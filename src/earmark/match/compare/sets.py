@@ -36,7 +36,7 @@ class SetSettings:
     image_seconds: float  # sound that a signature stands for
     stored_hop_seconds: float  # from one stored signature to the next
     query_hop_seconds: float  # from one signature of a query to the next
-    correlation: float = 2.3  # variance of chance over that of independent entries, as images overlap
+    correlation: float  # variance of chance over that of independent entries, as images overlap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
