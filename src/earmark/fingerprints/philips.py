@@ -68,8 +68,8 @@ class Information:
 
     windows: int = 8  # that are looked at, evenly spread
     window_frames: int = 430  # 5 s
-    least_words: int = 40  # of a recording: a click alone is in 32 frames
-    least_different: float = 0.5  # share of different words; 168 pieces have 0.68 or more, trains 0.12 or less
+    least_words: int = 24  # of a recording: a train of clicks has up to 21
+    least_different: float = 0.3  # share of different words: music has 0.68 or more, trains and beeps at most 0.12
 
 
 INFORMATION = Information()

@@ -60,26 +60,3 @@ def test_removed_tracks_are_gone_and_found_no_more(earmark, catalog, ids, music,
     assert "'nonsense'" in done.err
     assert earmark("identify", clip, "--catalog", catalog).status == 1
     assert len(earmark("list", "--catalog", catalog).lines) == 3
-
-
-def test_a_catalog_of_other_fingerprints_is_listed_shown_and_exported_but_not_asked(
-    earmark, indexed, music, tmp_path, monkeypatch
-):
-    from earmark.extract import fingerprinter
-    from earmark.fingerprints import neural
-
-    here = ("--catalog", indexed)
-    with monkeypatch.context() as patch:
-        patch.setattr(neural, "VERSION", 9)
-        fingerprinter._made.cache_clear()
-        tracks = earmark("list", *here, "--json").records
-        assert len(tracks) == 4
-        assert earmark("show", tracks[0]["id"], *here).status == 0
-        assert earmark("info", *here).status == 0
-        assert earmark("export", tmp_path / "copy", *here).status == 0
-        asked = earmark("identify", music[0], *here)
-        assert asked.status == 4
-        assert "this earmark makes neural/9/" in asked.err
-    fingerprinter._made.cache_clear()
-    found = earmark("identify", music[0], "--catalog", tmp_path / "copy", "--json")
-    assert found.records[0]["matches"][0]["track"]["id"] == tracks[0]["id"]
