@@ -17,7 +17,7 @@ def test_it_measures_a_folder_of_music_and_goes_on_where_it_was(earmark, album, 
     assert "clean\t2\t2\t100.0\t" in first.out
     (run,) = (tmp_path / "runs").glob("album-*")
     assert {path.name for path in run.iterdir()} >= {
-        "parameters.json", "answers.jsonl", "report.json", "report.md", "hit-rate.png", "calibration.png", "choice.png",
+        "parameters.json", "answers.jsonl", "report.json", "report.md", "hit-rate.png", "calibration.png",
     }  # fmt: skip
     answers = (run / "answers.jsonl").read_bytes()
     second = earmark("evaluate", album, *QUICK, "--out", tmp_path / "runs", "--json")

@@ -143,9 +143,9 @@ class SQLiteStore:
             raise TrackNotFound(f"no track has the number {number}; it was removed meanwhile")
         return str(rows[0][0])
 
-    def _name_of(self, number: int) -> str:
+    def _name_of(self, number: int) -> str | int:
         rows = self._run("SELECT id FROM tracks WHERE number = ?", number)
-        return str(rows[0][0] if rows else repr(number))
+        return rows[0][0] if rows else number
 
     def has_id(self, id: str) -> bool:
         """Return whether a track has that id."""
@@ -253,7 +253,7 @@ class SQLiteStore:
 
 
 def _packed(
-    number: int, packed: Any, checksum: Any, content: Any, *, path: Path, id: Callable[[int], str]
+    number: int, packed: Any, checksum: Any, content: Any, *, path: Path, id: Callable[[int], str | int]
 ) -> bytes | CatalogDamaged:
     """Return a packed fingerprint, or the error that names its track when its checksum does not hold."""
     try:
@@ -262,7 +262,7 @@ def _packed(
     except TypeError:
         pass  # a blob that is none any more: reported as damage below
     return CatalogDamaged(
-        f"the fingerprint of track {id(number)} in {path} is damaged; earmark verify marks it, and adding its file "
+        f"the fingerprint of track {id(number)!r} in {path} is damaged; earmark verify marks it, and adding its file "
         "again heals it"
     )
 
