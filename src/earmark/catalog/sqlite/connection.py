@@ -71,7 +71,11 @@ def open_reader(path: Path) -> tuple[sqlite3.Connection, Watch, bool]:
 
     Where the log's companions cannot be made, as on a read-only medium, it reads without them and follows nothing.
     """
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise CatalogError(f"{path}: {error.strerror}; give yourself the right to read it") from error
+    if not is_there:
         raise CatalogNotFound(f"no catalog is at {path.parent}; make one with earmark.open(path) or earmark index")
     for options in ("mode=ro", "mode=ro&immutable=1"):
         is_followed = "immutable" not in options
