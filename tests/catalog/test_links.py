@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,20 +17,6 @@ import earmark
 from earmark.errors import CatalogError, CatalogLocked, EarmarkError
 
 CANARY = b"the user's own file\n" * 50
-
-
-@pytest.fixture(scope="module")
-def landmarks(pieces: Sequence[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A closed catalog of landmarks of two pieces."""
-    folder = tmp_path_factory.mktemp("landmarks") / "music.earmark"
-    with earmark.open(folder, fingerprinter="shazam") as catalog:
-        catalog.add(pieces[:2], workers=1)
-    return folder
-
-
-@pytest.fixture
-def catalog_folder(landmarks: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(landmarks, tmp_path / "own.earmark"))
 
 
 @pytest.fixture
@@ -96,53 +82,51 @@ COMPANIONS = ("catalog.db-wal", "catalog.db-shm", "catalog.db-journal", "CURRENT
 
 
 @pytest.mark.usefixtures("untouched")
-def test_every_name_in_a_catalog_as_a_link_changes_nothing_outside(
-    catalog_folder: Path, outside: Path, tmp_path: Path
-) -> None:
+def test_every_name_in_a_catalog_as_a_link_changes_nothing_outside(folder: Path, outside: Path, tmp_path: Path) -> None:
     targets = itertools.cycle((outside, outside / "one.flac", outside / "absent"))
-    for name, target in zip((*names_in(catalog_folder), *COMPANIONS), targets, strict=False):
-        folder = Path(shutil.copytree(catalog_folder, tmp_path / "trial"))
-        put(folder / name, target)
-        use(folder, tmp_path)
+    for name, target in zip((*names_in(folder), *COMPANIONS), targets, strict=False):
+        trial = Path(shutil.copytree(folder, tmp_path / "trial"))
+        put(trial / name, target)
+        use(trial, tmp_path)
         assert not (outside / "absent").exists(), name
-        shutil.rmtree(folder)
+        shutil.rmtree(trial)
 
 
 @pytest.mark.parametrize(
     "name", ["writer.lock", "generations", "quarantine", "CURRENT", "catalog.db", "catalog.db-wal"]
 )
-def test_a_link_is_refused_by_name(catalog_folder: Path, outside: Path, name: str) -> None:
-    put(catalog_folder / name, outside / "one.flac")
+def test_a_link_is_refused_by_name(folder: Path, outside: Path, name: str) -> None:
+    put(folder / name, outside / "one.flac")
     with pytest.raises(CatalogError, match=f"{name} is a link; remove it"):
-        earmark.open(catalog_folder)
+        earmark.open(folder)
 
 
 @pytest.mark.parametrize("name", ["writer.lock", "CURRENT", "catalog.db", "calibration.json"])
-def test_a_pipe_is_refused_at_once(catalog_folder: Path, name: str) -> None:
-    (catalog_folder / name).unlink(missing_ok=True)
-    os.mkfifo(catalog_folder / name)
+def test_a_pipe_is_refused_at_once(folder: Path, name: str) -> None:
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
     for read_only in (True, False):
         with pytest.raises(CatalogError, match=f"{name} is no regular file"):
-            earmark.open(catalog_folder, read_only=read_only)
+            earmark.open(folder, read_only=read_only)
 
 
 @pytest.mark.usefixtures("untouched")
-def test_a_lock_that_is_another_file_of_the_user_is_left_alone(catalog_folder: Path, outside: Path) -> None:
-    (catalog_folder / "writer.lock").unlink()
-    os.link(outside / "one.flac", catalog_folder / "writer.lock")
-    with earmark.open(catalog_folder), pytest.raises(CatalogLocked):
-        earmark.open(catalog_folder)
+def test_a_lock_that_is_another_file_of_the_user_is_left_alone(folder: Path, outside: Path) -> None:
+    (folder / "writer.lock").unlink()
+    os.link(outside / "one.flac", folder / "writer.lock")
+    with earmark.open(folder), pytest.raises(CatalogLocked):
+        earmark.open(folder)
 
 
-def test_a_folder_that_the_user_names_may_be_a_link(catalog_folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "named.earmark").symlink_to(catalog_folder)
+def test_a_folder_that_the_user_names_may_be_a_link(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "named.earmark").symlink_to(folder)
     with earmark.open(tmp_path / "named.earmark") as catalog:
         assert len(catalog.tracks()) == 2
         catalog.export(tmp_path / "copy.earmark")
 
 
-def test_only_folders_with_the_name_of_a_generation_are_swept(catalog_folder: Path) -> None:
-    root = catalog_folder / "generations"
+def test_only_folders_with_the_name_of_a_generation_are_swept(folder: Path) -> None:
+    root = folder / "generations"
     for name in ("Rips", "000099.bak", "12"):
         (root / name).mkdir()
         (root / name / "song.flac").write_bytes(CANARY)
@@ -151,7 +135,7 @@ def test_only_folders_with_the_name_of_a_generation_are_swept(catalog_folder: Pa
     (root / "000098.tmp" / "segment-a.keys.npy").write_bytes(b"left behind by a crash")
     (root / "000097").mkdir()
     (root / "000097" / "song.flac").write_bytes(CANARY)
-    with earmark.open(catalog_folder) as catalog:
+    with earmark.open(folder) as catalog:
         catalog.rebuild()
         assert catalog.info()["problems"] == ()
     kept = {"Rips/song.flac", "000099.bak/song.flac", "12/song.flac", "000099", "000097/song.flac"}
@@ -159,25 +143,25 @@ def test_only_folders_with_the_name_of_a_generation_are_swept(catalog_folder: Pa
     assert "000098.tmp" not in names_in(root)
 
 
-def test_what_a_desktop_leaves_behind_hinders_nothing(catalog_folder: Path, tmp_path: Path) -> None:
+def test_what_a_desktop_leaves_behind_hinders_nothing(folder: Path, tmp_path: Path) -> None:
     new = tmp_path / "new.earmark"
     new.mkdir()
     (new / ".DS_Store").write_bytes(CANARY)
     earmark.open(new, fingerprinter="shazam").close()
-    (catalog_folder / "quarantine").mkdir()
-    for folder in [path for path in catalog_folder.rglob("*") if path.is_dir()] + [catalog_folder]:
+    (folder / "quarantine").mkdir()
+    for place in [path for path in folder.rglob("*") if path.is_dir()] + [folder]:
         for name in (".DS_Store", "Thumbs.db", "._CURRENT"):
-            (folder / name).write_bytes(CANARY)
+            (place / name).write_bytes(CANARY)
     for _ in range(2):
-        with earmark.open(catalog_folder) as catalog:
+        with earmark.open(folder) as catalog:
             catalog.rebuild()
             assert catalog.verify().ok
             catalog.export(tmp_path / "copy.earmark")
         shutil.rmtree(tmp_path / "copy.earmark")
-    (catalog_folder / "CURRENT").write_text("damaged")
-    with earmark.open(catalog_folder) as catalog:
+    (folder / "CURRENT").write_text("damaged")
+    with earmark.open(folder) as catalog:
         assert "it was moved to" in catalog.info()["problems"][0]
-    with earmark.open(catalog_folder, read_only=True) as catalog:
+    with earmark.open(folder, read_only=True) as catalog:
         assert catalog.info()["problems"] == ()
 
 
@@ -193,18 +177,18 @@ def with_manifest(folder: Path, change: Callable[[dict[str, object]], object]) -
 
 @pytest.mark.parametrize("name", ["../../../music/one", "/etc/hostname", "a/b", "", "..", ".x", "a\0b", "a" * 200])
 @pytest.mark.usefixtures("untouched")
-def test_a_name_in_a_manifest_that_is_a_path_is_damage(catalog_folder: Path, tmp_path: Path, name: str) -> None:
+def test_a_name_in_a_manifest_that_is_a_path_is_damage(folder: Path, tmp_path: Path, name: str) -> None:
     def rename(content: dict[str, list[dict[str, object]]]) -> None:
         content["files"][0]["name"] = name
 
-    with_manifest(catalog_folder, rename)  # type: ignore[arg-type]
-    with earmark.open(catalog_folder, read_only=True) as catalog:
+    with_manifest(folder, rename)  # type: ignore[arg-type]
+    with earmark.open(folder, read_only=True) as catalog:
         assert "manifest.json is damaged" in catalog.info()["problems"][0]
         assert catalog.verify().problems
         before = names_in(tmp_path)
         with pytest.raises(CatalogError, match=r"manifest\.json is damaged"):
             catalog.export(tmp_path / "copy.earmark")
         assert names_in(tmp_path) == before
-    with earmark.open(catalog_folder) as catalog:
+    with earmark.open(folder) as catalog:
         assert "it was moved to" in catalog.info()["problems"][0]
         catalog.export(tmp_path / "copy.earmark")

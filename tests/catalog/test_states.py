@@ -16,26 +16,12 @@ import pytest
 
 import earmark
 from earmark.catalog.catalog import Catalog
-from earmark.catalog.listing import Listing
 from earmark.catalog.local.directory import Directory
 from earmark.catalog.local.durable import DurableFiles
+from earmark.catalog.tracks import Listing
 from earmark.errors import CatalogError, SpecMismatch
 
 Cut = Callable[[Path], tuple[np.ndarray, int]]
-
-
-@pytest.fixture(scope="module")
-def landmarks(pieces: Sequence[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A closed catalog of landmarks of two pieces."""
-    folder = tmp_path_factory.mktemp("landmarks") / "music.earmark"
-    with earmark.open(folder, fingerprinter="shazam") as catalog:
-        catalog.add(pieces[:2], workers=1)
-    return folder
-
-
-@pytest.fixture
-def folder(landmarks: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(landmarks, tmp_path / "own.earmark"))
 
 
 def test_a_copy_that_is_made_while_another_index_is_published_is_whole(

@@ -24,20 +24,6 @@ from earmark.errors import CatalogDamaged, CatalogError, EarmarkError
 Cut = Callable[[Path], tuple[np.ndarray, int]]
 
 
-@pytest.fixture(scope="module")
-def landmarks(pieces: Sequence[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A closed catalog of landmarks of two pieces."""
-    folder = tmp_path_factory.mktemp("landmarks") / "music.earmark"
-    with earmark.open(folder, fingerprinter="shazam") as catalog:
-        catalog.add(pieces[:2], workers=1)
-    return folder
-
-
-@pytest.fixture
-def folder(landmarks: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(landmarks, tmp_path / "own.earmark"))
-
-
 def changed(folder: Path, *statements: str) -> None:
     connection = sqlite3.connect(folder / DATABASE, isolation_level=None)
     connection.execute("PRAGMA writable_schema = ON")

@@ -17,10 +17,10 @@ from earmark.catalog.backend import Backend, RebuildProgress
 from earmark.catalog.calibrations import OWN_FILE
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
-from earmark.catalog.listing import Tracks
 from earmark.catalog.questions import Questions
 from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings
+from earmark.catalog.tracks import Tracks
 from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogError, CatalogReadOnly, OptionError
 from earmark.extract.pool import worker_count

@@ -17,18 +17,9 @@ from earmark.evaluation.report import NegativeRow, Report, Row
 # Figures of a row by which fingerprinters are chosen; each one's own report has the others.
 FIGURES = {"rank1": "rank-1", "top1": "top-1", "at_fpr": "@1% FPR", "exact": "exact", "wrong": "wrong"}
 
-SUMMARY_COLUMNS = (
-    "fingerprinter",
-    "s",
-    "rank-1",
-    "top-1",
-    "near",
-    "exact",
-    "false",
-    "x real time",
-    "MB an hour",
-    "CPU ms a clip",
-)
+# Short, so that a table of all kinds fits 80 columns.
+SUMMARY_COLUMNS = ("kind", "s", "top-1", "near", "exact", "false", "index x", "MB/h", "ms/clip")
+MOST_IN_A_ROW = 2  # fingerprinters whose figures of every condition fit a terminal side by side
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +48,7 @@ def summary_rows(measured: Mapping[str, Report]) -> list[tuple[str, ...]]:
     """Return the cells of the table of summaries."""
     cells = []
     for one in summaries(measured):
-        shares = (one.rank1, one.top1, one.near, one.exact, one.false)
+        shares = (one.top1, one.near, one.exact, one.false)
         speed = "" if one.real_time is None else f"{one.real_time:.0f}"
         size = "" if one.megabytes_an_hour is None else f"{one.megabytes_an_hour:.2f}"
         cost = "" if one.milliseconds_a_clip is None else f"{one.milliseconds_a_clip:.0f}"

@@ -41,7 +41,6 @@ from earmark.plan import Channel, CompareRule, ModelShape, Plan, SweepRule, Vote
 from earmark.types import VECTOR_SCALE, Fingerprint, Keys, Layer, Samples, Spec
 
 VERSION = 2
-LARGEST_BYTES = 1 << 28  # bytes of a network
 WEIGHTS = Path(__file__).parent / "weights"
 # What releases up to 0.1.0 hashed a network's file with, by the digest of today's shape without it: features are equal.
 FORMER_KEYS = {"04b8435c": bytes.fromhex("606f6a520c40bac0677276670a45225e"), "e6d37cd9": b""}

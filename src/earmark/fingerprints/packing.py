@@ -26,7 +26,7 @@ MOST_UNPACKED = 16  # unpacked bytes of each packed one; no music of release 0.1
 FREE_BYTES = 1 << 19  # bytes that any body may unpack to: two hours without a peak
 BODY_LEVEL = 0  # no compression: a quarter less would cost each candidate of each clip a millisecond
 SALIENCE_BLOCK_FRAMES = 1_024  # frames of a map that are compressed together: 16 s
-SMALL_SALIENCE_BYTES = 1 << 20  # of a map that is unpacked at once: a minute, more than is ever matched together
+SMALL_SALIENCE_BYTES = 1 << 20  # bytes of a map that is unpacked at once, a minute; more is never matched together
 BLOCK_LENGTH = struct.Struct("<I")  # before each block, its compressed bytes
 SALIENCE_LEVEL = 1  # least compression: most of a map is zero, and one is made for every clip
 

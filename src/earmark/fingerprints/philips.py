@@ -24,7 +24,7 @@ from earmark.types import Codes, Fingerprint, Keys, Layer, Samples
 
 VERSION = 1
 WORD_BITS = 32
-FRONT_END = FrontEnd(rate=5_512, window=2_048, hop=64, low_bin=100, high_bin=800)  # 0.37 s every 11.6 ms; section 4.2
+FRONT_END = FrontEnd(rate=5_512, window=2_048, hop=64, low_bin=100, high_bin=800)  # 0.37 s each 11.6 ms (section 4.2)
 CHUNK_FRAMES = 256  # frames of the chunks that a spectrogram comes in
 CORRELATED = 2.7  # measured standard deviation of chance over that of independent bits; the paper has 3 (section 5)
 LARGEST_FRAMES = 1 << 26  # frames of an unpacked fingerprint: nine days of audio
@@ -55,8 +55,8 @@ class PhilipsShape:
 class PhilipsQuery:
     """How a clip is looked at more closely."""
 
-    speeds: tuple[float, ...] = (1.0, 0.98, 1.02, 0.96, 1.04)  # of which a clip has words: half a step is 0.2 bands
-    weakest: int = 8  # bits of a word that may be turned (section 5.1 has some of the least reliable ones)
+    speeds: tuple[float, ...] = (1.0, 0.98, 1.02, 0.96, 1.04)  # a clip has words of each; half a step is 0.2 bands
+    weakest: int = 8  # bits of a word that may be turned, the least reliable ones (section 5.1)
     tried: int = 128  # words that are looked up for each of speed 1, itself and those with bits turned
     tried_beside: int = 16  # the same for other speeds
     most_turned: int = 4  # bits that are turned at the same time

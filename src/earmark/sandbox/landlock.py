@@ -11,8 +11,8 @@ import struct
 import sys
 
 CREATE_RULESET, RESTRICT_SELF = 444, 446  # numbers of system calls
-VERSION_FLAG = 1  # of landlock_create_ruleset: say the version of the interface and make nothing
-SET_NO_NEW_PRIVILEGES = 38  # of prctl
+VERSION_FLAG = 1  # flag of landlock_create_ruleset by which it tells its version and makes nothing
+SET_NO_NEW_PRIVILEGES = 38  # operation of prctl that keeps programs from gaining rights
 
 # Number of rights to files, each a bit, that a version of the interface knows: those of version 1, then moving between
 # folders (2), cutting (3), controlling devices (5).

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WORD_BITS = 32
-SHOWN_SECONDS = 6.0  # seconds of words: more are too narrow to be seen
+SHOWN_SECONDS = 6.0  # seconds of words that are drawn; more would be too narrow to be seen
 NOTHING, ZERO, ONE, WRONG = range(4)  # what a cell of the matrix is
 COLOURS = ("white", "0.85", "0.25", "tab:red")
 
@@ -51,8 +51,8 @@ def draw_match(path: str | Path, match: Match, maker: Fingerprinter) -> Figure:
     along = np.arange(count)
     recording = cells_at(known, there, np.rint(along * match.speed).astype(np.int64))
     clips = [cells_at(asked, start, along, column=column) for column in range(asked.values.shape[1])]
-    clip = min(clips, key=lambda cells: int(wrong(cells, recording).sum()))
-    differing = wrong(clip, recording)
+    clip = min(clips, key=lambda cells: np.count_nonzero(cells != recording))
+    differing = clip != recording
     figure = new_figure(12, 8.5)
     titles = (
         (f"the clip: {Path(path).name}", clip, start),
@@ -79,12 +79,6 @@ def cells_at(layer: Layer, start: float, along: NDArray[np.int64], *, column: in
         return np.full((WORD_BITS, len(along)), NOTHING, np.uint8)
     bits = layer.values[rows, column] >> np.arange(WORD_BITS, dtype=np.uint32)[:, None] & 1
     return np.where(layer.frames[rows] == frames, np.where(bits == 1, ONE, ZERO), NOTHING).astype(np.uint8)
-
-
-def wrong(one: Cells, other: Cells) -> NDArray[np.bool_]:
-    """Return where two matrices differ."""
-    differing: NDArray[np.bool_] = one != other
-    return differing
 
 
 def show(axes: Axes, cells: Cells, start: float, frame_seconds: float) -> None:

@@ -17,12 +17,12 @@ WORD_BITS = 32
 COARSE_STEP = 3  # frames of the clip from one that is compared in the first pass to the next: neighbours say the same
 CLOSELY = 8  # candidates that are compared with every frame
 REACH_STEP = 2  # frames from one place that is tried in the first pass to the next
-SPEED_STEP = 0.01  # between speeds that are tried: the ends of 5 s move by a frame or two
-FINE_SPEED, FINE_STEPS = 0.0025, 3  # between speeds when the best place is fitted, and how many to either side
+SPEED_STEP = 0.01  # change of speed from one line that is tried to the next; it moves the ends of 5 s by two frames
+FINE_SPEED, FINE_STEPS = 0.0025, 3  # change of speed, and steps to either side, by which the best place is fitted
 SAME_REACH = 4  # frames to either side in which two references are compared
-AGREEING_QUANTILE = 0.25  # of the frames' shares of wrong bits: what the passage that agrees is taken to have
+AGREEING_QUANTILE = 0.25  # quantile of the frames' shares of wrong bits that a passage which agrees is taken to have
 MOST_TEMPO = 0.05  # largest change of tempo that is tried at the pitch of the recording
-WIDE_TEMPO = 0.1  # the same when larger changes are asked for
+WIDE_TEMPO = 0.1  # largest change of tempo that is tried when larger ones are asked for
 DUPLICATE_RATE = 0.2  # bit error rate: two encodings of a recording have less, other music far more
 
 

@@ -17,7 +17,7 @@ from earmark.apps.text import amount, clock
 from earmark.errors import CatalogNotFound, EarmarkError
 
 OK, NOTE, BAD = "ok", "note", "bad"
-TELEMETRY_OFF = "ORT_DISABLE_TELEMETRY"  # what ONNX Runtime looks at when it is imported; `import earmark` sets it to 1
+TELEMETRY_OFF = "ORT_DISABLE_TELEMETRY"  # ONNX Runtime looks at this variable once, when it is imported
 
 # SQLite's list of ways to corrupt a database: two connections that write and checkpoint at once could damage a database
 # in WAL mode, from 3.7.0 until 3.51.3 mended it.

@@ -130,10 +130,11 @@ def show_comparison(output: Output, evaluation: Evaluation, folder: Path) -> Non
     measured = evaluation.reports
     output.record(comparison.record(measured))
     output.table(comparison.SUMMARY_COLUMNS, comparison.summary_rows(measured))
-    output.line("")
-    output.table(comparison.columns(measured), comparison.table_rows(measured))
-    for line in comparison.sentences(measured):
-        output.line(line)
+    output.line("index x: hours indexed in an hour of one core; ms/clip: time of one core")
+    if len(measured) <= comparison.MOST_IN_A_ROW:
+        output.table(comparison.columns(measured), comparison.table_rows(measured))
+        for line in comparison.sentences(measured):
+            output.line(line)
     written = [*evaluation.written, *pictures_of(output, measured, folder)]
     output.line(f"Wrote {', '.join(map(str, written))}.")
 

@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the copy."""
-    from earmark.catalog.listing import Listing
+    from earmark.catalog.tracks import Listing
 
     output = Output.of(options)
     with Listing(catalog_path(options)) as catalog:

@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print a line a track; with words, exit status 1 when none fits."""
     from earmark.apps.records import track_record
-    from earmark.catalog.listing import Listing
+    from earmark.catalog.tracks import Listing
 
     output = Output.of(options)
     with Listing(catalog_path(options)) as catalog:

@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print each track; an unknown id does not stop the others."""
     from earmark.apps.records import track_record
-    from earmark.catalog.listing import Listing
+    from earmark.catalog.tracks import Listing
 
     output, status = Output.of(options), DONE
     with Listing(catalog_path(options)) as catalog:
