@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from earmark.match.calibration import Calibration
 from earmark.match.compare import make_comparison
+from earmark.match.lines import Strand
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Comparison, Options, Others, Placement, References, Search, Sweepable
@@ -21,6 +23,7 @@ from earmark.plan import Channel, CompareRule, Plan
 from earmark.types import Fingerprint, Hits, Keys, Layer
 
 APART_SECONDS = 0.125  # distance from a candidate within which a new proposal is the same
+STRANDS = 8  # places of a window that are looked at moment by moment
 READ_AT_ONCE = 16  # references that a sweep reads in one batch: it may stop after any of them
 
 QueryKeys = Callable[[Fingerprint], Mapping[str, Keys]]
@@ -53,6 +56,52 @@ class Matcher:
             passage = self._passage(look, found, duplicates, begin)
             passages.append(behind_duplicates(passage, [one for one in passages if one.track in duplicates]))
         return passages
+
+    def strands(self, window: Fingerprint, search: Search, options: Options, *, begin: float, known: Sequence[Guess]) -> list[Strand]:
+        look = _Look(self, window, search, wide=options.speed)
+        if not look.can_compare(self.plan.compare[0]):
+            return []
+        for guesses, layer in look.proposals(sweeping=False):
+            look.add(guesses, layer)
+        look.add(known, "")
+        return self._strands(look, look.likeliest(STRANDS), begin)
+
+    def strands_at(self, window: Fingerprint, search: Search, options: Options, *, begin: float, places: Sequence[Guess]) -> list[Strand]:
+        look = _Look(self, window, search, wide=options.speed)
+        if not look.can_compare(self.plan.compare[0]):
+            return []
+        look.add(places, "")
+        return self._strands(look, look.likeliest(len(places)), begin)
+
+    def _strands(self, look: _Look, candidates: Sequence[Candidate], begin: float) -> list[Strand]:
+        found = []
+        for one in candidates:
+            reference = look.reference(one.track)
+            alignments = {
+                layer: comparison.fit(reference.layers[layer], one.placements[layer])
+                for layer, comparison in look.comparisons.items()
+            }
+            alignment = combine(list(alignments.values()))
+            scores = {}
+            for layer, comparison in look.comparisons.items():
+                here = comparison.over_time(reference.layers[layer], alignment)
+                scores[layer] = replace(here, seconds=here.seconds + begin)
+            found.append(Strand(one.track, begin, begin + look.window.seconds, alignment, scores))
+        return found
+
+    def judge(self, cut: Fingerprint, search: Search, options: Options, *, begin: float, claim: Guess, claims: Sequence[Guess]) -> Passage | None:
+        """Return the passage of a part of a sound that is said to be a place of a track, others claiming it too."""
+        look = _Look(self, cut, search, wide=options.speed)
+        if not look.can_compare(self.plan.compare[0]):
+            return None
+        look.add([claim, *claims], "")
+        own = [one for one in look._tried if one.track == claim.track and abs(one.start - claim.start) < 1.0]
+        if not own:
+            return None
+        found = max(own, key=lambda one: one.score)
+        look.ranked = [found, *(one for one in look.ranked if one.track != claim.track)]
+        duplicates = duplicates_of(found, look.ranked, look.same)
+        return self._passage(look, found, duplicates, begin)
 
     def _passage(self, look: _Look, found: Candidate, duplicates: frozenset[int], begin: float) -> Passage:
         others_ranked = [one for one in look.ranked if one is not found and one.track not in duplicates]
@@ -95,13 +144,13 @@ class _Look:
         layer = self.window.layers.get(rule.layer)
         return layer is not None and len(layer.frames) >= rule.min_features
 
-    def proposals(self) -> Iterator[tuple[list[Guess], str]]:
+    def proposals(self, *, sweeping: bool = True) -> Iterator[tuple[list[Guess], str]]:
         """Yield (places, layer they were found by), channel by channel, then by the sweep."""
         for channel in self._plan.channels:
             if channel.name in self._search.channels and channel.layer in self.comparisons:
                 features = len(self.window.layers[channel.layer].frames)
                 yield vote(self._hits_of(channel), channel, features=features), channel.layer
-        if self._sweepable is not None:
+        if sweeping and self._sweepable is not None:
             yield self._swept(self._sweepable), ""
 
     def add(self, guesses: Sequence[Guess], layer: str) -> None:
@@ -109,6 +158,10 @@ class _Look:
         laid = self._lay(self._new(guesses, self._tried), layer, list(self.comparisons))
         self._tried += laid
         self.ranked = best_of_each_track([*self.ranked, *laid])
+
+    def likeliest(self, count: int) -> list[Candidate]:
+        """Return the best places, of all tracks."""
+        return sorted(self._tried, key=lambda one: -one.score)[:count]
 
     def choose_repetition(self) -> None:
         """Put a better place of the first track in its stead: music repeats itself, and a repetition may be named."""

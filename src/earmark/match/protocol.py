@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from earmark.errors import OptionError
 from earmark.types import Fingerprint, Hits, Keys, Layer
 
@@ -71,6 +74,15 @@ class Alignment:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """How well a window and a track agree, moment by moment."""
+
+    seconds: NDArray[np.float64]  # (n,) of the window, in order
+    values: NDArray[np.float64]  # (n,) of mean 0 and variance 1 where the sounds have nothing to do with each other
+    correlation: float  # variance of a sum of unrelated values over that of independent ones: neighbours are alike
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Others:
     """What else a window might be: the best candidate of each other track, duplicates left out."""
 
@@ -116,6 +128,9 @@ class Comparison(Protocol):
 
     def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:
         """Return the figures that speak for a candidate."""
+
+    def over_time(self, reference: Layer, alignment: Alignment) -> Scores:
+        """Return how well the window and the reference agree along an alignment."""
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return whether two references hold the same sound under the window."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from earmark.match.compare.correlation import Correlation
 from earmark.match.compare.query_map import Place, QueryMap, Warp, warps
-from earmark.match.protocol import Alignment, Candidate, Others, Placement
+from earmark.match.protocol import Alignment, Candidate, Others, Placement, Scores
 from earmark.match.rivals import DECISIVE_Z
 from earmark.types import Hits, Layer
 
@@ -22,6 +22,7 @@ WARP_COST = 1.0  # z that the best of so many warps gains by chance
 DUPLICATE_SHARE = 0.5  # share of matching peaks: two encodings of a recording have more, other music far less
 STEEPEST = 0.05  # largest correction of speed by the fit; more comes from chance pairs
 PITCH_STEP = 0.005  # half a step of the grid of pitches, 1 %
+CORRELATION = 9.0  # variance of z by chance, of which 1 would be expected of independent peaks
 FEWEST_PAIRS = 6  # pairs of peaks that a straight line is fitted through
 
 
@@ -120,6 +121,13 @@ class PeakComparison:
             "rival_contrast": round(others.largest("contrast"), 3),
         }
         return {name: figures[name] for name in figures if name in self._figures}
+
+    def over_time(self, reference: Layer, alignment: Alignment) -> Scores:
+        """Return how much each of the reference's peaks finds under it, at the clip's seconds."""
+        centre, speed = self._settings.frame_centre_seconds, alignment.speed
+        start = (alignment.start - (1 - speed) * centre) / self._frame
+        at, bins = self._map.inside(reference, start, Warp(speed, alignment.pitch))
+        return Scores(at * self._frame + centre, self._map.scores_at(at, bins), CORRELATION)
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return whether two references hold the same sound under the window."""

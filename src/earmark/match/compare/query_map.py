@@ -160,6 +160,12 @@ class QueryMap:
         spread = float(self._spreads[rows, columns].sum()) + self._least
         return float(self._heights[rows, columns].sum()) / math.sqrt(spread)
 
+    def scores_at(self, at: Frames, bins: Frames) -> NDArray[np.float64]:
+        """Return by how many standard deviations each place exceeds chance, (n,), by the mean deviation of all."""
+        rows, columns = at + self._margin, bins + SPREAD
+        variance = (float(self._spreads[rows, columns].sum()) + self._least) / max(len(at), 1)
+        return self._heights[rows, columns].astype(np.float64) / math.sqrt(variance)
+
     def hits_at(self, at: Frames, bins: Frames) -> tuple[NDArray[np.bool_], float]:
         """Return (which of these places are covered by a query's peak, how many would be by chance)."""
         return self._mask[at + self._margin, bins + SPREAD], float(self._filled[bins + SPREAD].sum())

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.match.compare.neighbours import Neighbours
-from earmark.match.protocol import Alignment, Candidate, Others, Placement
+from earmark.match.protocol import Alignment, Candidate, Others, Placement, Scores
 from earmark.types import VECTOR_SCALE, Hits, Layer
 
 AT_ALL_SPEEDS = 16  # candidates that are tried at all speeds, the best ones at the first speed
@@ -19,6 +19,8 @@ SHIFT_HOPS = 3  # query hops to either side by which a diagonal is moved to find
 NEAR_HOPS = 2  # query hops beyond those, in which stored segments are read too
 USUAL_SPEEDS = (1.0, 0.98, 1.02, 0.96, 1.04)  # half a step still matches over about ten seconds
 WIDE_SPEEDS = (*USUAL_SPEEDS, 0.94, 1.06, 0.92, 1.08, 0.9, 1.1)
+BESIDE_MEAN, BESIDE_DEVIATION = 0.15, 0.15
+VECTOR_CORRELATION = 2.0
 SPEED_COST = 0.02  # mean similarity that the best of so many speeds gains by chance
 
 
@@ -116,6 +118,25 @@ class VectorComparison:
             "share": round(near.share_on(*on_track, duplicates), 4),
         }
         return {name: figures[name] for name in figures if name in self._figures}
+
+    def over_time(self, reference: Layer, alignment: Alignment) -> Scores:
+        """Return how similar each of the reference's segments is, beyond those around it."""
+        turned = alignment.start / self._frame - (1 - alignment.speed) * self._segment / 2
+        part = slice(*np.searchsorted(reference.frames, [turned + alignment.speed * (self._first - self._hop),
+                                                         turned + alignment.speed * (self._last + self._hop)]))
+        frames = reference.frames[part]
+        if not len(frames):
+            return Scores(np.zeros(0), np.zeros(0), 1.0)
+        products = self._vectors @ (reference.values[part].astype(np.float32) / np.float32(VECTOR_SCALE)).T
+        rows = self._rows_at((frames - turned) / alignment.speed)
+        known = np.flatnonzero(rows >= 0)
+        beside = np.abs(self._frames[:, None] - (frames - turned)[None] / alignment.speed) > 2 * self._segment
+        mean, deviation = BESIDE_MEAN, BESIDE_DEVIATION
+        if beside.sum() > 20:
+            mean = float(products[beside].mean())
+        values = (products[rows[known], known] - mean) / deviation
+        seconds = (self._frames[rows[known]] + self._segment / 2) * self._frame
+        return Scores(seconds, values.astype(np.float64), VECTOR_CORRELATION)
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return False: segments of a second cannot tell a duplicate from a repetition."""
