@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import rfft
 
-from earmark.audio.decode import load
-from earmark.distort.timing import slice_padded
 from earmark.evaluation.queries import Query
+from earmark.evaluation.recordings import Recordings
 
 EXACT_SECONDS = 0.05  # half a hop of 100 ms, as "exact" is meant in the literature (FlowHash, 2024)
 NEAR_SECONDS = 0.5  # one segment of 1 s at a hop of 0.5 s (Chang et al., ICASSP 2021)
@@ -80,19 +78,20 @@ def judge(query: Query, candidate: Given | None, same_place: SamePlace) -> Verdi
 class Sameness:
     """Compares places of recordings by their log spectra; reads the recordings when asked. To be used in `with`."""
 
-    def __init__(self, recordings: Mapping[str, Path]) -> None:
-        """`recordings` are the references' files by track."""
+    def __init__(self, recordings: Mapping[str, Path], sounds: Recordings | None = None) -> None:
+        """`recordings` are the references' files by track; `sounds`, at 16 kHz, may have decoded some already."""
         self._recordings = recordings
+        self._is_owner = sounds is None
+        self._sounds = sounds or Recordings(SAMENESS_RATE)
         self._picture = lru_cache(maxsize=KEPT_PICTURES)(self._drawn)
-        self._folder = tempfile.TemporaryDirectory(prefix="earmark-")
-        self._read: dict[str, NDArray[Any]] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._read.clear()
-        self._folder.cleanup()
+        self._picture.cache_clear()
+        if self._is_owner:
+            self._sounds.close()
 
     def __call__(self, track: str, start: float, other: str, other_start: float, seconds: float) -> float | None:
         """Return by how many seconds the other place misses one that sounds like the first, or None."""
@@ -113,21 +112,11 @@ class Sameness:
 
     def _drawn(self, track: str, start: float, seconds: float) -> NDArray[np.float32]:
         """Return 32 log bands, 78 to 4,000 Hz, of 64 ms windows every 10 ms."""
-        piece = slice_padded(self._samples(track), round(start * SAMENESS_RATE), round(seconds * SAMENESS_RATE))
-        audio = piece / np.float32(32_768)
+        audio = self._sounds.piece(self._recordings[track], start, seconds)
         frames = np.lib.stride_tricks.sliding_window_view(audio, WINDOW)[::HOP] * np.hanning(WINDOW).astype(np.float32)
         power = np.abs(rfft(frames)) ** 2
         edges = np.unique(np.round(np.geomspace(5, 256, 33)).astype(int))
         return np.asarray(np.log(np.add.reduceat(power, edges[:-1], axis=1) + 1e-6), np.float32)
-
-    def _samples(self, track: str) -> NDArray[Any]:
-        """Return a recording, mapped from a temporary file: candidates come from anywhere, again and again."""
-        if track not in self._read:
-            path = Path(self._folder.name) / f"{len(self._read)}.npy"
-            audio = load(self._recordings[track], rate=SAMENESS_RATE)[0]
-            np.save(path, np.clip(np.round(audio * 32_767), -32_768, 32_767).astype(np.int16))
-            self._read[track] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return self._read[track]
 
 
 def _centred(picture: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,85 @@
+"""Put scenes to a catalog through its public API, and keep what it tells, one JSON line a scene."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import earmark
+from earmark.errors import OptionError
+from earmark.evaluation.costs import Processor
+from earmark.evaluation.scenes.material import Material
+from earmark.evaluation.scenes.render import render
+from earmark.evaluation.scenes.scene import Scene
+from earmark.evaluation.scenes.scoring import Told
+
+ANSWERS = "scenes.jsonl"
+LIMIT = 10_000  # passages of a scene, more than there are
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a catalog told of one scene."""
+
+    id: str
+    told: tuple[Told, ...]
+    processor_seconds: float
+
+
+def answer(
+    catalog: earmark.Catalog,
+    scenes: Iterable[Scene],
+    material: Material,
+    *,
+    folder: Path | None = None,
+    progress: Callable[[Scene], object] | None = None,
+) -> Iterator[tuple[Scene, Reply]]:
+    """Yield scenes with what the catalog tells of them; those whose replies `folder` has are not asked again.
+
+    `progress` is called before each scene.
+    """
+    known = read(folder / ANSWERS) if folder else {}
+    for scene in scenes:
+        if progress is not None:
+            progress(scene)
+        if scene.id not in known:
+            reply = _asked(catalog, scene, material)
+            if folder:
+                with (folder / ANSWERS).open("a") as handle:
+                    handle.write(json.dumps(astuple(reply)) + "\n")
+            yield scene, reply
+        else:
+            yield scene, known[scene.id]
+
+
+def read(path: Path) -> dict[str, Reply]:
+    """Return the replies of an earlier run by scene; a last line that was cut off is taken away from the file."""
+    if not path.exists():
+        return {}
+    text = path.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        path.write_text(whole)
+    try:
+        return {reply.id: reply for reply in map(_parsed, whole.splitlines())}
+    except (ValueError, TypeError) as error:
+        raise OptionError(f"{path} cannot be understood: {error}; remove it to begin again") from error
+
+
+def _asked(catalog: earmark.Catalog, scene: Scene, material: Material) -> Reply:
+    samples = render(scene, material)
+    spent = Processor()
+    said = catalog.identify((samples, material.sounds.rate), several=True, limit=LIMIT)
+    seconds = spent.seconds
+    told = [
+        Told(one.track.id, one.query_start, one.query_end, one.reference_start, one.speed, one.confidence)
+        for one in said.matches
+    ]
+    return Reply(scene.id, tuple(sorted(told, key=lambda one: one.span)), seconds)
+
+
+def _parsed(line: str) -> Reply:
+    id, told, processor_seconds = json.loads(line)
+    return Reply(id, tuple(Told(*one) for one in told), processor_seconds)
