@@ -30,6 +30,7 @@ class Session:
         self._matcher, self._snapshot, self.options = matcher, snapshot, options
         self._settled, self._windows = Merging(), 0  # windows that are settled
         self._latest: Sequence[Passage] = ()  # of the sound after the settled windows
+        self._found: list[Passage] | None = None
         self._looks = 0  # of which the odds pay for each
         self.since = 0.0  # second from which on the next `hear` wants its fingerprint
         self.seconds = 0.0  # heard so far
@@ -41,6 +42,13 @@ class Session:
         """
         grid = fingerprint.layers[self._matcher.plan.compare[0].layer].frame_seconds
         seconds = self.since + fingerprint.seconds
+        if final and not self._windows and fingerprint.seconds > 1.5 * 5.0:
+            from earmark.match.timeline import Timeline
+
+            timeline = Timeline(self._matcher, self._snapshot(), self.options, fingerprint)
+            timeline.look()
+            self._found, self.since, self.seconds = timeline.passages(), seconds, seconds
+            return
         if final:
             windows, rest = list(windows_of(fingerprint, grid)), None
         else:
@@ -66,6 +74,11 @@ class Session:
 
     def passages(self) -> list[Passage]:
         """Return what has been heard: one recording after another, or the best place of each track, surest first."""
+        if self._found is not None:
+            chosen = sorted(self._found, key=lambda one: one.query_start)
+            if not self.options.several:
+                chosen = best_of_each_track(sorted(self._found, key=lambda one: -one.log_odds))
+            return chosen[: self.options.limit]
         merged = self._settled.with_more(self._latest).passages(looks=min(self._looks, MOST_LOOKS_PAID))
         chosen = non_overlapping(merged) if self.options.several else best_of_each_track(merged)
         return [one for one in chosen if one.confidence >= self.threshold][: self.options.limit]
