@@ -9,10 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.match.protocol import Alignment, Scores
+
+Part = tuple[NDArray[np.float64], NDArray[np.float64], float]
 
 STEP_SECONDS = 0.1  # resolution of borders
 AGREEING_STEPS = 10  # over which the strongest agreement of a line is first sought: a second
@@ -97,28 +101,111 @@ def _goes_on(line: Sequence[Strand], strand: Strand) -> bool:
     return False
 
 
-def stretches_of(strands: Sequence[Strand]) -> list[Stretch]:
-    """Return the stretches of a line that agree, in order of time."""
-    begin, end = strands[0].begin, strands[-1].end
-    steps = max(round((end - begin) / STEP_SECONDS), 1)
-    parts = [_binned(strands, layer, begin, steps) for layer in strands[0].scores]
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """Log odds, step by step from the sound's beginning on, that a sound and a line agree."""
+
+    strands: tuple[Strand, ...]
+    first: int  # step of the first value
+    values: NDArray[np.float64]
+
+
+def evidence_of(strands: Sequence[Strand]) -> Evidence:
+    """Return the evidence of a line, by how strongly it agrees where it agrees best."""
+    first = math.floor(strands[0].begin / STEP_SECONDS)
+    steps = math.ceil(strands[-1].end / STEP_SECONDS) - first
+    parts = [_binned(strands, layer, first, steps) for layer in strands[0].scores]
     strengths = [_strongest(sums, counts) for sums, counts, _ in parts]
-    found: list[tuple[int, int, float]] = []
-    for _ in range(2):
-        evidence = np.zeros(steps)
-        for (sums, counts, correlation), strength in zip(parts, strengths, strict=True):
-            evidence += (strength * sums - strength**2 / 2 * counts) / correlation
-        found = agreeing(evidence, SWITCH_LOG_ODDS)
-        if not found:
-            return []
-        first, last, _ = max(found, key=lambda one: one[2])
-        strengths = [
-            max(float(sums[first:last].sum() / max(counts[first:last].sum(), 1)), 0.0) for sums, counts, _ in parts
-        ]
-    return [
-        Stretch(tuple(strands), begin + first * STEP_SECONDS, begin + last * STEP_SECONDS, support)
-        for first, last, support in found
-    ]
+    evidence = _weighed(parts, strengths)
+    found = agreeing(evidence, SWITCH_LOG_ODDS)
+    if found:
+        low, high, _ = max(found, key=lambda one: one[2])
+        means = [sums[low:high].sum() / max(counts[low:high].sum(), 1) for sums, counts, _ in parts]
+        evidence = _weighed(parts, [max(float(mean), 0.0) for mean in means])
+    return Evidence(tuple(strands), first, evidence)
+
+
+def _weighed(parts: Sequence[Part], strengths: Sequence[float]) -> NDArray[np.float64]:
+    evidence = np.zeros(len(parts[0][0]))
+    for (sums, counts, correlation), strength in zip(parts, strengths, strict=True):
+        evidence += (strength * sums - strength**2 / 2 * counts) / correlation
+    return evidence
+
+
+def without(line: Evidence, stretch: Stretch) -> Evidence:
+    """Return a line that does not agree throughout a stretch."""
+    values = line.values.copy()
+    low, high = (round(second / STEP_SECONDS) - line.first for second in (stretch.start, stretch.end))
+    values[max(low, 0) : high] = -np.inf
+    return Evidence(line.strands, line.first, values)
+
+
+def stretches_of(line: Evidence) -> list[Stretch]:
+    """Return the stretches of a line that agree, as if there were no other, in order of time."""
+    return [_stretch(line, low, high, support) for low, high, support in agreeing(line.values, SWITCH_LOG_ODDS)]
+
+
+def _stretch(line: Evidence, low: int, high: int, support: float) -> Stretch:
+    start, end = (line.first + low) * STEP_SECONDS, (line.first + high) * STEP_SECONDS
+    return Stretch(line.strands, max(start, line.strands[0].begin), min(end, line.strands[-1].end), support)
+
+
+def explain(lines: Sequence[Evidence]) -> list[Stretch]:
+    """Return the stretches that explain a sound best, of which none overlaps another, in order of time.
+
+    It is the likeliest path through the lines and none of them; every change costs.
+    """
+    if not lines:
+        return []
+    order = sorted(range(len(lines)), key=lambda number: lines[number].first)
+    total = max(line.first + len(line.values) for line in lines)
+    scores = np.full(len(lines), -np.inf)
+    none, waiting = 0.0, 0
+    active = np.zeros(0, np.int64)
+    entered = [np.full(len(line.values), -2, np.int32) for line in lines]  # -2: stayed; -1: from none; else from a line
+    left = np.full(total + 1, -1, np.int32)  # line from which none was reached, -1: stayed
+    for step in range(total):
+        gone = [number for number in active.tolist() if lines[number].first + len(lines[number].values) <= step]
+        fresh = []
+        while waiting < len(order) and lines[order[waiting]].first <= step:
+            fresh.append(order[waiting])
+            waiting += 1
+        best = int(active[scores[active].argmax()]) if len(active) else -1
+        top = scores[best] if best >= 0 else -np.inf
+        source, entry = (best, top - SWITCH_LOG_ODDS) if top > none else (-1, none - SWITCH_LOG_ODDS)
+        if top - SWITCH_LOG_ODDS > none:
+            none, left[step] = float(top - SWITCH_LOG_ODDS), best
+        if gone:
+            scores[gone] = -np.inf
+            active = active[~np.isin(active, gone)]
+        if fresh:
+            active = np.append(active, fresh)
+        for number in active.tolist():
+            line = lines[number]
+            at = step - line.first
+            if entry > scores[number]:
+                scores[number], entered[number][at] = entry, source
+            scores[number] += line.values[at]
+    found: list[Stretch] = []
+    best = int(active[scores[active].argmax()]) if len(active) else -1
+    state = best if best >= 0 and scores[best] - SWITCH_LOG_ODDS > none else -1
+    end = total
+    step = total
+    while step > 0:
+        if state < 0:
+            step -= 1
+            if left[step] >= 0:
+                state, end = int(left[step]), step
+            continue
+        line = lines[state]
+        at = step - 1 - line.first
+        while entered[state][at] == -2:
+            at -= 1
+        source = int(entered[state][at])
+        found.append(_stretch(line, at, end - line.first, float(line.values[at : end - line.first].sum())))
+        step = line.first + at
+        state, end = source, step
+    return found[::-1]
 
 
 def agreeing(evidence: NDArray[np.float64], switch: float) -> list[tuple[int, int, float]]:
@@ -148,7 +235,7 @@ def agreeing(evidence: NDArray[np.float64], switch: float) -> list[tuple[int, in
     return found[::-1]
 
 
-def _binned(strands: Sequence[Strand], layer: str, begin: float, steps: int) -> tuple[NDArray, NDArray, float]:
+def _binned(strands: Sequence[Strand], layer: str, first: int, steps: int) -> Part:
     """Return (sum of scores, number of them) of each step, each by the strand whose middle is nearest, and correlation."""
     sums, counts, correlation = np.zeros(steps), np.zeros(steps), 1.0
     for number, strand in enumerate(strands):
@@ -162,7 +249,7 @@ def _binned(strands: Sequence[Strand], layer: str, begin: float, steps: int) -> 
         if number + 1 < len(strands) and strands[number + 1].begin < high:
             high = (strands[number + 1].middle + strand.middle) / 2
         kept = (scores.seconds >= low) & (scores.seconds < high)
-        at = np.clip(((scores.seconds[kept] - begin) / STEP_SECONDS).astype(int), 0, steps - 1)
+        at = np.clip((scores.seconds[kept] / STEP_SECONDS).astype(int) - first, 0, steps - 1)
         sums += np.bincount(at, weights=scores.values[kept], minlength=steps)
         counts += np.bincount(at, minlength=steps)
     return sums, counts, correlation

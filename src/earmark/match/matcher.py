@@ -23,6 +23,7 @@ from earmark.plan import Channel, CompareRule, Plan
 from earmark.types import Fingerprint, Hits, Keys, Layer
 
 APART_SECONDS = 0.125  # distance from a candidate within which a new proposal is the same
+DEBUG = bool(__import__("os").environ.get("DBG"))
 STRANDS = 8  # places of a window that are looked at moment by moment
 READ_AT_ONCE = 16  # references that a sweep reads in one batch: it may stop after any of them
 
@@ -101,7 +102,8 @@ class Matcher:
         found = max(own, key=lambda one: one.score)
         look.ranked = [found, *(one for one in look.ranked if one.track != claim.track)]
         duplicates = duplicates_of(found, look.ranked, look.same)
-        return self._passage(look, found, duplicates, begin)
+        together = look.together_with(found)
+        return self._passage(look, found, duplicates | together, begin)
 
     def _passage(self, look: _Look, found: Candidate, duplicates: frozenset[int], begin: float) -> Passage:
         others_ranked = [one for one in look.ranked if one is not found and one.track not in duplicates]
@@ -177,6 +179,25 @@ class _Look:
         added = self._lay(self._new(guesses, own), "", before)
         again = self._compare([*own, *added], rule.layer, own=False)
         self.ranked[0] = max([first, *again], key=lambda one: one.score)
+
+    def together_with(self, found: Candidate) -> frozenset[int]:
+        """Return tracks that sound at the same time: each is met by peaks of the clip that the other does not meet."""
+        peaks = next((name for name, one in self.comparisons.items() if hasattr(one, "apart")), None)
+        if peaks is None:
+            return frozenset()
+        comparison, tracks = self.comparisons[peaks], set[int]()
+        for one in self.ranked:
+            if one is found or one.figure("z") < 6.0:
+                continue
+            shares = comparison.apart(
+                (self.reference(found.track).layers[peaks], found.placements[peaks]),
+                (self.reference(one.track).layers[peaks], one.placements[peaks]),
+            )
+            if DEBUG:
+                print("apart", found.track, round(found.figure("z"), 1), one.track, round(one.figure("z"), 1), [round(x, 2) for x in shares])
+            if min(shares) > 0.6:
+                tracks.add(one.track)
+        return frozenset(tracks)
 
     def reference(self, track: int) -> Fingerprint:
         """Return a track's stored fingerprint."""

@@ -7,20 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from earmark.match.lines import Lines, Strand, Stretch, stretches_of
+from earmark.match.lines import Evidence, Lines, Strand, Stretch, evidence_of, explain, stretches_of, without
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
 from earmark.match.protocol import Options, Search
 from earmark.match.rivals import DECISIVE_Z
 from earmark.match.votes import Guess
-from earmark.types import Fingerprint
+from earmark.types import Fingerprint, Layer
 
 WINDOW_SECONDS = 5.0
 HOP_SECONDS = 2.5
 LEAST_SUPPORT = 6.0
 JUDGED_SECONDS = 10.0
 EDGE = 0.5
+ROUNDS = 6
+SHORTEST_SECONDS = 1.0
 
 
 class Timeline:
@@ -39,7 +42,7 @@ class Timeline:
             known = [Guess(one.track, one.reference_at(begin)) for one in active]
             strands = self._matcher.strands(self._cut(begin, end), self._search, self._options, begin=begin, known=known)
             self._lines.add(strands)
-            active = [one for one in strands if stretches_of([one])][:8]
+            active = [one for one in strands if stretches_of(evidence_of([one]))][:8]
         self._backwards()
 
     def _backwards(self) -> None:
@@ -48,7 +51,7 @@ class Timeline:
         for line in self._lines:
             first = order[line[0].begin]
             if first:
-                found = stretches_of(line)
+                found = stretches_of(evidence_of(line))
                 if found and found[0].start < line[0].begin + 1.0:
                     missing.setdefault(first - 1, []).append(line[0])
         for number in sorted(missing, reverse=True):
@@ -57,61 +60,75 @@ class Timeline:
                 begin, end = self._windows[number]
                 guesses = [Guess(one.track, one.reference_at(begin)) for one in pending]
                 strands = self._matcher.strands_at(self._cut(begin, end), self._search, self._options, begin=begin, places=guesses)
-                kept = [one for one in strands if stretches_of([one])]
+                kept = [one for one in strands if stretches_of(evidence_of([one]))]
                 self._lines.add(kept)
-                pending = [one for one in kept if stretches_of([one])[0].start < begin + 1.0]
+                pending = [one for one in kept if stretches_of(evidence_of([one]))[0].start < begin + 1.0]
                 number -= 1
 
     def passages(self) -> list[Passage]:
-        """Return what explains the sound, in order of support."""
-        pending = [one for line in self._lines for one in stretches_of(line) if one.support >= LEAST_SUPPORT]
-        self._all = list(pending)
-        accepted: list[tuple[Stretch, Passage]] = []
-        while pending:
-            pending.sort(key=lambda one: one.support)
-            one = pending.pop()
-            left = self._left_of(one, [other for other, _ in accepted])
-            if left is None:
-                continue
-            if left is not one:
-                if left.support >= LEAST_SUPPORT:
-                    pending.append(left)
-                continue
-            passage = self._judged(one)
-            if passage is not None and passage.confidence >= self._threshold:
-                accepted.append((one, passage))
-        return [passage for _, passage in accepted]
+        """Return what explains the sound, in order of time."""
+        lines = [evidence_of(line) for line in self._lines]
+        self._all = [one for line in lines for one in stretches_of(line) if one.support >= LEAST_SUPPORT]
+        kept = {id(one.strands[0]) for one in self._all}
+        lines = [line for line in lines if id(line.strands[0]) in kept]
+        first = self._explained(lines, self._sound)
+        rest = self._rest(first)
+        second = self._explained(self._laid_again(lines, first, rest), rest) if first else []
+        return [passage for _, passage in (*first, *second)]
+
+    def _rest(self, explained: Sequence[tuple[Stretch, Passage]]) -> Fingerprint:
+        """Return the sound without the peaks that passages explain."""
+        peaks = self._sound.layers["peaks"]
+        alive = np.ones(len(peaks.frames), bool)
+        for one, _ in explained:
+            reference = self._matcher.references([one.track])[one.track].layers["peaks"]
+            alive &= ~met(peaks, reference, one)
+        left = Layer(peaks.frames[alive], peaks.values[alive], peaks.frame_seconds)
+        return replace(self._sound, layers={**self._sound.layers, "peaks": left})
+
+    def _laid_again(self, lines: Sequence[Evidence], explained: Sequence[tuple[Stretch, Passage]], rest: Fingerprint) -> list[Evidence]:
+        found = []
+        for line in lines:
+            strands = []
+            for strand in line.strands:
+                if sum(one.overlap(strand.begin, strand.end) for one, _ in explained) < 1.0:
+                    continue
+                window = rest.between(strand.begin, strand.end)
+                again = self._matcher.strands_at(window, self._search, self._options, begin=strand.begin, places=[Guess(strand.track, strand.reference_at(strand.begin))])
+                for one in again[:1]:
+                    strands.append(replace(one, scores={"peaks": one.scores["peaks"]} if "peaks" in one.scores else {}))
+            strands = [one for one in strands if one.scores]
+            if strands:
+                found.append(evidence_of(strands))
+        return [line for line in found if any(one.support >= LEAST_SUPPORT for one in stretches_of(line))]
+
+    def _explained(self, lines: list[Evidence], sound: Fingerprint) -> list[tuple[Stretch, Passage]]:
+        judged: dict[tuple[int, int, int], Passage | None] = {}
+        kept: list[tuple[Stretch, Passage]] = []
+        for _ in range(ROUNDS):
+            refused, kept = [], []
+            for one in explain(lines):
+                key = (id(one.strands[0]), round(one.start * 10), round(one.end * 10))
+                if key not in judged:
+                    judged[key] = self._judged(one, sound) if one.end - one.start >= SHORTEST_SECONDS else None
+                passage = judged[key]
+                if passage is None or passage.confidence < self._threshold:
+                    refused.append(one)
+                else:
+                    kept.append((one, passage))
+            if not refused:
+                break
+            for one in refused:
+                number = next(n for n, line in enumerate(lines) if line.strands is one.strands)
+                lines[number] = without(lines[number], one)
+        return kept
 
     @property
     def _threshold(self) -> float:
         asked = self._options.threshold
         return self._matcher.calibration.threshold if asked is None else asked
 
-    def _left_of(self, one: Stretch, accepted: Sequence[Stretch]) -> Stretch | None:
-        """Cut away what others explain."""
-        start, end = one.start, one.end
-        for other in accepted:
-            shared = other.overlap(start, end)
-            if not shared:
-                continue
-            if other.start <= start and other.end >= end:
-                return None
-            if other.start <= start:
-                start = other.end
-            elif other.end >= end:
-                end = other.start
-            elif other.start - start > end - other.end:
-                end = other.start
-            else:
-                start = other.end
-        if (start, end) == (one.start, one.end):
-            return one
-        if end - start < 0.5:
-            return None
-        share = (end - start) / (one.end - one.start)
-        return replace(one, start=start, end=end, support=one.support * share)
-
-    def _judged(self, one: Stretch) -> Passage | None:
+    def _judged(self, one: Stretch, sound: Fingerprint) -> Passage | None:
         looks = len(self._windows)
         pieces = _pieces(one.start, one.end, self._frame)
         best: Passage | None = None
@@ -122,7 +139,7 @@ class Timeline:
                 if other is not one and other.overlap(start, end) > 0.3 * (end - start)
             ][:20]
             claim = Guess(one.track, one.reference_at((start + end) / 2) - (end - start) / 2)
-            found = self._matcher.judge(self._cut(start, end), self._search, self._options, begin=start, claim=claim, claims=claims)
+            found = self._matcher.judge(sound.between(start, end), self._search, self._options, begin=start, claim=claim, claims=claims)
             if found is not None and (best is None or found.log_odds > best.log_odds):
                 best = found
         if best is None:
@@ -144,6 +161,28 @@ class Timeline:
 
     def _cut(self, begin: float, end: float) -> Fingerprint:
         return self._sound.between(begin, end)
+
+
+def met(peaks: Layer, reference: Layer, stretch: Stretch) -> NDArray[np.bool_]:
+    """Return which peaks of a sound a reference meets throughout a stretch."""
+    frame = peaks.frame_seconds
+    found = np.zeros(len(peaks.frames), bool)
+    width = 4096
+    for number, strand in enumerate(stretch.strands):
+        before, after = stretch.strands[max(number - 1, 0)], stretch.strands[min(number + 1, len(stretch.strands) - 1)]
+        low = stretch.start if not number else max(stretch.start, (before.middle + strand.middle) / 2)
+        high = stretch.end if number + 1 == len(stretch.strands) else min(stretch.end, (after.middle + strand.middle) / 2)
+        if high <= low:
+            continue
+        first, last = np.searchsorted(peaks.frames, [low / frame, high / frame])
+        a, b = np.searchsorted(reference.frames, [strand.reference_at(low) / frame - 2, strand.reference_at(high) / frame + 2])
+        alignment = strand.alignment
+        at = np.rint(((reference.frames[a:b] * frame - alignment.start) / alignment.speed + strand.begin) / frame).astype(np.int64)
+        bins = np.rint(reference.values[a:b] * alignment.pitch).astype(np.int64)
+        there = np.unique(np.concatenate([(at + x) * width + bins + y for x in (-1, 0, 1) for y in (-1, 0, 1)]))
+        own = peaks.frames[first:last].astype(np.int64) * width + peaks.values[first:last]
+        found[first:last] |= np.isin(own, there)
+    return found
 
 
 def windows_of(seconds: float, frame: float) -> list[tuple[float, float]]:

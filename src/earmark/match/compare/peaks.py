@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -128,6 +128,23 @@ class PeakComparison:
         start = (alignment.start - (1 - speed) * centre) / self._frame
         at, bins = self._map.inside(reference, start, Warp(speed, alignment.pitch))
         return Scores(at * self._frame + centre, self._map.scores_at(at, bins), CORRELATION)
+
+    def apart(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> tuple[float, float]:
+        """Return z of both, each by the peaks that the other does not meet, over z by all peaks."""
+        shares = []
+        plain = QueryMap(replace(self._map.peaks, weights=None), bins=self._settings.bins, hypotheses=(Warp(),))
+        for (layer, placement), (another, beside) in ((one, other), (other, one)):
+            place, explaining = placement.detail, beside.detail
+            whole = plain.z_at(*plain.inside(layer, place.start, place.warp))
+            rest = plain.unexplained(another, explaining.start, explaining.warp)
+            if not len(rest.frames):
+                shares.append(0.0)
+                continue
+            left = QueryMap(rest, bins=self._settings.bins, hypotheses=(Warp(),))
+            at, bins = plain.inside(layer, place.start, place.warp)
+            inside = at < left.frames
+            shares.append(left.z_at(at[inside], bins[inside]) / max(whole, 1e-9))
+        return shares[0], shares[1]
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return whether two references hold the same sound under the window."""

@@ -166,6 +166,16 @@ class QueryMap:
         variance = (float(self._spreads[rows, columns].sum()) + self._least) / max(len(at), 1)
         return self._heights[rows, columns].astype(np.float64) / math.sqrt(variance)
 
+    def unexplained(self, reference: Layer, start: float, warp: Warp) -> Layer:
+        """Return the query's peaks that a reference, laid here, does not meet; without their salience."""
+        at, bins = self.inside(reference, start, warp)
+        met = np.zeros(self._mask.shape, bool)
+        for ahead in range(-SPREAD, SPREAD + 1):
+            for above in range(-SPREAD, SPREAD + 1):
+                met[at + self._margin + ahead, bins + SPREAD + above] = True
+        kept = ~met[self.peaks.frames + self._margin, self.peaks.values + SPREAD]
+        return Layer(self.peaks.frames[kept], self.peaks.values[kept], self.peaks.frame_seconds)
+
     def hits_at(self, at: Frames, bins: Frames) -> tuple[NDArray[np.bool_], float]:
         """Return (which of these places are covered by a query's peak, how many would be by chance)."""
         return self._mask[at + self._margin, bins + SPREAD], float(self._filled[bins + SPREAD].sum())
