@@ -20,7 +20,7 @@ class SharedPassage:
     first_end: float
     second_start: float
     second_end: float
-    speed: float  # seconds of the second file's passage in a second of the first one's
+    speed: float | None  # seconds of the second file's passage in a second of the first one's; None if not sure
     confidence: float
 
 
@@ -83,4 +83,4 @@ def _passage(match: Match) -> SharedPassage:
 
 def _swap(one: SharedPassage) -> SharedPassage:
     first, second = (one.first_start, one.first_end), (one.second_start, one.second_end)
-    return SharedPassage(*second, *first, speed=1 / one.speed, confidence=one.confidence)
+    return SharedPassage(*second, *first, speed=one.speed and 1 / one.speed, confidence=one.confidence)

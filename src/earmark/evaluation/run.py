@@ -117,7 +117,7 @@ def _kept(
     began = time.monotonic()
     for number, (query, said) in enumerate(zip(queries, replies, strict=True), start=1):
         candidates = tuple(
-            Given(match.track.id, match.reference_start - match.query_start * match.speed, match.confidence)
+            Given(match.track.id, match.reference_at(0.0), match.confidence)
             for match in said.matches
         )
         line = json.dumps(_record(Reply(query.id, candidates, threshold, said.reason, said.elapsed)))

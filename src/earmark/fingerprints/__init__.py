@@ -27,14 +27,15 @@ DESCRIPTIONS = {
 }
 
 
-# A setting of a fingerprinter, as the command line has it; a flag that begins with --no- turns it off.
-Setting = namedtuple("Setting", "fingerprinter name flag help")
+# A setting of a fingerprinter, as the command line has it; a switch takes no value, and --no- turns it off.
+Setting = namedtuple("Setting", "fingerprinter name flag help is_switch", defaults=(False,))
 
 
 SETTINGS = (
     Setting("neural", "model", "--model", "a network by name, or an .onnx file that `earmark train` wrote"),
-    Setting("neural", "peaks", "--no-peaks", "keep vectors alone; smaller, and less sure of its answers"),
+    Setting("neural", "peaks", "--no-peaks", "keep vectors alone; smaller, and less sure of its answers", True),
     Setting("shazam", "density", "--density", "how many features, default or lean"),
+    Setting("both", "any_speed", "--any-speed", "let --speed find clips at any speed and pitch", True),
 )
 
 

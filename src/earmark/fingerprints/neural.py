@@ -34,6 +34,14 @@ from earmark.fingerprints.onnx import open_network, read_metadata
 from earmark.fingerprints.packing import BIN_MASK, PackedPeaks, PeakPacking, pack_vectors, unpack_vectors
 from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
+from earmark.fingerprints.quads import (
+    QUADS,
+    QuadQuery,
+    QuadShape,
+    quad_keys,
+    quad_query_keys,
+    with_quads,
+)
 from earmark.fingerprints.salience import SalienceNet, local_contrast
 from earmark.fingerprints.segments import BATCH, SegmentEncoding
 from earmark.plan import Channel, CompareRule, ModelShape, Plan, SweepRule, VoteRule
@@ -83,8 +91,13 @@ class NeuralQuery:
 class Neural(Fingerprinter):
     """The learned fingerprinter: layers `vectors`, `peaks` and `strongest`, channels `vectors` and `landmarks`."""
 
-    def __init__(self, *, model: str = "default", peaks: bool = True) -> None:
-        """`model` names a network of `weights/`, or an ONNX file of `earmark train`; without `peaks`, vectors alone."""
+    def __init__(self, *, model: str = "default", peaks: bool = True, any_speed: bool = False) -> None:
+        """`model` names a network of `weights/`, or an ONNX file of `earmark train`; without `peaks`, vectors alone.
+
+        `any_speed` adds the channel by which clips at any speed and pitch are found.
+        """
+        if any_speed and not peaks:
+            raise OptionError("any_speed=True needs peaks, and peaks=False leaves them out: give one of the two")
         self._path = WEIGHTS / f"{model}.onnx" if model in _shipped() else Path(model)
         try:
             self._content = self._path.read_bytes()
@@ -95,12 +108,15 @@ class Neural(Fingerprinter):
             ) from error
         digest = blake2b(self._content, digest_size=8).hexdigest()
         self.shape = NeuralShape(digest, CompanionShape() if peaks else None)
-        self.query = NeuralQuery()
-        self.spec = spec_of("neural", VERSION, self.shape)
+        self.quads = QuadShape() if any_speed else None
+        self.query, self.quad_query = NeuralQuery(), QuadQuery()
+        self.spec = spec_of("neural", VERSION, self.shape, self.quads)
         self.formerly = self._former_specs()
 
     def _former_specs(self) -> tuple[str, ...]:
         """Return the spec that 0.1.0 had for the same features, whatever the network."""
+        if self.quads is not None:
+            return ()
         key = FORMER_KEYS.get(spec_of("neural", VERSION, replace(self.shape, network="")).digest)
         if key is None:
             return ()
@@ -119,13 +135,14 @@ class Neural(Fingerprinter):
             return Plan((vectors,), (compare,), (ALONE,), query=asdict(self.query))
         frame_seconds = self.companion.front_end.frame_seconds
         salience = self.salience.digest if isinstance(self.salience, SalienceNet) else ""
-        return Plan(
+        plan = Plan(
             channels=(vectors, landmark_channel(frame_seconds)),
             compare=(compare, _peak_rule(self.companion.front_end)),
             models=(CHECKED, ALONE),
             sweep=SweepRule("peaks", "strongest"),
             query={**asdict(self.query), "salience": salience},
         )
+        return plan if self.quads is None else with_quads(plan, frame_seconds, self.quad_query)
 
     @cached_property
     def companion(self) -> LandmarkShape | None:
@@ -150,6 +167,11 @@ class Neural(Fingerprinter):
         """The distance of two bins of the spectrogram."""
         return self.log_mel.rate / self.log_mel.window
 
+    @property
+    def query_peaks(self) -> int:
+        """Peaks of each block of a query that are its strongest: all, unless quads are made of them."""
+        return self.query.density.peaks if self.quads is None else self.quad_query.peaks
+
     def hop_frames(self, *, query: bool) -> int:
         """Return how many frames after the one before a segment begins: 16, half a second, and 4 of a query."""
         return self.log_mel.segment_frames // (self.query.hop_share if query else self.shape.hop_share)
@@ -168,8 +190,17 @@ class Neural(Fingerprinter):
         keys = {"vectors": Keys(vectors.frames, vectors.values)}
         if self.companion is not None:
             fan_out = self.query.density.fan_out if query else self.companion.density.fan_out
-            keys["landmarks"] = landmark_keys(fingerprint.layers["strongest"], self.companion, fan_out)
+            joined = fingerprint.layers["peaks" if query else "strongest"]
+            keys["landmarks"] = landmark_keys(joined, self.companion, fan_out)
+        if self.quads is not None and not query:
+            keys[QUADS] = quad_keys(fingerprint.layers["strongest"], self.quads)
         return keys
+
+    def warped_keys(self, fingerprint: Fingerprint) -> Keys:
+        """Return the quads of a query's strongest peaks."""
+        self.check(fingerprint.spec)
+        assert self.quads is not None
+        return quad_query_keys(fingerprint.layers["strongest"], self.quads, self.quad_query)
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return 128 bytes a segment and one bit for each that may be silent, and the packed peaks."""
@@ -266,7 +297,7 @@ class NeuralExtraction:
             keep = maker.query.density.peaks if query else shape.density.stored
             self._peaks = PeakStream(peaks, keep=keep, salience=maker.salience if query else None)
             self._band = slice(shape.front_end.low_bin, shape.front_end.high_bin)
-            self._paired = maker.query.density.peaks if query else shape.density.paired
+            self._paired = maker.query_peaks if query else shape.density.paired
         self._push(self._silence)
 
     def push(self, samples: Samples) -> None:

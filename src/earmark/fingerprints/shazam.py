@@ -24,6 +24,14 @@ from earmark.fingerprints.landmarks import (
 )
 from earmark.fingerprints.packing import PackedPeaks, PeakPacking
 from earmark.fingerprints.peaks import PeakStream
+from earmark.fingerprints.quads import (
+    QUADS,
+    QuadQuery,
+    QuadShape,
+    quad_keys,
+    quad_query_keys,
+    with_quads,
+)
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.plan import CompareRule, ModelShape, Plan
 from earmark.types import Fingerprint, Keys, Samples, Spec
@@ -33,6 +41,10 @@ FRONT_END = FrontEnd(rate=11_025, window=1_536, hop=192, low_bin=14, high_bin=75
 DENSITIES = {
     "default": Density(stored=40, paired=22, fan_out=5),
     "lean": Density(stored=20, paired=10, fan_out=3),
+}
+QUADS_OF = {  # where more peaks are joined, fewer are anchors, and more of a clip's are tried
+    "default": (QuadShape(anchor_step=2), QuadQuery(peaks=28, far=11)),
+    "lean": (QuadShape(), QuadQuery(peaks=13)),
 }
 FORMERLY = {  # equal features of release 0.1.0, whose digest covered less
     "shazam/2/8573dc9a": "shazam/1/69cfd4f5",
@@ -56,16 +68,17 @@ MODEL = ModelShape(
 class Shazam(Fingerprinter):
     """The landmark fingerprinter: layers `peaks` and `strongest`, channel `landmarks`."""
 
-    def __init__(self, *, density: str = "default") -> None:
-        """`density` names an entry of `DENSITIES`."""
+    def __init__(self, *, density: str = "default", any_speed: bool = False) -> None:
+        """`density` names an entry of `DENSITIES`; `any_speed` finds clips at any speed and pitch."""
         if density not in DENSITIES:
             raise OptionError(f"density {density!r} is not known: choose one of {', '.join(DENSITIES)}")
         self.shape, self._query = LandmarkShape(DENSITIES[density], FRONT_END), QueryDensity()
+        self.quads, self.quad_query = QUADS_OF[density] if any_speed else (None, QuadQuery())
         front_end = self.shape.front_end
-        self.spec, self.rate = spec_of("shazam", VERSION, self.shape), front_end.rate
+        self.spec, self.rate = spec_of("shazam", VERSION, self.shape, self.quads), front_end.rate
         self.hertz_per_bin = front_end.hertz_per_bin
         self.formerly = tuple(old for new, old in FORMERLY.items() if new == str(self.spec))
-        self.plan = Plan(
+        plan = Plan(
             channels=(landmark_channel(front_end.frame_seconds),),
             compare=(
                 CompareRule(
@@ -86,6 +99,7 @@ class Shazam(Fingerprinter):
             models=(MODEL,),
             query=asdict(self._query),
         )
+        self.plan = plan if self.quads is None else with_quads(plan, front_end.frame_seconds, self.quad_query)
         self._packing = PeakPacking(
             front_end.low_bin,
             front_end.high_bin,
@@ -101,7 +115,17 @@ class Shazam(Fingerprinter):
         """Return the landmarks of the strongest peaks."""
         self.check(fingerprint.spec)
         fan_out = self._query.fan_out if query else self.shape.density.fan_out
-        return {"landmarks": landmark_keys(fingerprint.layers["strongest"], self.shape, fan_out)}
+        joined = fingerprint.layers["peaks" if query else "strongest"]
+        keys = {"landmarks": landmark_keys(joined, self.shape, fan_out)}
+        if self.quads is not None and not query:
+            keys[QUADS] = quad_keys(fingerprint.layers["strongest"], self.quads)
+        return keys
+
+    def warped_keys(self, fingerprint: Fingerprint) -> Keys:
+        """Return the quads of a query's strongest peaks."""
+        self.check(fingerprint.spec)
+        assert self.quads is not None
+        return quad_query_keys(fingerprint.layers["strongest"], self.quads, self.quad_query)
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return about 2.2 bytes a peak."""
@@ -121,7 +145,8 @@ class Shazam(Fingerprinter):
     def most_peaks(self, *, query: bool) -> tuple[int, int]:
         """Return how many peaks of a block are kept, and how many of them landmarks are made of."""
         density = self.shape.density
-        return (self._query.peaks, self._query.peaks) if query else (density.stored, density.paired)
+        strongest = self._query.peaks if self.quads is None else self.quad_query.peaks
+        return (self._query.peaks, strongest) if query else (density.stored, density.paired)
 
 
 class ShazamExtraction:

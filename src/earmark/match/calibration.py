@@ -58,6 +58,7 @@ class Calibration(msgspec.Struct, frozen=True):
     index: str  # name of the index
     models: tuple[Model, ...]  # the first for when every layer can be compared
     fitted_on: str  # in words
+    warped: Model | None = None  # for clips that were found at any speed and pitch, by one layer
 
     @property
     def threshold(self) -> float:
@@ -73,6 +74,12 @@ class Calibration(msgspec.Struct, frozen=True):
             if set(model.layers) == set(layers):
                 return model.log_odds(evidence) - (logit(model.threshold) - logit(self.threshold))
         return evidence.get("z", 0.0) - GUESSED_Z
+
+    def warped_log_odds(self, evidence: Evidence) -> float:
+        """Return log odds for evidence of a clip that was found at any speed and pitch, for the same `threshold`."""
+        if self.warped is None:
+            return evidence.get("z", 0.0) - GUESSED_Z
+        return self.warped.log_odds(evidence) - (logit(self.warped.threshold) - logit(self.threshold))
 
 
 def choose(known: Iterable[Calibration], *, spec: str, plan: str, index: str) -> tuple[Calibration, bool]:

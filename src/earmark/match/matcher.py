@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 
 from earmark.match.calibration import Calibration
 from earmark.match.compare import make_comparison
-from earmark.match.passages import Passage
+from earmark.match.passages import Passage, surest_of_each_track
 from earmark.match.placement import combine, passage_of
-from earmark.match.protocol import Candidate, Comparison, Options, Others, Placement, References, Search, Sweepable
+from earmark.match.protocol import Candidate, Comparison, Options, Others, Placement, References, Registrable, Search, Sweepable
 from earmark.match.rivals import (
     DECISIVE_Z,
     behind_duplicates,
@@ -23,6 +24,7 @@ from earmark.match.rivals import (
     is_decisive,
 )
 from earmark.match.votes import Guess, tracks_by_votes, vote
+from earmark.match.warped import WarpedKeys, WarpedLook, finds_any_speed
 from earmark.plan import Channel, CompareRule, Plan
 from earmark.types import Fingerprint, Hits, Keys, Layer
 
@@ -35,34 +37,53 @@ QueryKeys = Callable[[Fingerprint], Mapping[str, Keys]]
 class Matcher:
     """Matches windows of clips; safe to use from several threads."""
 
-    def __init__(self, plan: Plan, calibration: Calibration, *, keys: QueryKeys, references: References) -> None:
-        """`keys` returns what each channel looks up for a window."""
+    def __init__(
+        self,
+        plan: Plan,
+        calibration: Calibration,
+        *,
+        keys: QueryKeys,
+        references: References,
+        warped_keys: WarpedKeys | None = None,
+    ) -> None:
+        """`keys` returns what each channel looks up for a window, `warped_keys` what that of the plan's `warp` does."""
         self.plan, self.calibration = plan, calibration
-        self._keys, self._references = keys, references
+        self._keys, self._references, self._warped_keys = keys, references, warped_keys
 
     def match(self, window: Fingerprint, search: Search, options: Options, *, begin: float = 0.0) -> list[Passage]:
         """Return up to `options.limit` passages of a window that begins at second `begin` of the clip, likeliest first.
 
         A window whose first layer holds too little has none.
         """
-        look = _Look(self.plan, window, search, self._keys, self._references, wide=options.speed)
+        at_any_speed = options.speed and finds_any_speed(self.plan, search)
+        wide = options.speed and not at_any_speed
+        look = _Look(self.plan, window, search, self._keys, self._references, wide=wide)
         if not look.can_compare(self.plan.compare[0]):
             return []
+        is_clear = False
         for guesses, layer in look.proposals():
             look.add(guesses, layer)
-            if is_decisive(look.ranked, look.same):
+            is_clear = is_decisive(look.ranked, look.same)
+            if is_clear:
                 break
         look.choose_repetition()
-        passages: list[Passage] = []
-        for found in look.ranked[: options.limit]:
-            duplicates = duplicates_of(found, look.ranked, look.same)
-            passage = self._passage(look, found, duplicates, begin)
-            passages.append(behind_duplicates(passage, [one for one in passages if one.track in duplicates]))
-        return passages
+        passages = _passages(look, look.ranked, options.limit, partial(self._passage, look, begin=begin))
+        if at_any_speed and not is_clear:
+            passages += self._at_any_speed(look, search, options.limit, begin)
+            passages = surest_of_each_track(passages)
+        return passages[: options.limit]
 
-    def _passage(self, look: _Look, found: Candidate, duplicates: frozenset[int], begin: float) -> Passage:
-        others_ranked = [one for one in look.ranked if one is not found and one.track not in duplicates]
-        others, reference = Others(others_ranked, duplicates), look.reference(found.track)
+    def _at_any_speed(self, look: _Look, search: Search, limit: int, begin: float) -> list[Passage]:
+        rule = self.plan.warp
+        comparison = look.comparisons.get(rule.layer) if rule else None
+        if self._warped_keys is None or not isinstance(comparison, Registrable):
+            return []
+        warped = WarpedLook(self.plan, look.window, search, self._warped_keys, self._references)
+        make = partial(warped.passage, comparison=comparison, calibration=self.calibration, begin=begin)
+        return _passages(look, warped.ranked(comparison), limit, make)
+
+    def _passage(self, look: _Look, found: Candidate, others: Others, *, begin: float) -> Passage:
+        reference = look.reference(found.track)
         evidence = {figure: 0.0 for rule in self.plan.compare for figure in rule.figures}
         alignments = []
         for layer, comparison in look.comparisons.items():
@@ -78,6 +99,19 @@ class Matcher:
             seconds=look.window.seconds,
             length=reference.seconds,
         )
+
+
+def _passages(
+    look: _Look, ranked: Sequence[Candidate], limit: int, make: Callable[[Candidate, Others], Passage]
+) -> list[Passage]:
+    """Return the passages of the first candidates, each with what else the window might be."""
+    passages: list[Passage] = []
+    for found in ranked[:limit]:
+        duplicates = duplicates_of(found, ranked, look.same)
+        others = [one for one in ranked if one is not found and one.track not in duplicates]
+        passage = make(found, Others(others, duplicates))
+        passages.append(behind_duplicates(passage, [one for one in passages if one.track in duplicates]))
+    return passages
 
 
 class _Look:
@@ -111,7 +145,7 @@ class _Look:
 
     def proposals(self) -> Iterator[tuple[list[Guess], str]]:
         """Yield (places, layer they were found by), channel by channel, then by the sweep."""
-        for channel in self._plan.channels:
+        for channel in self._plan.usual_channels:
             if channel.name in self._search.channels and channel.layer in self.comparisons:
                 features = len(self.window.layers[channel.layer].frames)
                 yield vote(self._hits_of(channel), channel, features=features), channel.layer
@@ -152,6 +186,7 @@ class _Look:
                 (references[other.track].layers[layer], other.placements[layer]),
             )
             for layer, comparison in self.comparisons.items()
+            if layer in one.placements and layer in other.placements
         )
 
     @property

@@ -30,6 +30,7 @@ class Passage:
     pitch: float
     position_error: float  # standard error of the position
     evidence: Mapping[str, float]  # figures of the surest window
+    is_measured: bool = True  # whether speed and pitch are surely these
 
     @property
     def confidence(self) -> float:
@@ -100,6 +101,11 @@ def best_of_each_track(passages: Iterable[Passage]) -> list[Passage]:
     for passage in passages:
         first.setdefault(passage.track, passage)
     return list(first.values())
+
+
+def surest_of_each_track(passages: Iterable[Passage]) -> list[Passage]:
+    """Return the surest passage of every track, the surest first."""
+    return best_of_each_track(sorted(passages, key=lambda one: -one.log_odds))
 
 
 def _goes_on(before: Passage, here: Passage) -> bool:

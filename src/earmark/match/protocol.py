@@ -58,6 +58,7 @@ class Alignment:
     first: float  # seconds of the window between which both hold the same sound
     last: float
     figures: Mapping[str, float] = field(default_factory=dict)  # what the fit adds to the evidence
+    is_measured: bool = True  # whether speed and pitch are surely these, not only the likeliest that were tried
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,3 +125,13 @@ class Sweepable(Comparison, Protocol):
 
     def sweep(self, reference: Layer, *, limit: int = 1) -> Sequence[Placement]:
         """Return the best placements on the whole of a reference, best first."""
+
+
+@runtime_checkable
+class Registrable(Comparison, Protocol):
+    """A comparison that finds out at which speed and pitch a window plays."""
+
+    def register(
+        self, references: Sequence[Layer], candidates: Sequence[Candidate], *, widest: float
+    ) -> Sequence[Placement | None]:
+        """Return the placement near each candidate, whose speed is known to some per cent and its pitch not at all."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from earmark.match.compare.correlation import Correlation
 from earmark.match.compare.query_map import Place, QueryMap, Warp, warps
+from earmark.match.compare.registration import RegistrationSettings, register
 from earmark.match.protocol import Alignment, Candidate, Others, Placement
 from earmark.match.rivals import DECISIVE_Z
 from earmark.types import Hits, Layer
@@ -36,10 +37,11 @@ class PeakSettings:
     warped_best: int = 5  # best places that are tried at all warps
     warped_first: int = 5  # first candidates that are tried at all warps: their places are surest
     warped_about: Literal["candidate", "place"] = "candidate"  # where other warps begin to search
+    registration: RegistrationSettings = field(default_factory=RegistrationSettings)
 
 
 class PeakComparison:
-    """The peaks of one window; implements `Sweepable`."""
+    """The peaks of one window; implements `Sweepable` and `Registrable`."""
 
     def __init__(
         self, layer: Layer, figures: Sequence[str], *, settings: PeakSettings, wide: bool, hits: Hits | None = None
@@ -81,12 +83,30 @@ class PeakComparison:
                 places[number] = warped
         return [self._placement(layer, place) for layer, place in zip(references, places, strict=True)]
 
+    def register(
+        self, references: Sequence[Layer], candidates: Sequence[Candidate], *, widest: float
+    ) -> list[Placement | None]:
+        """Return the placement near each candidate at any speed and pitch; None where too few peaks agree on one."""
+        found: list[Placement | None] = []
+        for reference, one in zip(references, candidates, strict=True):
+            fitted = register(
+                self._map.peaks,
+                reference,
+                one.start / self._frame,
+                one.speed,
+                widest=widest,
+                settings=self._settings.registration,
+            )
+            place = None if fitted is None else self._map.place_at(reference, *fitted)
+            found.append(None if place is None else self._placement(reference, place))
+        return found
+
     def fit(self, reference: Layer, placement: Placement) -> Alignment:
         """Return the alignment at a placement: its diagonal fitted to pairs of peaks, its pitch refined."""
         place: Place = placement.detail
         start, speed, error = _fit(*self._map.pairs(reference, place), place)
         pitch = place.warp.pitch
-        if pitch != 1:
+        if pitch != 1 and not place.is_fitted:
             nearby = [Warp(speed, pitch + step) for step in (0, -PITCH_STEP, PITCH_STEP)]
             pitch = self._map.over_warps(reference, start - self._map.middle * (1 - speed), nearby).warp.pitch
         at, bins = self._map.inside(reference, start, Warp(speed, pitch))

@@ -101,6 +101,7 @@ class VectorComparison:
             position_error=float(self._hop * self._frame / np.sqrt(12 * len(diagonal.rows))),
             first=float(seconds[0]),
             last=float(seconds[1] + self._segment * self._frame),
+            is_measured=diagonal.speed == 1,  # others are tried in steps of 2 %, and vectors do not tell the pitch
         )
 
     def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:

@@ -44,8 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     for setting in SETTINGS:
         kind: dict[str, Any] = {"dest": setting.name, "help": f"of {setting.fingerprinter}: {setting.help}"}
-        is_off = setting.flag.startswith("--no-")
-        kind |= {"action": "store_false", "default": None} if is_off else {"metavar": setting.name.upper()}
+        action = "store_false" if setting.flag.startswith("--no-") else "store_true"
+        kind |= {"action": action, "default": None} if setting.is_switch else {"metavar": setting.name.upper()}
         made.add_argument(setting.flag, **kind)
     made.add_argument(
         "--index", metavar="NAME", help="what looks features up (default: both, auto without peaks; postings)"
