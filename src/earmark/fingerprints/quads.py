@@ -19,8 +19,8 @@ from earmark.types import Frames, Keys, Layer
 QUAD_BITS = 31
 QUADS = "quads"  # name of the channel
 ANCHORS_AT_ONCE = 4_096  # anchors whose possible targets are looked at together
-WIDEST = 1.3  # largest change of tempo or pitch that is looked for, either way
-SPEEDS = tuple(float(np.exp(step * 0.035)) for step in range(-8, 9))  # a clip of 10 s moves by 0.2 s in half a step
+WIDEST = 1.35  # largest change of tempo or pitch that is looked for, either way: 25 % slower is 1 / 1.33
+SPEEDS = tuple(float(np.exp(step * 0.035)) for step in range(-9, 10))  # a clip of 10 s moves by 0.2 s in half a step
 
 MODEL = ModelShape(
     layers=("peaks",),

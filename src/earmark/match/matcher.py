@@ -7,7 +7,7 @@ is the fingerprinter's plan.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
@@ -24,7 +24,7 @@ from earmark.match.rivals import (
     is_decisive,
 )
 from earmark.match.votes import Guess, tracks_by_votes, vote
-from earmark.match.warped import WarpedKeys, WarpedLook, finds_any_speed
+from earmark.match.warped import WarpedKeys, WarpedLook
 from earmark.plan import Channel, CompareRule, Plan
 from earmark.types import Fingerprint, Hits, Keys, Layer
 
@@ -55,32 +55,35 @@ class Matcher:
 
         A window whose first layer holds too little has none.
         """
-        at_any_speed = options.speed and finds_any_speed(self.plan, search)
-        wide = options.speed and not at_any_speed
+        rule = self.plan.warp
+        wide = options.speed and (rule is None or rule.channel not in search.channels)
         look = _Look(self.plan, window, search, self._keys, self._references, wide=wide)
         if not look.can_compare(self.plan.compare[0]):
             return []
-        is_clear = False
-        for guesses, layer in look.proposals():
-            look.add(guesses, layer)
-            is_clear = is_decisive(look.ranked, look.same)
-            if is_clear:
-                break
+        warped = self._warped_look(look, search) if options.speed else None
+        is_clear = look.settle(look.by_channels())
+        if warped is not None and not is_clear:
+            is_clear = is_decisive(warped.search(search), look.same)
+        if not is_clear:
+            look.settle(look.by_sweep())
         look.choose_repetition()
+        if warped is not None and look.ranked:
+            look.ranked[0] = warped.registered(look.ranked[0])
         passages = _passages(look, look.ranked, options.limit, partial(self._passage, look, begin=begin))
-        if at_any_speed and not is_clear:
-            passages += self._at_any_speed(look, search, options.limit, begin)
-            passages = surest_of_each_track(passages)
+        if warped is not None:
+            make = partial(warped.passage, calibration=self.calibration, begin=begin)
+            passages = surest_of_each_track([*passages, *_passages(look, warped.ranked, options.limit, make)])
         return passages[: options.limit]
 
-    def _at_any_speed(self, look: _Look, search: Search, limit: int, begin: float) -> list[Passage]:
-        rule = self.plan.warp
+    def _warped_look(self, look: _Look, search: Search) -> WarpedLook | None:
+        """Return what looks for the window at any speed; None where plan, index or window lack what it takes."""
+        rule, keys = self.plan.warp, self._warped_keys
         comparison = look.comparisons.get(rule.layer) if rule else None
-        if self._warped_keys is None or not isinstance(comparison, Registrable):
-            return []
-        warped = WarpedLook(self.plan, look.window, search, self._warped_keys, self._references)
-        make = partial(warped.passage, comparison=comparison, calibration=self.calibration, begin=begin)
-        return _passages(look, warped.ranked(comparison), limit, make)
+        if rule is None or keys is None or rule.channel not in search.channels:
+            return None
+        if not isinstance(comparison, Registrable):
+            return None
+        return WarpedLook(self.plan, rule, look.window, comparison, keys=keys, references=self._references)
 
     def _passage(self, look: _Look, found: Candidate, others: Others, *, begin: float) -> Passage:
         reference = look.reference(found.track)
@@ -143,12 +146,23 @@ class _Look:
         layer = self.window.layers.get(rule.layer)
         return layer is not None and len(layer.frames) >= rule.min_features
 
-    def proposals(self) -> Iterator[tuple[list[Guess], str]]:
-        """Yield (places, layer they were found by), channel by channel, then by the sweep."""
+    def settle(self, proposals: Iterable[tuple[list[Guess], str]]) -> bool:
+        """Add what is proposed until the best candidate is decisive, and return whether one is."""
+        for guesses, layer in proposals:
+            self.add(guesses, layer)
+            if is_decisive(self.ranked, self.same):
+                return True
+        return False
+
+    def by_channels(self) -> Iterator[tuple[list[Guess], str]]:
+        """Yield (places, layer they were found by), channel by channel."""
         for channel in self._plan.usual_channels:
             if channel.name in self._search.channels and channel.layer in self.comparisons:
                 features = len(self.window.layers[channel.layer].frames)
                 yield vote(self._hits_of(channel), channel, features=features), channel.layer
+
+    def by_sweep(self) -> Iterator[tuple[list[Guess], str]]:
+        """Yield the places that a sweep of the likeliest tracks finds, of no layer's own."""
         if self._sweepable is not None:
             yield self._swept(self._sweepable), ""
 

@@ -3,56 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from earmark.match.calibration import Calibration
 from earmark.match.passages import Passage
 from earmark.match.placement import passage_of
-from earmark.match.protocol import Candidate, Others, References, Registrable, Search
+from earmark.match.protocol import Candidate, Others, Placement, References, Registrable, Search
 from earmark.match.rivals import best_of_each_track
 from earmark.match.votes import vote_along
 from earmark.plan import Plan, WarpRule
 from earmark.types import Fingerprint, Keys
 
+WARP_COST = 1.0  # z that a warp gains by chance when it is fitted to what is there
+MOST_STEPS = 3  # registrations from one place, each of which reaches a tenth faster or slower
+
 WarpedKeys = Callable[[Fingerprint], Keys]
 
 
-def finds_any_speed(plan: Plan, search: Search) -> bool:
-    """Return whether clips at any speed can be found: the plan has a rule for it, and the index its channel."""
-    return plan.warp is not None and plan.warp.channel in search.channels
-
-
 class WarpedLook:
-    """One window while it is looked for at any speed and pitch."""
+    """One window while it is looked for at any speed."""
 
     def __init__(
-        self, plan: Plan, window: Fingerprint, search: Search, keys: WarpedKeys, references: References
+        self,
+        plan: Plan,
+        rule: WarpRule,
+        window: Fingerprint,
+        comparison: Registrable,
+        *,
+        keys: WarpedKeys,
+        references: References,
     ) -> None:
-        assert plan.warp is not None
-        self._rule: WarpRule = plan.warp
-        self._channel = next(one for one in plan.channels if one.name == self._rule.channel)
-        self._window, self._search, self._keys, self._references = window, search, keys, references
+        """`comparison` is that of the rule's layer; `keys` returns what the rule's channel looks up for a window."""
+        self.ranked = list[Candidate]()  # the best candidate of each track, best first
+        self._rule, self._window, self._comparison = rule, window, comparison
+        self._channel = next(one for one in plan.channels if one.name == rule.channel)
+        self._keys, self._references = keys, references
 
-    def ranked(self, comparison: Registrable) -> list[Candidate]:
-        """Return the best candidate of each track by a comparison of the rule's layer, best first."""
+    def search(self, search: Search) -> list[Candidate]:
+        """Rank the candidates that the rule's channel names, and return them."""
         asked = self._channel.looked_up(self._keys(self._window))
-        hits = self._search.search(self._channel.name, asked, nearest=self._channel.nearest)
+        hits = search.search(self._channel.name, asked, nearest=self._channel.nearest)
         guesses = vote_along(hits, self._channel, self._rule.speeds)
         named = [Candidate(guess.track, guess.start, guess.speed) for guess in guesses]
-        references = self._references([one.track for one in named])
-        layers = [references[one.track].layers[self._rule.layer] for one in named]
-        placements = comparison.register(layers, named, widest=self._rule.widest)
-        return best_of_each_track([
+        found = [
             Candidate(one.track, place.start, place.speed, {self._rule.layer: place}, place.figures["z"])
-            for one, place in zip(named, placements, strict=True)
+            for one, place in zip(named, self._register(named), strict=True)
             if place is not None
-        ])
+        ]
+        self.ranked = best_of_each_track(found)
+        return self.ranked
 
-    def passage(
-        self, found: Candidate, others: Others, comparison: Registrable, calibration: Calibration, *, begin: float
-    ) -> Passage:
+    def registered(self, found: Candidate) -> Candidate:
+        """Return a candidate of another search at the speed and pitch that fit better, if any do."""
+        layer, best = self._rule.layer, found.placements[self._rule.layer]
+        for _ in range(MOST_STEPS):
+            (place,) = self._register([Candidate(found.track, best.start, best.speed)])
+            if place is None or place.figures["z"] <= best.figures["z"] + WARP_COST:
+                break
+            best = place
+        return replace(found, placements={**found.placements, layer: best})
+
+    def passage(self, found: Candidate, others: Others, *, calibration: Calibration, begin: float) -> Passage:
         """Return the passage of a candidate; the window begins at second `begin` of the clip."""
         reference = self._references([found.track])[found.track]
-        alignment = comparison.fit(reference.layers[self._rule.layer], found.placements[self._rule.layer])
+        alignment = self._comparison.fit(reference.layers[self._rule.layer], found.placements[self._rule.layer])
         evidence = {
             **alignment.figures,
             "rival_z": round(others.largest("z"), 3),
@@ -67,3 +81,8 @@ class WarpedLook:
             seconds=self._window.seconds,
             length=reference.seconds,
         )
+
+    def _register(self, candidates: list[Candidate]) -> list[Placement | None]:
+        references = self._references([one.track for one in candidates])
+        layers = [references[one.track].layers[self._rule.layer] for one in candidates]
+        return list(self._comparison.register(layers, candidates, widest=self._rule.widest))

@@ -23,6 +23,8 @@ WARP_COST = 1.0  # z that the best of so many warps gains by chance
 DUPLICATE_SHARE = 0.5  # share of matching peaks: two encodings of a recording have more, other music far less
 STEEPEST = 0.05  # largest correction of speed by the fit; more comes from chance pairs
 PITCH_STEP = 0.005  # half a step of the grid of pitches, 1 %
+WIDEST_MEASURED = 1.15  # largest change that a told speed or pitch is checked against
+SAME_FACTOR = 0.005  # difference of two factors that is an error of measurement
 FEWEST_PAIRS = 6  # pairs of peaks that a straight line is fitted through
 
 
@@ -87,19 +89,14 @@ class PeakComparison:
         self, references: Sequence[Layer], candidates: Sequence[Candidate], *, widest: float
     ) -> list[Placement | None]:
         """Return the placement near each candidate at any speed and pitch; None where too few peaks agree on one."""
-        found: list[Placement | None] = []
-        for reference, one in zip(references, candidates, strict=True):
-            fitted = register(
-                self._map.peaks,
-                reference,
-                one.start / self._frame,
-                one.speed,
-                widest=widest,
-                settings=self._settings.registration,
-            )
-            place = None if fitted is None else self._map.place_at(reference, *fitted)
-            found.append(None if place is None else self._placement(reference, place))
-        return found
+        places = [
+            self._registered(reference, one.start / self._frame, one.speed, widest)
+            for reference, one in zip(references, candidates, strict=True)
+        ]
+        return [
+            None if place is None else self._placement(reference, place)
+            for reference, place in zip(references, places, strict=True)
+        ]
 
     def fit(self, reference: Layer, placement: Placement) -> Alignment:
         """Return the alignment at a placement: its diagonal fitted to pairs of peaks, its pitch refined."""
@@ -112,7 +109,7 @@ class PeakComparison:
         at, bins = self._map.inside(reference, start, Warp(speed, pitch))
         hit, expected = self._map.hits_at(at, bins)
         first, last = _span(at, hit, expected / max(len(at), 1))
-        matched = int(hit.sum())
+        matched, z = int(hit.sum()), self._map.z_at(at, bins)
         surplus = max(matched - expected, 0.0)
         centre = self._settings.frame_centre_seconds
         return Alignment(
@@ -127,9 +124,27 @@ class PeakComparison:
                 "expected": round(expected, 2),
                 "surplus": round(surplus, 2),
                 "share": round(surplus / max(len(at), 1), 4),
-                "z": round(self._map.z_at(at, bins), 3),
+                "z": round(z, 3),
             },
+            is_measured=place.is_fitted or self._is_measured(reference, start, Warp(speed, pitch), z),
         )
+
+    def _registered(self, reference: Layer, start: float, speed: float, widest: float) -> Place | None:
+        fitted = register(
+            self._map.peaks, reference, start, speed, widest=widest, settings=self._settings.registration
+        )
+        return None if fitted is None else self._map.place_at(reference, *fitted)
+
+    def _is_measured(self, reference: Layer, start: float, warp: Warp, z: float) -> bool:
+        """Return whether a warp that was the best of a few is what the peaks tell when none is given to them.
+
+        That a clip plays as the recording does counts unless they tell otherwise.
+        """
+        fitted = self._registered(reference, start, warp.speed, WIDEST_MEASURED)
+        if fitted is not None and _is_same(fitted.warp, warp):
+            return True
+        is_plain = _is_same(warp, Warp())
+        return is_plain and (fitted is None or fitted.z <= z + WARP_COST)
 
     def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:
         """Return what was asked for of: matched, expected, surplus, share, z, rival_z, contrast, rival_contrast."""
@@ -172,6 +187,10 @@ class PeakComparison:
         if "contrast" in self._figures:
             figures["contrast"] = self._map.contrast(reference, place)
         return Placement(place.start * self._frame, place.warp.speed, figures, place)
+
+
+def _is_same(one: Warp, other: Warp) -> bool:
+    return max(abs(one.speed / other.speed - 1), abs(one.pitch / other.pitch - 1)) <= SAME_FACTOR
 
 
 def _by_z(places: Sequence[Place]) -> list[int]:

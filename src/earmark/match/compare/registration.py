@@ -22,11 +22,13 @@ Numbers = NDArray[np.float64]
 class RegistrationSettings:
     """How pairs are gathered and fitted."""
 
-    slack_frames: int = 14  # error of a candidate's place, at the clip's edges
+    slack_frames: int = 20  # error of a candidate's place, and what its error of speed makes of it
     cell_frames: float = 4.0  # cells of the histogram in time
     cell_pitch: float = 0.012  # the same in pitch: a fifth of a semitone
     full_bin: int = 64  # peaks from here on tell the pitch to a cell, and count whole
-    tolerances: tuple[tuple[float, float], ...] = ((5.0, 2.5), (3.0, 1.5), (2.0, 1.2))  # frames and bins of each fit
+    steepest: float = 0.1  # error of a candidate's speed
+    slope_step: float = 0.008  # steps in which speeds are tried: 1.3 frames at the edge of 10 s
+    tolerances: tuple[tuple[float, float], ...] = ((5.0, 4.0), (3.0, 2.0), (2.5, 1.2))  # frames and bins of each fit
     fewest: int = 6  # pairs that a line is fitted through
 
 
@@ -47,14 +49,17 @@ def register(
     query: Layer, reference: Layer, start: float, speed: float, *, widest: float, settings: RegistrationSettings
 ) -> tuple[float, Warp] | None:
     """Return (reference frame at which the clip begins, its warp) near a place and speed; None where little agrees."""
-    pairs = _pairs(query, reference, start, speed, np.log(widest), settings)
+    middle, reach = float(query.frames[-1]) / 2, float(np.log(widest))
+    pairs = _pairs(query, reference, start, speed, slack=settings.slack_frames, reach=reach)
     if len(pairs.query) < settings.fewest:
         return None
-    lag, pitch = _fullest(pairs, np.log(widest), settings)
-    middle, slope = float(query.frames[-1]) / 2, 0.0
+    pitch = _fullest_pitch(pairs, reach, settings)
+    alike = pairs.those(np.abs(pairs.pitch - pitch) <= settings.cell_pitch + 1 / pairs.bins)
+    lag, slope = _fullest_line(alike.query - middle, alike.lag, settings)
     for frames, bins in settings.tolerances:
-        off = np.abs(pairs.lag - lag - slope * (pairs.query - middle))
-        near = pairs.those((off <= frames) & (np.abs(pairs.pitch - pitch) * pairs.bins <= bins))
+        start, speed = start - speed * (lag - slope * middle), speed * (1 - slope)
+        pairs = _pairs(query, reference, start, speed, slack=frames, reach=reach)
+        near = pairs.those(np.abs(pairs.pitch - pitch) * pairs.bins <= bins)
         if len(near.query) < settings.fewest:
             return None
         weights = near.bins**2  # a bin is the less of a peak's pitch, the higher it is
@@ -63,10 +68,8 @@ def register(
     return start - speed * (lag - slope * middle), Warp(speed * (1 - slope), float(np.exp(pitch)))
 
 
-def _pairs(
-    query: Layer, reference: Layer, start: float, speed: float, widest: float, settings: RegistrationSettings
-) -> _Pairs:
-    slack = settings.slack_frames
+def _pairs(query: Layer, reference: Layer, start: float, speed: float, *, slack: float, reach: float) -> _Pairs:
+    """Return the pairs of peaks within `slack` frames of the clip and a ratio of frequencies of exp(`reach`)."""
     edges = [start - speed * slack, start + speed * (float(query.frames[-1]) + slack)]
     part = slice(*np.searchsorted(reference.frames, edges))
     at, bins = (reference.frames[part] - start) / speed, reference.values[part]
@@ -74,23 +77,36 @@ def _pairs(
     counts = high - low
     places = np.repeat(low - np.cumsum(counts) + counts, counts) + np.arange(int(counts.sum()))
     pitch = np.log(query.values)[places] - np.repeat(np.log(bins), counts)
-    near = np.abs(pitch) <= widest
+    near = np.abs(pitch) <= reach
     places, here = places[near], np.repeat(at, counts)[near]
     frames = query.frames[places].astype(np.float64)
     return _Pairs(frames, frames - here, pitch[near], query.values[places].astype(np.float64))
 
 
-def _fullest(pairs: _Pairs, widest: float, settings: RegistrationSettings) -> tuple[float, float]:
-    """Return the (lag, pitch) in the middle of the four neighbouring cells of the histogram that hold most pairs."""
-    wide, high = settings.cell_frames, settings.cell_pitch
-    column = ((pairs.lag + settings.slack_frames) / wide).astype(np.int64)
-    row = ((pairs.pitch + widest) / high).astype(np.int64)
-    columns, rows = int(2 * settings.slack_frames / wide) + 2, int(2 * widest / high) + 2
+def _fullest_pitch(pairs: _Pairs, reach: float, settings: RegistrationSettings) -> float:
+    """Return the pitch in the middle of the four neighbouring cells of lag and pitch that hold most pairs."""
+    column = ((pairs.lag + settings.slack_frames) / settings.cell_frames).astype(np.int64)
+    row = ((pairs.pitch + reach) / settings.cell_pitch).astype(np.int64)
+    columns, rows = int(2 * settings.slack_frames / settings.cell_frames) + 2, int(2 * reach / settings.cell_pitch) + 2
     weights = np.minimum(pairs.bins / settings.full_bin, 1.0)
     cells = np.bincount(row * columns + column, weights, minlength=rows * columns).reshape(rows, columns)
     fours = cells[:-1, :-1] + cells[1:, :-1] + cells[:-1, 1:] + cells[1:, 1:]
-    row, column = np.unravel_index(int(fours.argmax()), fours.shape)
-    return (float(column) + 1) * wide - settings.slack_frames, (float(row) + 1) * high - widest
+    return (int(fours.max(axis=1).argmax()) + 1) * settings.cell_pitch - reach
+
+
+def _fullest_line(at: Numbers, lag: Numbers, settings: RegistrationSettings) -> tuple[float, float]:
+    """Return (lag at 0, slope) of the line within a cell of which most pairs lie."""
+    steps = round(settings.steepest / settings.slope_step)
+    slopes = np.arange(-steps, steps + 1) * settings.slope_step
+    width = settings.cell_frames / 2
+    reach = settings.slack_frames + settings.steepest * float(np.abs(at).max(initial=0)) + width
+    columns = int(2 * reach / width) + 2
+    column = ((lag - slopes[:, None] * at + reach) / width).astype(np.int64)
+    column += np.arange(len(slopes))[:, None] * columns
+    cells = np.bincount(column.ravel(), minlength=len(slopes) * columns).reshape(len(slopes), columns)
+    twos = cells[:, :-1] + cells[:, 1:]
+    row, column = np.unravel_index(int(twos.argmax()), twos.shape)
+    return (float(column) + 1) * width - reach, float(slopes[row])
 
 
 def _line(at: Numbers, values: Numbers) -> tuple[float, float]:
