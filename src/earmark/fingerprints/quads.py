@@ -24,8 +24,8 @@ SPEEDS = tuple(float(np.exp(step * 0.035)) for step in range(-9, 10))  # a clip 
 
 MODEL = ModelShape(
     layers=("peaks",),
-    features=("constant", "root of z", "lead in z", "share"),
-    rising=("root of z", "lead in z", "share"),
+    features=("constant", "root of z", "lead in z over chance"),
+    rising=("root of z", "lead in z over chance"),
     lengths=(5.0, 10.0),
 )
 
