@@ -13,10 +13,11 @@ from itertools import islice
 
 from earmark.match.calibration import Calibration
 from earmark.match.compare import make_comparison
-from earmark.match.passages import Passage, surest_of_each_track
+from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Comparison, Options, Others, Placement, References, Registrable, Search, Sweepable
 from earmark.match.rivals import (
+    CLEAR_Z,
     DECISIVE_Z,
     behind_duplicates,
     best_of_each_track,
@@ -24,7 +25,7 @@ from earmark.match.rivals import (
     is_decisive,
 )
 from earmark.match.votes import Guess, tracks_by_votes, vote
-from earmark.match.warped import WarpedKeys, WarpedLook
+from earmark.match.warped import WarpedKeys, WarpedLook, merged
 from earmark.plan import Channel, CompareRule, Plan
 from earmark.types import Fingerprint, Hits, Keys, Layer
 
@@ -62,8 +63,8 @@ class Matcher:
             return []
         warped = self._warped_look(look, search) if options.speed else None
         is_clear = look.settle(look.by_channels())
-        if warped is not None and not is_clear:
-            is_clear = is_decisive(warped.search(search), look.same)
+        if warped is not None and not is_decisive(look.ranked, look.same, least=CLEAR_Z):
+            is_clear = is_decisive(warped.search(search), look.same) or is_clear
         if not is_clear:
             look.settle(look.by_sweep())
         look.choose_repetition()
@@ -72,7 +73,7 @@ class Matcher:
         passages = _passages(look, look.ranked, options.limit, partial(self._passage, look, begin=begin))
         if warped is not None:
             make = partial(warped.passage, calibration=self.calibration, begin=begin)
-            passages = surest_of_each_track([*passages, *_passages(look, warped.ranked, options.limit, make)])
+            passages = merged(passages, _passages(look, warped.ranked, options.limit, make))
         return passages[: options.limit]
 
     def _warped_look(self, look: _Look, search: Search) -> WarpedLook | None:

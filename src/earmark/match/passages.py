@@ -103,11 +103,6 @@ def best_of_each_track(passages: Iterable[Passage]) -> list[Passage]:
     return list(first.values())
 
 
-def surest_of_each_track(passages: Iterable[Passage]) -> list[Passage]:
-    """Return the surest passage of every track, the surest first."""
-    return best_of_each_track(sorted(passages, key=lambda one: -one.log_odds))
-
-
 def _goes_on(before: Passage, here: Passage) -> bool:
     middle = (here.query_start + here.query_end) / 2
     apart = abs(before.reference_at(middle) - here.reference_at(middle))

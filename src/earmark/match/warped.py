@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from earmark.match.calibration import Calibration
@@ -86,3 +86,18 @@ class WarpedLook:
         references = self._references([one.track for one in candidates])
         layers = [references[one.track].layers[self._rule.layer] for one in candidates]
         return list(self._comparison.register(layers, candidates, widest=self._rule.widest))
+
+
+def merged(usual: Sequence[Passage], warped: Sequence[Passage]) -> list[Passage]:
+    """Return the passages of both searches, the surest first, one a track: that on which more peaks agree.
+
+    A passage at another speed has to be likely by itself to stand in for one that is sure by other layers.
+    """
+    by_track = {passage.track: passage for passage in usual}
+    for passage in warped:
+        known = by_track.get(passage.track)
+        if known is None:
+            by_track[passage.track] = passage
+        elif passage.log_odds > 0 and passage.evidence["z"] > known.evidence.get("z", 0.0) + WARP_COST:
+            by_track[passage.track] = replace(passage, log_odds=max(passage.log_odds, known.log_odds))
+    return sorted(by_track.values(), key=lambda passage: -passage.log_odds)

@@ -14,7 +14,7 @@ from earmark.match.compare.correlation import Correlation
 from earmark.match.compare.query_map import Place, QueryMap, Warp, warps
 from earmark.match.compare.registration import RegistrationSettings, register
 from earmark.match.protocol import Alignment, Candidate, Others, Placement
-from earmark.match.rivals import DECISIVE_Z
+from earmark.match.rivals import CLEAR_Z, DECISIVE_Z
 from earmark.types import Hits, Layer
 
 USUAL_WARPS = warps(range(-4, 5))  # turntables, tapes and radio stations, a per cent at a time
@@ -23,7 +23,10 @@ WARP_COST = 1.0  # z that the best of so many warps gains by chance
 DUPLICATE_SHARE = 0.5  # share of matching peaks: two encodings of a recording have more, other music far less
 STEEPEST = 0.05  # largest correction of speed by the fit; more comes from chance pairs
 PITCH_STEP = 0.005  # half a step of the grid of pitches, 1 %
-WIDEST_MEASURED = 1.15  # largest change that a told speed or pitch is checked against
+WIDEST = 1.35  # largest change of speed or pitch that a told one is checked against
+OTHER_SPEEDS = (0.78, 0.88, 1.0, 1.12, 1.26)  # each is registered to a tenth
+FITTED_GAIN = 1.25  # share of z that fitting gains without another speed: a second or two hold few peaks
+SOMEWHAT_Z = 8.0  # z that chance seldom reaches
 SAME_FACTOR = 0.005  # difference of two factors that is an error of measurement
 FEWEST_PAIRS = 6  # pairs of peaks that a straight line is fitted through
 
@@ -138,13 +141,20 @@ class PeakComparison:
     def _is_measured(self, reference: Layer, start: float, warp: Warp, z: float) -> bool:
         """Return whether a warp that was the best of a few is what the peaks tell when none is given to them.
 
-        That a clip plays as the recording does counts unless they tell otherwise.
+        That a clip plays as the recording does counts unless they tell otherwise. Where they agree somewhat, other
+        speeds about the same middle are tried too: music that repeats itself agrees with itself out of step.
         """
-        fitted = self._registered(reference, start, warp.speed, WIDEST_MEASURED)
+        factors = OTHER_SPEEDS if SOMEWHAT_Z <= z < CLEAR_Z else (1.0,)
+        middle = start + warp.speed * self._map.middle
+        fits = [
+            self._registered(reference, middle - factor * warp.speed * self._map.middle, factor * warp.speed, WIDEST)
+            for factor in factors
+        ]
+        fitted = max((one for one in fits if one is not None), key=lambda one: one.z, default=None)
         if fitted is not None and _is_same(fitted.warp, warp):
             return True
         is_plain = _is_same(warp, Warp())
-        return is_plain and (fitted is None or fitted.z <= z + WARP_COST)
+        return is_plain and (fitted is None or fitted.z <= FITTED_GAIN * z + WARP_COST)
 
     def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:
         """Return what was asked for of: matched, expected, surplus, share, z, rival_z, contrast, rival_contrast."""
