@@ -96,7 +96,9 @@ def test_what_a_query_looks_up_are_codes_and_has_the_quads_of_the_recording(plac
     assert set(stored.values.tolist()) <= set(asked.values.tolist())
 
 
-@pytest.mark.parametrize(("tempo", "pitch"), [(1.0, 1.0), (1.25, 1.25), (0.75, 0.75), (0.8, 1.0), (1.0, 1.12), (1.2, 0.88)])
+@pytest.mark.parametrize(
+    ("tempo", "pitch"), [(1.0, 1.0), (1.25, 1.25), (0.75, 0.75), (0.8, 1.0), (1.0, 1.12), (1.2, 0.88)]
+)
 def test_a_clip_at_another_tempo_and_pitch_has_the_quads_of_the_recording(tempo: float, pitch: float) -> None:
     places = music(1)
     warped = [(round(frame / tempo), round(one * pitch)) for frame, one in places]

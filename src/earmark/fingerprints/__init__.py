@@ -31,11 +31,13 @@ DESCRIPTIONS = {
 Setting = namedtuple("Setting", "fingerprinter name flag help is_switch", defaults=(False,))
 
 
+ANY_SPEED = "let `identify --speed` find clips at any speed and pitch; larger"
 SETTINGS = (
     Setting("neural", "model", "--model", "a network by name, or an .onnx file that `earmark train` wrote"),
     Setting("neural", "peaks", "--no-peaks", "keep vectors alone; smaller, and less sure of its answers", True),
     Setting("shazam", "density", "--density", "how many features, default or lean"),
-    Setting("both", "any_speed", "--any-speed", "let --speed find clips at any speed and pitch", True),
+    Setting("neural", "any_speed", "--any-speed", ANY_SPEED, True),
+    Setting("shazam", "any_speed", "--any-speed", ANY_SPEED, True),
 )
 
 

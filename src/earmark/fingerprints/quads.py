@@ -1,8 +1,8 @@
-"""Quads: four spectral peaks as a code that neither tempo nor pitch changes (Sonnleitner and Widmer, DAFx 2014; 2016).
+"""Quads: four peaks as a code that neither tempo nor pitch changes (Sonnleitner and Widmer, DAFx 2014; TASLP 2016).
 
-A quad is an anchor A, two peaks C and D soon after it and B farther on. Its code has what a change of tempo leaves as it
-is, the times of C and D from A to B, and what a change of pitch does, the logarithms of the frequencies of C, D and B
-over that of A; A's own frequency counts by half an octave or so.
+A quad is an anchor A, two peaks C and D soon after it and B farther on. A change of tempo leaves the times of C and D
+as shares of the time from A to B, a change of pitch the ratios of the frequencies of C, D and B to that of A. Of A's
+own frequency the code has some half an octave. Layout, from bit 30: C and D in time, C, D and B in pitch, A in pitch.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from earmark.plan import Channel, ModelShape, Plan, VoteRule, WarpRule
 from earmark.types import Frames, Keys, Layer
 
 QUAD_BITS = 31
+SHIFTS = (26, 21, 15, 9, 3, 0)  # bits below each number of a code: 5, 5, 6, 6, 6 and 3 of them
 QUADS = "quads"  # name of the channel
 ANCHORS_AT_ONCE = 4_096  # anchors whose possible targets are looked at together
 WIDEST = 1.35  # largest change of tempo or pitch that is looked for, either way: 25 % slower is 1 / 1.33
-SPEEDS = tuple(float(np.exp(step * 0.035)) for step in range(-9, 10))  # a clip of 10 s moves by 0.2 s in half a step
+SPEEDS = tuple(float(np.exp(step * 0.035)) for step in range(-9, 10))  # half a step moves the ends of 10 s by 0.1 s
 
 MODEL = ModelShape(
     layers=("peaks",),
@@ -59,7 +60,7 @@ class QuadShape:
     cells: QuadCells = field(default_factory=QuadCells)
     reach: float = 0.7  # natural logarithm of the largest ratio to the anchor's frequency: an octave
     low_bin: int = 24  # lower peaks are a bin or two wide in pitch
-    anchor_step: int = 1  # each so manieth peak is an anchor
+    anchor_step: int = 1  # peaks from one anchor to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +90,21 @@ def quad_channel(frame_seconds: float) -> Channel:
 def quad_keys(strongest: Layer, shape: QuadShape) -> Keys:
     """Return the quads of a recording's peaks, each with its anchor's frame."""
     quads = _quads(strongest, shape, shape.near, shape.far)
-    anchors = slice(None)
-    if shape.anchor_step > 1:
-        anchors = quads[:, 0] % shape.anchor_step == 0
-    frames, cells = _cells(strongest, quads[anchors], shape)
+    frames, cells = _cells(strongest, quads[quads[:, 0] % shape.anchor_step == 0], shape)
     return Keys(frames, _codes(np.floor(cells).astype(np.int64)))
 
 
 def quad_query_keys(strongest: Layer, shape: QuadShape, query: QuadQuery) -> Keys:
-    """Return the quads of a query's peaks at any tempo and pitch, with the neighbours of cells that are nearly missed."""
+    """Return the quads of a query's peaks at any tempo and pitch, and those of cells that they nearly lie in."""
     near = _stretched(shape.near, query.near)
     far = _stretched(shape.far, query.far)
     frames, cells = _cells(strongest, _quads(strongest, shape, near, far), shape)
     own = np.floor(cells).astype(np.int64)
     codes, rows = _codes(own), np.arange(len(own))
     within = cells - own
-    for column, shift in enumerate(_SHIFTS):
-        # What a change of pitch makes of the anchor's frequency is not known; of the rest, by how much peaks move.
-        edge = np.log(WIDEST) / shape.cells.anchor if column == len(_SHIFTS) - 1 else query.edge
+    for column, shift in enumerate(SHIFTS):
+        # The anchor's own frequency is that of the recording times an unknown pitch.
+        edge = np.log(WIDEST) / shape.cells.anchor if column == len(SHIFTS) - 1 else query.edge
         step = np.int64(1) << shift
         below, above = within[rows, column] < edge, within[rows, column] >= 1 - edge
         codes = np.concatenate([codes, codes[below] - step, codes[above] + step])
@@ -125,12 +123,9 @@ def with_quads(plan: Plan, frame_seconds: float, query: QuadQuery) -> Plan:
     )
 
 
-_SHIFTS = (26, 21, 15, 9, 3, 0)  # bits before each number: times of C and D, pitches of C, D and B, the anchor's pitch
-
-
 def _codes(cells: NDArray[np.int64]) -> NDArray[np.uint32]:
     codes = np.zeros(len(cells), np.int64)
-    for column, shift in enumerate(_SHIFTS):
+    for column, shift in enumerate(SHIFTS):
         codes |= cells[:, column] << shift
     return codes.astype(np.uint32)
 
@@ -170,9 +165,7 @@ def _quads(layer: Layer, shape: QuadShape, near: Targets, far: Targets) -> Place
     return heard[np.concatenate(found)]
 
 
-def _targets(
-    frames: Frames, logs: NDArray[np.float64], anchors: Places, targets: Targets, reach: float
-) -> Places:
+def _targets(frames: Frames, logs: NDArray[np.float64], anchors: Places, targets: Targets, reach: float) -> Places:
     """Return the targets of each anchor in order of time, (anchors, targets.most), -1 where there are fewer."""
     low = np.searchsorted(frames, frames[anchors] + targets.first_frames)
     high = np.searchsorted(frames, frames[anchors] + targets.first_frames + targets.span_frames)

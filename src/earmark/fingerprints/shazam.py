@@ -24,6 +24,7 @@ from earmark.fingerprints.landmarks import (
 )
 from earmark.fingerprints.packing import PackedPeaks, PeakPacking
 from earmark.fingerprints.peaks import PeakStream
+from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.fingerprints.quads import (
     QUADS,
     QuadQuery,
@@ -32,7 +33,6 @@ from earmark.fingerprints.quads import (
     quad_query_keys,
     with_quads,
 )
-from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.plan import CompareRule, ModelShape, Plan
 from earmark.types import Fingerprint, Keys, Samples, Spec
 
@@ -73,6 +73,7 @@ class Shazam(Fingerprinter):
         if density not in DENSITIES:
             raise OptionError(f"density {density!r} is not known: choose one of {', '.join(DENSITIES)}")
         self.shape, self._query = LandmarkShape(DENSITIES[density], FRONT_END), QueryDensity()
+        self.quads: QuadShape | None
         self.quads, self.quad_query = QUADS_OF[density] if any_speed else (None, QuadQuery())
         front_end = self.shape.front_end
         self.spec, self.rate = spec_of("shazam", VERSION, self.shape, self.quads), front_end.rate

@@ -15,7 +15,17 @@ from earmark.match.calibration import Calibration
 from earmark.match.compare import make_comparison
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
-from earmark.match.protocol import Candidate, Comparison, Options, Others, Placement, References, Registrable, Search, Sweepable
+from earmark.match.protocol import (
+    Candidate,
+    Comparison,
+    Options,
+    Others,
+    Placement,
+    References,
+    Registrable,
+    Search,
+    Sweepable,
+)
 from earmark.match.rivals import (
     CLEAR_Z,
     DECISIVE_Z,

@@ -133,9 +133,7 @@ class PeakComparison:
         )
 
     def _registered(self, reference: Layer, start: float, speed: float, widest: float) -> Place | None:
-        fitted = register(
-            self._map.peaks, reference, start, speed, widest=widest, settings=self._settings.registration
-        )
+        fitted = register(self._map.peaks, reference, start, speed, widest=widest, settings=self._settings.registration)
         return None if fitted is None else self._map.place_at(reference, *fitted)
 
     def _is_measured(self, reference: Layer, start: float, warp: Warp, z: float) -> bool:

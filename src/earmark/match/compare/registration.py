@@ -105,8 +105,8 @@ def _fullest_line(at: Numbers, lag: Numbers, settings: RegistrationSettings) -> 
     column += np.arange(len(slopes))[:, None] * columns
     cells = np.bincount(column.ravel(), minlength=len(slopes) * columns).reshape(len(slopes), columns)
     twos = cells[:, :-1] + cells[:, 1:]
-    row, column = np.unravel_index(int(twos.argmax()), twos.shape)
-    return (float(column) + 1) * width - reach, float(slopes[row])
+    row, place = divmod(int(twos.argmax()), twos.shape[1])
+    return (place + 1) * width - reach, float(slopes[row])
 
 
 def _line(at: Numbers, values: Numbers) -> tuple[float, float]:

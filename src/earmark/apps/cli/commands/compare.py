@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold", type=probability, metavar="P", help="the least confidence that counts as the same"
     )
-    parser.add_argument("--speed", action="store_true", help="look for other playing speeds too (slower)")
+    parser.add_argument("--speed", action="store_true", help="look for any other speed and pitch too (slower)")
     add_output(parser)
 
 

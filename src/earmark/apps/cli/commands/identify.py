@@ -45,7 +45,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"at most N matches a file (default: 1; {SEVERAL_LIMIT} with --several)",
     )
     parser.add_argument("--several", action="store_true", help="look for several recordings, one after another")
-    parser.add_argument("--speed", action="store_true", help="look for other playing speeds too (slower)")
+    parser.add_argument(
+        "--speed", action="store_true",
+        help="look for other playing speeds too (slower): for any, where the catalog was made with --any-speed",
+    )  # fmt: skip
     add_output(parser)
 
 
@@ -102,9 +105,8 @@ def show(output: Output, name: str, answer: Answer) -> None:
             figures = ", ".join(f"{key} {value:.4g}" for key, value in match.evidence.items())
             output.line(f"    id {match.track.id}, file {match.track.path}")
             output.line(f"    clip {clock(match.query_start)} to {clock(match.query_end)}")
-            output.line(
-                f"    speed {number(match.speed)}, pitch {number(match.pitch)}, ± {match.position_error:.3f} s; {figures}"
-            )
+            factors = f"speed {number(match.speed)}, pitch {number(match.pitch)}"
+            output.line(f"    {factors}, ± {match.position_error:.3f} s; {figures}")
     if output.verbose:
         output.line(f"    clip of {answer.seconds:.2f} s, {answer.elapsed:.3f} s to answer")
         if not answer.calibrated:
