@@ -135,3 +135,6 @@ class Registrable(Comparison, Protocol):
         self, references: Sequence[Layer], candidates: Sequence[Candidate], *, widest: float
     ) -> Sequence[Placement | None]:
         """Return the placement near each candidate, whose speed is known to some per cent and its pitch not at all."""
+
+    def repetitions(self, reference: Layer, placement: Placement, *, limit: int) -> Sequence[float]:
+        """Return the seconds of a reference at which the window may begin too, at a placement's speed and pitch."""

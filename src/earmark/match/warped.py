@@ -9,13 +9,18 @@ from earmark.match.calibration import Calibration
 from earmark.match.passages import Passage
 from earmark.match.placement import passage_of
 from earmark.match.protocol import Candidate, Others, Placement, References, Registrable, Search
-from earmark.match.rivals import best_of_each_track
+from earmark.match.rivals import DECISIVE_Z, best_of_each_track
 from earmark.match.votes import vote_along
 from earmark.plan import Plan, WarpRule
 from earmark.types import Fingerprint, Keys
 
 WARP_COST = 1.0  # z that a warp gains by chance when it is fitted to what is there
 MOST_STEPS = 3  # registrations from one place, each of which reaches a tenth faster or slower
+
+AT_OTHER_SPEEDS = 5  # best tracks that are registered from other speeds too
+OTHER_SPEEDS = (0.93, 1.07)  # of the one found: noise can lead a registration astray by as much
+REPEATED_Z = 8.0  # z from which other places of a track are looked at
+REPETITIONS = 12  # of them
 
 WarpedKeys = Callable[[Fingerprint], Keys]
 
@@ -44,12 +49,11 @@ class WarpedLook:
         asked = self._channel.looked_up(self._keys(self._window))
         hits = search.search(self._channel.name, asked, nearest=self._channel.nearest)
         guesses = vote_along(hits, self._channel, self._rule.speeds)
-        named = [Candidate(guess.track, guess.start, guess.speed) for guess in guesses]
-        found = [
-            Candidate(one.track, place.start, place.speed, {self._rule.layer: place}, place.figures["z"])
-            for one, place in zip(named, self._register(named), strict=True)
-            if place is not None
-        ]
+        found = self._placed([Candidate(guess.track, guess.start, guess.speed) for guess in guesses])
+        best = best_of_each_track(found)[:AT_OTHER_SPEEDS]
+        found += self._placed([self._at_speed(one, factor * one.speed) for one in best for factor in OTHER_SPEEDS])
+        if found:
+            found += self._placed(self._repetitions(best_of_each_track(found)[0]))
         self.ranked = best_of_each_track(found)
         return self.ranked
 
@@ -58,8 +62,8 @@ class WarpedLook:
         layer, best = self._rule.layer, found.placements[self._rule.layer]
         for _ in range(MOST_STEPS):
             (place,) = self._register([Candidate(found.track, best.start, best.speed)])
-            if place is None or place.figures["z"] <= best.figures["z"] + WARP_COST:
-                break
+            if place is None or place.figures["z"] <= max(best.figures["z"] + WARP_COST, DECISIVE_Z):
+                break  # what fits by chance is no better than what was given
             best = place
         return replace(found, placements={**found.placements, layer: best})
 
@@ -81,6 +85,27 @@ class WarpedLook:
             seconds=self._window.seconds,
             length=reference.seconds,
         )
+
+    def _placed(self, candidates: list[Candidate]) -> list[Candidate]:
+        """Return the candidates where they lie best."""
+        return [
+            Candidate(one.track, place.start, place.speed, {self._rule.layer: place}, place.figures["z"])
+            for one, place in zip(candidates, self._register(candidates), strict=True)
+            if place is not None
+        ]
+
+    def _at_speed(self, one: Candidate, speed: float) -> Candidate:
+        """Return a candidate turned about the window's middle."""
+        return Candidate(one.track, one.start + (one.speed - speed) * self._window.seconds / 2, speed)
+
+    def _repetitions(self, first: Candidate) -> list[Candidate]:
+        """Return where else on its track a candidate may lie: music repeats itself, and a repetition may be named."""
+        reference, placement = self._references([first.track])[first.track], first.placements[self._rule.layer]
+        if first.score < REPEATED_Z:
+            return []
+        layer = reference.layers[self._rule.layer]
+        starts = self._comparison.repetitions(layer, placement, limit=REPETITIONS)
+        return [Candidate(first.track, start, first.speed) for start in starts]
 
     def _register(self, candidates: list[Candidate]) -> list[Placement | None]:
         references = self._references([one.track for one in candidates])

@@ -101,10 +101,17 @@ class PeakComparison:
             for reference, place in zip(references, places, strict=True)
         ]
 
+    def repetitions(self, reference: Layer, placement: Placement, *, limit: int) -> list[float]:
+        """Return the seconds of a reference at which the window may begin too, at a placement's speed and pitch."""
+        unwarped = self._map.unwarped(placement.detail.warp)
+        return [place.start * self._frame for place in Correlation(unwarped).best_places(reference, limit=limit)]
+
     def fit(self, reference: Layer, placement: Placement) -> Alignment:
         """Return the alignment at a placement: its diagonal fitted to pairs of peaks, its pitch refined."""
         place: Place = placement.detail
         start, speed, error = _fit(*self._map.pairs(reference, place), place)
+        if place.is_fitted:  # to pairs of all distances, by fits that chance pairs draw less
+            start, speed = place.start, place.warp.speed
         pitch = place.warp.pitch
         if pitch != 1 and not place.is_fitted:
             nearby = [Warp(speed, pitch + step) for step in (0, -PITCH_STEP, PITCH_STEP)]
