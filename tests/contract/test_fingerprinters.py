@@ -23,7 +23,8 @@ from earmark.types import VECTOR_SCALE, Fingerprint, Layer, SalienceMap, Spec
 FEWEST_TIMES = {"neural": 1.5, "shazam": 3.0}  # a clip under noise is liker than noise alone
 OTHER_SETTINGS: dict[str, dict[str, object]] = {"neural": {"peaks": False}, "shazam": {"density": "lean"}}
 QUERIES = {"neural": NeuralQuery, "shazam": QueryDensity}  # how a clip is looked at more closely, by fingerprinter
-KINDS = [(name, preset) for name in NAMES for preset in ({}, OTHER_SETTINGS[name])]
+ANY_SPEED: dict[str, object] = {"any_speed": True}
+KINDS = [(name, preset) for name in NAMES for preset in ({}, OTHER_SETTINGS[name], ANY_SPEED)]
 
 
 @pytest.fixture(params=NAMES)

@@ -16,7 +16,6 @@ from earmark.types import Fingerprint, Keys
 
 WARP_COST = 1.0  # z that a warp gains by chance when it is fitted to what is there
 MOST_STEPS = 3  # registrations from one place, each of which reaches a tenth faster or slower
-
 AT_OTHER_SPEEDS = 5  # best tracks that are registered from other speeds too
 OTHER_SPEEDS = (0.93, 1.07)  # of the one found: noise can lead a registration astray by as much
 REPEATED_Z = 8.0  # z from which other places of a track are looked at
