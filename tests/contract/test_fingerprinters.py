@@ -281,9 +281,10 @@ def numbers_in(value: Any) -> int:
 @pytest.mark.parametrize(("kind", "preset"), KINDS)
 def test_each_number_that_shapes_features_or_keys_has_a_spec_of_its_own(kind: str, preset: dict[str, Any]) -> None:
     maker = make(kind, **preset)
-    shape = maker.shape  # type: ignore[attr-defined]
-    assert spec_of(kind, maker.spec.version, shape) == maker.spec
-    specs = [spec_of(kind, maker.spec.version, other) for other in leaves(shape)]
+    shape, quads, version = maker.shape, maker.quads, maker.spec.version  # type: ignore[attr-defined]
+    assert spec_of(kind, version, shape, quads) == maker.spec
+    specs = [spec_of(kind, version, other, quads) for other in leaves(shape)]
+    specs += [] if quads is None else [spec_of(kind, version, shape, other) for other in leaves(quads)]
     assert len({*specs, maker.spec}) == 1 + len(specs) > numbers_in(shape) >= 3
 
 
