@@ -53,10 +53,7 @@ def main() -> None:
             catalog.identify(short[0])
             at_once(catalog, short)
             alone = ask(catalog, short)
-            beside = beside_others(catalog, short, long, added)
-    ratio = np.percentile(beside, 95) / np.percentile(alone, 95)
-    print(f"p95 of short questions: alone {np.percentile(alone, 95):.3f} s, beside {np.percentile(beside, 95):.3f} s")
-    print(f"ratio {ratio:.2f}; medians {np.median(alone):.3f} and {np.median(beside):.3f} s")
+            beside_others(catalog, short, long, added, alone)
 
 
 def at_once(catalog: earmark.Catalog, clips: Sequence[Path]) -> None:
@@ -80,8 +77,10 @@ def at_once(catalog: earmark.Catalog, clips: Sequence[Path]) -> None:
     )
 
 
-def beside_others(catalog: earmark.Catalog, clips: Sequence[Path], long: Path, added: Sequence[Path]) -> list[float]:
-    """Return the seconds of short questions while a long one and an `add` go on in this process."""
+def beside_others(
+    catalog: earmark.Catalog, clips: Sequence[Path], long: Path, added: Sequence[Path], alone: Sequence[float]
+) -> None:
+    """Print how long short questions take, in seconds, while a long one and an `add` go on in this process."""
     running = [
         threading.Thread(target=lambda: report("long", catalog.identify(long, several=True, limit=500).matches)),
         threading.Thread(target=lambda: report("add", catalog.add(added, workers=1).added)),
@@ -94,9 +93,11 @@ def beside_others(catalog: earmark.Catalog, clips: Sequence[Path], long: Path, a
         if not any(thread.is_alive() for thread in running):
             break
     print(f"{len(times)} short questions were asked beside; memory {memory():.0f} MB")
+    ratio = np.percentile(times, 95) / np.percentile(alone, 95)
+    print(f"p95 of short questions: alone {np.percentile(alone, 95):.3f} s, beside {np.percentile(times, 95):.3f} s")
+    print(f"ratio {ratio:.2f}; medians {np.median(alone):.3f} and {np.median(times):.3f} s", flush=True)
     for thread in running:
         thread.join()
-    return times
 
 
 def report(name: str, found: Sequence[object]) -> None:
@@ -113,10 +114,13 @@ def ask(catalog: earmark.Catalog, clips: Sequence[Path]) -> list[float]:
 
 
 def write_long(path: Path, recordings: Sequence[Path], hours: float) -> Path:
+    left = int(hours * 3600 * RATE)
     with soundfile.SoundFile(path, "w", RATE, 1) as file:
         for recording in recordings:
-            file.write(load(recording, rate=RATE)[0])
-            if file.tell() >= hours * 3600 * RATE:
+            samples = load(recording, rate=RATE)[0][:left]
+            file.write(samples)
+            left -= len(samples)
+            if not left:
                 break
     return path
 

@@ -14,6 +14,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import soundfile
 
+import earmark  # noqa: F401 - before any test imports ONNX Runtime, which sends unless earmark has told it not to
+
 MUSIC = Path(__file__).parent.parent / "src" / "earmark" / "apps" / "demo" / "music"
 
 

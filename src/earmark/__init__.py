@@ -14,6 +14,11 @@ Names are loaded when they are first used, so that importing earmark costs next 
 from __future__ import annotations
 
 import importlib
+import os
+
+# ONNX Runtime's wheels send a device id and what is run, unless this is set before their import. It stands here so that
+# it holds in every process, whichever of earmark's modules brings ONNX Runtime.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 TYPE_CHECKING = False  # typing's own, without its import, which is a fifth of a bare Python's start
 
@@ -21,8 +26,8 @@ TYPE_CHECKING = False  # typing's own, without its import, which is a fifth of a
 if TYPE_CHECKING:
     from typing import Any
 
+    from earmark.apps.compare import compare
     from earmark.catalog.catalog import Catalog
-    from earmark.catalog.compare import compare
     from earmark.catalog.ingest import Progress
     from earmark.catalog.open import open_catalog as open
     from earmark.catalog.verify import Verification
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
         TrackNotFound,
     )
     from earmark.evaluation.music import evaluate
+    from earmark.extract.protocol import ExtractLimits
     from earmark.extract.sources import Source
     from earmark.types import AddReport, Answer, Fingerprint, Match, Spec, Track
 
@@ -57,6 +63,7 @@ __all__ = [
     "CatalogReadOnly",
     "CatalogTooNew",
     "EarmarkError",
+    "ExtractLimits",
     "Fingerprint",
     "Match",
     "MediaError",
@@ -106,5 +113,6 @@ def __dir__() -> list[str]:
 
 def _home_of(name: str) -> str:
     homes = {"open": "catalog.open", "Catalog": "catalog.catalog", "Progress": "catalog.ingest"}
-    homes |= {"Verification": "catalog.verify", "compare": "catalog.compare", "evaluate": "evaluation.music"}
+    homes |= {"Verification": "catalog.verify", "compare": "apps.compare", "evaluate": "evaluation.music"}
+    homes |= {"ExtractLimits": "extract.protocol"}
     return f"earmark.{homes.get(name, 'types' if name in _TYPES else 'errors')}"

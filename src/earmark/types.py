@@ -5,7 +5,8 @@ Times that people see are seconds (float64); frames are int32 and stay inside. A
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,20 +58,38 @@ class SalienceMap:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CompressedSalience:
+    """The salience map of a long clip, which would take 57 MB an hour, in blocks that are unpacked when looked at."""
+
+    blocks: Sequence[bytes | memoryview]  # by zlib, each of `block_frames` frames but the last
+    block_frames: int
+    width: int  # bytes of a frame
+    first_bin: int  # bin that column 0 stands for, counted from 0 Hz
+
+    def between(self, first: int, last: int) -> SalienceMap:
+        """Return the map of the frames from `first` to before `last`, counted from `first`."""
+        first = max(first, 0)
+        begin, end = first // self.block_frames, -(-last // self.block_frames)
+        content = b"".join(map(zlib.decompress, self.blocks[begin:end]))
+        rows = np.frombuffer(content, np.uint8).reshape(-1, self.width)
+        return SalienceMap(rows, self.first_bin, begin * self.block_frames).between(first, last)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Layer:
     """Features of one kind, in order of time."""
 
     frames: Frames  # (n,), not decreasing
     values: NDArray[Any]  # peaks: (n,) bins from 0 Hz; vectors: (n, d) int8, `VECTOR_SCALE` to one; bits: (n, w) uint32
     frame_seconds: float
-    weights: Any = None  # of a query only: salience map of peaks, (n, 32 w) reliability of bits
+    weights: Any = None  # of a query only: salience map of peaks, or the least reliable bits of words, (n, k)
 
     def between(self, start: float, end: float) -> Layer:
         """Return the features that begin between two seconds, their frames counted from the first one."""
         first, last = round(start / self.frame_seconds), round(end / self.frame_seconds)
         rows = slice(*np.searchsorted(self.frames, [first, last]))
         weights = self.weights
-        if isinstance(weights, SalienceMap):
+        if isinstance(weights, SalienceMap | CompressedSalience):
             weights = weights.between(first, last)
         elif weights is not None:
             weights = weights[rows]

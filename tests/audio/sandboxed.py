@@ -7,9 +7,12 @@ import resource
 import signal
 import socket
 import struct
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
@@ -17,6 +20,16 @@ import msgspec
 from earmark.errors import MediaError, OptionError
 
 Heard = Callable[[float], None]
+
+
+def warm_up(settings: dict[str, Any]) -> None:
+    """Load what decoding needs, where it is needed: the other tasks start the sooner for being without."""
+    if settings.get("decodes"):
+        from earmark.audio.decode import load_decoders
+
+        load_decoders()
+    if "fails" in settings:
+        raise OptionError(settings["fails"])
 
 
 def read(file: BinaryIO, request: dict[str, Any], heard: Heard) -> dict[str, Any]:
@@ -32,22 +45,29 @@ def fail(file: BinaryIO, request: dict[str, Any], heard: Heard) -> dict[str, Any
         case "other":
             raise ZeroDivisionError("a division by zero")
         case "signal":
-            os.kill(os.getpid(), signal.SIGSEGV)
+            signal.raise_signal(signal.SIGSEGV)
         case "exit":
             os._exit(3)
         case "memory":
             return {"length": len(bytearray(3 << 30))}
         case "write":
             os.write(os.open(request["path"], os.O_WRONLY), b"a")
-        case "open":
-            kept = [open("/dev/null") for _ in range(100)]  # noqa: PTH123, SIM115
-            return {"opened": len(kept)}
+        case "received":
+            os.write(file.fileno(), b"a")
+        case "thread":
+            threading.Thread(target=print).start()
+        case "program":
+            subprocess.run([sys.executable, "-V"], check=True)
+        case "secrets":
+            return {"environment": Path("/proc/self/environ").read_text()}
+        case "environment":
+            return {"environment": sorted(os.environ)}
     return {"process": os.getpid()}
 
 
 def decoded(file: BinaryIO, request: dict[str, Any], heard: Heard) -> dict[str, Any]:
     """Decode a file, and tell exceptions that nobody foresaw from a file that is refused."""
-    from earmark.audio.decode import decode  # the other tasks start the sooner for being without
+    from earmark.audio.decode import decode
 
     try:
         with decode(file, rate=8_000, max_seconds=60) as audio:
@@ -59,12 +79,19 @@ def decoded(file: BinaryIO, request: dict[str, Any], heard: Heard) -> dict[str, 
 
 
 def work(file: BinaryIO, request: dict[str, Any], heard: Heard) -> dict[str, Any]:
-    """Work for some steps of a tenth of a second, saying each time how much was heard."""
+    """Work for some steps of a tenth of a second of processor time, saying each time how much was heard."""
     for step in range(request["steps"]):
-        time.sleep(0.1)
+        end = time.process_time() + 0.1
+        while time.process_time() < end:
+            pass
         if request["heard"]:
             heard((step + 1) * request["heard"])
     return {"steps": request["steps"]}
+
+
+def wait(file: BinaryIO, request: dict[str, Any], heard: Heard) -> dict[str, Any]:
+    time.sleep(request["seconds"])
+    return {}
 
 
 def limits(file: BinaryIO, request: dict[str, Any], heard: Heard) -> dict[str, Any]:
@@ -79,7 +106,7 @@ def limits(file: BinaryIO, request: dict[str, Any], heard: Heard) -> dict[str, A
 
 def answer_in_bytes(file: BinaryIO, request: dict[str, Any], heard: Heard) -> dict[str, Any]:
     """Answer what the request holds, past the protocol, as one would who has taken over the child."""
-    connection = socket.socket(fileno=int(sys.argv[1]))
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=int(sys.argv[1]))
     connection.sendall(request["answer"])
     time.sleep(60)
     return {}

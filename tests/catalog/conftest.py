@@ -48,6 +48,21 @@ def catalog_folder(known, tmp_path):
     return Path(shutil.copytree(known, tmp_path / "own.earmark"))
 
 
+@pytest.fixture(scope="session")
+def landmarks(pieces, tmp_path_factory):
+    """A closed catalog of landmarks of the first two pieces, not to be changed."""
+    folder = tmp_path_factory.mktemp("landmarks") / "music.earmark"
+    with earmark.open(folder, fingerprinter="shazam") as catalog:
+        catalog.add(pieces[:2], workers=1)
+    return folder
+
+
+@pytest.fixture
+def folder(landmarks, tmp_path):
+    """A catalog of landmarks of the first two pieces of one's own, closed."""
+    return Path(shutil.copytree(landmarks, tmp_path / "own.earmark"))
+
+
 @pytest.fixture
 def clip():
     """A function that cuts 5 s from a piece, from 3 s on, as float32."""

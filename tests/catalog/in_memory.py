@@ -116,6 +116,9 @@ class InMemoryStore:
     def number_with(self, content: bytes) -> int | None:
         return next((one.number for one in self._rows.recordings.values() if one.content == content), None)
 
+    def last(self) -> tuple[int, int]:
+        return self._rows.last_number, len(self._rows.removals)
+
     def count(self) -> tuple[int, float]:
         recordings = self._rows.recordings.values()
         return len(recordings), float(sum(recording.track.seconds for recording in recordings))

@@ -27,11 +27,11 @@ class FailingSystem:
         self.left, self.code = k, code
 
     def __getattr__(self, name):
-        def called(*arguments):
+        def called(*arguments, **options):
             self.left -= 1
             if self.left < 0 and name != "close":
                 raise OSError(self.code, os.strerror(self.code))
-            return getattr(os, name)(*arguments)
+            return getattr(os, name)(*arguments, **options)
 
         return called
 

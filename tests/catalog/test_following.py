@@ -41,22 +41,6 @@ def titles(reader: earmark.Catalog, clips: Sequence[tuple[np.ndarray, int]]) -> 
     return [answer.best and answer.best.track.title for answer in answers]
 
 
-@pytest.fixture(scope="module")
-def landmarks(pieces: Sequence[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A closed catalog of landmarks of the first two pieces."""
-    folder = tmp_path_factory.mktemp("landmarks") / "music.earmark"
-    with earmark.open(folder, fingerprinter="shazam") as catalog:
-        catalog.add(pieces[:2], workers=1)
-    return folder
-
-
-@pytest.fixture
-def folder(landmarks: Path, tmp_path: Path) -> Path:
-    import shutil
-
-    return Path(shutil.copytree(landmarks, tmp_path / "own.earmark"))
-
-
 @pytest.fixture
 def reader(folder: Path) -> Iterator[earmark.Catalog]:
     with earmark.open(folder, read_only=True) as reader:

@@ -1,10 +1,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from earmark.evaluation.comparison import columns, markdown, record, sentences, table_rows, write
+from earmark.evaluation.comparison import (
+    columns,
+    markdown,
+    record,
+    sentences,
+    summaries,
+    summary_rows,
+    table_rows,
+    write,
+)
 from earmark.evaluation.report import outcomes_of, summarise
 
 
@@ -46,3 +56,16 @@ def test_it_is_written_as_json_and_as_a_page(measured, tmp_path):
     assert set(json.loads(table.read_text())["fingerprinters"]) == {"neural", "shazam"}
     assert page.read_text() == markdown(measured)
     assert "| clean | 5 | 2 | 100.0 | 100.0 | 100.0 | 50.0 |" in page.read_text()
+
+
+def test_fingerprinters_are_chosen_by_means_and_costs(measured):
+    neural, shazam = summaries(measured)
+    assert (neural.name, neural.seconds, neural.top1, neural.false) == ("neural", 5.0, 100.0, 0.0)
+    assert (shazam.rank1, shazam.top1, shazam.false) == (100.0, 50.0, 100.0)
+    assert (neural.real_time, neural.megabytes_an_hour, neural.milliseconds_a_clip) == (None, None, None)
+    cost = {"index_real_time_a_core": 212.4, "megabytes_an_hour": 3.284, "processor_seconds_a_clip": 0.0814}
+    dear = {name: replace(report, cost=cost) for name, report in measured.items()}
+    assert summary_rows(dear)[1] == (
+        "shazam", "5", "50.0", "50.0", "50.0", "100.0", "212", "3.28", "81",
+    )  # fmt: skip
+    assert summary_rows(measured)[0][-3:] == ("", "", "")

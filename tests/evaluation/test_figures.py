@@ -17,7 +17,7 @@ def test_hit_rates_and_calibration_of_several_fingerprinters_are_drawn(query, re
     replies = [reply(("a", 10.0, 0.9), id=one.id) for one in queries]
     report = summarise(outcomes_of(queries, replies, lambda *_: None), parameters={}, cost={})
     paths = draw({"neural": report, "shazam": report}, tmp_path)
-    assert [path.name for path in paths] == ["hit-rate.png", "calibration.png"]
+    assert [path.name for path in paths] == ["hit-rate.png", "calibration.png", "choice.png"]
     assert all(path.read_bytes().startswith(PNG) for path in paths)
 
 

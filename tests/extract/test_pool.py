@@ -12,12 +12,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from earmark.errors import MediaError, OptionError
 from earmark.extract.pool import ExtractorPool, usable_cores
 from earmark.extract.protocol import Extracted, ExtractLimits
 from earmark.extract.sources import Source, opened
+from earmark.sandbox.process import processor_seconds
 from tests.audio.encoding import encode_as
 from tests.audio.encoding import music as melody
 from tests.extract.tasks import LIES
@@ -65,6 +68,26 @@ def test_a_query_is_not_endless_and_a_recording_may_be(pool, music) -> None:
         "longer than 10 s; cut it or raise the limit",
     )
     assert extract(children, music[0]).seconds > 10
+    shorter = pool(1, limits=ExtractLimits(longest_seconds=20))
+    assert code_and_detail(shorter, music[0])[0] == "too_long"
+
+
+def test_a_small_file_that_holds_hours_of_silence_costs_next_to_nothing(pool) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(4 * 3600 * 4_000, np.int16), 4_000, format="FLAC")
+    bomb = bytearray(file.getvalue())
+    assert len(bomb) < 400_000
+    children = pool(1)
+    extract(children, encode_as("wav", melody(1.0)))
+    child = children._sandboxes[0]._child._process.pid
+    before = processor_seconds(child)
+    too_long = ("too_long", "longer than 10800 s; cut it or raise the limit")
+    assert code_and_detail(children, bytes(bomb), query=True) == too_long
+    assert processor_seconds(child) - before < 1, "it says how long it is: nothing has to be decoded"
+    bomb[21] &= 0xF0  # the number of samples, in the head of every FLAC file (RFC 9639, section 8.2): 0 is unknown
+    bomb[22:26] = bytes(4)
+    assert code_and_detail(children, bytes(bomb), query=True) == too_long
+    assert processor_seconds(child) - before < 60
 
 
 def test_silence_is_silent(pool) -> None:

@@ -23,11 +23,11 @@ from earmark.fingerprints.packing import (
 from earmark.fingerprints.peaks import PeakShape, PeakStream
 from earmark.fingerprints.salience import local_contrast
 from earmark.fingerprints.shazam import FRONT_END, peak_layers
-from earmark.types import Layer, SalienceMap
+from earmark.types import CompressedSalience, Layer, SalienceMap
 from tests.audio.spectra import power_chunks
 
 FRAME = FRONT_END.frame_seconds
-PACKING = PeakPacking(FRONT_END.low_bin, FRONT_END.high_bin, FRAME, window_frames=FRONT_END.window // FRONT_END.hop)
+PACKING = PeakPacking(FRONT_END)
 SHAPE = PeakShape()
 
 
@@ -89,12 +89,34 @@ def test_a_salience_map_survives_packing_and_counts_bins_from_0_hertz(clip: tupl
     assert unpacked.any()
 
 
+def blocks(*compressed: bytes) -> bytes:
+    return b"".join(len(block).to_bytes(4, "little") + block for block in compressed)
+
+
+def test_a_long_map_stays_compressed_and_gives_the_same_windows() -> None:
+    width = (FRONT_END.high_bin - FRONT_END.low_bin) // 2
+    rows = np.random.default_rng(3).integers(0, 4, (5_000, width), np.uint8)
+    whole = SalienceMap(rows, FRONT_END.low_bin)
+    frames, values = np.array([0, 4_990], np.int32), np.array([FRONT_END.low_bin] * 2, np.int32)
+    long = Layer(frames, values, FRAME, whole)
+    read, _ = PACKING.unpack(packed(long, long, 5_000 * FRAME))
+    assert isinstance(read.weights, CompressedSalience)
+    for first, last in ((0, 600), (1_000, 1_100), (1_024, 2_048), (2_000, 4_500), (4_900, 5_100), (6_000, 6_100)):
+        window, expected = read.weights.between(first, last), whole.between(first, last)
+        assert np.array_equal(window.packed, expected.packed)
+        assert (window.first_bin, window.first_frame) == (expected.first_bin, expected.first_frame)
+    again, _ = PACKING.unpack(packed(read, read, 5_000 * FRAME))
+    assert np.array_equal(again.weights.between(0, 5_000).packed, rows)
+
+
 def test_a_forged_map_or_peaks_that_do_not_add_up_are_refused(clip: tuple[Layer, Layer]) -> None:
     good = packed(*clip, 4.0)
     assert isinstance(clip[0].weights, SalienceMap)
-    short = zlib.compress(clip[0].weights.packed.tobytes()[:-1])
+    short = blocks(zlib.compress(clip[0].weights.packed.tobytes()[:-1]))
+    whole = zlib.compress(clip[0].weights.packed.tobytes())
     forged = (
-        {"salience": zlib.compress(bytes(1 << 26))}, {"salience": good.salience[:-9]}, {"salience": short},
+        {"salience": blocks(zlib.compress(bytes(1 << 26)))}, {"salience": good.salience[:-9]}, {"salience": short},
+        {"salience": blocks(whole, whole)}, {"salience": good.salience + b"\0"}, {"salience": b"\xff" * 9},
         {"seconds": 1.0}, {"peaks": good.peaks - 1}, {"peaks": good.peaks + 1}, {"peaks": -1}, {"peaks": 1 << 60},
         {"frames": -1}, {"frames": 1 << 40}, {"frames": good.frames - 1}, {"body": b""}, {"body": good.body[:-40]},
         {"body": zlib.compress(bytes(1 << 26))}, {"seconds": float("nan")}, {"seconds": -5.0},

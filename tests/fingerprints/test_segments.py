@@ -14,16 +14,13 @@ from earmark.fingerprints.segments import SegmentEncoding
 BANDS, SEGMENT = LogMel().bands, LogMel().segment_frames
 
 
-class Maker:
+class Network:
     """A network that says of a segment where it begins: each frame holds its own number."""
-
-    log_mel = LogMel()
-    dimensions = 3
 
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def encode(self, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert segments.shape[1:] == (BANDS, SEGMENT)
         self.batches.append(len(segments))
         first, last = segments[:, 0, 0], segments[:, 0, -1]
@@ -36,8 +33,12 @@ def spectrogram(frames: int) -> np.ndarray:
     return np.repeat(np.arange(frames, dtype=np.float32)[:, None], BANDS, axis=1)
 
 
+def encoding_of(network: Network, *, hop: int = 4, margin: int = 12) -> SegmentEncoding:
+    return SegmentEncoding(network, LogMel(), dimensions=3, hop=hop, margin=margin)
+
+
 def encoded(frames: int, *, cuts: list[int], hop: int = 4, margin: int = 12) -> tuple[np.ndarray, np.ndarray]:
-    encoding = SegmentEncoding(Maker(), hop=hop, margin=margin)  # type: ignore[arg-type]
+    encoding = encoding_of(Network(), hop=hop, margin=margin)
     *chunks, last = np.split(spectrogram(frames), sorted(cut for cut in cuts if cut <= frames))
     for chunk in chunks:
         encoding.push(chunk)
@@ -66,17 +67,17 @@ def test_segments_lie_every_hop_and_hold_their_own_frames(frames: int, cuts: lis
 
 
 def test_batches_are_always_as_large_but_for_the_end() -> None:
-    maker = Maker()
-    encoding = SegmentEncoding(maker, hop=4, margin=12)  # type: ignore[arg-type]
+    network = Network()
+    encoding = encoding_of(network)
     for chunk in np.split(spectrogram(500), range(7, 500, 7)):
         encoding.push(chunk)
-    assert set(maker.batches) == {BATCH}
+    assert set(network.batches) == {BATCH}
     encoding.take([])
-    assert maker.batches[-1] <= BATCH
+    assert network.batches[-1] <= BATCH
 
 
 def test_what_is_taken_is_as_if_the_sound_ended_there_and_changes_nothing() -> None:
-    encoding = SegmentEncoding(Maker(), hop=4, margin=12)  # type: ignore[arg-type]
+    encoding = encoding_of(Network())
     sound = spectrogram(400)
     for end in range(0, 400, 37):
         for rest in (sound[end : end + 5], sound[end:]):
@@ -88,7 +89,7 @@ def test_what_is_taken_is_as_if_the_sound_ended_there_and_changes_nothing() -> N
 
 
 def test_what_is_forgotten_is_not_given_out_again_and_takes_no_room() -> None:
-    encoding = SegmentEncoding(Maker(), hop=4, margin=12)  # type: ignore[arg-type]
+    encoding = encoding_of(Network())
     sound = spectrogram(4_000)
     whole, _ = encoded(4_000, cuts=[])
     for end in range(0, 4_000, 100):
@@ -102,7 +103,7 @@ def test_what_is_forgotten_is_not_given_out_again_and_takes_no_room() -> None:
 
 
 def test_silent_batches_are_forgotten_too() -> None:
-    encoding = SegmentEncoding(Maker(), hop=4, margin=12)  # type: ignore[arg-type]
+    encoding = encoding_of(Network())
     silence = np.full((4_000, BANDS), np.log10(QUIETEST), np.float32)
     encoding.push(silence)
     encoding.forget(4_000)

@@ -88,7 +88,7 @@ class Shelf:
 
     @property
     def calibration(self) -> Calibration:
-        alone = {"shazam": "postings", "neural": "auto"}[self.maker.spec.name]
+        alone = {"neural": "auto"}.get(self.maker.spec.name, "postings")
         index = "both" if len(self.plan.channels) > 1 else alone
         found, is_its_own = choose(
             CALIBRATIONS.values(), spec=str(self.maker.spec), plan=self.maker.plan.digest, index=index

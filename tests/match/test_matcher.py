@@ -240,7 +240,7 @@ def test_held_tones_of_which_z_says_nothing_stand_out_more_on_their_own_recordin
 
 def test_of_diagonals_and_peaks_as_good_the_one_that_stands_out_ranks_first(with_peaks: Shelf) -> None:
     silent = with_peaks.asked(np.zeros(RATE))
-    look = _Look(with_peaks.plan, silent, with_peaks.index, dict, with_peaks.read, wide=False)
+    look = _Look(with_peaks.matcher(), silent, with_peaks.index, wide=False)
 
     def candidate(track: int, contrast: float) -> Candidate:
         placements = {

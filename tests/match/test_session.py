@@ -70,7 +70,7 @@ def test_the_threshold_is_the_models_and_says_what_is_left_out(shelf: Shelf) -> 
 
 
 @pytest.mark.parametrize("seconds", [0.0, 3.0, 15.0, 15.01, 24.9, 25.1, 61.7])
-@pytest.mark.parametrize("name", ["neural", "shazam"])
+@pytest.mark.parametrize("name", ["neural", "shazam", "waveprint"])
 def test_windows_are_equal_parts_of_about_ten_seconds_that_begin_with_a_frame(
     name: str, seconds: float, sounds: list[np.ndarray]
 ) -> None:

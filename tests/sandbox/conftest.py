@@ -19,7 +19,8 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sandbox]]
     made: list[Sandbox] = []
 
     def make(task: str, limits: Limits | None = None) -> Sandbox:
-        made.append(Sandbox(f"tests.audio.sandboxed:{task}", limits=limits))
+        settings = {"decodes": task == "decoded"}
+        made.append(Sandbox(f"tests.audio.sandboxed:{task}", settings=settings, limits=limits))
         made[-1].start()
         return made[-1]
 

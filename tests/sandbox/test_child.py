@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from earmark.errors import MediaError
-from earmark.sandbox.process import Sandbox
+from earmark.errors import MediaError, OptionError
+from earmark.sandbox.process import ENVIRONMENT, INHERITED, Sandbox
 from tests.audio.encoding import encode_as, music
 from tests.audio.mutating import mutated
 from tests.sandbox.processes import ROOT, code_and_detail, has_ended, is_alive, wait_until
@@ -27,8 +27,11 @@ from tests.sandbox.processes import ROOT, code_and_detail, has_ended, is_alive, 
         ("signal", "decoder_crashed", "SIGSEGV"),
         ("exit", "decoder_crashed", "exit status 3"),
         ("memory", "too_large", "more memory"),
-        ("write", "unreadable", "File too large"),
-        ("open", "unreadable", "Too many open files"),
+        ("write", "unreadable", "PermissionError"),
+        ("received", "unreadable", "PermissionError"),
+        ("thread", "unreadable", "RuntimeError: can't start new thread"),
+        ("program", "unreadable", "PermissionError"),
+        ("secrets", "unreadable", "PermissionError"),
     ],
 )
 def test_what_goes_wrong_in_the_child_is_a_media_error_and_the_next_file_is_read(
@@ -42,6 +45,7 @@ def test_what_goes_wrong_in_the_child_is_a_media_error_and_the_next_file_is_read
     assert detail in text
     assert failing.call(file, {"kind": "nothing"})["process"]
     assert written.stat().st_size == 0
+    assert Path(f"/proc/self/fd/{file.fileno()}").stat().st_size == len(b"some sound")
 
 
 def test_the_child_is_limited(sandbox: Any, file: BinaryIO) -> None:
@@ -99,3 +103,20 @@ def test_a_module_beside_the_music_is_not_run(tmp_path: Path, file: BinaryIO, mo
 
 def test_a_task_that_cannot_be_imported_says_why(sandbox: Any, file: BinaryIO) -> None:
     assert "has no attribute 'no_such_task'" in code_and_detail(sandbox("no_such_task"), file)[1]
+
+
+def test_settings_that_make_no_sense_are_the_callers_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    with tempfile.TemporaryFile() as file, Sandbox("tests.audio.sandboxed:read", settings={"fails": "no"}) as failing:
+        for _ in range(2):
+            with pytest.raises(OptionError, match="no"):
+                failing.call(file, {})
+
+
+def test_the_child_knows_nothing_of_the_environment(
+    sandbox: Any, file: BinaryIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "xyzzy")
+    names = sandbox("fail").call(file, {"kind": "environment"})["environment"]
+    assert set(names) <= {*ENVIRONMENT, *INHERITED, "PYTHONPATH", "LC_CTYPE"}  # the last is Python's own
+    assert "ORT_DISABLE_TELEMETRY" in names

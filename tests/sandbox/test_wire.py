@@ -51,8 +51,19 @@ HOSTILE = {
 
 @pytest.mark.parametrize("answer", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_child_that_was_taken_over_cannot_confuse_the_parent(answer: bytes, sandbox: Any, file: BinaryIO) -> None:
-    hostile = sandbox("answer_in_bytes", Limits(least_seconds=5.0))
+    hostile = sandbox("answer_in_bytes", Limits(blocked_seconds=5.0))
     assert code_and_detail(hostile, file, answer=answer)[0] == "decoder_crashed"
+
+
+def patience(seconds: float) -> wire.Patience:
+    end = time.monotonic() + seconds
+
+    def left() -> float:
+        if time.monotonic() > end:
+            raise TimeoutError
+        return 0.02
+
+    return left
 
 
 def test_a_message_is_read_as_it_was_written_whatever_its_parts() -> None:
@@ -61,14 +72,14 @@ def test_a_message_is_read_as_it_was_written_whatever_its_parts() -> None:
         large = {"packed": bytes(3 << 20), "words": ["a", "ß"]}
         sender = threading.Thread(target=theirs.sendall, args=(wire.framed(large) + wire.framed({"seconds": 2.5}),))
         sender.start()
-        assert wire.receive(ours, deadline=time.monotonic() + 10) == large
+        assert wire.receive(ours, patience=patience(10)) == large
         assert wire.seconds_in(wire.receive(ours)) == 2.5
         sender.join()
         with pytest.raises(TimeoutError):
-            wire.receive(ours, deadline=time.monotonic() + 0.05)
+            wire.receive(ours, patience=patience(0.05))
         theirs.close()
         with pytest.raises(EOFError):
-            wire.receive(ours, deadline=time.monotonic() + 10)
+            wire.receive(ours, patience=patience(10))
 
 
 @pytest.mark.parametrize(

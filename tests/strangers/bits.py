@@ -37,7 +37,7 @@ class Bits(Fingerprinter):
         self.spec, self.rate = spec_of("bits", 1, BitsShape()), FRONT_END.rate
         self.plan = Plan(
             channels=(Channel("subprints", "equal", "bits", frame, votes, key_bits=32),),
-            compare=(CompareRule("bits", "bits", ("z", "rival_z"), {"z": 1.0}, min_features=16),),
+            compare=(CompareRule("signs", "bits", ("z", "rival_z"), {"z": 1.0}, min_features=16),),
             models=(ModelShape(("bits",), ("constant", "root of z", "lead in z"), ("root of z", "lead in z"), (1.0,)),),
         )
 

@@ -11,7 +11,7 @@ ENTRY_POINTS = """\
 bits = tests.strangers.bits:Bits
 
 [earmark.comparisons]
-bits = tests.strangers.bit_comparison:BITS
+signs = tests.strangers.bit_comparison:BITS
 """
 
 

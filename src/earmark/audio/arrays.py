@@ -19,10 +19,15 @@ def to_mono(samples: Any, rate: int, *, to_rate: int) -> Samples:
     """
     import soxr
 
-    audio = np.asarray(samples)
+    try:
+        audio, is_rate = np.asarray(samples), bool(LOWEST_RATE <= rate <= HIGHEST_RATE)
+    except (TypeError, ValueError) as error:  # lists of several lengths, a rate that is no number
+        raise OptionError(
+            f"samples of {type(samples).__name__} at {rate!r} Hz ({error}); give an array and Hz"
+        ) from error
     if audio.ndim not in (1, 2) or (audio.ndim == 2 and not 1 <= audio.shape[1] <= MOST_CHANNELS):
         raise OptionError(f"samples of shape {audio.shape}; give (n,) or (n, channels)")
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+    if not is_rate:
         raise OptionError(f"samples at {rate} Hz; give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
     if audio.dtype.kind in "iu":
         audio = scaled(audio)

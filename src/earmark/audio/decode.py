@@ -7,6 +7,8 @@ for each `DECISION_SECONDS` so that the result does not depend on the packets.
 
 from __future__ import annotations
 
+import io
+import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -24,7 +26,7 @@ from earmark.audio.container import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS, Me
 from earmark.audio.downmix import QUALITY, Mixer, scaled
 from earmark.audio.gaps import GapClock
 from earmark.audio.tags import cleaned_tags
-from earmark.audio.truncation import is_truncated
+from earmark.audio.truncation import TOLERANCE_SECONDS, declared_seconds, is_truncated
 from earmark.errors import MediaError, OptionError
 from earmark.types import Samples
 
@@ -77,6 +79,15 @@ def load(source: Media, *, rate: int, max_seconds: float | None = None) -> tuple
         return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), decoder.report
 
 
+def load_decoders() -> None:
+    """Load all that decoding needs, by doing it once; for processes that afterwards can open nothing."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setparams((2, 2, 44_100, 0, "NONE", ""))
+        written.writeframes(bytes(4 * 4_410))
+    load(file.getvalue(), rate=LOWEST_RATE)
+
+
 class Decoder:
     """Mono blocks of one file, and its report; `decode` makes one."""
 
@@ -100,6 +111,7 @@ class Decoder:
         self._container, self._file = self._opening.__enter__()
         try:
             self._stream = self._chosen_stream()
+            self._check_length()
         except BaseException:
             self._opening.__exit__(None, None, None)
             raise
@@ -116,8 +128,7 @@ class Decoder:
             self._given += len(block)
             self._peak = max(self._peak, float(np.abs(block).max()))
             if self._most is not None and self._given > self._most:
-                limit = self._most / self._rate
-                raise MediaError("too_long", f"longer than {limit:.0f} s; cut it or raise the limit", limit)
+                raise _too_long(self._most / self._rate, read=self._most / self._rate)
             self._tell()
             yield block
         if self._ended:
@@ -133,13 +144,23 @@ class Decoder:
         """What is known so far; complete once all blocks were taken."""
         return MediaReport(
             seconds=self._given / self._rate,
-            complete=self._whole and not self._damaged,
+            complete=self._whole and not self._damaged and not self._filled,
             peak=self._peak,
             damaged_packets=self._damaged,
             filled_seconds=self._filled,
             replaced_samples=self._replaced,
             tags=cleaned_tags(self._container.metadata, self._stream.metadata),
         )
+
+    def _check_length(self) -> None:
+        """Refuse a file that says it is too long before the work; one that does not say it is read up to the limit."""
+        if self._most is None:
+            return
+        here = self._file.tell()
+        declared, limit = declared_seconds(self._file, self._container, self._stream), self._most / self._rate
+        self._file.seek(here)
+        if declared is not None and declared > limit + TOLERANCE_SECONDS:
+            raise _too_long(limit)
 
     def _tell(self) -> None:
         seconds = self._given / self._rate
@@ -280,6 +301,10 @@ def _planar(frame: AudioFrame) -> NDArray[np.float32]:
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     return samples.astype(np.float32, copy=False) if samples.dtype.kind == "f" else scaled(samples)
+
+
+def _too_long(limit: float, *, read: float = 0.0) -> MediaError:
+    return MediaError("too_long", f"longer than {limit:.0f} s; cut it or raise the limit", read)
 
 
 def _check(rate: int, channels: int) -> None:

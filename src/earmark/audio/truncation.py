@@ -25,15 +25,17 @@ def is_truncated(
     name = container.format.name
     if name == "ogg":
         return not _has_whole_last_page(file)
-    declared = _declared_seconds(container, stream)
     if name == "wav":
         return _is_wav_truncated(file)
-    if name in ("aac", "mpegts") or (name == "mp3" and not _counts_its_frames(file)):
-        declared = None  # FFmpeg guesses it from the file's size
+    declared = declared_seconds(file, container, stream)
     return last_is_partial or (declared is not None and seconds < declared - TOLERANCE_SECONDS)
 
 
-def _declared_seconds(container: InputContainer, stream: AudioStream) -> float | None:
+def declared_seconds(file: BinaryIO, container: InputContainer, stream: AudioStream) -> float | None:
+    """Return how long a file says that it is, None where it does not, or nobody can rely on it."""
+    name = container.format.name
+    if name in ("wav", "aac", "mpegts") or (name == "mp3" and not _counts_its_frames(file)):
+        return None  # programs that write into a pipe declare hours; FFmpeg guesses by the file's size
     if stream.duration is not None and stream.time_base is not None and len(container.streams) == 1:
         return float(stream.duration * stream.time_base)
     if container.duration is None or len(container.streams) > 1:  # pictures may go on after the sound

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from earmark.index.protocol import Search
 
 
+MOST_PACKED_BYTES = 1 << 26  # bytes of a packed fingerprint: two days of audio
+
+
 class File(msgspec.Struct, frozen=True):
     """A file as it was when it was read, and the number of the track that it holds."""
 
@@ -95,6 +98,9 @@ class Store(Protocol):
 
     def number_with(self, content: bytes) -> int | None:
         """Return the number of the recording whose file has that SHA-256, or None."""
+
+    def last(self) -> tuple[int, int]:
+        """Return the highest number that was ever given, and the highest sequence number of a removal; 0 for none."""
 
     def count(self) -> tuple[int, float]:
         """Return how many recordings there are, and how many seconds they last together."""

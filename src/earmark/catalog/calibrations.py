@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -10,26 +11,37 @@ import msgspec
 from earmark.errors import CatalogDamaged
 from earmark.fingerprints.protocol import Fingerprinter
 from earmark.match.calibration import Calibration, choose
+from earmark.regular import read_regular
 
 OWN_FILE = "calibration.json"  # in a catalog's folder, written by `earmark calibrate`
+MOST_BYTES = 1 << 20  # bytes of a calibration; ours have 20 kB
 SHIPPED = Path(__file__).parents[1] / "fingerprints" / "calibrations"
 
 
-def calibration_for(fingerprinter: Fingerprinter, index: str, folder: Path) -> tuple[Calibration, bool]:
+def calibration_for(fingerprinter: Fingerprinter, index: str, *, folder: Path) -> tuple[Calibration, bool]:
     """Return the calibration for a catalog in a folder, and whether it was fitted for such a one."""
     own = folder / OWN_FILE
-    known = [*([read_calibration(own)] if own.is_file() else []), *shipped()]
-    return choose(known, spec=str(fingerprinter.spec), plan=fingerprinter.plan.digest, index=index)
+    known = [*([read_calibration(own)] if os.path.lexists(own) else []), *shipped()]
+    plan = fingerprinter.plan
+    return choose(known, spec=str(fingerprinter.spec), plan=plan.digest, index=index, any_speed=plan.warp is not None)
 
 
 def read_calibration(path: Path) -> Calibration:
     """Return the calibration that a file holds; raises CatalogDamaged when it is none."""
     try:
-        calibration = msgspec.json.decode(path.read_bytes(), type=Calibration)
-        for model in calibration.models:
+        calibration = msgspec.json.decode(read_regular(path, most_bytes=MOST_BYTES), type=Calibration)
+        for model in calibration.every_model:
             model.check()
         return calibration
-    except (OSError, ValueError, msgspec.MsgspecError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        LookupError,
+        RecursionError,
+        msgspec.MsgspecError,
+    ) as error:
         raise CatalogDamaged(
             f"{path} is no calibration ({error}); remove it, or run earmark calibrate again"
         ) from error

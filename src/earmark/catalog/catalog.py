@@ -10,17 +10,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
 from earmark.catalog import transfer, verify
-from earmark.catalog.backend import Backend, RebuildProgress, Recording
+from earmark.catalog.backend import Backend, RebuildProgress
 from earmark.catalog.calibrations import OWN_FILE
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
-from earmark.catalog.questions import Questions, worker_count
+from earmark.catalog.questions import Questions
 from earmark.catalog.scan import scan
-from earmark.catalog.settings import Settings, index_name
+from earmark.catalog.settings import Settings
+from earmark.catalog.tracks import Tracks
 from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogError, CatalogReadOnly, OptionError
+from earmark.extract.pool import worker_count
 from earmark.extract.protocol import Extractor
+from earmark.index.channels import index_name
 from earmark.text import printable
 from earmark.types import AddReport, Fingerprint, Track
 
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
 
 
-class Catalog(Questions):
+class Catalog(Questions, Tracks):
     """Recordings, and the means to say which of them a clip comes from. `earmark.open` makes one.
 
     Safe to use from several threads; changes wait for one another, questions for none of them. A reader follows what a
@@ -41,18 +46,18 @@ class Catalog(Questions):
         settings: Settings,
         *,
         fingerprinter: Fingerprinter,
-        make_extractor: Callable[[int | None], Extractor],
+        make_extractor: Callable[..., Extractor],
         open_other: Callable[[str | os.PathLike[str]], Catalog],
     ) -> None:
         """Put together what `open.open_catalog` has opened.
 
-        `make_extractor` makes what reads files, with so many workers; `open_other` opens one that is to be merged.
+        `make_extractor(workers=...)` makes what reads files; `open_other` opens one that is to be merged.
         """
+        Tracks.__init__(self, backend.store)
         self._backend, self._store, self._index = backend, backend.store, backend.index
         self._settings, self._fingerprinter, self._open_other = settings, fingerprinter, open_other
-        self._make_extractor, self._extractor = make_extractor, make_extractor(None)
-        self._identify = Identify(self._store, self._index, fingerprinter, self._extractor, backend.path)
-        self._row_problems: dict[str, None] = {}  # sentences about damaged rows, in the order they were met
+        self._make_extractor, self._extractor = make_extractor, make_extractor(workers=None)
+        self._identify = Identify(backend, self._extractor)
         self._changing = threading.RLock()
         self._closed = False
 
@@ -69,17 +74,6 @@ class Catalog(Questions):
     def __repr__(self) -> str:
         mode = "reading" if self._backend.read_only else "writing"
         return f"<Catalog {os.fspath(self.path)!r} of {self._settings.fingerprinter}, open for {mode}>"
-
-    def __len__(self) -> int:
-        return self._store.count()[0]
-
-    def __iter__(self) -> Iterator[Track]:
-        """Yield the tracks in the order they were added, without holding them all."""
-        for recording in self._store.recordings():
-            if isinstance(recording, Recording):
-                yield recording.track
-            else:
-                self._row_problems[str(recording)] = None
 
     @property
     def path(self) -> Path:
@@ -106,19 +100,6 @@ class Catalog(Questions):
         return self._index.refresh()
 
     # Knowledge
-
-    def tracks(self) -> tuple[Track, ...]:
-        """Return all tracks in the order they were added; `for track in catalog` does not hold them all."""
-        return tuple(self)
-
-    def get(self, id: str) -> Track:
-        """Return the track with an id; raises TrackNotFound, and CatalogDamaged when its row is."""
-        return self._store.recording(self._store.number_of(id)).track
-
-    def find(self, text: str) -> tuple[Track, ...]:
-        """Return the tracks with every word of `text` in id, title, artist, album or path; case is ignored."""
-        words = text.casefold().split()
-        return tuple(track for track in self if all(word in _words(track) for word in words))
 
     def fingerprints(self) -> Iterator[tuple[Track, Fingerprint]]:
         """Yield each track and its fingerprint, in the order of adding; raises CatalogDamaged for a damaged one."""
@@ -150,7 +131,7 @@ class Catalog(Questions):
             _check_id(id)
         with self._writing():
             count = worker_count(workers)
-            ingest = Ingest(self._store, self._index, self._make_extractor(count), ids=ids or {})
+            ingest = Ingest(self._store, self._index, self._make_extractor(workers=count), ids=ids or {})
             return ingest.run(scan(paths), workers=count, progress=progress)
 
     def remove(self, ids: str | Iterable[str]) -> None:
@@ -200,12 +181,13 @@ class Catalog(Questions):
         """
         with self._writing():
             made = self._settings
-            name = made.index if index is None else index_name(index, made.fingerprinter, made.preset)
-            settings = Settings(made.fingerprinter, made.preset, made.spec, name)
-            with self._store.transaction():
+            channels = self._fingerprinter.plan.channels
+            name = made.index if index is None else index_name(index, channels, made.fingerprinter)
+            self._index.rebuild(name, progress)
+            settings = msgspec.structs.replace(made, index=name)
+            with self._store.transaction():  # last: an interrupted rebuild leaves the index that there was
                 self._store.write_settings(settings)
             self._settings = settings
-            self._index.rebuild(name, progress)
 
     # Copies and checks
 
@@ -245,10 +227,6 @@ def _figures(backend: Backend, settings: Settings, problems: Iterable[str]) -> d
         **store.info(),
         "problems": tuple(dict.fromkeys([*problems, *backend.warnings])),
     }
-
-
-def _words(track: Track) -> str:
-    return "\n".join((track.id, track.title, track.artist, track.album, track.path)).casefold()
 
 
 def _check_id(id: str) -> None:

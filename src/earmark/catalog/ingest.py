@@ -8,7 +8,6 @@ and what was kept stays, whatever ends the run: the next run does the rest.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
 from collections import deque
@@ -22,20 +21,19 @@ from typing import BinaryIO
 
 import msgspec
 
-from earmark.catalog.backend import File, LiveIndex, Store
+from earmark.catalog.backend import MOST_PACKED_BYTES, File, LiveIndex, Store
 from earmark.catalog.scan import Scan
+from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogDamaged, MediaError, TrackExists, TrackNotFound
-from earmark.extract.protocol import Extracted, Extractor
+from earmark.extract.protocol import SHORTEST_SECONDS, Extracted, Extractor
+from earmark.extract.watched import watched
 from earmark.text import printable
 from earmark.types import AddReport, Fingerprint, Track
 
 _FILES_AHEAD = 8  # files per worker read ahead of the next to be kept; one long file holds nobody up for long
 _BATCH = 64  # results kept in one transaction, when that many are ready
 _PUBLISH_HOURS = 24.0  # hours of audio after which the index is published; bounds memory and what a crash leaves undone
-_RACY_NANOSECONDS = 2_000_000_000  # age of a file whose time of change says little; FAT's clock ticks in 2 s
 _ID_DIGITS = 16  # hexadecimal digits of the content's SHA-256; two of a million share an id in one of 40 M catalogs
-_PART_BYTES = 1 << 20  # bytes hashed together
-_STATE = ("st_dev", "st_ino", "st_size", "st_mtime_ns")  # fields of a file's status that change with its content
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +51,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """What a worker found: a failure, a known recording, or a new one."""
+    """What a worker found in a file: a known recording, or a new one."""
 
     path: str
-    file: File | None = None  # its track is 0 as long as it is not known
-    content: bytes = b""
+    file: File  # its track is 0 as long as it is not known
+    content: bytes = b""  # SHA-256; empty for a file that is as it was
     extracted: Extracted | None = None
-    reason: str = ""
-    unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of a file that was read."""
+    """What became of a file."""
 
     path: str
     outcome: str
@@ -95,8 +91,7 @@ class Ingest:
                 for kept in self._kept[reported:]:
                     reported, seconds = reported + 1, seconds + kept.seconds
                     if progress is not None:
-                        outcome = (kept.path, kept.outcome, kept.reason, kept.track)
-                        progress(Progress(reported, total, *outcome, seconds_done=seconds))
+                        progress(Progress(reported, total, kept.path, kept.outcome, kept.reason, kept.track, seconds))
             keeper.submit(self._index.publish).result()
         except KeyboardInterrupt:
             interrupted = True
@@ -111,7 +106,7 @@ class Ingest:
     ) -> Iterator[None]:
         """Yield whenever more results are kept: at the start what the scan found, then all that is ready, in order."""
         yield
-        remaining, waiting = iter(paths), deque[Future[ReadFile]]()
+        remaining, waiting = iter(paths), deque[Future[ReadFile | Stored]]()
         while True:
             waiting.extend(readers.submit(self._read, path) for path in islice(remaining, ahead - len(waiting)))
             if not waiting:
@@ -124,9 +119,9 @@ class Ingest:
 
     # In the threads of the readers
 
-    def _read(self, path: str) -> ReadFile:
+    def _read(self, path: str) -> ReadFile | Stored:
         if self._stop.is_set():
-            return ReadFile(path, reason="not read: the run was ended")
+            return Stored(path, "failed", "not read: the run was ended")
         try:
             for _ in range(2):  # once more for a file that was just being written
                 read = self._read_once(path)
@@ -134,39 +129,39 @@ class Ingest:
                     return read
             raise MediaError("unreadable", "it changes while it is read; add it again when it is complete")
         except MediaError as error:
-            return ReadFile(path, reason=str(error))
+            return Stored(path, "failed", str(error))
         except OSError as error:
-            return ReadFile(path, reason=f"unreadable: {error.strerror}")
+            return Stored(path, "failed", f"unreadable: {error.strerror}")
 
     def _read_once(self, path: str) -> ReadFile | None:
         """Return what a file holds, or None when it changed meanwhile."""
-        from earmark.audio.container import open_regular
-
-        absolute, status = os.fsencode(Path(path).absolute()), Path(path).stat()
+        absolute, status = _absolute(path), Path(path).stat()
         known = self._store.file(absolute)
         if known is not None and (known.bytes, known.modified) == (status.st_size, status.st_mtime_ns):
-            return ReadFile(path, known, unchanged=True)
-        with open_regular(Path(path)) as file:
-            before = os.fstat(file.fileno())
+            return ReadFile(path, known)
+        with watched(path) as source:
             try:
-                content = _digest(file, self._stop)
+                content = source.digest(self._stop)
                 number = self._number_of_sound(content)
-                extracted = self._extract(file) if number is None else None
+                extracted = self._extract(source.file) if number is None else None
             except MediaError:
-                if _has_changed(file, path, before):
+                if source.has_changed():
                     return None
                 raise
-            is_racy = time.time_ns() - before.st_mtime_ns < _RACY_NANOSECONDS
-            if _has_changed(file, path, before) or (is_racy and _digest(file, self._stop) != content):
+            if source.differs_from(content, self._stop):
                 return None
-        return ReadFile(path, File(absolute, before.st_size, before.st_mtime_ns, number or 0), content, extracted)
+        read = File(absolute, source.status.st_size, source.status.st_mtime_ns, number or 0)
+        return ReadFile(path, read, content, extracted)
 
     def _extract(self, file: BinaryIO) -> Extracted:
-        file.seek(0)
         extracted = self._extractor.extract(file)
         if extracted.silent:
             raise MediaError("low_information", "it is silent", extracted.seconds)
-        if extracted.features < self._extractor.fingerprinter.min_features:
+        if extracted.seconds < SHORTEST_SECONDS:
+            raise MediaError("too_short", f"{extracted.seconds:.3f} s; a recording has {SHORTEST_SECONDS:g} s or more")
+        if len(extracted.packed) > MOST_PACKED_BYTES:
+            raise MediaError("too_long", "its fingerprint takes more than a catalog keeps", extracted.seconds)
+        if not self._extractor.fingerprinter.is_informative(extracted.fingerprint):
             raise MediaError("low_information", "there is too little in it to tell recordings apart", extracted.seconds)
         return extracted
 
@@ -176,22 +171,22 @@ class Ingest:
         if number is not None:
             try:
                 self._store.recording(number)
+                packed = self._store.fingerprints([number]).get(number, CatalogDamaged("it has none"))
+                unpacked(self._extractor.fingerprinter, number, packed)
             except (CatalogDamaged, TrackNotFound):
-                return None
-            if not isinstance(self._store.fingerprints([number]).get(number), bytes):
                 return None
         return number
 
     # In the thread of the keeper
 
-    def _keep(self, batch: Sequence[ReadFile]) -> None:
+    def _keep(self, batch: Sequence[ReadFile | Stored]) -> None:
         kept: list[Stored] = []
         new: list[tuple[int, Fingerprint]] = []
-        changing = any(not (read.reason or read.unchanged) for read in batch)
+        changing = any(isinstance(read, ReadFile) and read.content for read in batch)
         with self._store.transaction() if changing else contextlib.nullcontext():
             for read in batch:
                 try:
-                    kept.append(self._keep_one(read, new))
+                    kept.append(read if isinstance(read, Stored) else self._keep_one(read, new))
                 except (CatalogDamaged, TrackExists) as error:
                     kept.append(Stored(read.path, "failed", str(error)))
         if changing:
@@ -204,17 +199,15 @@ class Ingest:
             self._unpublished_seconds = 0.0
 
     def _keep_one(self, read: ReadFile, new: list[tuple[int, Fingerprint]]) -> Stored:
-        if read.file is None:
-            return Stored(read.path, "failed", read.reason)
-        if read.unchanged:
+        if not read.content:
             return Stored(read.path, "unchanged", track=self._known(read.path, read.file.track))
         # Another file of this run may have brought the same recording, or a damaged one is to be replaced.
         number = self._number_of_sound(read.content)
         if number is not None:
-            return self._keep_known(read, read.file, number)
+            return self._keep_known(read, number)
         if read.extracted is None:
             raise CatalogDamaged(f"{read.path}: its track was damaged while it was read; add it again")
-        return self._keep_new(read, read.file, read.extracted, new)
+        return self._keep_new(read, read.extracted, new)
 
     def _known(self, path: str, number: int) -> Track:
         track = self._store.recording(number).track
@@ -223,9 +216,9 @@ class Ingest:
             raise TrackExists(f"it is the track {track.id!r} already, not {wanted!r}; earmark update changes the id")
         return track
 
-    def _keep_known(self, read: ReadFile, file: File, number: int) -> Stored:
+    def _keep_known(self, read: ReadFile, number: int) -> Stored:
         """Keep one more file of a known recording, or the place where its file was moved to."""
-        track = self._known(read.path, number)
+        file, track = read.file, self._known(read.path, number)
         replaced = self._store.file(file.path)
         self._store.remember(msgspec.structs.replace(file, track=number))
         if not any(
@@ -239,8 +232,9 @@ class Ingest:
             return Stored(read.path, "updated", track=track)
         return Stored(read.path, "unchanged", track=track)
 
-    def _keep_new(self, read: ReadFile, file: File, extracted: Extracted, new: list[tuple[int, Fingerprint]]) -> Stored:
+    def _keep_new(self, read: ReadFile, extracted: Extracted, new: list[tuple[int, Fingerprint]]) -> Stored:
         """Keep a recording that is new, or takes the place of what its file held, under the same id."""
+        file = read.file
         old = self._store.number_with(read.content)  # damaged, else it would be known
         replaced = self._store.file(file.path)
         if old is None and replaced is not None and len(self._store.files(replaced.track)) == 1:
@@ -269,20 +263,9 @@ def _track(id: str, path: str, extracted: Extracted) -> Track:
     return Track(id, *words, path, extracted.seconds, extracted.complete, time.time_ns(), tags)
 
 
-def _digest(file: BinaryIO, stop: Event) -> bytes:
-    digest = hashlib.sha256()
-    file.seek(0)
-    while part := file.read(_PART_BYTES):
-        digest.update(part)
-        if stop.is_set():
-            raise MediaError("unreadable", "the run was ended")
-    return digest.digest()
-
-
-def _has_changed(file: BinaryIO, path: str, before: os.stat_result) -> bool:
-    """Return whether a file was written to, or replaced by another, since `before`."""
-    states = [[getattr(one, name) for name in _STATE] for one in (before, os.fstat(file.fileno()), Path(path).stat())]
-    return states[1:] != states[:1] * 2
+def _absolute(path: str) -> bytes:
+    """Return a path from the root on, which one slash stands for: POSIX lets two of them mean something else."""
+    return b"/" + os.fsencode(Path(path).absolute()).lstrip(b"/")
 
 
 def _shut_down(*executors: ThreadPoolExecutor) -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any, Self
 
-import numpy as np
-
-from earmark.audio.arrays import to_mono
-from earmark.audio.downmix import QUALITY
 from earmark.catalog.identify import Identify, Unavailable
 from earmark.errors import OptionError
-from earmark.extract.protocol import SILENCE_PEAK, Extracted
+from earmark.extract.protocol import Extracted
+from earmark.extract.stream import ExtractionStream
 from earmark.match.protocol import Options
-from earmark.types import Answer, Fingerprint, Samples
+from earmark.types import Answer
 
 LOOK_SECONDS = 1.0  # seconds of new sound from one look to the next
 
@@ -26,17 +23,9 @@ class Listener:
     """
 
     def __init__(self, identify: Identify, *, rate: int, options: Options) -> None:
-        import soxr
-
-        if rate < 1:
-            raise OptionError(f"rate={rate}; give the samples a second of the sound")
-        fingerprinter = identify.fingerprinter
-        self._identify, self._rate, self._options = identify, rate, options
-        self._session, self._extraction = identify.session(options, follow=True), fingerprinter.stream(query=True)
-        self._resampling: Any = None  # nothing, where the rates are equal
-        if rate != fingerprinter.rate:
-            self._resampling = soxr.ResampleStream(rate, fingerprinter.rate, 1, dtype="float32", quality=QUALITY)
-        self._heard, self._peak, self._looked = 0, 0.0, 0.0  # samples, largest of them, second of the last look
+        self._identify, self._session = identify, identify.session(options, follow=True)
+        self._sound = ExtractionStream(identify.fingerprinter, rate)
+        self._looked = 0.0  # second of the last look
         self._began = time.perf_counter()
         self._answer: Answer | None = None
         self._is_finished = False
@@ -50,7 +39,7 @@ class Listener:
     @property
     def seconds(self) -> float:
         """How much sound was pushed."""
-        return self._heard / self._rate
+        return self._sound.seconds
 
     @property
     def answer(self) -> Answer | None:
@@ -60,10 +49,7 @@ class Listener:
     def push(self, samples: Any) -> Answer | None:
         """Take the next samples, (n,) or (n, channels), and return `answer`; raises OptionError for other arrays."""
         self._check_open()
-        mono = to_mono(samples, self._rate, to_rate=self._rate)
-        self._heard += len(mono)
-        self._peak = max(self._peak, float(np.abs(mono).max(initial=0.0)))
-        self._extraction.push(self._resampled(mono, last=False))
+        self._sound.push(samples)
         if self.seconds - self._looked >= LOOK_SECONDS:
             self._look(final=False)
             playing = self._session.playing()
@@ -73,35 +59,23 @@ class Listener:
     def finish(self) -> Answer:
         """Say that the sound has ended, and return all that it comes from; without matches if nothing is sure."""
         self._check_open()
-        self._extraction.push(self._resampled(np.zeros(0, np.float32), last=True))
-        fingerprint = self._look(final=True)
+        self._sound.end()
+        extracted = self._look(final=True)
         self._is_finished = True
-        passages = self._session.passages()
-        if passages:
-            self._answer = self._identify.heard(self._session, passages, self._began)
-        else:
-            features = self._identify.fingerprinter.features_in(fingerprint)
-            silent = self._peak < SILENCE_PEAK
-            extracted = Extracted(fingerprint, b"", self.seconds, complete=True, silent=silent, features=features)
-            self._answer = self._identify.nothing_heard(self._options, extracted, self._began)
+        passages, reason = self._session.passages(), self._identify.unfit(extracted)
+        self._answer = self._identify.heard(self._session, passages, self._began, reason=reason)
         return self._answer
 
-    def _resampled(self, mono: Samples, *, last: bool) -> Samples:
-        if self._resampling is None:
-            return mono
-        return np.asarray(self._resampling.resample_chunk(mono, last=last), np.float32)
-
-    def _look(self, *, final: bool) -> Fingerprint:
+    def _look(self, *, final: bool) -> Extracted:
         """Match what has not been settled, again without each track that turns out to be damaged or gone."""
         self._looked = self.seconds
-        fingerprint = self._extraction.take(since_seconds=self._session.since)
+        extracted = self._sound.take(since_seconds=self._session.since)
         while True:
             try:
-                self._session.hear(fingerprint, final=final)
-                return fingerprint
+                self._session.hear(extracted.fingerprint, final=final)
+                return extracted
             except Unavailable as unavailable:
-                self._identify.leave_out(unavailable)
-                self._session.forget(unavailable.number)
+                self._identify.leave_out(unavailable, self._session)
 
     def _check_open(self) -> None:
         if self._is_finished:

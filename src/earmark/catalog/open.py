@@ -13,13 +13,15 @@ import msgspec
 from earmark.catalog.catalog import Catalog
 from earmark.catalog.local.durable import is_catalog
 from earmark.catalog.local.folder import Folder, make_folder
-from earmark.catalog.settings import Settings, index_name
-from earmark.errors import CatalogNotFound, OptionError, SpecMismatch
+from earmark.catalog.settings import Settings, check_model
+from earmark.errors import CatalogDamaged, CatalogNotFound, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.pool import ExtractorPool
 from earmark.fingerprints import DEFAULT
+from earmark.index.channels import index_name
 
 if TYPE_CHECKING:
+    from earmark.extract.protocol import ExtractLimits
     from earmark.fingerprints.protocol import Fingerprinter
 
 
@@ -30,14 +32,16 @@ def open_catalog(
     read_only: bool = False,
     fingerprinter: str | None = None,
     index: str | None = None,
+    limits: ExtractLimits | None = None,
     **preset: Any,
 ) -> Catalog:
     """Open the catalog in the folder `path`; close it after use, or open it in a `with`.
 
     It is made when absent, unless `create` is False or it is opened `read_only`. One process at a time may write; any
     number may read meanwhile. `fingerprinter`, its settings in `preset` (as peaks=False) and `index` count when the
-    catalog is made and are written in it; later they must agree or be left out. Raises CatalogNotFound, CatalogLocked,
-    CatalogDamaged, CatalogTooNew, SpecMismatch when this earmark makes other fingerprints, OptionError.
+    catalog is made and are written in it; later they must agree or be left out. `limits`: what a file or clip may take.
+    Raises CatalogNotFound, CatalogLocked, CatalogDamaged, CatalogTooNew, SpecMismatch when this earmark makes other
+    fingerprints, OptionError.
     """
     place = Path(path)
     if not is_catalog(place):
@@ -47,25 +51,28 @@ def open_catalog(
         make_folder(place)
     folder = Folder(place, read_only=read_only)
     try:
-        settings = folder.store.settings()
-        if settings is None:
-            if read_only:
-                raise CatalogNotFound(f"{place} is a catalog that is only being made; try again later")
-            settings = _new_settings(fingerprinter, index, preset)
-            with folder.store.transaction():
-                folder.store.write_settings(settings)
-            folder.sync()
+        stored = folder.store.settings()
+        if stored is None and read_only:
+            raise CatalogNotFound(f"{place} is a catalog that is only being made; try again later")
+        settings = stored or _new_settings(fingerprinter, index, preset)
         maker = _agreed(place, settings, fingerprinter, index, preset)
-        if not read_only and settings.spec != str(maker.spec):  # of an earlier release, with the same features
+        if not read_only:  # an earlier release had another spec for the same features
             settings = msgspec.structs.replace(settings, spec=str(maker.spec))
+            if settings != stored:
+                with folder.store.transaction():
+                    folder.store.write_settings(settings)
+                folder.sync()
+        open_other = partial(open_catalog, create=False, read_only=True)
+        backend = folder.backend(maker, settings)
+        if not read_only and settings.index != backend.index.name:  # a rebuild ended between the index and the settings
+            settings = msgspec.structs.replace(settings, index=backend.index.name)
             with folder.store.transaction():
                 folder.store.write_settings(settings)
-        open_other = partial(open_catalog, create=False, read_only=True)
         return Catalog(
-            folder.backend(maker, settings),
+            backend,
             settings,
             fingerprinter=maker,
-            make_extractor=lambda workers: ExtractorPool(settings.fingerprinter, settings.preset, workers=workers),
+            make_extractor=partial(ExtractorPool, settings.fingerprinter, settings.preset, limits=limits),
             open_other=open_other,
         )
     except BaseException:
@@ -75,8 +82,8 @@ def open_catalog(
 
 def _new_settings(fingerprinter: str | None, index: str | None, preset: Mapping[str, Any]) -> Settings:
     name = fingerprinter or DEFAULT
-    spec = make_fingerprinter(name, preset).spec
-    return Settings(name, dict(preset), str(spec), index_name(index, name, preset))
+    maker = make_fingerprinter(name, preset)
+    return Settings(name, dict(preset), str(maker.spec), index_name(index, maker.plan.channels, name))
 
 
 def _agreed(
@@ -87,7 +94,8 @@ def _agreed(
     preset: Mapping[str, Any],
 ) -> Fingerprinter:
     """Return the catalog's fingerprinter; raises OptionError for a setting that is not the catalog's, naming both."""
-    name = index and index_name(index, settings.fingerprinter, settings.preset)
+    maker = _maker_of(folder, settings, preset)
+    name = index and index_name(index, maker.plan.channels, settings.fingerprinter)
     if name and name != settings.index:
         raise OptionError(
             f"{folder} has index={settings.index!r}, not {name!r}: leave it out, or use rebuild(index=...)"
@@ -97,7 +105,6 @@ def _agreed(
             f"{folder} was made with fingerprinter={settings.fingerprinter!r}, not {fingerprinter!r}: "
             "leave it out, or make another catalog"
         )
-    maker = make_fingerprinter(settings.fingerprinter, settings.preset)
     if not maker.accepts(settings.spec):
         raise SpecMismatch(
             f"{folder} holds fingerprints {settings.spec}, this earmark makes {maker.spec}; "
@@ -109,3 +116,18 @@ def _agreed(
             "leave them out, or make another catalog"
         )
     return maker
+
+
+def _maker_of(folder: Path, settings: Settings, named: Mapping[str, Any]) -> Fingerprinter:
+    """Return the fingerprinter that a catalog was made with; raises CatalogError when it names none, or no safe one."""
+    if "model" not in named:
+        check_model(folder, settings.preset.get("model", ""))
+    try:
+        return make_fingerprinter(settings.fingerprinter, settings.preset)
+    except OptionError:
+        raise
+    except (TypeError, ValueError, LookupError, ImportError, AttributeError) as error:
+        raise CatalogDamaged(
+            f"{folder} was made with {settings.fingerprinter} and {settings.preset}, which there is not ({error}); "
+            "restore a copy made by earmark export"
+        ) from error

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from earmark.catalog.listen import Listener
-from earmark.errors import OptionError
-from earmark.extract.pool import usable_cores
+from earmark.extract.pool import worker_count
 from earmark.match.protocol import Options
 from earmark.types import Answer
 
@@ -43,12 +43,11 @@ class Questions:
         A clip that nothing can be said of has an answer without matches and a reason; one that cannot be read as audio
         raises MediaError.
         """
-        return self._identify.answer(source, checked_options(threshold, limit, several=several, speed=speed))
+        return self._identify.answer(source, Options(threshold, limit, several, speed))
 
     def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5) -> Listener:
         """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure."""
-        options = checked_options(threshold, limit, several=False, speed=False)
-        return Listener(self._identify, rate=rate, options=options)
+        return Listener(self._identify, rate=rate, options=Options(threshold, limit))
 
     def identify_many(
         self,
@@ -64,33 +63,17 @@ class Questions:
 
         A source that cannot be read as audio does not stop the others: its answer's reason is the MediaError's code.
         """
-        count, options = worker_count(workers), checked_options(threshold, limit, several=several, speed=speed)
-        ask = self._identify.answer_or_reason
+        count, options = worker_count(workers), Options(threshold, limit, several, speed)
+        ask = partial(self._identify.answer, options=options, raises=False)
         remaining, waiting = iter(sources), deque[Future[Answer]]()
         with ThreadPoolExecutor(count, thread_name_prefix="earmark-identify") as pool:
             try:
                 while True:
                     waiting.extend(
-                        pool.submit(ask, one, options) for one in islice(remaining, _CLIPS_AHEAD * count - len(waiting))
+                        pool.submit(ask, one) for one in islice(remaining, _CLIPS_AHEAD * count - len(waiting))
                     )
                     if not waiting:
                         return
                     yield waiting.popleft().result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
-
-
-def checked_options(threshold: float | None, limit: int, *, several: bool, speed: bool) -> Options:
-    """Return what is asked of every clip; raises OptionError for what makes no sense."""
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise OptionError(f"threshold={threshold}; give a probability, 0 to 1, or leave it out for the calibrated one")
-    if limit < 1:
-        raise OptionError(f"limit={limit}; give 1 or more")
-    return Options(threshold, limit, several, speed)
-
-
-def worker_count(wanted: int | None) -> int:
-    """Return the number of workers that was given, or that of the cores this process may use."""
-    if wanted is not None and wanted < 1:
-        raise OptionError(f"workers={wanted}; give 1 or more, or leave it out for all cores")
-    return wanted or usable_cores()

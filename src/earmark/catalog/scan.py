@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.catalog.local.durable import is_catalog
+from earmark.errors import OptionError
 
 # Names beside music in folders that are passed over: covers, rip logs, checksums, desktop droppings. Whatever else a
 # folder holds is tried, because names lie: a text file or a playlist is reported, not guessed away.
@@ -31,10 +32,13 @@ def scan(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Sc
     Inside folders, links to files count and links to folders do not; a file that comes by twice counts once; hidden
     names, other catalogs and `COMPANIONS` are passed over. Playlists are not followed.
     """
-    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    try:
+        given = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    except TypeError as error:
+        raise OptionError(f"{error}; give paths of files and folders") from error
     scanner = _Scanner()
     for path in given:
-        scanner.look(os.fspath(path))
+        scanner.look(os.fsdecode(path))
     return Scan(tuple(scanner.files), tuple(scanner.failed))
 
 

@@ -1,13 +1,15 @@
-"""What a catalog is made with, and which index suits what it holds."""
+"""What a catalog is made with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import stat
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from earmark.errors import OptionError
+from earmark.errors import CatalogDamaged, CatalogError
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -19,25 +21,31 @@ class Settings(msgspec.Struct, frozen=True):
     index: str
 
 
-def index_name(wanted: str | None, fingerprinter: str, preset: Mapping[str, Any]) -> str:
-    """Return `wanted`, or where it is None the name of the index that suits the fingerprinter.
+def check_model(folder: Path, model: object) -> None:
+    """Raise CatalogError for a model that only a catalog in `folder` names, where a stranger may have put it.
 
-    Raises OptionError for an index that there is not, or that holds other keys than the fingerprinter makes.
+    It has to be one that comes with earmark, or a regular file by its whole path: outside the catalog, and of this
+    user or root, whom alone it lets write.
     """
-    from earmark.extract.fingerprinter import make_fingerprinter
-    from earmark.index import CODE_NAMES, EVERY_CHANNEL, NAMES, VECTOR_NAMES
-
-    channels = make_fingerprinter(fingerprinter, preset).plan.channels
-    by_metric = {"equal": CODE_NAMES, "inner": VECTOR_NAMES}
-    suited = EVERY_CHANNEL if len(channels) > 1 else by_metric[channels[0].metric][0]
-    if wanted is None or wanted == suited:
-        return suited
-    if wanted not in NAMES:
-        raise OptionError(f"index {wanted!r} is not known: choose one of {', '.join(NAMES)}")
-    names = by_metric[channels[0].metric]
-    if wanted == EVERY_CHANNEL and names is VECTOR_NAMES:
-        raise OptionError(f"index {wanted!r} holds landmarks too, and without peaks there are none: use {suited}")
-    if wanted not in names:
-        names = (suited, *(name for name in names if name != suited))
-        raise OptionError(f"index {wanted!r} cannot hold what {fingerprinter} makes: choose one of {', '.join(names)}")
-    return wanted
+    if not isinstance(model, str):
+        raise CatalogDamaged(f"{folder} names the model {model!r}, which is no path; restore a copy of the catalog")
+    path = Path(model)
+    if path.name == model:  # one that comes with earmark, by its name
+        return
+    problem = ""
+    try:
+        status = path.stat()
+        mine = status.st_uid in (os.geteuid(), 0) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    except (OSError, ValueError):
+        return  # which is said by whoever opens it
+    if not stat.S_ISREG(status.st_mode):
+        problem = "is no regular file"
+    elif not path.is_absolute() or path.resolve().is_relative_to(folder.resolve()):
+        problem = "came with it"
+    elif not mine:
+        problem = "can be written by others"
+    if problem:
+        raise CatalogError(
+            f"{folder} was made with the model {model}, which {problem}; if you trust it, name it: earmark.open(..., "
+            "model=...)"
+        )

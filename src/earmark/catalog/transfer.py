@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from itertools import chain, islice
+import shutil
+import tempfile
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from earmark.catalog.backend import File, LiveIndex, Recording, Store
-from earmark.catalog.calibrations import OWN_FILE
-from earmark.catalog.local.durable import DurableFiles
+from earmark.catalog.calibrations import MOST_BYTES, OWN_FILE
+from earmark.catalog.local.directory import Directory
+from earmark.catalog.local.durable import DATABASE, DurableFiles, sync_folder
 from earmark.catalog.unpack import unpacked
-from earmark.errors import CatalogDamaged, CatalogError, EarmarkError, SpecMismatch, TrackExists, TrackNotFound
+from earmark.errors import CatalogDamaged, CatalogError, SpecMismatch, TrackExists, TrackNotFound
+from earmark.regular import read_regular
 from earmark.types import AddReport, Fingerprint, Track
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
 
 _BATCH = 64  # tracks kept in one transaction
+
+
+class Copied(Protocol):
+    """An index that is published, of whatever kind."""
+
+    def copy(self, folder: Path) -> None:
+        """Copy what is published into a catalog's folder."""
 
 
 def merge(fingerprinter: Fingerprinter, store: Store, index: LiveIndex, other: Store, name: str) -> AddReport:
@@ -29,94 +39,83 @@ def merge(fingerprinter: Fingerprinter, store: Store, index: LiveIndex, other: S
             f"this catalog holds fingerprints {fingerprinter.spec}, {name} holds {there and there.spec}; "
             "only catalogs of one kind can be merged"
         )
-    kept: list[AddReport] = []
+    added, unchanged, failed = list[Track](), list[str](), list[tuple[str, str]]()
     recordings = other.recordings()
     while batch := list(islice(recordings, _BATCH)):
-        kept.append(_take(fingerprinter, store, index, other, batch, name))
+        packed = other.fingerprints([one.number for one in batch if isinstance(one, Recording)])
+        new: list[tuple[int, Fingerprint]] = []
+        with store.transaction():
+            for recording in batch:
+                if not isinstance(recording, Recording):
+                    failed.append((name, str(recording)))
+                elif store.number_with(recording.content) is not None:
+                    unchanged.append(recording.track.path)
+                else:
+                    try:
+                        new.append(_copy(fingerprinter, store, other, recording, packed.get(recording.number)))
+                        added.append(recording.track)
+                    except (CatalogDamaged, TrackExists, TrackNotFound) as error:
+                        failed.append((recording.track.path, str(error)))
+        index.include(new)
     index.publish()
-    added, unchanged, failed = (
-        tuple(chain.from_iterable(getattr(one, outcome) for one in kept))
-        for outcome in ("added", "unchanged", "failed")
-    )
-    return AddReport(added=added, unchanged=unchanged, failed=failed)
+    return AddReport(added=tuple(added), unchanged=tuple(unchanged), failed=tuple(failed))
 
 
-def export(store: Store, index: LiveIndex, target: Path, *, calibration: Path) -> Path:
+def export(store: Store, index: Copied, target: Path, *, calibration: Path) -> Path:
     """Copy a catalog to the folder `target`, whole or not at all, with its own calibration where there is one."""
-    if target.exists():
+    if os.path.lexists(target):
         raise CatalogError(f"{target} exists; name a folder that is not there yet")
-    files = DurableFiles()
-    scratch = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    parent = target.absolute().parent
     try:
-        target.absolute().parent.mkdir(parents=True, exist_ok=True)
+        parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".tmp", dir=parent))
+    except (OSError, ValueError) as error:
+        raise CatalogError(f"{target}: {getattr(error, 'strerror', error)}; name a folder that can be made") from error
+    try:
+        _copy_to(scratch, store, index, calibration)
+        scratch.chmod(0o777 & ~_umask())
+        scratch.rename(target)
+        sync_folder(parent)
     except OSError as error:
-        raise CatalogError(f"{target}: {error.strerror}; name a folder that can be made") from error
-    files.make_folder(scratch)
-    try:
-        index.copy(scratch)  # before the database: an index may lack tracks, never have more than there are
-        store.copy(scratch)
-        if calibration.is_file():
-            files.write(scratch / OWN_FILE, [calibration.read_bytes()])
-        for path in scratch.iterdir():
-            if path.is_file():
-                files.sync_file(path)
-        files.sync_folder(scratch)
-        files.replace(scratch, target)
-        files.sync_folder(target.absolute().parent)
-    except EarmarkError:
-        _remove(scratch)
-        raise
+        raise CatalogError(f"{target}: {error.strerror}; free some space, or name another folder") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)  # what is unfinished, of which nobody knows yet
     return target
 
 
-def _take(
+def _copy_to(scratch: Path, store: Store, index: Copied, calibration: Path) -> None:
+    index.copy(scratch)  # before the database: an index may lack tracks, never have more than there are
+    store.copy(scratch)
+    with Directory.opened(scratch) as folder:
+        files = DurableFiles()
+        if os.path.lexists(calibration):
+            files.write(folder, OWN_FILE, [read_regular(calibration, most_bytes=MOST_BYTES)])
+        files.sync_file(folder, DATABASE)
+        files.sync_folder(folder)
+
+
+def _copy(
     fingerprinter: Fingerprinter,
     store: Store,
-    index: LiveIndex,
     other: Store,
-    batch: Sequence[Recording | CatalogDamaged],
-    name: str,
-) -> AddReport:
-    added: list[Track] = []
-    unchanged: list[str] = []
-    failed: list[tuple[str, str]] = []
-    new: list[tuple[int, Fingerprint]] = []
-    packed = other.fingerprints([one.number for one in batch if isinstance(one, Recording)])
-    with store.transaction():
-        for recording in batch:
-            if not isinstance(recording, Recording):
-                failed.append((name, str(recording)))
-            elif store.number_with(recording.content) is not None:
-                unchanged.append(recording.track.path)
-            else:
-                try:
-                    own = packed.get(recording.number)
-                    if own is None:
-                        raise TrackNotFound(f"{recording.track.id!r} was removed meanwhile")
-                    fingerprint = unpacked(fingerprinter, recording.number, own)  # before the copy: no damage spreads
-                    new.append((_copy(store, other, recording, own), fingerprint))
-                    added.append(recording.track)
-                except (CatalogDamaged, TrackExists, TrackNotFound) as error:
-                    failed.append((recording.track.path, str(error)))
-    index.include(new)
-    return AddReport(tuple(added), (), tuple(unchanged), tuple(failed))
-
-
-def _copy(store: Store, other: Store, recording: Recording, packed: bytes | CatalogDamaged) -> int:
+    recording: Recording,
+    packed: bytes | CatalogDamaged | None,
+) -> tuple[int, Fingerprint]:
+    """Copy a recording and return (its number here, its fingerprint); raises CatalogDamaged, TrackExists."""
+    if packed is None:
+        raise TrackNotFound(f"{recording.track.id!r} was removed meanwhile")
     if isinstance(packed, CatalogDamaged):
         raise packed
+    fingerprint = unpacked(fingerprinter, recording.number, packed)  # before the copy: no damage spreads
     number = store.insert(recording.track, recording.content, packed)
     for file in other.files(recording.number):
         if store.file(file.path) is None:
             store.remember(File(file.path, file.bytes, file.modified, number))
-    return number
+    return number, fingerprint
 
 
-def _remove(folder: Path) -> None:
-    """Remove an unfinished copy, of which nobody knows yet."""
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir():
-            path.rmdir()
-        else:
-            path.unlink()
-    folder.rmdir()
+def _umask() -> int:
+    """Return the process's mask of permissions, which can be read in no other way."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

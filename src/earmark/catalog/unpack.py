@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from earmark.errors import CatalogDamaged, SpecMismatch
+from earmark.errors import CatalogDamaged, OptionError, SpecMismatch
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
-    from earmark.types import Fingerprint
+    from earmark.types import Fingerprint, Keys
+
+
+MOST_SECONDS = 1e9  # seconds of a track, thirty years
+_DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, MemoryError, RecursionError)  # of forged numbers
 
 
 def unpacked(fingerprinter: Fingerprinter, number: int, packed: bytes | CatalogDamaged) -> Fingerprint:
@@ -19,9 +24,27 @@ def unpacked(fingerprinter: Fingerprinter, number: int, packed: bytes | CatalogD
     if isinstance(packed, CatalogDamaged):
         raise packed
     try:
-        return fingerprinter.unpack(packed)
-    except (ValueError, zlib.error, msgspec.MsgspecError, SpecMismatch) as error:
-        raise CatalogDamaged(
-            f"the fingerprint of track number {number} is damaged ({error}); "
-            "earmark verify marks it, and adding its file again heals it"
-        ) from error
+        fingerprint = fingerprinter.unpack_stored(packed)
+        if not 0 <= fingerprint.seconds <= MOST_SECONDS:
+            raise ValueError(f"{fingerprint.seconds} s of sound")
+        if any(layer.weights is not None for layer in fingerprint.layers.values()):
+            raise ValueError("it is a clip's, not a recording's")
+        return fingerprint
+    except (*_DAMAGE, msgspec.MsgspecError, zlib.error, SpecMismatch) as error:
+        raise _damage(number, error) from error
+
+
+def keys_of(fingerprinter: Fingerprinter, number: int, packed: bytes | CatalogDamaged) -> Mapping[str, Keys]:
+    """Return what an index holds of a row; raises CatalogDamaged as `unpacked` does."""
+    fingerprint = unpacked(fingerprinter, number, packed)
+    try:
+        return fingerprinter.keys(fingerprint)
+    except (*_DAMAGE, OptionError) as error:
+        raise _damage(number, error) from error
+
+
+def _damage(number: int, error: Exception) -> CatalogDamaged:
+    return CatalogDamaged(
+        f"the fingerprint of track number {number} is damaged ({error}); "
+        "earmark verify marks it, and adding its file again heals it"
+    )

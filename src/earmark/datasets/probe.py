@@ -40,6 +40,13 @@ class Prober:
             return Probe(**self._sandbox.call(file, {}))
 
 
+def warm_up(settings: dict[str, Any]) -> None:
+    """Load what decoding needs; runs in the child."""
+    from earmark.audio.decode import load_decoders
+
+    load_decoders()
+
+
 def probe(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:
     """Return the fields of a `Probe`; runs in the child."""
     from earmark.audio.decode import decode

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +21,7 @@ DOTS_AN_INCH = 120  # resolution of a picture
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure, in inches, without matplotlib's global state; raises OptionError without matplotlib."""
+    keep_to_temporary_files()
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -29,3 +35,10 @@ def save(figure: Figure, path: str | Path) -> Path:
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a title in letters that the font lacks shows boxes
         figure.savefig(path, dpi=DOTS_AN_INCH)
     return Path(path)
+
+
+def keep_to_temporary_files() -> None:
+    """Have matplotlib, if it is not loaded yet, write its list of fonts into a temporary folder and not the home."""
+    if "MPLCONFIGDIR" not in os.environ and "matplotlib" not in sys.modules:
+        os.environ["MPLCONFIGDIR"] = folder = tempfile.mkdtemp(prefix="earmark-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from earmark.evaluation.canvas import new_figure, save
+from earmark.evaluation.comparison import summaries
 from earmark.evaluation.metrics import Reliability
 from earmark.evaluation.report import Report, Row
 
@@ -18,7 +19,7 @@ Lines = dict[tuple[float, str], list[Row]]  # rows by length in seconds and fing
 
 
 def draw(measured: Mapping[str, Report], folder: Path) -> list[Path]:
-    """Write hit-rate.png and calibration.png of reports by fingerprinter, as far as there is something for them.
+    """Write hit-rate.png, calibration.png and, of several fingerprinters, choice.png, as far as there is something.
 
     Return their paths.
     """
@@ -29,7 +30,38 @@ def draw(measured: Mapping[str, Report], folder: Path) -> list[Path]:
     calibrations = {name: report.calibration for name, report in measured.items() if report.calibration is not None}
     if calibrations:
         paths.append(save(_calibration(calibrations), folder / "calibration.png"))
+    if len(measured) > 1:
+        paths.append(save(_choice(measured), folder / "choice.png"))
     return paths
+
+
+def _choice(measured: Mapping[str, Report]) -> Any:
+    """Return a figure: what fingerprinters are chosen by, one bar each, of the longest clips."""
+    found = summaries(measured)
+    longest = max(one.seconds for one in found)
+    chosen = [one for one in found if one.seconds == longest][::-1]
+    panels: dict[str, list[float | None]] = {
+        f"right answers, %, {longest:g} s": [one.top1 for one in chosen],
+        "worst kind of false answers, %": [one.false for one in chosen],
+        "indexed, hours in an hour of one core": [one.real_time for one in chosen],
+        "catalog, MB an hour": [one.megabytes_an_hour for one in chosen],
+        "one core, ms a clip": [one.milliseconds_a_clip for one in chosen],
+    }
+    drawn = {
+        title: [value for value in values if value is not None]
+        for title, values in panels.items()
+        if None not in values
+    }
+    figure = new_figure(3.2 * len(drawn) + 1, 0.45 * len(chosen) + 1.2)
+    for axes, (title, values) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn.items(), strict=True):
+        colours = [f"C{len(chosen) - 1 - number}" for number in range(len(chosen))]
+        bars = axes.barh([one.name for one in chosen], values, color=colours)
+        axes.bar_label(bars, fmt="%.3g", padding=3)
+        axes.set_title(title, fontsize=9)
+        axes.set_xlim(0, 1.2 * max([*values, 1e-9]))
+        axes.set_xticks([])
+        axes.spines[["top", "right", "bottom"]].set_visible(False)
+    return figure
 
 
 def _panels(measured: Mapping[str, Report]) -> dict[str, Lines]:

@@ -15,14 +15,16 @@ from typing import Any
 
 import earmark
 from earmark.errors import OptionError
-from earmark.evaluation import comparison, report, run
+from earmark.evaluation import comparison, costs, report, run
 from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music, select
 from earmark.evaluation.report import Report
 from earmark.evaluation.run import Reply, Stage
 from earmark.evaluation.truth import Sameness, SamePlace
-from earmark.fingerprints import DEFAULT, make
+from earmark.fingerprints import DEFAULT, NAMES, make
 
 Pathname = str | os.PathLike[str]
+
+ALL = "all"  # every kind of fingerprint that earmark has
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,12 @@ def evaluate(
 
     `music` is a folder, of which four fifths are indexed and clips of all are asked, or a Corpus: see `cut_corpus` and
     `read_corpus`. Runs and catalogs are kept below `out`; what an earlier run with the same parameters did is not done
-    again. `begin` is called with each fingerprinter and the folder of its run, `progress` after each clip.
+    again. `begin` is called with each fingerprinter and the folder of its run, `progress` after each clip. The
+    fingerprinter "all" stands for every kind that earmark has.
     Raises OptionError for an unknown fingerprinter, an empty folder, and parameters that leave nothing to measure.
     """
-    kinds = {name: str(make(name).spec) for name in fingerprinters}
+    asked = [one for name in fingerprinters for one in (NAMES if name == ALL else (name,))]
+    kinds = {name: str(make(name).spec) for name in asked}
     corpus = music if isinstance(music, Corpus) else cut_corpus(music)
     measurements = {}
     with Sameness(corpus.known) as same_place:
@@ -191,34 +195,58 @@ def _measure(
     progress: Callable[[Stage], object] | None,
 ) -> Measurement:
     began = time.perf_counter()
-    replies, failed = _replies(corpus, kind, folder, workers=workers, progress=progress)
+    path, failed = _indexed(corpus, kind, folder, workers=workers)
+    replies = _replies(corpus, path, folder, workers=workers, progress=progress)
     cost = {"seconds_of_this_run": time.perf_counter() - began}
     cost["median_seconds_to_answer"] = sorted(reply.elapsed for reply in replies)[len(replies) // 2]
+    cost |= costs.read(costs.beside(path)) | costs.read(folder / costs.NAME)
     outcomes = report.outcomes_of(corpus.queries, replies, same_place)
     summary = report.summarise(outcomes, parameters={**corpus.parameters, **kind}, cost=cost)
     return Measurement(summary, folder, failed, tuple(report.write(summary, folder)))
 
 
-def _replies(
-    corpus: Corpus,
-    kind: Mapping[str, str],
-    folder: Path,
-    *,
-    workers: int | None,
-    progress: Callable[[Stage], object] | None,
-) -> tuple[list[Reply], tuple[tuple[str, str], ...]]:
-    """Return the replies to all queries, and the files that could not be indexed with reasons.
+def _indexed(
+    corpus: Corpus, kind: Mapping[str, str], folder: Path, *, workers: int | None
+) -> tuple[Path, tuple[tuple[str, str], ...]]:
+    """Return a catalog of the known recordings, and the files that could not be indexed with reasons.
 
     The catalog is kept in the folder of the runs, for all that index the same music with a fingerprinter of this kind.
     """
     recordings = {"recordings": run.stamps(corpus.known.values())}
     path = run.named(folder.parent, "catalog", {**recordings, **kind})
     ids = {str(path): track for track, path in corpus.known.items()}
+    spent = costs.Processor()
     with earmark.open(path, fingerprinter=kind["fingerprinter"]) as catalog:
-        failed = catalog.add(list(ids), ids=ids, workers=workers).failed
-        maker = ClipMaker(corpus.noises)
-        replies = run.answer(catalog, corpus.queries, folder, maker=maker, workers=workers, progress=progress)
-    return replies, failed
+        report = catalog.add(list(ids), ids=ids, workers=workers)
+    if len(report.added) == len(ids) - len(report.failed):  # in one go, so that the time is that of all of them
+        costs.write(costs.beside(path), costs.of_index(path, report.added, spent.seconds))
+    return path, report.failed
+
+
+def _replies(
+    corpus: Corpus,
+    catalog_path: Path,
+    folder: Path,
+    *,
+    workers: int | None,
+    progress: Callable[[Stage], object] | None,
+) -> list[Reply]:
+    """Return the replies to all queries."""
+    maker, making = ClipMaker(corpus.noises), list[float]()
+
+    def timed(query: Query) -> Any:
+        began = time.thread_time()
+        clip = maker(query)
+        making.append(time.thread_time() - began)
+        return clip
+
+    spent = costs.Processor()
+    with earmark.open(catalog_path, read_only=True) as catalog:
+        replies = run.answer(catalog, corpus.queries, folder, maker=timed, workers=workers, progress=progress)
+    if making:  # the clips of this run; making them is no part of finding them
+        cost = {"processor_seconds_a_clip": (spent.seconds - sum(making)) / len(making)}
+        costs.write(folder / costs.NAME, cost)
+    return replies
 
 
 def _spread(names: list[str], wanted: int) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import earmark
 from earmark.errors import OptionError
-from earmark.evaluation.queries import ClipMaker, Query
+from earmark.evaluation.queries import Query
 from earmark.evaluation.truth import Given
 
 ANSWERS = "answers.jsonl"
@@ -76,7 +76,7 @@ def answer(
     queries: Sequence[Query],
     folder: Path,
     *,
-    maker: ClipMaker,
+    maker: Callable[[Query], Any],
     workers: int | None = None,
     progress: Callable[[Stage], object] | None = None,
 ) -> list[Reply]:

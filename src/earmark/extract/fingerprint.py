@@ -1,4 +1,4 @@
-"""The fingerprint of one source, without a catalog and without children that are kept."""
+"""What is in one source, whatever it is: the one door for sound."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from earmark.audio.arrays import to_mono
-from earmark.extract.fingerprinter import make_fingerprinter
+from earmark.errors import OptionError
 from earmark.extract.pool import ExtractorPool
-from earmark.extract.protocol import SILENCE_PEAK, Extracted
-from earmark.extract.sources import Source, opened
+from earmark.extract.protocol import SILENCE_PEAK, Extracted, Extractor
+from earmark.extract.sources import Source, opened, samples_of
 from earmark.types import Fingerprint
 
 if TYPE_CHECKING:
@@ -21,14 +21,28 @@ if TYPE_CHECKING:
 
 def fingerprint_of(source: Source, name: str, preset: Mapping[str, Any], *, query: bool) -> Fingerprint:
     """Return the fingerprint of a source by a fingerprinter's name and settings; `earmark.fingerprint` says more."""
-    fingerprinter = make_fingerprinter(name, preset)
+    with closing(ExtractorPool(name, preset, workers=1)) as pool:
+        return extract_source(source, pool, query=query).fingerprint
+
+
+def extract_source(source: Source, extractor: Extractor, *, query: bool) -> Extracted:
+    """Return what is in a source: files go to the extractor, samples are extracted here, fingerprints stay as they are.
+
+    Raises MediaError for what cannot be read as audio, SpecMismatch for another kind's fingerprint, OptionError.
+    """
+    maker = extractor.fingerprinter
     if isinstance(source, Fingerprint):
-        fingerprinter.check(source.spec)
-        return source
+        maker.check(source.spec)
+        try:
+            maker.keys(source, query=query)
+            features = maker.features_in(source)
+        except KeyError as error:
+            raise OptionError(f"a fingerprint without layer {error}; make it with earmark.fingerprint") from error
+        return Extracted(source, b"", source.seconds, complete=True, silent=False, features=features)
     if isinstance(source, tuple):
-        return extract_samples(*source, fingerprinter, query=query).fingerprint
-    with closing(ExtractorPool(name, preset, workers=1)) as pool, opened(source, pool.limits) as file:
-        return pool.extract(file, query=query).fingerprint
+        return extract_samples(*samples_of(source), maker, query=query)
+    with opened(source, extractor.limits) as file:
+        return extractor.extract(file, query=query)
 
 
 def extract_samples(samples: Any, rate: int, fingerprinter: Fingerprinter, *, query: bool) -> Extracted:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import os
 import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
+from numbers import Integral
 from threading import Lock
 from typing import Any, BinaryIO
 
 import msgspec
 
+from earmark.audio.tags import cleaned_tags
 from earmark.errors import MediaError, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.protocol import Extracted, ExtractLimits
 from earmark.sandbox.process import Sandbox
 
 TASK = "earmark.extract.task:extract"
+LONGEST_SECONDS = 1e7  # 16 weeks, more than a file can be; what a child says it has heard is not believed beyond
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -44,12 +47,10 @@ class ExtractorPool:
         limits: ExtractLimits | None = None,
     ) -> None:
         """`workers`: most children at the same time; by default the cores that this process may use."""
-        self.workers = usable_cores() if workers is None else workers
-        if self.workers < 1:
-            raise OptionError(f"workers={workers}; give 1 or more")
+        self.workers = worker_count(workers)
         self.limits = limits or ExtractLimits()
         self.fingerprinter = make_fingerprinter(fingerprinter, preset)
-        self._request = {"fingerprinter": fingerprinter, "preset": dict(preset)}
+        self._settings = {"fingerprinter": fingerprinter, "preset": dict(preset)}
         self._lock = Lock()
         self._sandboxes: list[Sandbox] = []
         self._idle: list[Sandbox] = []
@@ -58,8 +59,8 @@ class ExtractorPool:
 
     def extract(self, file: BinaryIO, *, query: bool = False) -> Extracted:
         """Return what a child makes of an open file, read from where it stands; raises MediaError."""
-        max_seconds = self.limits.longest_query_seconds if query else None
-        request = {**self._request, "query": query, "max_seconds": max_seconds}
+        max_seconds = self.limits.longest_query_seconds if query else self.limits.longest_seconds
+        request = {**self._settings, "query": query, "max_seconds": max_seconds}
         with self._borrowed() as sandbox:
             try:
                 answer = sandbox.call(file, request)
@@ -67,7 +68,8 @@ class ExtractorPool:
                 if self._closed:
                     raise _closed() from error
                 raise
-        return self._checked(answer)
+        extracted = self._checked(answer)
+        return replace(extracted, packed=b"") if query else extracted  # nobody keeps a query's; it is large
 
     def close(self) -> None:
         """End all children, also those at work; callers that wait or come later get a MediaError."""
@@ -83,7 +85,7 @@ class ExtractorPool:
         """Return what a child answered, its fingerprint unpacked; a compromised child can answer anything."""
         try:
             sent = msgspec.convert(answer, Sent)
-            if not 0 <= sent.seconds < math.inf:
+            if not 0 <= sent.seconds <= LONGEST_SECONDS:
                 raise ValueError(f"{sent.seconds} seconds")
             fingerprint = self.fingerprinter.unpack(sent.packed)
         except (msgspec.MsgspecError, ValueError, zlib.error, SpecMismatch) as error:
@@ -95,7 +97,7 @@ class ExtractorPool:
             complete=sent.complete,
             silent=sent.silent,
             features=self.fingerprinter.features_in(fingerprint),
-            tags=sent.tags,
+            tags=cleaned_tags(sent.tags),
         )
 
     @contextmanager
@@ -114,7 +116,7 @@ class ExtractorPool:
             if self._idle:
                 return self._idle.pop()  # the last that worked, so that no more children start than are needed
             if len(self._sandboxes) < self.workers:
-                self._sandboxes.append(Sandbox(TASK, limits=self.limits.sandbox))
+                self._sandboxes.append(Sandbox(TASK, settings=self._settings, limits=self.limits.sandbox))
                 return self._sandboxes[-1]
             place: Future[Sandbox] = Future()
             self._line.append(place)
@@ -139,6 +141,13 @@ class ExtractorPool:
                 return
         if place.exception() is None:
             self._give(place.result())
+
+
+def worker_count(wanted: int | None) -> int:
+    """Return the number of workers that was given, or that of the cores this process may use; raises OptionError."""
+    if wanted is not None and not (isinstance(wanted, Integral) and wanted >= 1):
+        raise OptionError(f"workers={wanted}; give 1 or more, or leave it out for all cores")
+    return wanted or usable_cores()
 
 
 def usable_cores() -> int:

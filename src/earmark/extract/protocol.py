@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SILENCE_PEAK = 1e-4  # full scale is 1; just above the dither of 16-bit sound (-93 dB), and below any music
 
+SHORTEST_SECONDS = 0.25  # of a recording or clip; a handful of spectra are in any music
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extracted:
@@ -30,8 +32,9 @@ class Extracted:
 
 @dataclass(frozen=True, slots=True)
 class ExtractLimits:
-    """What one source may take."""
+    """What one source may take; `earmark.open(..., limits=...)` sets others."""
 
+    longest_seconds: float = 24 * 3600.0  # of a recording: a day of radio in a file; its features take 60 MB
     longest_query_seconds: float = 3 * 3600.0  # a long show; a day of silence is some kB to send, a minute to read
     largest_upload_bytes: int = 4 << 30  # bytes of a stream without a file behind it, copied to a temporary file first
     sandbox: Limits = field(default_factory=Limits)

@@ -39,6 +39,13 @@ def opened(source: Source, limits: ExtractLimits) -> Iterator[BinaryIO]:
         yield file
 
 
+def samples_of(source: tuple[Any, ...]) -> tuple[Any, int]:
+    """Return (samples, rate) of a source that is a tuple; raises OptionError for another one."""
+    if len(source) != 2:
+        raise OptionError(f"a tuple of {len(source)}; give (samples, rate)")
+    return source
+
+
 def name_of(source: Source) -> str:
     """Return what stands for a source in an answer, safe to print."""
     if isinstance(source, str | os.PathLike):
@@ -55,12 +62,29 @@ def name_of(source: Source) -> str:
 
 def _copy(stream: BinaryIO, file: BinaryIO, most: int) -> None:
     copied = 0
-    while part := stream.read(COPIED_BYTES):
-        if isinstance(part, str):
-            raise OptionError("the file is open as text; open it as bytes (mode 'rb')")
+    while part := _read(stream):
         copied += len(part)
         if copied > most:
-            raise MediaError("too_large", f"more than {most:,} bytes; pass a file by its path")
-        file.write(part)
-    file.flush()
+            raise MediaError("too_large", f"more than {most:,} bytes; pass a file by its path, or raise the limit")
+        try:
+            file.write(part)
+            file.flush()
+        except OSError as error:
+            folder = tempfile.gettempdir()
+            detail = f"a copy in {folder} failed ({error.strerror}); make room there, or set TMPDIR"
+            raise MediaError("too_large", detail) from error
     file.seek(0)
+
+
+def _read(stream: BinaryIO) -> bytes:
+    try:
+        part = stream.read(COPIED_BYTES)
+    except OSError as error:
+        raise MediaError("unreadable", f"the stream cannot be read ({error.strerror or error})") from error
+    except ValueError as error:  # it is closed
+        raise OptionError(f"the stream cannot be read ({error}); open it again") from error
+    if isinstance(part, str):
+        raise OptionError("the file is open as text; open it as bytes (mode 'rb')")
+    if part is not None and not isinstance(part, bytes | bytearray | memoryview):
+        raise OptionError(f"the file's read() returns {type(part).__name__}; it has to return bytes")
+    return part or b""

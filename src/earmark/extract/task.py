@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from earmark.audio.decode import decode
+import numpy as np
+
+from earmark.audio.decode import decode, load_decoders
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.protocol import SILENCE_PEAK
+
+
+def warm_up(settings: dict[str, Any]) -> None:
+    """Load all that extracting needs by doing it once: later, nothing can be opened. `extract` names the settings."""
+    load_decoders()
+    fingerprinter = make_fingerprinter(settings["fingerprinter"], settings["preset"])
+    chirp = np.sin(np.arange(2 * fingerprinter.rate, dtype=np.float32) ** 2 * 1e-4)  # two seconds of every frequency
+    for query in (False, True):
+        fingerprinter.pack(fingerprinter.extract(chirp, query=query))
 
 
 def extract(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:

@@ -17,13 +17,17 @@ DEFAULT = "neural"
 ENTRY_POINTS = "earmark.fingerprinters"  # group in which an installed package may register more
 FINGERPRINTERS = {
     "neural": "earmark.fingerprints.neural:Neural",
+    "philips": "earmark.fingerprints.philips:Philips",
     "shazam": "earmark.fingerprints.shazam:Shazam",
+    "waveprint": "earmark.fingerprints.waveprint:Waveprint",
 }
 NAMES = tuple(FINGERPRINTERS)
 VISIBLE = "shazam"  # the fingerprinter whose features are places in a spectrogram, which a picture can show
 DESCRIPTIONS = {
     "neural": "a learned fingerprint: hears through more noise and larger rooms",
+    "philips": "bits of a robust hash: small, and exact in time",
     "shazam": "landmarks: take less time and less room on the disk",
+    "waveprint": "wavelets: find clips of 2 s and more through codecs, filters and noise",
 }
 
 
@@ -35,9 +39,11 @@ ANY_SPEED = "let `identify --speed` find clips at any speed and pitch; 1.2 MB mo
 SETTINGS = (
     Setting("neural", "model", "--model", "a network by name, or an .onnx file that `earmark train` wrote"),
     Setting("neural", "peaks", "--no-peaks", "keep vectors alone; smaller, and less sure of its answers", True),
-    Setting("shazam", "density", "--density", "how many features, default or lean"),
     Setting("neural", "any_speed", "--any-speed", ANY_SPEED, True),
+    Setting("philips", "variant", "--variant", "the numbers of the method, default or paper"),
+    Setting("shazam", "density", "--density", "how many features, default or lean"),
     Setting("shazam", "any_speed", "--any-speed", ANY_SPEED, True),
+    Setting("waveprint", "stride", "--stride", "how far apart images are, a quarter or half of their length"),
 )
 
 
@@ -51,9 +57,10 @@ def make(name: str = DEFAULT, **preset: Any) -> Fingerprinter:
     known = list(signature(made).parameters)
     for setting in preset:
         if setting not in known:
+            others = " or ".join(one.fingerprinter for one in SETTINGS if one.name == setting)
             raise OptionError(
                 f"{setting} is no setting of {name}, which has {' and '.join(known) or 'none'}: leave it out, "
-                "or choose another fingerprinter"
+                f"or choose {others or 'another fingerprinter'}"
             )
     fingerprinter: Fingerprinter = made(**preset)
     return fingerprinter

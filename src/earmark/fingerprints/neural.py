@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,16 +21,17 @@ from numpy.typing import NDArray
 from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
 from earmark.fingerprints.landmarks import (
-    MIN_PEAKS,
     CompanionShape,
     LandmarkShape,
     QueryDensity,
+    have_information,
     landmark_channel,
     landmark_keys,
     peak_layers,
+    peak_rule,
 )
-from earmark.fingerprints.mel import QUIETEST
-from earmark.fingerprints.onnx import open_network, read_metadata
+from earmark.fingerprints.mel import QUIETEST, LogMel, Spectrogram, banded, normalised, silent
+from earmark.fingerprints.onnx import open_network, read_metadata, read_network
 from earmark.fingerprints.packing import BIN_MASK, PackedPeaks, PeakPacking, pack_vectors, unpack_vectors
 from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
@@ -47,13 +48,12 @@ from earmark.fingerprints.segments import BATCH, SegmentEncoding
 from earmark.plan import Channel, CompareRule, ModelShape, Plan, SweepRule, VoteRule
 from earmark.types import VECTOR_SCALE, Fingerprint, Keys, Layer, Samples, Spec
 
-if TYPE_CHECKING:
-    from earmark.fingerprints.mel import LogMel, Spectrogram
-
 VERSION = 2
 WEIGHTS = Path(__file__).parent / "weights"
 # What releases up to 0.1.0 hashed a network's file with, by the digest of today's shape without it: features are equal.
 FORMER_KEYS = {"04b8435c": bytes.fromhex("606f6a520c40bac0677276670a45225e"), "e6d37cd9": b""}
+STEADY_SEGMENTS = 4  # segments, below which sound is too short to be called steady
+STEADY_SIMILARITY = 0.985  # mean similarity of vectors; 0.97 at most in 668 recordings, 0.99 and more in tones
 CHECKED = ModelShape(
     layers=("vectors", "peaks"),
     features=("constant", "similarity", "lead in z over chance", "log of surplus", "lead in contrast over chance"),
@@ -99,78 +99,48 @@ class Neural(Fingerprinter):
         if any_speed and not peaks:
             raise OptionError("any_speed=True needs peaks, and peaks=False leaves them out: give one of the two")
         self._path = WEIGHTS / f"{model}.onnx" if model in _shipped() else Path(model)
-        try:
-            self._content = self._path.read_bytes()
-        except OSError as error:
-            raise OptionError(
-                f"model {model!r} cannot be read ({error.strerror}): choose one of {', '.join(_shipped())}, "
-                "or give the .onnx file of a trained one"
-            ) from error
+        remedy = f"choose one of {', '.join(_shipped())}, or give the .onnx file of a trained one"
+        self._content = read_network(self._path, remedy)
+        properties = _properties_of(self._path, self._content)
+        self.log_mel = log_mel = LogMel(**json.loads(properties["front_end"]))  # the network's front end
+        self.dimensions = int(properties["dimensions"])  # components of a vector
         digest = blake2b(self._content, digest_size=8).hexdigest()
-        self.shape = NeuralShape(digest, CompanionShape() if peaks else None)
-        self.quads = QuadShape() if any_speed else None
-        self.query, self.quad_query = NeuralQuery(), QuadQuery()
-        self.spec = spec_of("neural", VERSION, self.shape, self.quads)
-        self.formerly = self._former_specs()
+        self.shape, self.query = NeuralShape(digest, CompanionShape() if peaks else None), NeuralQuery()
+        self.quads, self.quad_query = QuadShape() if any_speed else None, QuadQuery()
+        # Strongest peaks of a query's block: all, unless quads are made of them.
+        self.query_strongest = self.quad_query.peaks if any_speed else self.query.density.peaks
+        self.spec, self.rate = spec_of("neural", VERSION, self.shape, self.quads), log_mel.rate
+        self.formerly = () if any_speed else _former_specs(self.shape, self._content)  # none had quads
+        self.hertz_per_bin = log_mel.front_end.hertz_per_bin
+        self.companion: LandmarkShape | None = None  # shape of the peaks that are kept with the vectors
+        self.peak_frames = 1  # frames of peaks for each of the network's
+        self.salience: Salience = local_contrast  # makes a clip's map; the network, if it was trained for such a clip
+        self._packing: PeakPacking | None = None
+        if self.shape.peaks is not None:
+            self.companion = _companion(self.shape.peaks, log_mel)
+            front_end, net = self.companion.front_end, SalienceNet()
+            self.peak_frames = log_mel.hop // front_end.hop
+            self.salience = net if net.front_end == front_end else local_contrast
+            self._packing = PeakPacking(front_end)
+        self.plan = self._plan()
 
-    def _former_specs(self) -> tuple[str, ...]:
-        """Return the spec that 0.1.0 had for the same features, whatever the network."""
-        if self.quads is not None:
-            return ()
-        key = FORMER_KEYS.get(spec_of("neural", VERSION, replace(self.shape, network="")).digest)
-        if key is None:
-            return ()
-        return (f"neural/1/{blake2b(self._content, digest_size=4, key=key).hexdigest()}",)
-
-    @property
-    def rate(self) -> int:  # type: ignore[override]
-        """8,000 Hz, unless the network was trained at another rate."""
-        return self.log_mel.rate
-
-    @cached_property
-    def plan(self) -> Plan:  # type: ignore[override]
+    def _plan(self) -> Plan:
         """Vectors name candidates, then landmarks; peaks check them, and sweep the best tracks when in doubt."""
         vectors, compare = _vector_channel(self), _vector_rule(self)
         if self.companion is None:
             return Plan((vectors,), (compare,), (ALONE,), query=asdict(self.query))
-        frame_seconds = self.companion.front_end.frame_seconds
+        front_end = self.companion.front_end
         salience = self.salience.digest if isinstance(self.salience, SalienceNet) else ""
+        figures = ("z", "rival_z", "contrast", "rival_contrast", "surplus")
+        ranking = {"z": 0.08, "contrast": 0.015}  # 0.06 to 0.1 and 0.01 to 0.03 rank equally well
         plan = Plan(
-            channels=(vectors, landmark_channel(frame_seconds)),
-            compare=(compare, _peak_rule(self.companion.front_end)),
+            channels=(vectors, landmark_channel(front_end.frame_seconds)),
+            compare=(compare, peak_rule(front_end, figures, ranking, reach_frames=12, refined=16)),
             models=(CHECKED, ALONE),
             sweep=SweepRule("peaks", "strongest"),
             query={**asdict(self.query), "salience": salience},
         )
-        return plan if self.quads is None else with_quads(plan, frame_seconds, self.quad_query)
-
-    @cached_property
-    def companion(self) -> LandmarkShape | None:
-        """The shape of the peaks that are kept with the vectors, None when there are none."""
-        shape, log_mel = self.shape.peaks, self.log_mel
-        if shape is None:
-            return None
-        low, high = (round(hertz * log_mel.window / log_mel.rate) for hertz in shape.hertz)
-        bins = min(high, log_mel.window // 2, low + int(BIN_MASK)) - low
-        high = low + bins // shape.peaks.cell * shape.peaks.cell
-        front_end = FrontEnd(log_mel.rate, log_mel.window, log_mel.hop // self.peak_frames, low, high)
-        return LandmarkShape(shape.density, front_end, shape.peaks, shape.zone)
-
-    @property
-    def peak_frames(self) -> int:
-        """Frames of peaks for each frame of the network's."""
-        shape = self.shape.peaks
-        return 1 if shape is None or self.log_mel.hop % shape.frames else shape.frames
-
-    @property
-    def hertz_per_bin(self) -> float:  # type: ignore[override]
-        """The distance of two bins of the spectrogram."""
-        return self.log_mel.rate / self.log_mel.window
-
-    @property
-    def query_peaks(self) -> int:
-        """Peaks of each block of a query that are its strongest: all, unless quads are made of them."""
-        return self.query.density.peaks if self.quads is None else self.quad_query.peaks
+        return plan if self.quads is None else with_quads(plan, front_end.frame_seconds, self.quad_query)
 
     def hop_frames(self, *, query: bool) -> int:
         """Return how many frames after the one before a segment begins: 16, half a second, and 4 of a query."""
@@ -202,6 +172,17 @@ class Neural(Fingerprinter):
         assert self.quads is not None
         return quad_query_keys(fingerprint.layers["strongest"], self.quads, self.quad_query)
 
+    def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
+        """Return whether there are different landmarks, or where no peaks are kept, different vectors."""
+        layers, shape = fingerprint.layers, self.companion
+        if not super().is_informative(fingerprint, query=query):
+            return False
+        if shape is None:
+            return query or not is_steady(layers["vectors"].values)
+        fan_out = self.query.density.fan_out if query else shape.density.fan_out
+        joined = layers["peaks" if query else "strongest"]
+        return have_information(layers["peaks"], joined, shape, fan_out, query=query)
+
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return 128 bytes a segment and one bit for each that may be silent, and the packed peaks."""
         self.check(fingerprint.spec)
@@ -212,7 +193,11 @@ class Neural(Fingerprinter):
             peaks = self._packing.pack(layers["peaks"], layers["strongest"], spec="", seconds=fingerprint.seconds)
         return msgspec.msgpack.encode((str(self.spec), fingerprint.seconds, first, hop, places, body, peaks))
 
-    def unpack(self, packed: bytes) -> Fingerprint:
+    def unpack_stored(self, packed: bytes) -> Fingerprint:
+        """Return the fingerprint of a recording, which has no salience map."""
+        return self.unpack(packed, stored=True)
+
+    def unpack(self, packed: bytes, *, stored: bool = False) -> Fingerprint:
         """Return the fingerprint that `pack` packed."""
         spec, seconds, first, hop, places, body, peaks = msgspec.msgpack.decode(
             packed, type=tuple[str, float, int, int, int, bytes, bytes]
@@ -221,14 +206,15 @@ class Neural(Fingerprinter):
         frames, vectors = unpack_vectors(first, hop, places, body, dimensions=self.dimensions)
         layers = {"vectors": Layer(frames, vectors, self.log_mel.frame_seconds)}
         if self._packing is not None:
-            every, strongest = self._packing.unpack(msgspec.msgpack.decode(peaks, type=PackedPeaks))
+            parts = msgspec.msgpack.decode(peaks, type=PackedPeaks)
+            if stored and parts.salience:
+                raise ValueError("it is a clip's, not a recording's")
+            every, strongest = self._packing.unpack(parts)
             layers |= {"peaks": every, "strongest": strongest}
         return Fingerprint(self.spec, seconds, layers)
 
     def encode(self, segments: Spectrogram) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
         """Return which of at most `BATCH` segments, (n, bands, frames) in log10 of power, have a vector, and those."""
-        from earmark.fingerprints.mel import normalised, silent
-
         heard = ~silent(segments, self.log_mel)
         if not heard.any():
             return heard, np.zeros((0, self.dimensions), np.int8)
@@ -238,45 +224,9 @@ class Neural(Fingerprinter):
         scaled = np.clip(vectors[: len(segments)][heard] * VECTOR_SCALE, -127, 127)
         return heard, np.rint(scaled).astype(np.int8)
 
-    @property
-    def dimensions(self) -> int:
-        """Components of a vector."""
-        return int(self._properties["dimensions"])
-
-    @cached_property
-    def log_mel(self) -> LogMel:
-        """The network's front end."""
-        from earmark.fingerprints.mel import LogMel
-
-        return LogMel(**json.loads(self._properties["front_end"]))
-
-    @cached_property
-    def salience(self) -> Salience:
-        """What makes a clip's salience map: the network, if it was trained for such a spectrogram."""
-        net = SalienceNet()
-        return net if self.companion and self.companion.front_end == net.front_end else local_contrast
-
-    @cached_property
-    def _packing(self) -> PeakPacking | None:
-        if self.companion is None:
-            return None
-        front_end = self.companion.front_end
-        window_frames = front_end.window // front_end.hop
-        return PeakPacking(front_end.low_bin, front_end.high_bin, front_end.frame_seconds, window_frames=window_frames)
-
     @cached_property
     def _session(self) -> Any:
-        return open_network(self._path, "give the .onnx file of a trained one", self._content)
-
-    @cached_property
-    def _properties(self) -> dict[str, str]:
-        try:
-            properties = read_metadata(self._content)
-        except ValueError as error:
-            raise OptionError(f"{self._path} is no network ({error}); give the .onnx file of a trained one") from error
-        if not {"front_end", "dimensions"} <= properties.keys():
-            raise OptionError(f"{self._path} does not say how it listens; give the .onnx file that earmark train wrote")
-        return properties
+        return open_network(self._content, self._path, "give the .onnx file of a trained one")
 
 
 class NeuralExtraction:
@@ -287,17 +237,17 @@ class NeuralExtraction:
         self._maker, self._heard = maker, 0
         self._silence = np.zeros(log_mel.margin, np.float32)  # the first frame and the last one reach into it
         peaks = PeakShape() if shape is None else shape.peaks
-        hop = log_mel.hop // maker.peak_frames
-        front_end = FrontEnd(log_mel.rate, log_mel.window, hop, 0, log_mel.window // 2 + 1)
+        front_end = replace(log_mel.front_end, hop=log_mel.hop // maker.peak_frames)
         self._power = PowerStream(front_end, frames=peaks.chunk_frames)
         margin = round(log_mel.segment_frames * maker.query.margin_share) if query else 0
-        self._encoding = SegmentEncoding(maker, hop=maker.hop_frames(query=query), margin=margin)
+        hop = maker.hop_frames(query=query)
+        self._encoding = SegmentEncoding(maker.encode, log_mel, dimensions=maker.dimensions, hop=hop, margin=margin)
         self._peaks: PeakStream | None = None
         if shape is not None:
             keep = maker.query.density.peaks if query else shape.density.stored
             self._peaks = PeakStream(peaks, keep=keep, salience=maker.salience if query else None)
             self._band = slice(shape.front_end.low_bin, shape.front_end.high_bin)
-            self._paired = maker.query_peaks if query else shape.density.paired
+            self._paired = maker.query_strongest if query else shape.density.paired
         self._push(self._silence)
 
     def push(self, samples: Samples) -> None:
@@ -326,9 +276,16 @@ class NeuralExtraction:
                 self._peaks.push(spectra[:, self._band])
 
     def _banded(self, spectra: NDArray[np.float32]) -> Spectrogram:
-        from earmark.fingerprints.mel import banded
-
         return banded(spectra[:: self._maker.peak_frames], self._maker.log_mel)
+
+
+def is_steady(vectors: NDArray[np.int8]) -> bool:
+    """Return whether vectors, (n, d), are nearly the same: so many of a tone or of quick clicks are."""
+    if len(vectors) < STEADY_SEGMENTS:
+        return False
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    powers = np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64)
+    return bool(mean @ mean > STEADY_SIMILARITY * powers.mean())
 
 
 def _vector_channel(maker: Neural) -> Channel:
@@ -358,18 +315,32 @@ def _vector_rule(maker: Neural) -> CompareRule:
     return CompareRule("vectors", "vectors", figures, ranking={"similarity": 1.0}, options=options)
 
 
-def _peak_rule(front_end: FrontEnd) -> CompareRule:
-    """Return how peaks check a candidate; of its ranking, 0.06 to 0.1 and 0.01 to 0.03 rank equally well."""
-    options = {
-        "bins": front_end.high_bin,
-        "frame_centre_seconds": front_end.window / front_end.rate / 2,
-        "reach_seconds": 12 * front_end.frame_seconds,
-        "refined": 16,
-    }
-    figures = ("z", "rival_z", "contrast", "rival_contrast", "surplus")
-    ranking = {"z": 0.08, "contrast": 0.015}
-    return CompareRule("peaks", "peaks", figures, ranking, min_features=MIN_PEAKS, options=options)
-
-
 def _shipped() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in WEIGHTS.glob("*.onnx")))
+
+
+def _companion(shape: CompanionShape, log_mel: LogMel) -> LandmarkShape:
+    """Return the shape of the peaks that are kept with the vectors of a network's front end."""
+    low, high = (round(hertz * log_mel.window / log_mel.rate) for hertz in shape.hertz)
+    bins = min(high, log_mel.window // 2, low + int(BIN_MASK)) - low
+    high = low + bins // shape.peaks.cell * shape.peaks.cell
+    frames = 1 if log_mel.hop % shape.frames else shape.frames
+    front_end = FrontEnd(log_mel.rate, log_mel.window, log_mel.hop // frames, low, high)
+    return LandmarkShape(shape.density, front_end, shape.peaks, shape.zone)
+
+
+def _former_specs(shape: NeuralShape, network: bytes) -> tuple[str, ...]:
+    """Return the spec that 0.1.0 had for the same features, whatever the network."""
+    key = FORMER_KEYS.get(spec_of("neural", VERSION, replace(shape, network="")).digest)
+    return () if key is None else (f"neural/1/{blake2b(network, digest_size=4, key=key).hexdigest()}",)
+
+
+def _properties_of(path: Path, network: bytes) -> dict[str, str]:
+    """Return what a network says of itself; raises OptionError when it is none, or does not say how it listens."""
+    try:
+        properties = read_metadata(network)
+    except ValueError as error:
+        raise OptionError(f"{path} is no network ({error}); give the .onnx file of a trained one") from error
+    if not {"front_end", "dimensions"} <= properties.keys():
+        raise OptionError(f"{path} does not say how it listens; give the .onnx file that earmark train wrote")
+    return properties

@@ -5,13 +5,16 @@ Readers trust nothing: every size is checked before it is used.
 
 from __future__ import annotations
 
+import struct
 import zlib
+from collections.abc import Iterable, Iterator
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.types import Frames, Layer, SalienceMap
+from earmark.audio.stft import FrontEnd
+from earmark.types import CompressedSalience, Frames, Layer, SalienceMap
 
 STRONGEST = np.uint32(1 << 10)  # bit of a packed peak that landmarks are made of
 BIN_MASK = np.uint32(STRONGEST - 1)
@@ -19,7 +22,12 @@ LARGEST_BYTES = 1 << 26  # bytes of unpacked peaks: five days of audio
 LARGEST_SALIENCE_BYTES = 1 << 28  # bytes of a clip's map: more than four hours of it
 LARGEST_SEGMENTS = 1 << 22  # vectors of an unpacked fingerprint: three weeks of audio
 LARGEST_FRAMES = 1 << 26  # frames of the same
+MOST_UNPACKED = 16  # unpacked bytes of each packed one; no music of release 0.1.0, which compressed, comes near
+FREE_BYTES = 1 << 19  # bytes that any body may unpack to: two hours without a peak
 BODY_LEVEL = 0  # no compression: a quarter less would cost each candidate of each clip a millisecond
+SALIENCE_BLOCK_FRAMES = 1_024  # frames of a map that are compressed together: 16 s
+SMALL_SALIENCE_BYTES = 1 << 20  # bytes of a map that is unpacked at once, a minute; more is never matched together
+BLOCK_LENGTH = struct.Struct("<I")  # before each block, its compressed bytes
 SALIENCE_LEVEL = 1  # least compression: most of a map is zero, and one is made for every clip
 
 
@@ -35,17 +43,18 @@ class PackedPeaks(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PeakPacking:
-    """Packs the layers of peaks whose bins lie from `low_bin` to below `high_bin`."""
+    """Packs the layers of peaks of a spectrogram."""
 
-    def __init__(self, low_bin: int, high_bin: int, frame_seconds: float, *, window_frames: int) -> None:
-        """`window_frames`: frames that a window of the spectrogram is long."""
-        self._low, self._high, self._frame, self._window = low_bin, high_bin, frame_seconds, window_frames
+    def __init__(self, front_end: FrontEnd) -> None:
+        self._low, self._high, self._frame = front_end.low_bin, front_end.high_bin, front_end.frame_seconds
+        self._window = front_end.window // front_end.hop  # frames
 
     def pack(self, peaks: Layer, strongest: Layer, *, spec: str, seconds: float) -> bytes:
         """Return peaks a frame, bins and the bit of the strongest, each in a plane of its own."""
         frames = int(peaks.frames[-1]) + 1 if len(peaks.frames) else 0
         features = (peaks.values - self._low).astype(np.uint32)
-        is_strongest = np.isin(self._places(peaks), self._places(strongest))
+        places, kept = (layer.frames.astype(np.int64) << 16 | layer.values for layer in (peaks, strongest))
+        is_strongest = np.isin(places, kept)
         features |= np.where(is_strongest, STRONGEST, np.uint32(0))
         planes = [
             np.bincount(peaks.frames, minlength=frames).astype(np.uint8),
@@ -55,14 +64,18 @@ class PeakPacking:
         body = zlib.compress(b"".join(plane.tobytes() for plane in planes), BODY_LEVEL)
         salience = b""
         if isinstance(peaks.weights, SalienceMap):
-            salience = zlib.compress(np.ascontiguousarray(peaks.weights.packed).data, SALIENCE_LEVEL)
+            salience = _join_blocks(_compressed(peaks.weights.packed))
+        elif isinstance(peaks.weights, CompressedSalience):
+            salience = _join_blocks(peaks.weights.blocks)
         return msgspec.msgpack.encode(PackedPeaks(spec, seconds, frames, len(features), body, salience))
 
     def unpack(self, parts: PackedPeaks) -> tuple[Layer, Layer]:
         """Return (all peaks, the strongest alone); raises ValueError for what no `pack` wrote."""
         frames, count = parts.frames, parts.peaks
         size = frames + count + (3 * count + 7) // 8
-        if not 0 <= size <= LARGEST_BYTES or frames > self._most_frames(parts.seconds):
+        if not 0 <= size <= min(
+            LARGEST_BYTES, len(parts.body) * MOST_UNPACKED + FREE_BYTES
+        ) or frames > self._most_frames(parts.seconds):
             raise ValueError(f"a fingerprint of {size} bytes and {frames} frames in {parts.seconds:g} s")
         planes = np.frombuffer(zlib.decompressobj().decompress(parts.body, size), np.uint8)
         if int(planes[:frames].sum(dtype=np.int64)) != count or len(planes) != size:
@@ -76,24 +89,56 @@ class PeakPacking:
         peaks = Layer(moments, bins, self._frame, self._salience(parts))
         return peaks, peaks if kept.all() else Layer(moments[kept], bins[kept], self._frame)
 
-    def _places(self, peaks: Layer) -> NDArray[np.int64]:
-        places: NDArray[np.int64] = peaks.frames.astype(np.int64) << 16 | peaks.values
-        return places
-
-    def _salience(self, parts: PackedPeaks) -> SalienceMap | None:
+    def _salience(self, parts: PackedPeaks) -> SalienceMap | CompressedSalience | None:
+        """Return the map of a clip, that of a long one still compressed; every block is looked at."""
         if not parts.salience:
             return None
-        width, unpacking = (self._high - self._low) // 2, zlib.decompressobj()
-        most = min(self._most_frames(parts.seconds) * width, LARGEST_SALIENCE_BYTES)
-        content = unpacking.decompress(parts.salience, most)
-        if not unpacking.eof or len(content) % width:
-            raise ValueError(f"a salience map of {len(content)} bytes or more in a clip of {parts.seconds:g} s")
-        return SalienceMap(np.frombuffer(content, np.uint8).reshape(-1, width), self._low)
+        width = (self._high - self._low) // 2
+        most = min(self._most_frames(parts.seconds), LARGEST_SALIENCE_BYTES // width)
+        blocks, frames, unpacked = list(_blocks(parts.salience)), 0, list[bytes]()
+        for number, block in enumerate(blocks, start=1):
+            unpacking = zlib.decompressobj()
+            content = unpacking.decompress(block, SALIENCE_BLOCK_FRAMES * width)
+            rows, rest = divmod(len(content), width)
+            frames += rows
+            is_short = rows < SALIENCE_BLOCK_FRAMES and number < len(blocks)
+            if not unpacking.eof or rest or is_short or frames > most:
+                raise ValueError(f"a salience map of {frames} frames or more in a clip of {parts.seconds:g} s")
+            if frames * width <= SMALL_SALIENCE_BYTES:
+                unpacked.append(content)
+        if len(unpacked) == len(blocks):
+            return SalienceMap(np.frombuffer(b"".join(unpacked), np.uint8).reshape(-1, width), self._low)
+        return CompressedSalience(blocks, SALIENCE_BLOCK_FRAMES, width, self._low)
 
     def _most_frames(self, seconds: float) -> int:
         """Return how many frames so much sound may have, silence around it included."""
         around = 2 * self._window + 2
         return max(int(min(seconds, LARGEST_BYTES) / self._frame) + around, 0)
+
+
+def _compressed(packed: NDArray[np.uint8]) -> Iterator[bytes]:
+    """Yield the compressed blocks of a map, (frames, bins / 2)."""
+    for first in range(0, len(packed), SALIENCE_BLOCK_FRAMES):
+        rows = np.ascontiguousarray(packed[first : first + SALIENCE_BLOCK_FRAMES])
+        yield zlib.compress(rows.data, SALIENCE_LEVEL)
+
+
+def _join_blocks(blocks: Iterable[bytes | memoryview]) -> bytes:
+    return b"".join(part for block in blocks for part in (BLOCK_LENGTH.pack(len(block)), block))
+
+
+def _blocks(packed: bytes) -> Iterator[memoryview]:
+    """Yield the blocks that `_join_blocks` joined; raises ValueError for others."""
+    view, place = memoryview(packed), 0
+    while place < len(view):
+        if place + BLOCK_LENGTH.size > len(view):
+            raise ValueError("a salience map that ends within a length")
+        (length,) = BLOCK_LENGTH.unpack_from(view, place)
+        place += BLOCK_LENGTH.size
+        if place + length > len(view):
+            raise ValueError("a salience map that ends within a block")
+        yield view[place : place + length]
+        place += length
 
 
 def pack_vectors(frames: Frames, vectors: NDArray[np.int8]) -> tuple[int, int, int, bytes]:

@@ -5,7 +5,8 @@ The strongest of each block of time are kept, so that quiet passages are covered
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,23 +66,19 @@ class PeakStream:
         """Take a chunk, (shape.chunk_frames, bins); the number of bins is a multiple of `shape.cell`."""
         after = np.log(power + np.float32(self._shape.quietest))
         if self._here is not None:
-            self._done.append(self._peaks(self._before, self._here, after, self._first))
+            self._done.append(self._peaks(self._here, after))
             self._first += len(self._here)
         self._before, self._here = self._here, after
 
     def take(self, rest: Iterable[NDArray[np.float32]]) -> Peaks:
         """Return the peaks if the spectrogram ends with `rest`, whose last chunk may be shorter; nothing is lost."""
-        found = [*self._done, *self._last(rest)]
-        if not found:
-            nothing = np.zeros(0, np.int32)
-            return Peaks(nothing, nothing, nothing)
-        frames, bins, ranks = (
-            np.concatenate([getattr(one, name) for one in found]) for name in ("frames", "bins", "ranks")
-        )
-        maps = [one.salience for one in found if one.salience is not None]
-        return Peaks(
-            frames, bins, ranks, np.concatenate(maps) if maps else None, self._forgotten * self._shape.chunk_frames
-        )
+        ended = copy(self)
+        ended._done = list(self._done)
+        for power in rest:
+            ended.push(power)
+        if ended._here is not None:
+            ended._done.append(ended._peaks(ended._here, ended._here[:0]))
+        return ended._joined()
 
     def forget(self, before: int) -> None:
         """Let go of finished chunks that end before a frame; their frames are not given out again."""
@@ -90,29 +87,21 @@ class PeakStream:
         del self._done[:kept]
         self._forgotten += kept
 
-    def _last(self, rest: Iterable[NDArray[np.float32]]) -> Iterator[Peaks]:
-        before, here, first = self._before, self._here, self._first
-        for power in rest:
-            after = np.log(power + np.float32(self._shape.quietest))
-            if here is not None:
-                yield self._peaks(before, here, after, first)
-                first += len(here)
-            before, here = here, after
-        if here is not None:
-            yield self._peaks(before, here, None, first)
+    def _joined(self) -> Peaks:
+        nothing = np.zeros(0, np.int32)
+        found = self._done or [Peaks(nothing, nothing, nothing)]
+        frames, bins, ranks = (
+            np.concatenate([getattr(one, name) for one in found]) for name in ("frames", "bins", "ranks")
+        )
+        maps = [one.salience for one in found if one.salience is not None]
+        salience = np.concatenate(maps) if maps else None
+        return Peaks(frames, bins, ranks, salience, self._forgotten * self._shape.chunk_frames)
 
-    def _peaks(
-        self,
-        before: NDArray[np.float32] | None,
-        here: NDArray[np.float32],
-        after: NDArray[np.float32] | None,
-        first: int,
-    ) -> Peaks:
-        """Return the peaks of a chunk whose first frame is `first`, seen with its neighbours."""
-        head = before[-CONTEXT_FRAMES:] if before is not None else here[:0]
-        tail = after[:CONTEXT_FRAMES] if after is not None else here[:0]
-        region, core = np.concatenate([head, here, tail]), slice(len(head), len(head) + len(here))
-        frames, bins, ranks = _peaks_of(region, first - len(head), core, self._shape, self._keep)
+    def _peaks(self, here: NDArray[np.float32], after: NDArray[np.float32]) -> Peaks:
+        """Return the peaks of the chunk that begins at `_first`, seen with its neighbours."""
+        head = here[:0] if self._before is None else self._before[-CONTEXT_FRAMES:]
+        region, core = np.concatenate([head, here, after[:CONTEXT_FRAMES]]), slice(len(head), len(head) + len(here))
+        frames, bins, ranks = _peaks_of(region, self._first - len(head), core, self._shape, self._keep)
         salience = None if self._salience is None else pack_nibbles(self._salience(region)[core])
         return Peaks(frames.astype(np.int32), bins.astype(np.int32), ranks.astype(np.int32), salience)
 
@@ -120,6 +109,9 @@ class PeakStream:
 def _peaks_of(
     log_power: NDArray[np.float32], first: int, core: slice, shape: PeakShape, keep: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    if log_power[core].max(initial=shape.floor) <= shape.floor:
+        nothing = np.zeros(0, np.int64)  # silence, of which a small file may hold days
+        return nothing, nothing, nothing
     near = slice(max(core.start - shape.frames, 0), core.stop + shape.frames)
     highest = running_maximum(running_maximum(log_power[near], shape.bins, axis=1), shape.frames, axis=0)
     inner = (core, slice(1, -1))  # at the border of the band the skirt of a sound outside looks like a peak

@@ -58,6 +58,10 @@ class Fingerprinter(ABC):
     def unpack(self, packed: bytes) -> Fingerprint:
         """Return what `pack` packed; raises SpecMismatch for another fingerprinter's, ValueError for damage."""
 
+    def unpack_stored(self, packed: bytes) -> Fingerprint:
+        """Return what `pack` packed of a recording; raises as `unpack` does, and ValueError for a clip's."""
+        return self.unpack(packed)
+
     def extract(self, audio: Samples | Iterable[Samples], *, query: bool = False) -> Fingerprint:
         """Return the fingerprint of mono samples at `rate`, given whole or as consecutive blocks."""
         extraction = self.stream(query=query)
@@ -68,6 +72,10 @@ class Fingerprinter(ABC):
     def features_in(self, fingerprint: Fingerprint) -> int:
         """Return how many features of the layer that is compared first a fingerprint has."""
         return len(fingerprint.layers[self.plan.compare[0].layer].frames)
+
+    def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
+        """Return whether a fingerprint has what tells recordings apart; silence, tones and clicks have not."""
+        return self.features_in(fingerprint) >= self.min_features
 
     @property
     def min_features(self) -> int:

@@ -7,7 +7,7 @@ around each place and estimates ln(probability of a peak there / anywhere); `lea
 from __future__ import annotations
 
 import json
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.stft import FrontEnd
-from earmark.fingerprints.onnx import open_network, read_metadata
+from earmark.fingerprints.onnx import open_network, read_metadata, read_network
 
 SalienceArray = NDArray[np.uint8]  # (frames, bins), steps of 1 / STEPS neper
 
@@ -30,6 +30,7 @@ WIDER = (17, 65)  # frames and bins of the surroundings' own surroundings: 0.4 s
 LARGEST_CONTRAST = 4.0  # nepers; larger contrasts are clipped before the network
 STRIDE = 8  # frames of the network's coarsest grid
 WEIGHTS = Path(__file__).parent / "weights" / "salience" / "default.onnx"
+REMEDY = "give the .onnx file of a trained salience network"
 
 
 class SalienceNet:
@@ -41,23 +42,39 @@ class SalienceNet:
     @cached_property
     def front_end(self) -> FrontEnd:
         """The front end of the spectrograms that it was trained with."""
-        return FrontEnd(**json.loads(read_metadata(self._path.read_bytes())["front_end"]))
+        return FrontEnd(**json.loads(read_metadata(self._content)["front_end"]))
 
     @cached_property
     def digest(self) -> str:
         """A digest of the file."""
-        return blake2b(self._path.read_bytes(), digest_size=8).hexdigest()
+        return blake2b(self._content, digest_size=8).hexdigest()
 
     def __call__(self, log_power: NDArray[np.float32]) -> SalienceArray:
         """Return the salience of a spectrogram in nepers, (frames, bins)."""
+        if log_power.max(initial=FLOOR) <= FLOOR:
+            return self._of_silence(*log_power.shape)
+        return self._salience(log_power)
+
+    def _salience(self, log_power: NDArray[np.float32]) -> SalienceArray:
         missing = -len(log_power) % STRIDE
         seen = contrast_features(np.pad(log_power, ((0, missing), (0, 0)), mode="edge"))
         (salience,) = self._session.run(None, {"contrasts": seen[None]})
         return quantise(salience[0, : len(log_power)])
 
+    @lru_cache(maxsize=4)  # noqa: B019 - as many as there are lengths of chunks; the few networks live as long anyway
+    def _of_silence(self, frames: int, bins: int) -> SalienceArray:
+        """Return the salience of silence, which is the same wherever it lies: a day of it is a small file."""
+        salience = self._salience(np.full((frames, bins), FLOOR, np.float32))
+        salience.flags.writeable = False
+        return salience
+
     @cached_property
     def _session(self) -> Any:
-        return open_network(self._path, "give the .onnx file of a trained salience network")
+        return open_network(self._content, self._path, REMEDY)
+
+    @cached_property
+    def _content(self) -> bytes:
+        return read_network(self._path, REMEDY)
 
 
 def local_contrast(log_power: NDArray[np.float32]) -> SalienceArray:

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.fingerprints.mel import QUIETEST, LogMel, Spectrogram
 from earmark.types import Frames
-
-if TYPE_CHECKING:
-    from earmark.fingerprints.mel import LogMel, Spectrogram
 
 BATCH = 16  # segments at a time, always as many: a vector depends neither on others nor on how sound arrived
 
-
-class SegmentEncoder(Protocol):
-    """A network as its segments see it."""
-
-    @property
-    def log_mel(self) -> LogMel:
-        """The network's front end."""
-
-    @property
-    def dimensions(self) -> int:
-        """Components of a vector."""
-
-    def encode(self, segments: Spectrogram) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
-        """Return which of at most `BATCH` segments, (n, bands, frames), have a vector, and those, (m, dimensions)."""
+# Returns which of at most `BATCH` segments, (n, bands, frames), have a vector, and those, (m, dimensions).
+Encode = Callable[[Spectrogram], tuple[NDArray[np.bool_], NDArray[np.int8]]]
 
 
 class SegmentEncoding:
@@ -38,12 +23,13 @@ class SegmentEncoding:
     Silence is put around the sound, as much as it takes for every frame to be in a segment, and `margin` behind it.
     """
 
-    def __init__(self, maker: SegmentEncoder, *, hop: int, margin: int) -> None:
-        self._maker, self._hop, self._margin = maker, hop, margin
-        self._segment = maker.log_mel.segment_frames
+    def __init__(self, encode: Encode, log_mel: LogMel, *, dimensions: int, hop: int, margin: int) -> None:
+        self._network, self._hop, self._margin = encode, hop, margin
+        self._bands, self._segment = log_mel.bands, log_mel.segment_frames
         self._held = self._silence(margin)  # frames that later segments need
         self._first, self._heard = -margin, 0
         self._done: list[tuple[Frames, NDArray[np.int8]]] = []
+        self._nothing = np.zeros(0, np.int32), np.zeros((0, dimensions), np.int8)
 
     def push(self, chunk: Spectrogram) -> None:
         """Take more frames, (n, bands)."""
@@ -58,7 +44,7 @@ class SegmentEncoding:
         for chunk in rest:
             ended.push(chunk)
         ended._end()
-        frames, vectors = zip((np.zeros(0, np.int32), self._nothing()), *ended._done, strict=True)
+        frames, vectors = zip(self._nothing, *ended._done, strict=True)
         return np.concatenate(frames), np.concatenate(vectors)
 
     def forget(self, before: int) -> None:
@@ -80,14 +66,9 @@ class SegmentEncoding:
     def _encode(self, count: int) -> None:
         starts = np.arange(count, dtype=np.int32) * self._hop
         windows = np.lib.stride_tricks.sliding_window_view(self._held, self._segment, axis=0)
-        heard, vectors = self._maker.encode(windows[starts])
+        heard, vectors = self._network(windows[starts])
         self._done.append((starts[heard] + np.int32(self._first), vectors))
         self._held, self._first = self._held[count * self._hop :], self._first + count * self._hop
 
     def _silence(self, frames: int) -> Spectrogram:
-        from earmark.fingerprints.mel import QUIETEST
-
-        return np.full((frames, self._maker.log_mel.bands), np.log10(QUIETEST), np.float32)
-
-    def _nothing(self) -> NDArray[np.int8]:
-        return np.zeros((0, self._maker.dimensions), np.int8)
+        return np.full((frames, self._bands), np.log10(QUIETEST), np.float32)

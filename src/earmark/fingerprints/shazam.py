@@ -14,26 +14,20 @@ import msgspec
 from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
 from earmark.fingerprints.landmarks import (
-    MIN_PEAKS,
     Density,
     LandmarkShape,
     QueryDensity,
+    have_information,
     landmark_channel,
     landmark_keys,
     peak_layers,
+    peak_rule,
 )
 from earmark.fingerprints.packing import PackedPeaks, PeakPacking
 from earmark.fingerprints.peaks import PeakStream
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
-from earmark.fingerprints.quads import (
-    QUADS,
-    QuadQuery,
-    QuadShape,
-    quad_keys,
-    quad_query_keys,
-    with_quads,
-)
-from earmark.plan import CompareRule, ModelShape, Plan
+from earmark.fingerprints.quads import QUADS, QuadQuery, QuadShape, quad_keys, quad_query_keys, with_quads
+from earmark.plan import ModelShape, Plan
 from earmark.types import Fingerprint, Keys, Samples, Spec
 
 VERSION = 2
@@ -72,41 +66,21 @@ class Shazam(Fingerprinter):
         """`density` names an entry of `DENSITIES`; `any_speed` finds clips at any speed and pitch."""
         if density not in DENSITIES:
             raise OptionError(f"density {density!r} is not known: choose one of {', '.join(DENSITIES)}")
-        self.shape, self._query = LandmarkShape(DENSITIES[density], FRONT_END), QueryDensity()
+        self.shape, self.query = LandmarkShape(DENSITIES[density], FRONT_END), QueryDensity()
         self.quads: QuadShape | None
         self.quads, self.quad_query = QUADS_OF[density] if any_speed else (None, QuadQuery())
+        # Strongest peaks of a query's block: all, unless quads are made of them.
+        self.query_strongest = self.quad_query.peaks if any_speed else self.query.peaks
         front_end = self.shape.front_end
         self.spec, self.rate = spec_of("shazam", VERSION, self.shape, self.quads), front_end.rate
         self.hertz_per_bin = front_end.hertz_per_bin
         self.formerly = tuple(old for new, old in FORMERLY.items() if new == str(self.spec))
-        plan = Plan(
-            channels=(landmark_channel(front_end.frame_seconds),),
-            compare=(
-                CompareRule(
-                    "peaks",
-                    "peaks",
-                    figures=("matched", "expected", "z", "rival_z", "share"),
-                    ranking={"z": 1.0},
-                    min_features=MIN_PEAKS,
-                    options={
-                        "bins": front_end.high_bin,
-                        "frame_centre_seconds": front_end.window / front_end.rate / 2,
-                        "reach_seconds": 2 * front_end.frame_seconds,
-                        "warped_first": 8,
-                        "warped_about": "place",
-                    },
-                ),
-            ),
-            models=(MODEL,),
-            query=asdict(self._query),
-        )
+        figures = ("matched", "expected", "z", "rival_z", "share")
+        rule = peak_rule(front_end, figures, {"z": 1.0}, reach_frames=2, warped_first=8, warped_about="place")
+        channel = landmark_channel(front_end.frame_seconds)
+        plan = Plan((channel,), (rule,), models=(MODEL,), query=asdict(self.query))
         self.plan = plan if self.quads is None else with_quads(plan, front_end.frame_seconds, self.quad_query)
-        self._packing = PeakPacking(
-            front_end.low_bin,
-            front_end.high_bin,
-            front_end.frame_seconds,
-            window_frames=front_end.window // front_end.hop,
-        )
+        self._packing = PeakPacking(front_end)
 
     def stream(self, *, query: bool = False) -> ShazamExtraction:
         """Return an extraction of mono samples at 11,025 Hz."""
@@ -115,7 +89,7 @@ class Shazam(Fingerprinter):
     def keys(self, fingerprint: Fingerprint, *, query: bool = False) -> Mapping[str, Keys]:
         """Return the landmarks of the strongest peaks."""
         self.check(fingerprint.spec)
-        fan_out = self._query.fan_out if query else self.shape.density.fan_out
+        fan_out = self.query.fan_out if query else self.shape.density.fan_out
         joined = fingerprint.layers["peaks" if query else "strongest"]
         keys = {"landmarks": landmark_keys(joined, self.shape, fan_out)}
         if self.quads is not None and not query:
@@ -128,6 +102,13 @@ class Shazam(Fingerprinter):
         assert self.quads is not None
         return quad_query_keys(fingerprint.layers["strongest"], self.quads, self.quad_query)
 
+    def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
+        """Return whether there are enough peaks, and different landmarks among them."""
+        layers, fan_out = fingerprint.layers, self.query.fan_out if query else self.shape.density.fan_out
+        return super().is_informative(fingerprint, query=query) and have_information(
+            layers["peaks"], layers["peaks" if query else "strongest"], self.shape, fan_out, query=query
+        )
+
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return about 2.2 bytes a peak."""
         self.check(fingerprint.spec)
@@ -136,26 +117,27 @@ class Shazam(Fingerprinter):
             layers["peaks"], layers["strongest"], spec=str(self.spec), seconds=fingerprint.seconds
         )
 
-    def unpack(self, packed: bytes) -> Fingerprint:
+    def unpack_stored(self, packed: bytes) -> Fingerprint:
+        """Return the fingerprint of a recording, which has no salience map."""
+        return self.unpack(packed, stored=True)
+
+    def unpack(self, packed: bytes, *, stored: bool = False) -> Fingerprint:
         """Return the fingerprint that `pack` packed."""
         parts = msgspec.msgpack.decode(packed, type=PackedPeaks)
+        if stored and parts.salience:
+            raise ValueError("it is a clip's, not a recording's")
         self.check(Spec.parse(parts.spec))
         peaks, strongest = self._packing.unpack(parts)
         return Fingerprint(self.spec, parts.seconds, {"peaks": peaks, "strongest": strongest})
-
-    def most_peaks(self, *, query: bool) -> tuple[int, int]:
-        """Return how many peaks of a block are kept, and how many of them landmarks are made of."""
-        density = self.shape.density
-        strongest = self._query.peaks if self.quads is None else self.quad_query.peaks
-        return (self._query.peaks, strongest) if query else (density.stored, density.paired)
 
 
 class ShazamExtraction:
     """Peaks of sound that comes in blocks; implements `Extraction`."""
 
     def __init__(self, maker: Shazam, *, query: bool) -> None:
-        self._maker, (keep, self._paired) = maker, maker.most_peaks(query=query)
-        shape = maker.shape
+        self._maker, shape = maker, maker.shape
+        keep = maker.query.peaks if query else shape.density.stored
+        self._paired = maker.query_strongest if query else shape.density.paired
         self._power = PowerStream(shape.front_end, frames=shape.peaks.chunk_frames)
         self._peaks = PeakStream(shape.peaks, keep=keep)
         self._heard = 0

@@ -12,7 +12,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from earmark.errors import OptionError
-from earmark.index import EVERY_CHANNEL, load, make, metric_of
+from earmark.index import CODE_NAMES, EVERY_CHANNEL, NAMES, VECTOR_NAMES, load, make, metric_of
 from earmark.index.protocol import NEAREST, Index, Snapshot
 from earmark.plan import Channel
 from earmark.types import Hits, Keys
@@ -61,6 +61,18 @@ class Channels:
         for engine in self._engines.values():
             engine.remove(numbers)
 
+    def tracks(self) -> set[int]:
+        """Return the numbers of all tracks that are there."""
+        return set[int]().union(*(engine.tracks() for engine in self._engines.values()))
+
+    def holds(self, track: int, keys: Mapping[str, Keys]) -> bool:
+        """Return whether every engine has a recording's keys where they stand."""
+        return all(
+            engine.holds(track, keys[name].frames, keys[name].values)
+            for name, engine in self._engines.items()
+            if name in keys
+        )
+
     def snapshot(self) -> ChannelsSnapshot:
         """Return what the index holds now."""
         return ChannelsSnapshot({name: engine.snapshot() for name, engine in self._engines.items()})
@@ -89,6 +101,25 @@ class Channels:
             before = f"{FORMER_NAMES.get(name, name)}_" if place else ""
             figures |= {f"{before}{key}": value for key, value in engine.stats().items()}
         return figures
+
+
+def index_name(wanted: str | None, channels: Sequence[Channel], kind: str) -> str:
+    """Return `wanted`, or where it is None the name of the index that suits the channels of a kind of fingerprint.
+
+    Raises OptionError for an index that there is not, or that holds other keys than that kind makes.
+    """
+    names = {"equal": CODE_NAMES, "inner": VECTOR_NAMES}[channels[0].metric]
+    suited = EVERY_CHANNEL if len(channels) > 1 else names[0]
+    if wanted is None or wanted == suited:
+        return suited
+    if wanted not in NAMES:
+        raise OptionError(f"index {wanted!r} is not known: choose one of {', '.join(NAMES)}")
+    if wanted == EVERY_CHANNEL and names is VECTOR_NAMES:
+        raise OptionError(f"index {wanted!r} holds landmarks too, and without peaks there are none: use {suited}")
+    if wanted not in names:
+        others = ", ".join(dict.fromkeys((suited, *names)))
+        raise OptionError(f"index {wanted!r} cannot hold what {kind} makes: choose one of {others}")
+    return wanted
 
 
 def _held(name: str, channels: Sequence[Channel]) -> list[tuple[Channel, str]]:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import CatalogDamaged
+from earmark.index.adopted import adopted, are_groups, are_rows, check
 from earmark.index.int8 import Neighbours, compare, ranges
 
 MOST_BITS = 24  # bits of a code, summed in float32, which counts exactly up to 2^24
@@ -38,7 +38,12 @@ class HashTables:
     probes: int  # buckets that each vector of a query looks into, in all tables together
 
     is_scan: ClassVar = False
-    ARRAYS: ClassVar = ("planes", "offsets", "ends", "members")
+    ARRAYS: ClassVar[Mapping[str, tuple[Any, int]]] = {  # type and number of axes
+        "planes": (np.float32, 3),
+        "offsets": (np.float32, 2),
+        "ends": (np.uint32, 2),
+        "members": (np.uint32, 2),
+    }
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return the tables and their hyperplanes."""
@@ -112,12 +117,17 @@ def build(
 
 def load(arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8], probes: int) -> HashTables:
     """Return what `HashTables.arrays` described; raises CatalogDamaged when it is not of these vectors."""
-    try:
-        tables = HashTables(arrays["planes"], arrays["offsets"], arrays["ends"], arrays["members"], probes)
-    except KeyError as error:
-        raise CatalogDamaged(f"hash tables lack {error}; earmark rebuild makes the index again") from error
-    if tables.members.shape != (len(tables.offsets), len(vectors)) or tables.planes.shape[2] != vectors.shape[1]:
-        raise CatalogDamaged("hash tables are of other vectors; earmark rebuild makes the index again")
+    tables = HashTables(
+        **{name: adopted(arrays, name, *HashTables.ARRAYS[name]) for name in HashTables.ARRAYS}, probes=probes
+    )
+    count, bits = tables.offsets.shape
+    check(count and 1 <= bits <= MOST_BITS, f"{count} hash tables of {bits} bits")
+    check(tables.planes.shape == (count, bits, vectors.shape[1]), "hyperplanes are of other vectors")
+    check(tables.members.shape == (count, len(vectors)), "hash tables are of other vectors")
+    lengths = (tables.planes.astype(np.float64) ** 2).sum(axis=2)
+    check(np.isfinite(lengths).all() and lengths.all() and np.isfinite(tables.offsets).all(), "hyperplanes are none")
+    check(tables.ends.shape == (count, (1 << bits) + 1) and are_groups(tables.ends, len(vectors)), "buckets overlap")
+    check(are_rows(tables.members, len(vectors)), "buckets hold rows that are none")
     return tables
 
 

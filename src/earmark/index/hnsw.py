@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import CatalogDamaged, OptionError
+from earmark.errors import OptionError
 from earmark.index import faiss_io
+from earmark.index.adopted import adopted, are_groups, are_rows, check, is_rising
 from earmark.index.int8 import Neighbours, compare, ranges
 from earmark.index.segment import Structure
 from earmark.index.structured import SMALLEST, Structured
@@ -53,12 +54,11 @@ class HNSW(Structured):
         return Graph(packed, members, ends, faiss_io.from_array(packed, KIND, different.shape), self._breadth)
 
     def _load(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
-        if set(arrays) != set(Graph.ARRAYS):
-            raise CatalogDamaged(f"{sorted(arrays)} are no graph; earmark rebuild makes the index again")
-        packed, members, ends = (arrays[name] for name in Graph.ARRAYS)
-        if len(members) != len(vectors):
-            raise CatalogDamaged("the graph is of other vectors; earmark rebuild makes the index again")
+        packed, members, ends = (adopted(arrays, name, *kind) for name, kind in Graph.ARRAYS.items())
+        check(len(members) == len(vectors) and are_rows(members, len(vectors)), "the graph is of other vectors")
+        check(len(ends) > 1 and are_groups(ends, len(vectors)) and is_rising(ends, strictly=True), "groups overlap")
         index = faiss_io.from_array(packed, KIND, (len(ends) - 1, vectors.shape[1]))
+        _check_links(index)
         return Graph(packed, members, ends, index, self._breadth)
 
 
@@ -73,7 +73,11 @@ class Graph:
     breadth: int
 
     is_scan: ClassVar = False
-    ARRAYS: ClassVar = ("graph", "members", "ends")
+    ARRAYS: ClassVar[Mapping[str, tuple[Any, int]]] = {  # type and number of axes
+        "graph": (np.uint8, 1),
+        "members": (np.uint32, 1),
+        "ends": (np.uint32, 1),
+    }
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return what Faiss makes of the graph, and the groups."""
@@ -116,6 +120,33 @@ class Graph:
         places, count = ranges(self.ends[group].astype(np.int64), self.ends[group + 1].astype(np.int64))
         rows: NDArray[np.int64] = self.members[places].astype(np.int64)
         return np.repeat(query << 32, count) | rows
+
+
+def _check_links(index: Any) -> None:
+    """Raise CatalogDamaged unless a walk along the links stays within them, which Faiss believes."""
+    faiss, graph, nodes = faiss_io.library(), index.hnsw, index.ntotal
+    links = faiss.rev_swig_ptr(graph.neighbors.data(), graph.neighbors.size())
+    levels, starts, widths = (
+        faiss.vector_to_array(getattr(graph, name)) for name in ("levels", "offsets", "cum_nneighbor_per_level")
+    )
+    check(len(levels) == nodes and len(starts) == nodes + 1 and len(widths) > 1, "the graph has other nodes")
+    check(widths[0] == 0 and is_rising(widths, strictly=False), "levels of the graph overlap")
+    check(1 <= levels.min() <= levels.max() < len(widths), "the graph has levels that are none")
+    check(
+        are_groups(starts, len(links)) and np.array_equal(np.diff(starts), widths[levels]), "nodes of the graph overlap"
+    )
+    check(-1 <= links.min() <= links.max() < nodes, "the graph has links to nowhere")
+    top, entry = graph.max_level, graph.entry_point
+    check(top == levels.max() - 1 and 0 <= entry < nodes and levels[entry] == top + 1, "the graph has no entrance")
+    for level in range(1, top + 1):
+        above = np.flatnonzero(levels > level)
+        places = starts[above].astype(np.int64)[:, None] + np.arange(widths[level], widths[level + 1])
+        ends = links[places]
+        check((levels[ends[ends >= 0]] > level).all(), "the graph has links between levels")
+    storage = faiss.downcast_index(index.storage)
+    held = storage.codes.size() if isinstance(storage, faiss.IndexScalarQuantizer) else 0
+    check(storage.ntotal == nodes and storage.d == index.d and held == nodes * index.d, "the graph has other vectors")
+    check(storage.sq.qtype == faiss.ScalarQuantizer.QT_8bit_direct_signed, "the graph has vectors of another kind")
 
 
 def _groups_of_equals(vectors: NDArray[np.int8]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:

@@ -14,10 +14,12 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import CatalogDamaged
+from earmark.index.adopted import adopted, are_tracks, check, is_rising
 from earmark.types import Frames
 
 DENSE_BITS = 21  # bits; narrower keys have a count each (2 MB a segment), wider ones only where they occur
+SEGMENT_FRAMES = 1 << 22  # frames of audio; places have three bytes, and 20 h of landmarks make 20 MB
+LAST_FRAME = (1 << 31) - 2 * SEGMENT_FRAMES  # frame, as int32, at which the last piece of a track may begin
 GROUP = 64  # keys; the first posting of each group is stored, the rest is summed from the counts
 RANGES = 16  # ranges of keys, made one after another to need little memory
 BLOCK_BITS = 10  # bits of a block of places, whose piece is looked up in a table: twice as fast as a search
@@ -54,7 +56,14 @@ class KeySegment:
     figures: NDArray[np.int64]  # (3,): frames in use, keys on the stop-list, postings they had
     keys: NDArray[np.uint32] | None = None  # (k,): distinct keys, rising; None where every key has a row
 
-    ARRAYS: ClassVar = ("counts", "places", "tracks", "starts", "firsts", "figures")
+    ARRAYS: ClassVar[Mapping[str, tuple[Any, int]]] = {  # type and number of axes
+        "counts": (np.uint8, 1),
+        "places": (np.uint8, 2),
+        "tracks": (np.int32, 1),
+        "starts": (np.int32, 1),
+        "firsts": (np.int32, 1),
+        "figures": (np.int64, 1),
+    }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all arrays by name."""
@@ -62,10 +71,33 @@ class KeySegment:
         return own if self.keys is None else own | {"keys": self.keys}
 
     @cached_property
+    def _group_ends(self) -> NDArray[np.int64]:
+        """The end of each group of rows, up to the number of postings."""
+        ends: NDArray[np.int64] = np.cumsum(self.counts.reshape(-1, GROUP).sum(axis=1, dtype=np.int64))
+        return ends
+
+    @cached_property
     def group_starts(self) -> NDArray[np.int64]:
         """The first posting of each group of rows."""
-        ends = np.cumsum(self.counts.reshape(-1, GROUP).sum(axis=1, dtype=np.int64))
-        return np.concatenate([[0], ends[:-1]])
+        return np.concatenate([[0], self._group_ends[:-1]])
+
+    def check(self, key_bits: int) -> None:
+        """Raise CatalogDamaged unless it was made for keys of so many bits and a search stays within its arrays."""
+        pieces, frames = len(self.tracks), int(self.figures[0]) if self.figures.shape == (3,) else -1
+        rows = 1 << key_bits if self.keys is None else -(-len(self.keys) // GROUP) * GROUP
+        check((self.keys is None) == (key_bits <= DENSE_BITS), f"{self.name} holds no keys of {key_bits} bits")
+        check(len(self.counts) == rows, f"{self.name} holds no keys of {key_bits} bits")
+        check(self.places.shape[1] == 3, f"{self.name} has places of {self.places.shape[1]} bytes")
+        check(0 <= frames <= SEGMENT_FRAMES and (self.figures >= 0).all(), f"{self.name} counts {self.figures}")
+        check(len(self.starts) == len(self.firsts) == pieces <= frames, f"{self.name} has pieces without a length")
+        check(are_tracks(self.tracks), f"{self.name} has tracks below 0")
+        check(is_rising(self.starts, strictly=True), f"{self.name} has pieces out of order")
+        check(not pieces or 0 <= self.starts[0] <= self.starts[-1] < frames, f"{self.name} has pieces beyond its end")
+        check(not pieces or 0 <= self.firsts.min() <= self.firsts.max() < LAST_FRAME, f"{self.name} has no first frame")
+        counted = int(self._group_ends[-1]) if len(self.counts) else 0
+        check(counted == len(self.places) and (pieces or not counted), f"{self.name} counts {counted} postings")
+        if self.keys is not None:
+            check(not self.counts[len(self.keys) :].any(), f"{self.name} counts postings of no key")
 
     def ranges(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return (first posting, number of postings) of each key."""
@@ -107,6 +139,7 @@ class KeySegment:
         counts = self.counts[first_row:end_row]
         first = int(self._first_postings(np.array([first_row]))[0])
         places = self.places_at(np.arange(first, first + int(counts.sum(dtype=np.int64))))
+        check(int(places.max(initial=0)) < int(self.figures[0]), f"{self.name} has postings beyond its end")
         return np.repeat(keys, counts) << np.uint64(24) | places.astype(np.uint64)
 
     def _first_postings(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -119,22 +152,18 @@ class KeySegment:
 
     @cached_property
     def _piece_of_block(self) -> NDArray[np.int32]:
-        """The piece that each block of places begins in."""
-        blocks = np.arange(0, int(self.figures[0]) + 1, 1 << BLOCK_BITS)
+        """The piece that each block of places, of as many as three bytes can name, begins in."""
+        blocks = np.arange(0, 1 << 24, 1 << BLOCK_BITS)
         before = np.searchsorted(self.starts, blocks, side="right") - 1
         return np.maximum(before, 0).astype(np.int32)  # a removed piece leaves a hole in front of the first
 
 
 def segment_from(name: str, arrays: Mapping[str, NDArray[Any]], key_bits: int) -> KeySegment:
-    """Return the segment that `KeySegment.arrays` described; raises CatalogDamaged when its keys have other widths."""
-    try:
-        own = {array: arrays[array] for array in KeySegment.ARRAYS}
-    except KeyError as error:
-        raise CatalogDamaged(f"{name} lacks {error}; earmark rebuild makes the index again") from error
-    segment = KeySegment(name, **own, keys=arrays.get("keys"))
-    fits = len(segment.counts) == 1 << key_bits if key_bits <= DENSE_BITS else segment.keys is not None
-    if not fits:
-        raise CatalogDamaged(f"{name} holds no keys of {key_bits} bits; earmark rebuild makes the index again")
+    """Return the segment that `KeySegment.arrays` described; raises CatalogDamaged when it is none."""
+    own = {array: adopted(arrays, array, *KeySegment.ARRAYS[array]) for array in KeySegment.ARRAYS}
+    keys = adopted(arrays, "keys", np.uint32, 1) if "keys" in arrays else None
+    segment = KeySegment(name, **own, keys=keys)
+    segment.check(key_bits)
     return segment
 
 

@@ -16,14 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import OptionError
+from earmark.index.adopted import adopted, check
 from earmark.index.int8 import no_hits
-from earmark.index.key_segment import MOST_POSTINGS, KeyPiece, KeySegment, merge, segment_from, segment_of
+from earmark.index.key_segment import (
+    MOST_POSTINGS,
+    SEGMENT_FRAMES,
+    KeyPiece,
+    KeySegment,
+    merge,
+    segment_from,
+    segment_of,
+)
 from earmark.index.protocol import NEAREST
 from earmark.types import Frames, Hits
 
 LANDMARK_BITS = 21  # bits of a key unless the channel says otherwise
 LEAST_BITS, MOST_BITS = 10, 32  # bits; a table of counts has whole groups in each range, a key four bytes
-SEGMENT_FRAMES = 1 << 22  # frames of audio; places have three bytes, and 20 h of landmarks make 20 MB
+SAMPLE = 64  # keys of a track that are looked up to see whether it is there as it was added
 HITS = 120_000  # postings that one search reads: all there are for a 5 s clip among 20 hours, some 10 ms
 
 
@@ -123,6 +132,32 @@ class Postings:
                 self._flush()
         return self._state
 
+    def tracks(self) -> set[int]:
+        """Return the numbers of all tracks that are there."""
+        state = self.snapshot()
+        return {number for segment in state.segments for number in segment.tracks.tolist()} - state.removed
+
+    def holds(self, track: int, frames: Frames, keys: NDArray[Any]) -> bool:
+        """Return whether a track is there, and the places of `SAMPLE` of its keys, evenly over its length, are its own.
+
+        Keys that are on a segment's stop-list count as found.
+        """
+        state = self.snapshot()
+        segments = [one for one in state.segments if track in one.tracks]
+        if track in state.removed or not segments:
+            return False
+        sample = slice(None, None, max(1, len(keys) // SAMPLE))
+        wanted, there = checked(keys, state.key_bits)[sample], np.asarray(frames)[sample]
+        found = np.zeros(len(wanted), bool)
+        for segment in segments:
+            first, count = segment.ranges(wanted)
+            numbers = np.arange(len(wanted), dtype=np.int32)
+            rows, tracks, places, _ = state._hits_in(segment, first, count, numbers, np.zeros(len(wanted), np.float32))
+            found[rows[(tracks == track) & (places == there[rows])]] = True
+            if segment.figures[1]:
+                found |= count == 0
+        return bool(found.all())
+
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return the whole index as named arrays, for `from_arrays`."""
         state = self.snapshot()
@@ -139,12 +174,12 @@ class Postings:
             segment, dot, own = name.partition(".")
             if dot:
                 parts.setdefault(segment, {})[own] = array
-        removed = [array for name, array in arrays.items() if name.startswith("removed-")]
-        index._state = PostingsSnapshot(
-            tuple(segment_from(name, own, key_bits) for name, own in parts.items()),
-            frozenset(int(number) for array in removed for number in array),
-            key_bits,
-        )
+        segments = tuple(segment_from(name, own, key_bits) for name, own in parts.items())
+        removed = [adopted(arrays, name, np.int32, 1) for name in arrays if name.startswith("removed-")]
+        held = sum(len(segment.tracks) for segment in segments)
+        check(sum(map(len, removed)) <= held, "more tracks are removed than there are")
+        numbers = frozenset(number for array in removed for number in array.tolist())
+        index._state = PostingsSnapshot(segments, numbers, key_bits)
         return index
 
     def stats(self) -> Mapping[str, float]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged, OptionError
 from earmark.index import faiss_io
+from earmark.index.adopted import adopted, check
 from earmark.index.int8 import Neighbours, compare
 from earmark.index.segment import Structure
 from earmark.index.structured import SMALLEST, Structured
@@ -85,9 +86,8 @@ class PQ(Structured):
     def _load(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
         if set(arrays) != {"lists", "turn"}:
             raise CatalogDamaged(f"{sorted(arrays)} are no lists of codes; earmark rebuild makes the index again")
-        rotation = arrays["turn"]
-        if rotation.dtype != np.float32 or rotation.ndim != 2 or len(rotation) != vectors.shape[1]:
-            raise CatalogDamaged(f"lists rotate vectors by {rotation.shape}; earmark rebuild makes the index again")
+        rotation = adopted(arrays, "turn", np.float32, 2)
+        check(len(rotation) == vectors.shape[1] and np.isfinite(rotation).all(), "lists rotate other vectors")
         return self._lists_of(arrays["lists"], rotation, vectors)
 
     def _lists_of(
@@ -146,8 +146,8 @@ class Lists:
         with faiss_io.one_thread():
             cells = self.index.quantizer.search(wide, probes)[1]
             rows = self.index.search(wide, rerank, params=parameters)[1]
-        query, _ = np.nonzero(rows >= 0)
-        pairs = query << 32 | rows[rows >= 0]
+        is_row = (rows >= 0) & (rows < len(vectors))  # Faiss believes what numbers its lists hold
+        pairs = np.nonzero(is_row)[0] << 32 | rows[is_row]
         found = compare(queries, vectors, pairs, deleted, nearest)
         return Neighbours(found.queries, found.rows, found.scores, int(self.sizes[cells[cells >= 0]].sum()))
 

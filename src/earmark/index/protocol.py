@@ -38,6 +38,12 @@ class Index(Protocol):
     def snapshot(self) -> Snapshot:
         """Return what the index holds now; what was added since the last one is put in order first."""
 
+    def tracks(self) -> set[int]:
+        """Return the numbers of all tracks that are there."""
+
+    def holds(self, track: int, frames: Frames, keys: NDArray[Any]) -> bool:
+        """Return whether a track is there with these keys at these frames; of many codes, some are looked up."""
+
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return the whole index as named arrays, for `from_arrays`.
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.index.adopted import are_groups, are_tracks, check, is_rising
 from earmark.index.int8 import Neighbours
 from earmark.index.spill import joined
 from earmark.types import Frames, Hits
@@ -60,7 +61,12 @@ class VectorSegment:
     structure: Structure
     removed: frozenset[int] = field(default_factory=frozenset)
 
-    ARRAYS: ClassVar = ("vectors", "frames", "tracks", "starts")
+    ARRAYS: ClassVar[dict[str, tuple[Any, int]]] = {  # type and number of axes
+        "vectors": (np.int8, 2),
+        "frames": (np.int32, 1),
+        "tracks": (np.int32, 1),
+        "starts": (np.int64, 1),
+    }
 
     @cached_property
     def deleted(self) -> NDArray[np.bool_] | None:
@@ -97,6 +103,14 @@ class VectorSegment:
             )
             if track not in self.removed
         ]
+
+    def pieces_of(self, track: int) -> list[VectorPiece]:
+        """Return the vectors of one track, unless it is not there or removed."""
+        place = int(np.searchsorted(self.tracks, track))
+        if place == len(self.tracks) or self.tracks[place] != track or track in self.removed:
+            return []
+        rows = slice(int(self.starts[place]), int(self.starts[place]) + int(self.lengths[place]))
+        return [VectorPiece(track, self.frames[rows], self.vectors[rows])]
 
     def search(self, queries: NDArray[np.int8], nearest: int) -> tuple[Hits, int]:
         """Return hits (whose query frames are numbers of queries), and how many pairs were compared."""
@@ -169,6 +183,22 @@ def groups_of(pieces: list[VectorPiece], most: int) -> list[list[VectorPiece]]:
         groups[-1].append(piece)
         size += len(piece.vectors)
     return groups
+
+
+def check_rows(
+    name: str,
+    *,
+    vectors: NDArray[Any],
+    frames: NDArray[np.int32],
+    tracks: NDArray[np.int32],
+    starts: NDArray[np.int64],
+) -> None:
+    """Raise CatalogDamaged unless every row has a frame, and belongs to one track of rising number."""
+    rows = len(vectors)
+    check(vectors.shape[1] and len(frames) == rows, f"{name} has {len(frames)} frames for {rows} vectors")
+    check(len(starts) == len(tracks) and (len(tracks) or not rows), f"{name} has vectors of no track")
+    check(are_tracks(tracks) and is_rising(tracks, strictly=True), f"tracks of {name} are out of order")
+    check(are_groups(np.append(starts, rows), rows) if len(starts) else not rows, f"{name} has tracks beyond its end")
 
 
 def checksum(arrays: Mapping[str, NDArray[Any]]) -> bytes:

@@ -17,12 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import CatalogDamaged, OptionError
-from earmark.index.int8 import SCALE, best, no_hits, quantised
+from earmark.index.adopted import adopted, check
+from earmark.index.int8 import MOST_DIMENSIONS, SCALE, best, no_hits, quantised
 from earmark.index.protocol import NEAREST
 from earmark.index.segment import (
+    DIGEST_BYTES,
     Structure,
     VectorPiece,
     VectorSegment,
+    check_rows,
     checksum,
     groups_of,
     name_of_removed,
@@ -87,6 +90,7 @@ class Segmented(ABC):
     """An index of vectors in segments; a kind says how these are scanned, and what structures large ones get."""
 
     most_vectors: ClassVar[int]  # vectors of a segment that is made by merging
+    stored_type: ClassVar[type] = np.int8  # type of the vectors as they are stored
     components_per_byte: ClassVar[int] = 1  # components of the vectors as they are stored
     is_exact: ClassVar[bool] = True  # whether a scan gives the true inner products
 
@@ -101,6 +105,11 @@ class Segmented(ABC):
     @abstractmethod
     def _scan() -> Structure:
         """Return how a segment is searched that has no structure."""
+
+    @classmethod
+    def _kinds(cls) -> Mapping[str, tuple[Any, int]]:
+        """Return the type and number of axes of each array of a segment."""
+        return VectorSegment.ARRAYS | {"vectors": (cls.stored_type, 2)}
 
     def _stored(self, vectors: NDArray[np.int8]) -> NDArray[Any]:
         """Return vectors as segments hold them."""
@@ -145,6 +154,20 @@ class Segmented(ABC):
             with self._lock:
                 self._flush()
         return VectorSnapshot(self._state, self._dimensions, self._tally)
+
+    def tracks(self) -> set[int]:
+        """Return the numbers of all tracks that are there."""
+        return set[int]().union(*(segment.kept for segment in self.snapshot().segments))
+
+    def holds(self, track: int, frames: Frames, keys: NDArray[Any]) -> bool:
+        """Return whether a track is there with these vectors at these frames."""
+        found = [piece for one in self.snapshot().segments if track in one.kept for piece in one.pieces_of(track)]
+        order = np.argsort(frames, kind="stable")
+        vectors = self._stored(quantised(keys))[order]
+        return any(
+            np.array_equal(one.frames, np.asarray(frames)[order]) and np.array_equal(one.vectors, vectors)
+            for one in found
+        )
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return the whole index as named arrays, for `from_arrays`."""
@@ -238,19 +261,17 @@ class Segmented(ABC):
         return done
 
     def _load_segment(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> VectorSegment:
-        missing = {*VectorSegment.ARRAYS, "digest"} - set(arrays)
-        if missing:
-            raise CatalogDamaged(f"{name} lacks {', '.join(sorted(missing))}; earmark rebuild makes the index again")
+        own = {array: adopted(arrays, array, *kind) for array, kind in self._kinds().items()}
+        digest = adopted(arrays, "digest", np.uint8, 1)
         parts = {key: array for key, array in arrays.items() if not key.startswith(("removed-", "digest"))}
-        if arrays["digest"].tobytes() != checksum(parts):
-            raise CatalogDamaged(
-                f"{name} is damaged: its checksum does not hold; earmark rebuild makes the index again"
-            )
-        own = {key: parts.pop(key) for key in VectorSegment.ARRAYS}
-        removed = {key: array for key, array in arrays.items() if key.startswith("removed-")}
-        if any(name_of_removed(array) != key for key, array in removed.items()):
-            raise CatalogDamaged(f"{name}'s list of removed tracks is damaged; earmark rebuild makes the index again")
-        numbers = frozenset(int(number) for array in removed.values() for number in array)
+        removed = {key: adopted(arrays, key, np.int32, 1) for key in arrays if key.startswith("removed-")}
+        check(sum(map(len, removed.values())) <= len(own["tracks"]), f"{name} has fewer tracks than are removed")
+        check(len(digest) == DIGEST_BYTES and digest.tobytes() == checksum(parts), f"the checksum of {name}")
+        check(all(name_of_removed(array) == key for key, array in removed.items()), f"removed tracks of {name}")
+        check_rows(name, **own)
+        check(self.components_per_byte * own["vectors"].shape[1] <= MOST_DIMENSIONS, f"dimensions of {name}")
+        parts = {key: array for key, array in parts.items() if key not in own}
+        numbers = frozenset(number for array in removed.values() for number in array.tolist())
         structure = self._load(parts, own["vectors"]) if parts else self._scan()
         return VectorSegment(name, **own, structure=structure, removed=numbers & set(own["tracks"].tolist()))
 

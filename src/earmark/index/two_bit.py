@@ -34,6 +34,7 @@ class TwoBit(Segmented):
     """
 
     most_vectors: ClassVar = SEGMENT_VECTORS
+    stored_type: ClassVar = np.uint8
     components_per_byte: ClassVar = 4
     is_exact: ClassVar = False
 

@@ -161,6 +161,13 @@ def _one(path: Path, rate: int, child: Sandbox) -> bytes | str:
     return samples if seconds >= SHORTEST_SECONDS else f"{seconds:.2f} s: too short"
 
 
+def warm_up(settings: dict[str, Any]) -> None:
+    """Load what decoding needs; runs in the child."""
+    from earmark.audio.decode import load_decoders
+
+    load_decoders()
+
+
 def read_samples(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:
     """Decode a file to its end, as 16 bits a sample; runs in the child."""
     from earmark.audio.decode import decode

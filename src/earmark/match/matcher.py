@@ -59,7 +59,7 @@ class Matcher:
     ) -> None:
         """`keys` returns what each channel looks up for a window, `warped_keys` what that of the plan's `warp` does."""
         self.plan, self.calibration = plan, calibration
-        self._keys, self._references, self._warped_keys = keys, references, warped_keys
+        self.keys, self.references, self.warped_keys = keys, references, warped_keys
 
     def match(self, window: Fingerprint, search: Search, options: Options, *, begin: float = 0.0) -> list[Passage]:
         """Return up to `options.limit` passages of a window that begins at second `begin` of the clip, likeliest first.
@@ -68,7 +68,7 @@ class Matcher:
         """
         rule = self.plan.warp
         wide = options.speed and (rule is None or rule.channel not in search.channels)
-        look = _Look(self.plan, window, search, self._keys, self._references, wide=wide)
+        look = _Look(self, window, search, wide=wide)
         if not look.can_compare(self.plan.compare[0]):
             return []
         warped = self._warped_look(look, search) if options.speed else None
@@ -88,13 +88,13 @@ class Matcher:
 
     def _warped_look(self, look: _Look, search: Search) -> WarpedLook | None:
         """Return what looks for the window at any speed; None where plan, index or window lack what it takes."""
-        rule, keys = self.plan.warp, self._warped_keys
+        rule, keys = self.plan.warp, self.warped_keys
         comparison = look.comparisons.get(rule.layer) if rule else None
         if rule is None or keys is None or rule.channel not in search.channels:
             return None
         if not isinstance(comparison, Registrable):
             return None
-        return WarpedLook(self.plan, rule, look.window, comparison, keys=keys, references=self._references)
+        return WarpedLook(self.plan, rule, look.window, comparison, keys=keys, references=self.references)
 
     def _passage(self, look: _Look, found: Candidate, others: Others, *, begin: float) -> Passage:
         reference = look.reference(found.track)
@@ -131,25 +131,17 @@ def _passages(
 class _Look:
     """One window while it is matched: its comparisons, and the candidates so far."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        window: Fingerprint,
-        search: Search,
-        keys: QueryKeys,
-        references: References,
-        *,
-        wide: bool,
-    ) -> None:
+    def __init__(self, matcher: Matcher, window: Fingerprint, search: Search, *, wide: bool) -> None:
         self.window, self.ranked = window, list[Candidate]()  # the best candidate of each track, best first
         self.comparisons: dict[str, Comparison] = {}  # by layer, in the plan's order
-        self._plan, self._search, self._references, self._wide = plan, search, references, wide
+        self._plan, self._references = matcher.plan, matcher.references
+        self._search, self._wide = search, wide
         self._hits: dict[str, Hits] = {}  # by channel
         self._tried: list[Candidate] = []
-        self._first = plan.compare[0].layer
-        if self.can_compare(plan.compare[0]):
-            self._keys = keys(window)
-            for rule in filter(self.can_compare, plan.compare):
+        self._first = self._plan.compare[0].layer
+        if self.can_compare(self._plan.compare[0]):
+            self._keys = matcher.keys(window)
+            for rule in filter(self.can_compare, self._plan.compare):
                 self.comparisons[rule.layer] = self._comparison(rule)
 
     def can_compare(self, rule: CompareRule) -> bool:

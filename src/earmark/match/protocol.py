@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, Protocol, runtime_checkable
 
+from earmark.errors import OptionError
 from earmark.types import Fingerprint, Hits, Keys, Layer
+
+SAME_FACTOR = 0.005  # difference of two factors of speed or pitch that is an error of measurement
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is asked of every clip alike."""
+    """What is asked of every clip alike; raises OptionError for what makes no sense."""
 
     threshold: float | None = None  # least confidence; None for the calibrated one
     limit: int = 5  # matches
     several: bool = False  # one recording after another
-    speed: bool = False  # changes of speed of up to 10 %
+    speed: bool = False  # changes of speed of up to 10 %; any, where plan and index have a channel for them
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not (isinstance(self.threshold, Real) and 0 <= self.threshold <= 1):
+            raise OptionError(
+                f"threshold={self.threshold}; give a probability, 0 to 1, or leave it out for the calibrated one"
+            )
+        if not (isinstance(self.limit, Integral) and self.limit >= 1):
+            raise OptionError(f"limit={self.limit}; give 1 or more")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,18 +19,16 @@ class CachedReferences:
     def __init__(self, read: Read, *, most_bytes: int = CACHE_BYTES) -> None:
         """`read` returns the fingerprints of tracks; what it raises passes through."""
         self._read, self._most = read, most_bytes
-        self._kept: OrderedDict[int, tuple[Fingerprint, int]] = OrderedDict()
+        self._kept: OrderedDict[int, Fingerprint] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
 
     def __call__(self, tracks: Sequence[int]) -> Mapping[int, Fingerprint]:
         """Return the fingerprint of each track."""
-        found: dict[int, Fingerprint] = {}
         with self._lock:
-            for track in tracks:
-                if track in self._kept:
-                    self._kept.move_to_end(track)
-                    found[track] = self._kept[track][0]
+            found = {track: self._kept[track] for track in tracks if track in self._kept}
+            for track in found:
+                self._kept.move_to_end(track)
         missing = [track for track in dict.fromkeys(tracks) if track not in found]
         if missing:
             read = self._read(missing)
@@ -41,13 +39,10 @@ class CachedReferences:
     def _keep(self, read: Mapping[int, Fingerprint]) -> None:
         with self._lock:
             for track, fingerprint in read.items():
-                if track not in self._kept:
-                    size = _size_of(fingerprint)
-                    self._kept[track] = fingerprint, size
-                    self._bytes += size
+                if self._kept.setdefault(track, fingerprint) is fingerprint:
+                    self._bytes += _size_of(fingerprint)
             while self._bytes > self._most and len(self._kept) > 1:
-                _, (_, size) = self._kept.popitem(last=False)
-                self._bytes -= size
+                self._bytes -= _size_of(self._kept.popitem(last=False)[1])
 
 
 def _size_of(fingerprint: Fingerprint) -> int:

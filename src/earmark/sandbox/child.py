@@ -1,4 +1,4 @@
-"""The child of a sandbox: limits itself, then runs one task on each file that it is sent."""
+"""The child of a sandbox: loads what its task needs, gives up its rights, then runs the task on each file it gets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from earmark.sandbox import wire
+from earmark.sandbox import landlock, seccomp, wire
 
 Task = Callable[[BinaryIO, dict[str, Any], Callable[[float], None]], dict[str, Any]]
 
@@ -26,10 +26,16 @@ def serve() -> None:
     descriptor, name, memory, path = sys.argv[1:5]
     sys.path[:] = path.split(os.pathsep)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent ends it, when its own work allows
     _end_with_the_parent()
-    task = task_called(name)
-    _limit(int(memory))
     with socket.socket(fileno=int(descriptor)) as connection:
+        try:
+            task = loaded_task(name, wire.receive(connection))
+        except Exception as error:  # a module that is broken, settings that make no sense
+            connection.sendall(wire.framed(wire.failure(error)))
+            return
+        _limit(int(memory))
+        connection.sendall(wire.framed({"done": {"held_by": give_up_rights()}}))
         while True:
             flag, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
             if not flag:
@@ -42,18 +48,24 @@ def serve() -> None:
                 connection.sendall(wire.framed(_outcome(task, file, request, connection)))
 
 
-def task_called(name: str) -> Task:
-    """Return the function that `module:function` names, or one that says why it cannot be had."""
+def loaded_task(name: str, settings: dict[str, Any]) -> Task:
+    """Return the function that `module:function` names, after its module's `warm_up(settings)` where it has one."""
     module, _, function = name.partition(":")
     try:
-        task: Task = getattr(importlib.import_module(module), function)
+        found = importlib.import_module(module)
+        task: Task = getattr(found, function)
     except Exception as error:  # whatever a module that is broken raises
         text = f"{name} cannot be imported ({type(error).__name__}: {error}); install earmark again"
-
-        def task(*_: object) -> dict[str, Any]:
-            raise ImportError(text)
-
+        raise ImportError(text) from error
+    getattr(found, "warm_up", lambda settings: None)(settings)
     return task
+
+
+def give_up_rights() -> list[str]:
+    """Give up what a task needs not, for good, and return what on this machine holds the process to that."""
+    found = landlock.restrict()
+    holding = [f"Landlock {found}"] if found else []
+    return [*holding, "seccomp"] if seccomp.restrict() else holding
 
 
 def _outcome(task: Task, file: BinaryIO, request: dict[str, Any], connection: socket.socket) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """A child process in which untrusted media is opened: FFmpeg has had memory errors, and will have more.
 
-`Sandbox("module:function")` runs `function(file, request, report_seconds) -> dict` in a child with limits on memory,
-processor time, open files and written files, and kills it when it takes too long; `report_seconds(heard)` gains it
-time. The child gets the open file as a descriptor; the messages are those of wire.py, so it cannot run code here.
+`Sandbox("module:function")` runs `function(file, request, report_seconds) -> dict` in a child that has given up every
+right but to read the open file that it is sent, where the kernel can hold it to that, and that has limits on memory,
+processor time and open files; `report_seconds(heard)` gains it time. Before it gives up its rights, the module's
+`warm_up(settings)` loads what is needed. The messages are those of wire.py, so it cannot run code here.
 """
 
 from __future__ import annotations
@@ -15,28 +16,35 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Self
 
 from earmark.errors import MediaError
 from earmark.sandbox import wire
 
-# One thread a child, since there are as many children as cores; and memory that is freed stays with the child (glibc):
-# fetching it again for every file costs a third of a clip's time.
+# All that a child has of an environment, besides what its libraries need to be found. One thread a child, since there
+# are as many children as cores; and memory that is freed stays with the child (glibc): fetching it again for every file
+# costs a third of a clip's time.
 ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
     **dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(1 << 28)),
+    "ORT_DISABLE_TELEMETRY": "1",
 }
+INHERITED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "OPENBLAS_CORETYPE")
+START_SECONDS = 60.0  # processor time for the imports and networks of a child, thirty times what they take
+SHORTEST_WAIT = 0.01  # seconds from one look at a child that works to the next
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a child may take."""
+    """What a child may take. Time is that of its processor, so that a busy machine makes no file fail."""
 
     memory_bytes: int = 1 << 30  # address space more than the libraries map; FFmpeg allocates what headers declare
-    least_seconds: float = 10.0  # wall time for any file
-    seconds_a_second: float = 0.2  # wall time for each second of audio heard, where that is more
-    most_seconds: float = 3_600.0  # wall time for the longest file
+    least_seconds: float = 10.0  # for any file
+    seconds_a_second: float = 0.2  # for each second of audio heard, where that is more
+    most_seconds: float = 3_600.0  # for the longest file
+    blocked_seconds: float = 120.0  # of the clock, in which a child that waits for a disk or a lock uses no time
     files: int = 2_000  # files of one child, should a decoder leak (0.05 MB in 3,000 files as measured)
 
 
@@ -46,8 +54,9 @@ class Sandbox:
     Safe to use from several threads, which wait for one another.
     """
 
-    def __init__(self, task: str, *, limits: Limits | None = None) -> None:
-        self._task = task
+    def __init__(self, task: str, *, settings: Mapping[str, Any] | None = None, limits: Limits | None = None) -> None:
+        """`settings`: what the module's `warm_up` gets."""
+        self._task, self._settings = task, dict(settings or {})
         self._limits = limits or Limits()
         self._lock = threading.Lock()
         self._child: _Child | None = None
@@ -64,6 +73,16 @@ class Sandbox:
         with self._lock:
             self._ready()
 
+    def held_by(self) -> tuple[str, ...]:
+        """Return what of the kernel holds the child to its rights; nothing where limits alone bound it."""
+        with self._lock:
+            child = self._ready()
+            try:
+                return child.held_by()
+            except BaseException:
+                self._drop()
+                raise
+
     def call(self, file: BinaryIO, request: dict[str, Any]) -> dict[str, Any]:
         """Return what the task makes of an open file (one with a descriptor, read from where it stands).
 
@@ -73,7 +92,7 @@ class Sandbox:
         with self._lock:
             child = self._ready()
             try:
-                answer = child.ask(file, request, self._limits)
+                answer = child.ask(file, request)
             except BaseException:
                 self._drop()  # whatever happened, the next file gets a child in a known state
                 raise
@@ -96,7 +115,7 @@ class Sandbox:
         if self._child is not None and not self._child.is_alive():
             self._drop()  # it ended between two files, as when memory ran out; the next file is not to blame
         if self._child is None:
-            self._child = _Child(self._task, self._limits)
+            self._child = _Child(self._task, self._settings, self._limits)
             if self._closed:  # while it started: `close` may have looked before there was anything to end
                 self._drop()
                 raise _closed()
@@ -112,8 +131,11 @@ class Sandbox:
 class _Child:
     """The process, as the parent sees it."""
 
-    def __init__(self, task: str, limits: Limits) -> None:
+    def __init__(self, task: str, settings: Mapping[str, Any], limits: Limits) -> None:
         self.asked = 0
+        self._limits = limits
+        self._held_by: tuple[str, ...] | None = None
+        described = wire.framed(settings)
         try:
             self._socket, theirs = socket.socketpair()
         except OSError as error:
@@ -122,50 +144,61 @@ class _Child:
             # The import path goes along, so that a task can be found wherever its module was imported from; without
             # -P, Python would look in the current folder first, where somebody's music may lie beside a module.
             arguments = [str(theirs.fileno()), task, str(limits.memory_bytes), os.pathsep.join(sys.path)]
+            inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", "from earmark.sandbox.child import serve; serve()", *arguments],
+                    [sys.executable, "-PBs", "-c", "from earmark.sandbox.child import serve; serve()", *arguments],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.PIPE,  # nothing is written to it: that it closes tells the child to end
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **ENVIRONMENT},
+                    env={**inherited, "PYTHONPATH": os.pathsep.join(sys.path), **ENVIRONMENT},
                     start_new_session=True,  # Ctrl-C is the parent's to decide on
                 )
             except OSError as error:
                 self._socket.close()
                 raise _not_started(error) from error
+        self._send(described)
 
     def is_alive(self) -> bool:
         """Return whether the process runs still."""
         return self._process.poll() is None
 
-    def ask(self, file: BinaryIO, request: dict[str, Any], limits: Limits) -> Any:
+    def held_by(self) -> tuple[str, ...]:
+        """Wait until the child is ready, and return what holds it; raises what made it fail."""
+        if self._held_by is None:
+            answer = wire.result(self._last_message(_Patience(self._process.pid, self._limits, START_SECONDS)))
+            self._held_by = tuple(map(str, answer.get("held_by", ())))
+        return self._held_by
+
+    def ask(self, file: BinaryIO, request: dict[str, Any]) -> Any:
         """Send a file and a request, and return the child's last message."""
         self.asked += 1
         descriptor, framed = file.fileno(), wire.framed(request)  # an error here is no fault of the child
-        deadline = time.monotonic() + limits.least_seconds
-        latest = time.monotonic() + limits.most_seconds
-        began, heard = time.monotonic(), 0.0
-        if self.asked == 1:
-            deadline += limits.least_seconds  # the imports, on a machine that is busy
-        try:
-            self._socket.settimeout(limits.least_seconds)
-            socket.send_fds(self._socket, [b"f"], [descriptor])
+        self.held_by()
+        patience = _Patience(self._process.pid, self._limits, self._limits.least_seconds)
+        self._send(framed, descriptor)
+        return self._last_message(patience)
+
+    def _send(self, framed: bytes, *descriptors: int) -> None:
+        self._socket.settimeout(self._limits.blocked_seconds)
+        with contextlib.suppress(*wire.BROKEN):  # a child that ended: the answer that does not come says so
+            if descriptors:
+                socket.send_fds(self._socket, [b"f"], descriptors)
             self._socket.sendall(framed)
+
+    def _last_message(self, patience: _Patience) -> Any:
+        try:
             while True:
-                message = wire.receive(self._socket, deadline=min(deadline, latest))
+                message = wire.receive(self._socket, patience=patience)
                 if "seconds" not in message:
                     return message
-                heard = max(heard, wire.seconds_in(message))
-                deadline = max(deadline, began + limits.seconds_a_second * heard + limits.least_seconds)
-        except TimeoutError:
-            waited = time.monotonic() - began
-            raise MediaError("timeout", f"no end after {waited:.0f} s; the file was given up", heard) from None
+                patience.hear(wire.seconds_in(message))
+        except TimeoutError as error:
+            raise MediaError("timeout", f"{error}; the file was given up", patience.heard) from None
         except wire.BROKEN as error:
-            raise MediaError(
-                "decoder_crashed", f"the decoder ended without an answer ({self._ended(error)})", heard
-            ) from error
+            detail = f"the decoder ended without an answer ({self._ended(error)})"
+            raise MediaError("decoder_crashed", detail, patience.heard) from error
 
     def kill(self) -> None:
         """End the process and whatever it started; a second call does nothing."""
@@ -187,6 +220,50 @@ class _Child:
                 code = self._process.wait(timeout=1.0)
                 return signal.Signals(-code).name if code < 0 else f"exit status {code}"
         return f"{type(error).__name__}: {error}"
+
+
+class _Patience:
+    """How long a child is waited for: until it has used its processor time, or used none for long."""
+
+    def __init__(self, process: int, limits: Limits, allowed: float) -> None:
+        self.heard = 0.0
+        self._process, self._limits, self._allowed = process, limits, allowed
+        self._began = self._used = processor_seconds(process)
+        self._active = time.monotonic()
+
+    def hear(self, seconds: float) -> None:
+        """Take note of how much audio the child has heard, by which it gains time."""
+        limits = self._limits
+        self.heard = max(self.heard, seconds)
+        allowed = limits.least_seconds + limits.seconds_a_second * self.heard
+        self._allowed = max(self._allowed, min(allowed, limits.most_seconds))
+        self._active = time.monotonic()
+
+    def __call__(self) -> float:
+        """Return after how many seconds to look again; raises TimeoutError when the child has to be given up."""
+        now, used = time.monotonic(), processor_seconds(self._process)
+        if used > self._used:
+            self._used, self._active = used, now
+        left = self._allowed - (used - self._began)
+        if left <= 0:
+            raise TimeoutError(f"no end after {used - self._began:.0f} s of processor time")
+        waited = now - self._active
+        if waited > self._limits.blocked_seconds:
+            raise TimeoutError(f"nothing happened for {waited:.0f} s")
+        return max(min(left, self._limits.blocked_seconds - waited), SHORTEST_WAIT)
+
+
+def processor_seconds(process: int) -> float:
+    """Return the processor time that a child has used, in seconds; 0 where that cannot be seen.
+
+    Elsewhere than on Linux the child's own limit ends it, after `child.MAX_PROCESSOR_SECONDS`.
+    """
+    if sys.platform != "linux":
+        return 0.0
+    try:
+        return time.clock_gettime((~process << 3) | 2)  # the clock of a process: CPUCLOCK_SCHED of posix-timers.h
+    except OSError:  # it has ended
+        return 0.0
 
 
 def _not_started(error: OSError) -> MediaError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import socket
 import struct
-import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ LENGTH = struct.Struct("<I")
 PART_BYTES = 1 << 20  # most that one call of recv returns
 # Errors of a broken connection or a message of another form; one nested too deeply is a RecursionError.
 BROKEN = (OSError, EOFError, ValueError, TypeError, LookupError, RecursionError, msgspec.MsgspecError)
+Patience = Callable[[], float]  # seconds to wait before it is asked again; raises TimeoutError when it is over
 TYPED: dict[str, type[EarmarkError]] = {kind.__name__: kind for kind in (OptionError, SpecMismatch)}
 
 
@@ -31,12 +32,12 @@ def framed(message: Any) -> bytes:
     return LENGTH.pack(len(body)) + body
 
 
-def receive(connection: socket.socket, *, deadline: float = math.inf) -> dict[str, Any]:
-    """Return the next message; raises TimeoutError after `deadline` (time.monotonic), and one of `BROKEN`."""
-    (length,) = LENGTH.unpack(_exactly(connection, LENGTH.size, deadline))
+def receive(connection: socket.socket, *, patience: Patience | None = None) -> dict[str, Any]:
+    """Return the next message; raises TimeoutError when `patience` is over, and one of `BROKEN`."""
+    (length,) = LENGTH.unpack(_exactly(connection, LENGTH.size, patience))
     if length > LARGEST_MESSAGE:
         raise ValueError(f"a message of {length} bytes")
-    message = msgspec.msgpack.decode(_exactly(connection, length, deadline))
+    message = msgspec.msgpack.decode(_exactly(connection, length, patience))
     if not isinstance(message, dict):
         raise TypeError("a message of another form")
     return message
@@ -76,12 +77,15 @@ def result(message: dict[str, Any]) -> dict[str, Any]:
     raise MediaError("decoder_crashed", "the decoder answered in another form")
 
 
-def _exactly(connection: socket.socket, count: int, deadline: float) -> bytes:
+def _exactly(connection: socket.socket, count: int, patience: Patience | None) -> bytes:
     parts, missing = [], count
     while missing:
-        if math.isfinite(deadline):
-            connection.settimeout(max(deadline - time.monotonic(), 0.001))
-        part = connection.recv(min(missing, PART_BYTES))
+        if patience is not None:
+            connection.settimeout(patience())
+        try:
+            part = connection.recv(min(missing, PART_BYTES))
+        except TimeoutError:
+            continue
         if not part:
             raise EOFError
         parts.append(part)

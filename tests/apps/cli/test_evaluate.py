@@ -40,7 +40,7 @@ def test_fingerprinters_are_measured_side_by_side_and_each_run_is_kept(earmark, 
     runs = [folder for folder in (tmp_path / "runs").glob("album-*") if not (folder / "answers.jsonl").exists()]
     (compared,) = runs
     assert {path.name for path in compared.iterdir()} == {
-        "parameters.json", "report.json", "report.md", "hit-rate.png", "calibration.png",
+        "parameters.json", "report.json", "report.md", "hit-rate.png", "calibration.png", "choice.png",
     }  # fmt: skip
     assert "top-1 neural | top-1 shazam" in (compared / "report.md").read_text()
 
@@ -71,7 +71,7 @@ def test_it_measures_clips_that_are_there(earmark, music, tmp_path, cut):
         (("--held-out", "1"), "leave none to index"),
         (("--snr", "loud"), "is not a list of numbers"),
         (("--effects", "flanger"), "effect 'flanger'"),
-        (("--fingerprinter", "shazam,philips"), "fingerprinter 'philips' is not known"),
+        (("--fingerprinter", "shazam,panako"), "fingerprinter 'panako' is not known"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(earmark, arguments, message, tmp_path):

@@ -89,7 +89,7 @@ def test_a_model_is_kept_by_its_whole_path(earmark, album, path, tmp_path, monke
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--fingerprinter", "nonsense"), "'nonsense' is not known: choose one of neural, shazam"),
+        (("--fingerprinter", "nonsense"), "'nonsense' is not known: choose one of neural, philips, shazam, waveprint"),
         (("--fingerprinter", "shazam", "--density", "thick"), "density 'thick' is not known"),
         (("--density", "lean"), "density is no setting of neural, which has model and peaks"),
         (("--fingerprinter", "shazam", "--no-peaks"), "peaks is no setting of shazam, which has density"),

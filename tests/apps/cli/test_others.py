@@ -47,6 +47,22 @@ def test_a_match_is_drawn_with_its_diagonal_whatever_the_fingerprints(earmark, i
         assert picture.read_bytes().startswith(PNG)
 
 
+@pytest.mark.parametrize("kind", ["philips", "waveprint"])
+def test_a_sound_and_a_match_are_drawn_as_their_fingerprints_see_them(earmark, music, cut, tmp_path, kind):
+    sound, match, catalog = tmp_path / "sound.png", tmp_path / "match.png", tmp_path / "seen.earmark"
+    assert earmark("plot", music[2], "--fingerprinter", kind, "--out", sound).status == 0
+    assert earmark("index", music[2], "--catalog", catalog, "--fingerprinter", kind).status == 0
+    assert earmark("plot", cut(music[2], 6, 6), "--catalog", catalog, "--out", match).status == 0
+    for picture in (sound, match):
+        assert picture.read_bytes().startswith(PNG)
+
+
+def test_the_picture_of_an_unknown_fingerprinter_is_refused(earmark, music, tmp_path):
+    done = earmark("plot", music[2], "--fingerprinter", "tea", "--out", tmp_path / "sound.png")
+    assert done.status == 2
+    assert "waveprint" in done.err
+
+
 def test_without_a_match_there_is_nothing_to_draw(earmark, indexed, music, cut, tmp_path):
     picture = tmp_path / "none.png"
     assert earmark("plot", cut(music[-1], 6, 6), "--catalog", indexed, "--out", picture).status == 1
@@ -63,9 +79,11 @@ def test_the_doctor_finds_this_installation_sound(earmark, indexed):
     done = earmark("doctor", "--catalog", indexed, "--json")
     assert done.status == 0
     findings = {record["subject"]: record for record in done.records}
-    looked = {"earmark", "python", "sqlite", "numpy", "ffmpeg", "networks", "plots", "decoding", "catalog"}
+    looked = {"earmark", "python", "sqlite", "numpy", "ffmpeg", "networks", "plots", "decoding", "sandbox", "catalog"}
     assert set(findings) == looked
     assert {finding["state"] for finding in findings.values()} <= {"ok", "note"}
+    assert findings["networks"]["detail"].endswith("telemetry is off")
+    assert "seccomp" in findings["sandbox"]["detail"]
     assert "4 tracks" in findings["catalog"]["detail"]
     assert "neural" in findings["catalog"]["detail"]
 

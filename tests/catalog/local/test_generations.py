@@ -30,11 +30,11 @@ class FailingSystem:
         if not callable(function):
             return function
 
-        def called(*arguments):
+        def called(*arguments, **options):
             self.left -= 1
             if self.left < 0 and name != "close":
                 raise OSError(self.code, os.strerror(self.code))
-            return function(*arguments)
+            return function(*arguments, **options)
 
         return called
 

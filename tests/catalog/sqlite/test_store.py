@@ -295,7 +295,7 @@ def public(tmp_path_factory):
     """A folder that other users can come to."""
     folder = tmp_path_factory.mktemp("public")
     for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.getuid() and parent.name.startswith(("public", "pytest-")):
+        if parent.stat().st_uid == os.getuid() and parent.name.startswith(("public", "pytest-", "popen-")):
             parent.chmod(0o755)
     return folder
 

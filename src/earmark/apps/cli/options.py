@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from pathlib import Path
 
@@ -26,6 +27,16 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     volume.add_argument("--verbose", action="store_true", help="print more")
 
 
+def add_longest(parser: argparse.ArgumentParser, seconds: float) -> None:
+    """Add --longest, whose default is `seconds`."""
+    parser.add_argument(
+        "--longest",
+        type=duration,
+        metavar="SECONDS",
+        help=f"refuse longer files unread; a small file may hold days (default: {seconds:.0f}, {seconds / 3600:g} h)",
+    )
+
+
 def catalog_path(options: argparse.Namespace) -> Path:
     """Return the catalog that the options, the environment or the default name, in this order."""
     return Path(options.catalog or os.environ.get("EARMARK_CATALOG") or DEFAULT_CATALOG)
@@ -36,6 +47,14 @@ def probability(text: str) -> float:
     value = _number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def duration(text: str) -> float:
+    """Return `text` as a number of seconds above 0."""
+    value = _number(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
 
 

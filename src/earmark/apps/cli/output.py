@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from earmark.apps.cli.failures import message_line
 from earmark.text import escaped
 
 PROGRESS_SECONDS = 1.0  # least time between two lines of progress
@@ -41,7 +43,7 @@ class Output:
     def record(self, values: Mapping[str, Any]) -> None:
         """Print a JSON object in one line of ASCII, when JSON is wanted."""
         if self.json:
-            print(json.dumps(values))
+            sys.stdout.write(f"{json.dumps(values)}\n")  # at once, so that an interrupt cannot part a line from its end
 
     def line(self, text: object = "") -> None:
         """Print a line of results, when text is wanted."""
@@ -51,7 +53,7 @@ class Output:
     def remark(self, text: object) -> None:
         """Print a line to stderr, unless --quiet."""
         if not self.quiet:
-            print(escaped(text), file=sys.stderr)
+            message_line(text)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print a table, when text is wanted: drawn on a terminal, else one row a line with tabs between."""
@@ -88,4 +90,5 @@ class ProgressLine:
         if not self._interactive or (not is_new and done < total and now - self._written < PROGRESS_SECONDS):
             return
         self._stage, self._written = stage, now
-        print(f"{text} ", end="\n" if done == total else "\r", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            print(f"{text} ", end="\n" if done == total else "\r", file=sys.stderr, flush=True)

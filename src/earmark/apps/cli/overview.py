@@ -32,6 +32,7 @@ STATUSES = {
     2: "wrong usage",
     3: "an input cannot be read",
     4: "the catalog cannot be used: absent, locked, newer, damaged",
+    74: "the output cannot be written",
     130: "interrupted; what was done is kept",
 }
 

@@ -1,31 +1,45 @@
 """Sounds with their landmarks, and the hits of a clip in a recording: the contents of pictures.
 
-Landmarks are drawn whatever a catalog's fingerprints are: nothing can be seen in a learned vector.
+Landmarks are drawn of fingerprints that cannot be seen as well: nothing can be seen in a learned vector.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.apps.plot import figures
 from earmark.apps.plot.figures import Diagonal, Sound
 from earmark.apps.text import clock
 from earmark.audio.arrays import to_mono
 from earmark.audio.container import open_regular
-from earmark.audio.decode import decode
+from earmark.audio.decode import decode, load_decoders
 from earmark.fingerprints import VISIBLE, make
 from earmark.fingerprints.protocol import Fingerprinter
 from earmark.sandbox.process import Sandbox
 from earmark.types import Fingerprint, Match, Samples
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Seconds = NDArray[np.float64]
 RATE = make(VISIBLE).rate  # Hz of the sounds that are drawn
 LONGEST_SECONDS = 3_600.0  # longest sound that is drawn; an hour already puts 30 seconds on a millimetre
 NEAR_SECONDS = 0.05  # largest distance of a hit on the diagonal: noise moves a peak by three frames
+
+
+def draw_sound(path: str | Path, maker: Fingerprinter) -> Figure:
+    """Return the picture of a file; raises MediaError."""
+    return figures.draw_sound(load_sound(path))
+
+
+def draw_match(path: str | Path, match: Match, maker: Fingerprinter) -> Figure:
+    """Return the picture of a clip and the recording it was found in; raises MediaError."""
+    return figures.draw_match(*match_view(decoded(path), RATE, match, name=Path(path).name))
 
 
 def load_sound(path: str | Path) -> Sound:
@@ -55,11 +69,16 @@ def match_view(samples: Samples, rate: int, match: Match, *, name: str) -> tuple
     )
 
 
-def decoded(path: str | Path) -> Samples:
-    """Return the whole of a file as mono samples at `RATE`, read in a child process; raises MediaError."""
+def decoded(path: str | Path, *, rate: int = RATE) -> Samples:
+    """Return the whole of a file as mono samples, read in a child process; raises MediaError."""
     with open_regular(path) as file, Sandbox("earmark.apps.plot.sounds:read_samples") as sandbox:
-        answer = sandbox.call(file, {"rate": RATE})
+        answer = sandbox.call(file, {"rate": rate})
     return np.frombuffer(answer["samples"], np.float32)
+
+
+def warm_up(settings: dict[str, Any]) -> None:
+    """Load what decoding needs; runs in the child."""
+    load_decoders()
 
 
 def read_samples(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from earmark.catalog.local.directory import Directory
 from earmark.errors import CatalogError
+from earmark.regular import FLAGS
 
 DATABASE = "catalog.db"  # the file that holds a catalog's truth
 
@@ -22,22 +24,24 @@ _NO_LINKS = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENO
 
 
 class DurableFiles:
-    """The file calls of one writer; every failure is a CatalogError that names the path."""
+    """The file calls of one writer, in open folders; every failure is a CatalogError that names the path."""
 
     def __init__(self, system: Any = os) -> None:
         self._system = system
         self._stopped = ""
 
-    def make_folder(self, path: Path) -> None:
-        """Make a folder whose parent exists; it may be there already."""
-        with self._calling(path):
-            if not path.is_dir():
-                self._system.mkdir(path)
+    def make_folder(self, folder: Directory, name: str) -> None:
+        """Make a folder; it may be there already."""
+        with self._calling(folder.path / name):
+            if folder.status(name) is None:
+                self._system.mkdir(name, dir_fd=folder.descriptor)
 
-    def write(self, path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    def write(self, folder: Directory, name: str, parts: Iterable[bytes | memoryview]) -> None:
         """Write a new file and have it on the disk when this returns."""
+        path = folder.path / name
         with self._calling(path):
-            descriptor = self._system.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS
+            descriptor = self._system.open(name, flags, 0o666, dir_fd=folder.descriptor)
             try:
                 for part in parts:
                     self._write_all(descriptor, memoryview(part))
@@ -45,51 +49,51 @@ class DurableFiles:
             finally:
                 self._system.close(descriptor)
 
-    def sync_folder(self, path: Path) -> None:
+    def sync_folder(self, folder: Directory) -> None:
         """Have the names in a folder on the disk when this returns."""
-        with self._calling(path):
-            descriptor = self._system.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                self._sync(descriptor, path)
-            finally:
-                self._system.close(descriptor)
+        with self._calling(folder.path):
+            self._sync(folder.descriptor, folder.path)
 
-    def sync_file(self, path: Path) -> None:
+    def sync_file(self, folder: Directory, name: str) -> None:
         """Have a file that something else wrote on the disk when this returns."""
+        path = folder.path / name
         with self._calling(path):
-            descriptor = self._system.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = self._system.open(name, os.O_RDONLY | FLAGS, dir_fd=folder.descriptor)
             try:
                 self._sync(descriptor, path)
             finally:
                 self._system.close(descriptor)
 
-    def replace(self, source: Path, target: Path) -> None:
-        """Give a file or folder another name in one step; a file at `target` is replaced."""
-        with self._calling(target):
-            self._system.replace(source, target)
+    def move(self, folder: Directory, name: str, target: Directory, new_name: str) -> None:
+        """Give a file or folder another name in one step; a file that has it is replaced."""
+        with self._calling(target.path / new_name):
+            self._system.replace(name, new_name, src_dir_fd=folder.descriptor, dst_dir_fd=target.descriptor)
 
-    def link(self, source: Path, target: Path) -> bool:
-        """Give a file a second name; False where the file system has no such thing."""
-        with self._calling(target):
+    def link(self, folder: Directory, target: Directory, name: str) -> bool:
+        """Give a file a second name in another folder; False where the file system has no such thing."""
+        with self._calling(target.path / name):
             try:
-                self._system.link(source, target)
+                ends = {"src_dir_fd": folder.descriptor, "dst_dir_fd": target.descriptor}
+                self._system.link(name, name, **ends, follow_symlinks=False)
             except OSError as error:
                 if error.errno in _NO_LINKS:
                     return False
                 raise
         return True
 
-    def remove_folder(self, path: Path) -> None:
-        """Unlink a folder of plain files; what readers have mapped stays readable to them."""
-        with self._calling(path):
-            for inside in sorted(path.iterdir()):
-                self._system.unlink(inside)
-            self._system.rmdir(path)
+    def remove(self, folder: Directory, name: str) -> None:
+        """Unlink a file; what readers have mapped stays readable to them."""
+        with self._calling(folder.path / name):
+            self._system.unlink(name, dir_fd=folder.descriptor)
 
-    def remove(self, path: Path) -> None:
-        """Unlink a file."""
-        with self._calling(path):
-            self._system.unlink(path)
+    def remove_folder(self, folder: Directory, name: str) -> None:
+        """Unlink a folder unless it holds something."""
+        with self._calling(folder.path / name):
+            try:
+                self._system.rmdir(name, dir_fd=folder.descriptor)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
 
     @contextmanager
     def _calling(self, path: Path) -> Iterator[None]:
@@ -118,4 +122,14 @@ class DurableFiles:
 
 def is_catalog(folder: Path) -> bool:
     """Return whether a folder is a catalog's, by the file that holds its truth."""
-    return (folder / DATABASE).is_file()
+    return os.path.lexists(folder / DATABASE)
+
+
+def sync_folder(path: Path) -> None:
+    """Have the names in a folder on the disk when this returns; raises CatalogError."""
+    try:
+        folder = Directory.opened(path)
+    except OSError as error:
+        raise CatalogError(f"{path}: {error.strerror}; check the disk and the permissions") from error
+    with folder:
+        DurableFiles().sync_folder(folder)

@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING
 
 from earmark.catalog.backend import Backend, Store
 from earmark.catalog.calibrations import OWN_FILE
-from earmark.catalog.local.durable import DATABASE, DurableFiles
-from earmark.catalog.local.generations import Generations, is_on_network
+from earmark.catalog.local.durable import DATABASE, sync_folder
+from earmark.catalog.local.generations import CURRENT, QUARANTINE, ROOT, SCRATCH, Generations, is_on_network
 from earmark.catalog.local.live_index import LocalLiveIndex
+from earmark.catalog.sqlite.connection import COMPANIONS
 from earmark.catalog.sqlite.lock import WriterLock
 from earmark.catalog.sqlite.store import SQLiteStore
-from earmark.errors import CatalogError
+from earmark.errors import CatalogDamaged, CatalogError
+from earmark.regular import irregularity
 
 if TYPE_CHECKING:
     from earmark.catalog.settings import Settings
     from earmark.fingerprints.protocol import Fingerprinter
 
-OWN_NAMES = ("writer.lock", "generations", "quarantine", "CURRENT", OWN_FILE, DATABASE)  # starts of a catalog's names
+LOCK = "writer.lock"
+OWN_NAMES = (LOCK, ROOT, QUARANTINE, CURRENT, OWN_FILE, DATABASE)  # starts of a catalog's names
+DROPPINGS = ("Thumbs.db", "desktop.ini")  # files that desktops leave in any folder, besides hidden ones
 
 
 class Folder:
@@ -29,10 +33,11 @@ class Folder:
     def __init__(self, path: Path, *, read_only: bool) -> None:
         """Open the store; a writer's is made when absent. Raises CatalogLocked, CatalogNotFound, CatalogDamaged."""
         self.path, self._read_only = path, read_only
+        _check_kinds(path)
         with ExitStack() as stack:
             self._release: Callable[[], object] = lambda: None
             if not read_only:
-                self._release = WriterLock(path / "writer.lock").release
+                self._release = WriterLock(path / LOCK).release
                 stack.callback(self._release)
             self.store: Store = SQLiteStore(path / DATABASE, read_only=read_only)
             stack.pop_all()
@@ -46,9 +51,8 @@ class Folder:
 
     def sync(self) -> None:
         """Have the folder's name, and the names in it, on the disk when this returns."""
-        files = DurableFiles()
-        files.sync_folder(self.path)
-        files.sync_folder(self.path.absolute().parent)
+        for path in (self.path, self.path.absolute().parent):
+            sync_folder(path)
 
     def backend(self, fingerprinter: Fingerprinter, settings: Settings) -> Backend:
         """Return what a catalog is put together from."""
@@ -74,8 +78,28 @@ def make_folder(path: Path) -> None:
     """Make the folder of a catalog; raises CatalogError when it holds other things."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        others = [inside.name for inside in path.iterdir() if not inside.name.startswith(OWN_NAMES)]
-    except OSError as error:
-        raise CatalogError(f"{path}: {error.strerror}; name a folder that can be made") from error
+        others = [one.name for one in path.iterdir() if not (one.name.startswith(OWN_NAMES) or is_dropping(one.name))]
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", error)
+        raise CatalogError(f"{path}: {reason}; name a folder that can be made") from error
     if others:
         raise CatalogError(f"{path} is a folder with other things in it ({others[0]}); name one that is not there yet")
+
+
+def is_dropping(name: str) -> bool:
+    """Return whether a file is one that a desktop leaves in any folder."""
+    return name.startswith(".") or name in DROPPINGS
+
+
+def _check_kinds(folder: Path) -> None:
+    """Raise CatalogDamaged for a link, pipe or device in the place of a catalog's file or folder."""
+    files = dict.fromkeys(
+        (LOCK, CURRENT, SCRATCH, OWN_FILE, *(DATABASE + companion for companion in COMPANIONS)), False
+    )
+    for name, is_folder in (files | {ROOT: True, QUARANTINE: True}).items():
+        try:
+            problem = irregularity(folder / name, is_folder=is_folder)
+        except OSError as error:
+            raise CatalogError(f"{folder / name}: {error.strerror}; name the folder of a catalog") from error
+        if problem:
+            raise CatalogDamaged(f"{folder / name} {problem}; remove it: a catalog holds nothing but files of its own")

@@ -8,39 +8,44 @@ never changed, only unlinked, so a reader that has mapped them keeps them; damag
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
+from earmark.catalog.local.array_file import (
+    CHUNK_BYTES,
+    SAFE_NAME,
+    ArrayFile,
+    check_array,
+    is_array_name,
+    load_array,
+    npy_parts,
+)
+from earmark.catalog.local.directory import Directory
 from earmark.catalog.local.durable import DurableFiles
 from earmark.errors import CatalogDamaged, CatalogError, CatalogTooNew
 
 FORMAT = 1  # version of the manifest
 CHECKED_ON_OPEN_BYTES = 64 * 1024 * 1024  # bytes of a file whose SHA-256 is checked on opening (0.1 s); all in verify
+ROOT, CURRENT, SCRATCH, MANIFEST = "generations", "CURRENT", "CURRENT.tmp", "manifest.json"
+QUARANTINE = "quarantine"
 
-_CHUNK_BYTES = 1 << 20  # bytes read or written together
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_POINTER = re.compile(r"(?P<number>[0-9]{6,}) (?P<digest>[0-9a-f]{64})\n")  # content of CURRENT
-_OPEN_ATTEMPTS = 5  # times that CURRENT is read when a writer publishes meanwhile
+_NAME = re.compile(r"(?P<number>[0-9]{6,18})(\.tmp)?")  # name of a generation's folder
+_POINTER = re.compile(rb"(?P<number>[0-9]{6,18}) (?P<digest>[0-9a-f]{64})\n")  # content of CURRENT
+_MOST_POINTER_BYTES = 1 << 10
+_MOST_MANIFEST_BYTES = 1 << 27  # bytes; half a million hours of audio have some 40 MB
+_ATTEMPTS = 5  # times that a generation is looked for when a writer publishes meanwhile
 
-
-class ArrayFile(msgspec.Struct, frozen=True):
-    """One array of an index, as it is on disk."""
-
-    name: str
-    bytes: int
-    sha256: str
-    dtype: str
-    shape: tuple[int, ...]
+Result = TypeVar("Result")
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -63,38 +68,37 @@ class Generation:
     arrays: Mapping[str, NDArray[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """The current generation, its folder open."""
+
+    pointer: bytes
+    packed: bytes
+    manifest: Manifest
+    folder: Directory
+
+
 class Generations:
     """The published indexes of the catalog in `folder`."""
 
     def __init__(self, folder: Path, files: DurableFiles | None = None) -> None:
         self._folder = folder
-        self._root = folder / "generations"
-        self._current = folder / "CURRENT"
-        self._scratch = folder / "CURRENT.tmp"
         self._files = files if files is not None else DurableFiles()
 
     def load(self) -> Generation | None:
         """Return the current generation, or None when there is none; raises CatalogDamaged naming the file."""
-        for attempt in range(_OPEN_ATTEMPTS):
-            try:
-                manifest = self._read_manifest()
-                if manifest is None:
-                    return None
-                path = self._path(manifest.generation)
-                return Generation(manifest, {entry.name: _load_array(path, entry) for entry in manifest.files})
-            except FileNotFoundError as error:  # a writer has just published the next one: look again
-                if attempt + 1 == _OPEN_ATTEMPTS:
-                    raise CatalogDamaged(
-                        f"{error.filename} is missing; earmark rebuild makes the index again"
-                    ) from error
-            except (OSError, ValueError) as error:
-                raise CatalogDamaged(f"{self._root}: {error}; earmark rebuild makes the index again") from error
-        raise AssertionError("unreachable")
+
+        def arrays(there: _Published) -> Generation:
+            files = there.manifest.files
+            loaded = {one.name: load_array(there.folder, one, read_up_to=CHECKED_ON_OPEN_BYTES) for one in files}
+            return Generation(there.manifest, loaded)
+
+        return self._of_current(arrays)
 
     def current(self) -> tuple[int, int]:
         """Return what tells the present `CURRENT` from any other: its inode and its time of change; zeros for none."""
         try:
-            status = self._current.stat()
+            status = (self._folder / CURRENT).lstat()
         except OSError:
             return 0, 0
         return status.st_ino, status.st_mtime_ns
@@ -106,141 +110,236 @@ class Generations:
 
         An array whose name the current generation has too is linked, not written: the name stands for the content.
         """
-        previous = self._read_manifest_or_none()
-        number = max([0, *self._numbers()]) + 1
-        scratch = self._root / f"{number:06d}.tmp"
-        self._files.make_folder(self._root)
-        self._files.make_folder(scratch)
-        entries = tuple(self._keep(scratch, name, array, previous) for name, array in arrays.items())
-        manifest = Manifest(FORMAT, number, spec, index, last_track, last_removal, entries)
-        packed = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-        self._files.write(scratch / "manifest.json", [packed])
-        self._files.sync_folder(scratch)
-        self._files.replace(scratch, self._path(number))
-        self._files.sync_folder(self._root)
-        if self._scratch.exists():
-            self._files.remove(self._scratch)
-        self._files.write(self._scratch, [f"{number:06d} {hashlib.sha256(packed).hexdigest()}\n".encode()])
-        self._files.replace(self._scratch, self._current)
-        self._files.sync_folder(self._folder)
+        files = self._files
+        with self._opened() as folder:
+            files.make_folder(folder, ROOT)
+            with folder.folder(ROOT) as root:
+                number = max([0, *_numbers(root)]) + 1
+                scratch = f"{number:06d}.tmp"
+                files.make_folder(root, scratch)
+                with root.folder(scratch) as made:
+                    entries = self._written(folder, made, arrays)
+                    manifest = Manifest(FORMAT, number, spec, index, last_track, last_removal, entries)
+                    packed = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+                    files.write(made, MANIFEST, [packed])
+                    files.sync_folder(made)
+                files.move(root, scratch, root, f"{number:06d}")
+                files.sync_folder(root)
+            if folder.status(SCRATCH) is not None:
+                files.remove(folder, SCRATCH)
+            files.write(folder, SCRATCH, [f"{number:06d} {hashlib.sha256(packed).hexdigest()}\n".encode()])
+            files.move(folder, SCRATCH, folder, CURRENT)
+            files.sync_folder(folder)
         self.sweep()
         return manifest
 
     def sweep(self) -> None:
-        """Unlink what no reader can come to: leftovers of crashes and generations that were replaced."""
-        try:
-            manifest = self._read_manifest()
-        except (OSError, ValueError, CatalogError):
-            return  # a damaged CURRENT: the generation that it named is kept until it is in quarantine
-        keep = "" if manifest is None else f"{manifest.generation:06d}"
-        if self._root.is_dir():
-            for path in sorted(self._root.iterdir()):
-                if path.name != keep:
-                    self._files.remove_folder(path)
-        if self._scratch.exists():
-            self._files.remove(self._scratch)
+        """Unlink what no reader can come to: leftovers of crashes and generations that were replaced.
+
+        What a generation would not be named, or hold, stays.
+        """
+        with self._opened() as folder:
+            try:
+                with _current(folder) as there:
+                    keep = "" if there is None else there.folder.path.name
+            except (OSError, ValueError, CatalogError):
+                return  # a damaged CURRENT: the generation that it named is kept until it is in quarantine
+            if folder.has_folder(ROOT):
+                with folder.folder(ROOT) as root:
+                    for name in _generations(root):
+                        if name != keep:
+                            _remove_generation(self._files, root, name)
+            if folder.status(SCRATCH) is not None:
+                self._files.remove(folder, SCRATCH)
 
     def quarantine(self) -> Path:
         """Move everything that is published aside, and return where to; the index is then made again."""
-        target = self._folder / "quarantine"
-        self._files.make_folder(target)
-        target = target / f"{max([0, *(int(path.name) for path in target.iterdir() if path.name.isdecimal())]) + 1:06d}"
-        self._files.make_folder(target)
-        if self._current.exists():
-            self._files.replace(self._current, target / "CURRENT")
-        for path in sorted(self._root.iterdir()) if self._root.is_dir() else ():
-            self._files.replace(path, target / path.name)
-        self._files.sync_folder(self._folder)
-        return target
+        files = self._files
+        with self._opened() as folder:
+            files.make_folder(folder, QUARANTINE)
+            with folder.folder(QUARANTINE) as root:
+                name = f"{max([0, *_numbers(root)]) + 1:06d}"
+                files.make_folder(root, name)
+                with root.folder(name) as target:
+                    if folder.status(CURRENT) is not None:
+                        files.move(folder, CURRENT, target, CURRENT)
+                    if folder.has_folder(ROOT):
+                        with folder.folder(ROOT) as generations:
+                            for generation in _generations(generations):
+                                files.move(generations, generation, target, generation)
+            files.sync_folder(folder)
+        return self._folder / QUARANTINE / name
 
     def problems(self) -> list[str]:
         """Read every byte of the current generation and return what does not hold."""
+
+        def check(there: _Published) -> list[str]:
+            checks = (check_array(there.folder, one, read_up_to=math.inf) for one in there.manifest.files)
+            return [problem for problem in checks if problem]
+
         try:
-            manifest = self._read_manifest()
-            if manifest is None:
-                return []
-            path = self._path(manifest.generation)
-            return [problem for entry in manifest.files if (problem := _check(path, entry, math.inf))]
-        except (OSError, ValueError, CatalogError) as error:
+            return self._of_current(check) or []
+        except CatalogError as error:
             return [str(error)]
 
     def copy(self, target: Path) -> None:
         """Copy the current generation into the catalog folder `target`, which has none."""
-        manifest = self._read_manifest()
-        if manifest is None:
-            return
-        folder = target / "generations" / f"{manifest.generation:06d}"
-        self._files.make_folder(folder.parent)
-        self._files.make_folder(folder)
-        for name in [*(f"{entry.name}.npy" for entry in manifest.files), "manifest.json"]:
-            with (self._path(manifest.generation) / name).open("rb") as source:
-                self._files.write(folder / name, iter(lambda: source.read(_CHUNK_BYTES), b""))
-        self._files.write(target / "CURRENT", [self._current.read_bytes()])
-        for path in (folder, folder.parent, target):
-            self._files.sync_folder(path)
+        files = self._files
+
+        def copy(there: _Published) -> None:
+            with Directory.opened(target) as folder:
+                name = there.folder.path.name
+                files.make_folder(folder, ROOT)
+                with folder.folder(ROOT) as root:
+                    files.make_folder(root, name)
+                    try:
+                        with root.folder(name) as generation:
+                            for entry in there.manifest.files:
+                                with there.folder.file(entry.file) as source:
+                                    files.write(generation, entry.file, _parts_of(source))
+                            files.write(generation, MANIFEST, [there.packed])
+                            files.sync_folder(generation)
+                    except BaseException:
+                        _remove_generation(self._files, root, name)
+                        raise
+                    files.sync_folder(root)
+                files.write(folder, CURRENT, [there.pointer])
+                files.sync_folder(folder)
+
+        self._of_current(copy)
 
     def bytes(self) -> int:
         """Return how much disk the current generation takes."""
-        manifest = self._read_manifest_or_none()
-        return 0 if manifest is None else sum(entry.bytes for entry in manifest.files)
-
-    def _path(self, number: int) -> Path:
-        return self._root / f"{number:06d}"
-
-    def _numbers(self) -> list[int]:
-        names = [path.name.removesuffix(".tmp") for path in self._root.iterdir()] if self._root.is_dir() else []
-        return [int(name) for name in names if name.isdecimal()]
-
-    def _read_manifest(self) -> Manifest | None:
         try:
-            pointer = self._current.read_text()
-        except FileNotFoundError:
-            return None
-        words = _POINTER.fullmatch(pointer)
-        if words is None:
-            raise CatalogDamaged(f"{self._current} is damaged; earmark rebuild makes the index again")
-        path = self._path(int(words["number"])) / "manifest.json"
-        packed = path.read_bytes()
-        if hashlib.sha256(packed).hexdigest() != words["digest"]:
-            raise CatalogDamaged(f"{path} is damaged; earmark rebuild makes the index again")
-        manifest = msgspec.json.decode(packed, type=Manifest)
-        if manifest.format > FORMAT:
-            raise CatalogTooNew(
-                f"{path} has format {manifest.format}, this earmark reads {FORMAT}; use a newer earmark"
-            )
-        return manifest
+            return self._of_current(lambda there: sum(entry.bytes for entry in there.manifest.files)) or 0
+        except CatalogError:
+            return 0
 
-    def _read_manifest_or_none(self) -> Manifest | None:
+    @contextmanager
+    def _opened(self) -> Iterator[Directory]:
+        """Give the catalog's folder; an OSError inside is one of ours."""
         try:
-            return self._read_manifest()
-        except (OSError, ValueError, CatalogDamaged):
-            return None
+            with Directory.opened(self._folder) as folder:
+                yield folder
+        except OSError as error:
+            raise CatalogError(
+                f"{self._folder}: {error.filename or ''} {error.strerror}; what was published before is still in place"
+            ) from error
 
-    def _keep(self, folder: Path, name: str, array: NDArray[Any], previous: Manifest | None) -> ArrayFile:
-        if not _SAFE_NAME.fullmatch(name):
+    def _of_current(self, use: Callable[[_Published], Result]) -> Result | None:
+        """Return what `use` makes of the current generation; once more when a writer has just put another there."""
+        for attempt in range(_ATTEMPTS):
+            with self._opened() as folder:
+                try:
+                    with _current(folder) as there:
+                        return None if there is None else use(there)
+                except FileNotFoundError as error:
+                    if attempt + 1 == _ATTEMPTS:
+                        raise CatalogDamaged(
+                            f"{folder.path / ROOT}: {error.filename} is missing; earmark rebuild makes the index again"
+                        ) from error
+                except (OSError, ValueError, RecursionError) as error:
+                    reason = f"{error.filename} {error.strerror}" if isinstance(error, OSError) else str(error)
+                    raise CatalogDamaged(
+                        f"{folder.path / ROOT} is damaged: {reason}; earmark rebuild makes the index again"
+                    ) from error
+        raise AssertionError("unreachable")
+
+    def _written(self, folder: Directory, made: Directory, arrays: Mapping[str, NDArray[Any]]) -> tuple[ArrayFile, ...]:
+        """Write arrays into a folder that was made, or link those that the current generation has under their name."""
+        with ExitStack() as stack:
+            try:
+                before = stack.enter_context(_current(folder))
+            except (OSError, ValueError, CatalogDamaged):
+                before = None
+            return tuple(self._keep(made, name, array, before) for name, array in arrays.items())
+
+    def _keep(self, folder: Directory, name: str, array: NDArray[Any], before: _Published | None) -> ArrayFile:
+        if not SAFE_NAME.fullmatch(name):
             raise CatalogError(f"{name!r} cannot name an array; use letters, digits, '_', '-' and '.'")
-        if previous is not None:
-            old = self._path(previous.generation) / f"{name}.npy"
-            for entry in previous.files:
-                if entry.name == name and old.exists() and self._files.link(old, folder / old.name):
-                    return entry
+        for entry in () if before is None else before.manifest.files:
+            is_there = before and entry.name == name and _is_whole(before.folder, entry)
+            if before and is_there and self._files.link(before.folder, folder, entry.file):
+                return entry
         digest, size = hashlib.sha256(), 0
 
         def parts() -> Iterator[bytes | memoryview]:
             nonlocal size
-            for part in _npy_parts(array):
+            for part in npy_parts(array):
                 digest.update(part)
                 size += len(part)
                 yield part
 
-        self._files.write(folder / f"{name}.npy", parts())
+        self._files.write(folder, f"{name}.npy", parts())
         return ArrayFile(name, size, digest.hexdigest(), array.dtype.str, array.shape)
+
+
+def _remove_generation(files: DurableFiles, root: Directory, name: str) -> None:
+    with root.folder(name) as folder:
+        for inside in folder.names():
+            if inside == MANIFEST or is_array_name(inside):
+                files.remove(folder, inside)
+    files.remove_folder(root, name)
+
+
+@contextmanager
+def _current(folder: Directory) -> Iterator[_Published | None]:
+    """Give the current generation of a catalog's folder; raises OSError, ValueError, CatalogDamaged, CatalogTooNew."""
+    try:
+        pointer = folder.read(CURRENT, most_bytes=_MOST_POINTER_BYTES)
+    except FileNotFoundError:
+        yield None
+        return
+    words = _POINTER.fullmatch(pointer)
+    if words is None:
+        raise CatalogDamaged(f"{folder.path / CURRENT} is damaged; earmark rebuild makes the index again")
+    with folder.folder(ROOT) as root, root.folder(words["number"].decode()) as there:
+        packed = there.read(MANIFEST, most_bytes=_MOST_MANIFEST_BYTES)
+        yield _Published(pointer, packed, _manifest(there.path / MANIFEST, packed, words), there)
+
+
+def _manifest(path: Path, packed: bytes, words: re.Match[bytes]) -> Manifest:
+    """Return a manifest that is as `CURRENT` says, and names nothing but files of its folder."""
+    damage = CatalogDamaged(f"{path} is damaged; earmark rebuild makes the index again")
+    if hashlib.sha256(packed).hexdigest() != words["digest"].decode():
+        raise damage
+    try:
+        manifest = msgspec.json.decode(packed, type=Manifest)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise damage from error
+    if manifest.format > FORMAT:
+        raise CatalogTooNew(f"{path} has format {manifest.format}, this earmark reads {FORMAT}; use a newer earmark")
+    names = {entry.name for entry in manifest.files}
+    if manifest.generation != int(words["number"]) or len(names) != len(manifest.files):
+        raise damage
+    if not all(entry.is_sound for entry in manifest.files):
+        raise damage
+    return manifest
+
+
+def _generations(root: Directory) -> list[str]:
+    """Return the names of the folders in `generations` that are a generation's."""
+    return [name for name in root.names() if _NAME.fullmatch(name) and root.has_folder(name)]
+
+
+def _numbers(root: Directory) -> list[int]:
+    return [int(words["number"]) for name in root.names() if (words := _NAME.fullmatch(name))]
+
+
+def _is_whole(folder: Directory, entry: ArrayFile) -> bool:
+    status = folder.status(entry.file)
+    return status is not None and stat.S_ISREG(status.st_mode) and status.st_size == entry.bytes
+
+
+def _parts_of(source: BinaryIO) -> Iterator[bytes]:
+    while part := source.read(CHUNK_BYTES):
+        yield part
 
 
 def is_on_network(path: Path) -> str:
     """Return the kind of network file system that `path` is on, or '': locks may not hold there."""
     try:
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
     except OSError:
         return ""
     here, best, kind = os.fspath(path.resolve()), "", ""
@@ -250,37 +349,3 @@ def is_on_network(path: Path) -> str:
         if inside and len(mount) >= len(best):
             best, kind = mount, fields[separator + 1]
     return kind if re.match(r"nfs|cifs|smb|fuse|9p|afs|ceph|glusterfs", kind) else ""
-
-
-def _npy_parts(array: NDArray[Any]) -> Iterator[bytes | memoryview]:
-    """Yield an array in the .npy format 1.0, without a copy of it as a whole."""
-    array = np.ascontiguousarray(array)
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
-    yield header.getvalue()
-    whole = array.reshape(-1).view(np.uint8).data
-    for start in range(0, len(whole), _CHUNK_BYTES):
-        yield whole[start : start + _CHUNK_BYTES]
-
-
-def _load_array(folder: Path, entry: ArrayFile) -> NDArray[Any]:
-    path = folder / f"{entry.name}.npy"
-    if problem := _check(folder, entry, CHECKED_ON_OPEN_BYTES):
-        raise CatalogDamaged(problem)
-    mode: Any = "r" if math.prod(entry.shape) else None  # an empty file part cannot be mapped
-    array: NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
-    if array.dtype.str != entry.dtype or array.shape != tuple(entry.shape):
-        raise CatalogDamaged(f"{path} is damaged: its header says {array.dtype} {array.shape}")
-    return array.view(np.ndarray)
-
-
-def _check(folder: Path, entry: ArrayFile, read_up_to: float) -> str:
-    """Return what is wrong with a file, or ''; the size comes first, because mapping a short file ends in SIGBUS."""
-    path = folder / f"{entry.name}.npy"
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size != entry.bytes:
-            return f"{path} is damaged: {size} bytes, not {entry.bytes}; earmark rebuild makes the index again"
-        if size <= read_up_to and hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256:
-            return f"{path} is damaged: its checksum does not hold; earmark rebuild makes the index again"
-    return ""

@@ -43,7 +43,7 @@ class LocalLiveIndex:
         self._seen = self._mark()
         if not read_only:
             generations.sweep()
-        self._state = self._maker.followed(self._loaded(name) or self._maker.empty(name))
+        self._state = self._maker.followed(self._loaded() or self._maker.empty(name))
         self._change_mark = object()  # another one after each change
         self._current: tuple[object, Search | None] = (
             None,
@@ -91,9 +91,7 @@ class LocalLiveIndex:
         try:
             if mark == self._seen:
                 return False
-            settings, newer = self._store.settings(), None
-            if mark[1] != self._seen[1] and settings is not None:
-                newer = self._loaded(settings.index)
+            newer = self._loaded() if mark[1] != self._seen[1] else None
             self._change(self._maker.followed(newer or self._state))
             self._seen = mark
             return True
@@ -103,7 +101,7 @@ class LocalLiveIndex:
     def include(self, fingerprints: Iterable[tuple[int, Fingerprint]]) -> None:
         """Add newly stored tracks, given as (number, fingerprint) with rising numbers."""
         with self._writing:
-            self._change(self._maker.added(self._state, fingerprints))
+            self._change(self._maker.added(self._state, self._maker.keys(fingerprints)))
 
     def apply_removals(self) -> None:
         """Leave out the tracks that the store has forgotten."""
@@ -114,8 +112,9 @@ class LocalLiveIndex:
         """Leave out a track that is damaged or gone; a question calls this, so it waits for no writer."""
         if problem:
             self._note_damage(problem)
-        self._excluded.add(number)
-        self._state.channels.remove([number])
+        numbers = {number} if problem else {number, *self._unknown(number)}
+        self._excluded |= numbers
+        self._state.channels.remove(numbers)
         self._change_mark = object()
 
     def publish(self) -> None:
@@ -141,12 +140,25 @@ class LocalLiveIndex:
         return self._generations.bytes()
 
     def check(self) -> list[str]:
-        """Read every byte of the current generation and return what does not hold."""
-        return self._generations.problems()
+        """Read every byte of the current generation, compare the index with the store; return what does not hold."""
+        problems = self._generations.problems()
+        if not problems:
+            with self._writing:
+                state = self._maker.followed(self._state)
+                self._change(state)
+                problems = self._maker.differences(state)
+        return problems
 
     def copy(self, folder: Path) -> None:
         """Copy the current generation into a catalog's folder."""
         self._generations.copy(folder)
+
+    def _unknown(self, gone: int) -> set[int]:
+        """Return the tracks of the index that the store does not know, unless `gone` is one that was removed."""
+        if any(number == gone for _, number in self._store.removals(self._state.last_removal)):
+            return set()
+        known = {number for number, _ in self._store.fingerprints_after(0)}
+        return self._state.channels.tracks() - known
 
     def _mark(self) -> tuple[int, tuple[int, int]]:
         """Return what is another one when another process has written."""
@@ -160,15 +172,15 @@ class LocalLiveIndex:
         self._state = state
         self._change_mark = object()
 
-    def _loaded(self, name: str) -> IndexState | None:
-        """Return the index of the current generation, None when that is damaged or another index's."""
+    def _loaded(self) -> IndexState | None:
+        """Return the index of the current generation, whichever kind it is; None when that is damaged."""
         try:
             generation = self._generations.load()
             if generation is None:
                 return None
             manifest = generation.manifest
-            if not self._fingerprinter.accepts(manifest.spec) or manifest.index != name:
-                return None  # the generation before a rebuild that has not come to its end
+            if not self._fingerprinter.accepts(manifest.spec):
+                return None
             return self._without_excluded(generation)
         except CatalogDamaged as error:
             problem = str(error)

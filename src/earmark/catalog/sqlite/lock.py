@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from earmark.errors import CatalogError, CatalogLocked
+from earmark.regular import open_regular
 
 
 class _Holder(msgspec.Struct):
@@ -25,7 +26,7 @@ class WriterLock:
     def __init__(self, path: Path) -> None:
         """Take the lock; raises CatalogLocked at once, naming process and host, when another has it."""
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise CatalogError(
                 f"{path}: {error.strerror}; open the catalog with read_only=True to search it"
@@ -36,8 +37,11 @@ class WriterLock:
             message = f"{path.parent} is being written to by {_read_holder(self._descriptor)}"
             os.close(self._descriptor)
             raise CatalogLocked(f"{message}; wait for it, or open with read_only=True to search meanwhile") from error
-        holder = msgspec.json.encode(_Holder(os.getpid(), socket.gethostname()))
+        self._holder = os.getpid()
+        holder = msgspec.json.encode(_Holder(self._holder, socket.gethostname()))
         try:
+            if os.fstat(self._descriptor).st_nlink > 1:  # a file that is somewhere else too is locked, not written to
+                return
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, holder, 0)
         except OSError as error:
@@ -45,8 +49,13 @@ class WriterLock:
             raise CatalogError(f"{path}: {error.strerror}; free some space, then open the catalog again") from error
 
     def release(self) -> None:
-        """Let another process write; a second call does nothing."""
+        """Let another process write; a second call does nothing.
+
+        A child that was forked has a part in the lock: its parent ends that, and the child itself nothing.
+        """
         if self._descriptor >= 0:
+            if self._holder == os.getpid():
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -54,6 +63,6 @@ class WriterLock:
 def _read_holder(descriptor: int) -> str:
     try:
         holder = msgspec.json.decode(os.pread(descriptor, 4096, 0), type=_Holder)
-    except msgspec.DecodeError:  # it has taken the lock and not signed yet
+    except (msgspec.DecodeError, RecursionError, OSError):  # it has taken the lock and not signed yet
         return "another process"
     return f"process {holder.pid} on {holder.host}"

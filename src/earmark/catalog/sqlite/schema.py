@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import cache
 
 APPLICATION_ID = 0x6561726B  # "eark" in the header of the file; no other SQLite database has it
 
@@ -40,6 +41,18 @@ def _create(connection: sqlite3.Connection) -> None:
 
 MIGRATIONS = (_create,)  # entry n makes schema n + 1 of schema n; schema 0 is an empty file, released ones never change
 VERSION = len(MIGRATIONS)
+
+
+@cache
+def objects(version: int) -> frozenset[tuple[str, ...]]:
+    """Return (type, name, table, SQL) of all that a database of a version consists of."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        for migrate in MIGRATIONS[:version]:
+            migrate(connection)
+        return frozenset(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall())
+    finally:
+        connection.close()
 
 
 def upgrade(connection: sqlite3.Connection) -> None:

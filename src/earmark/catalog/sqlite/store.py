@@ -10,22 +10,47 @@ from __future__ import annotations
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from earmark.catalog.backend import File, Recording
+from earmark.catalog.backend import MOST_PACKED_BYTES, File, Recording
 from earmark.catalog.settings import Settings
 from earmark.catalog.sqlite.database import Database, Value
+from earmark.catalog.unpack import MOST_SECONDS
 from earmark.errors import CatalogDamaged, TrackExists, TrackNotFound
 from earmark.types import Track
 
 _BATCH = 500  # rows read by one statement
 _TRACK = "number, id, content, path, title, artist, album, seconds, complete, added, tags, checksum"
-_PACKED = "SELECT number, packed, f.checksum, content FROM tracks LEFT JOIN fingerprints f ON track = number"
+_PACKED = f"""SELECT number, CASE WHEN length(packed) <= {MOST_PACKED_BYTES} THEN packed END, f.checksum, content
+    FROM tracks LEFT JOIN fingerprints f ON track = number"""
+_FOREIGN_KEYS = "SELECT * FROM pragma_foreign_key_check LIMIT 20"
+_MOST_FILES = 100_000  # files that hold one recording; more are a forgery
+_MOST_SETTINGS_BYTES = 1 << 16
+
+
+class _TrackRow(msgspec.Struct, array_like=True, frozen=True):
+    """What a row of `tracks` has to hold between its number and its checksum, whoever wrote it."""
+
+    id: str
+    content: bytes
+    path: bytes
+    title: str
+    artist: str
+    album: str
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=MOST_SECONDS)]
+    complete: bool | int
+    added: int
+    tags: str
+
+    def track(self, tags: Mapping[str, str]) -> Track:
+        """Return the track, without its number and the digest of its content."""
+        words = self.id, self.title, self.artist, self.album, os.fsdecode(self.path)
+        return Track(*words, self.seconds, bool(self.complete), self.added, tags)
 
 
 class SQLiteStore:
@@ -46,8 +71,7 @@ class SQLiteStore:
 
     def version(self) -> int:
         """Return a number that changes when another connection commits."""
-        ((version,),) = self._run("PRAGMA data_version")
-        return int(version)
+        return self._database.version()
 
     # Settings
 
@@ -58,9 +82,9 @@ class SQLiteStore:
             return None
         value, checksum = rows[0]
         try:
-            if zlib.crc32(value) == checksum:
+            if len(value) <= _MOST_SETTINGS_BYTES and zlib.crc32(value) == checksum:
                 return msgspec.json.decode(value, type=Settings)
-        except (msgspec.DecodeError, TypeError):
+        except (msgspec.MsgspecError, TypeError, UnicodeError, RecursionError):
             pass  # reported as damage below
         raise CatalogDamaged(f"the settings in {self.path} are damaged; restore a copy made by earmark export")
 
@@ -119,6 +143,10 @@ class SQLiteStore:
             raise TrackNotFound(f"no track has the number {number}; it was removed meanwhile")
         return str(rows[0][0])
 
+    def _name_of(self, number: int) -> str | int:
+        rows = self._run("SELECT id FROM tracks WHERE number = ?", number)
+        return rows[0][0] if rows else number
+
     def has_id(self, id: str) -> bool:
         """Return whether a track has that id."""
         return bool(self._run("SELECT 1 FROM tracks WHERE id = ?", id))
@@ -138,43 +166,51 @@ class SQLiteStore:
             except CatalogDamaged as error:
                 yield error
 
+    def last(self) -> tuple[int, int]:
+        """Return the highest number that was ever given, and the highest sequence number of a removal; 0 for none."""
+        given = dict(self._run("SELECT name, seq FROM sqlite_sequence LIMIT 10"))
+        numbers = given.get("tracks", 0), given.get("removals", 0)
+        if not all(isinstance(number, int) for number in numbers):
+            raise CatalogDamaged(f"{self.path} is damaged: it does not say how many tracks it had; restore a copy")
+        return numbers
+
     def count(self) -> tuple[int, float]:
         """Return how many recordings there are, and how many seconds they last together."""
-        ((tracks, seconds),) = self._run("SELECT count(*), coalesce(sum(seconds), 0.0) FROM tracks")
+        plausible = f"CASE WHEN seconds BETWEEN 0 AND {MOST_SECONDS} THEN seconds END"
+        ((tracks, seconds),) = self._run(f"SELECT count(*), coalesce(sum({plausible}), 0.0) FROM tracks")
         return int(tracks), float(seconds)
 
     # Fingerprints
 
     def fingerprints(self, numbers: Sequence[int]) -> Mapping[int, bytes | CatalogDamaged]:
         """Return the packed fingerprints of these recordings, an error for a damaged one; none for unknown numbers."""
-        found: dict[int, bytes | CatalogDamaged] = {}
-        for start in range(0, len(numbers), _BATCH):
-            part = numbers[start : start + _BATCH]
-            rows = self._run(f"{_PACKED} WHERE number IN ({', '.join('?' * len(part))})", *part)
-            found |= {row[0]: self._checked(*row) for row in rows}
-        return found
+        rows = self._database.of_numbers(f"{_PACKED} WHERE number IN (?...) ORDER BY number", numbers)
+        return {row[0]: _packed(*row, path=self.path, id=self._name_of) for row in rows}
 
     def fingerprints_after(self, number: int) -> Iterator[tuple[int, bytes | CatalogDamaged]]:
         """Yield (number, packed) of every recording with a higher number; an error for a damaged one."""
         for row in self._database.in_batches(f"{_PACKED} WHERE number > ? ORDER BY number LIMIT {_BATCH}", number):
-            yield row[0], self._checked(*row)
+            yield row[0], _packed(*row, path=self.path, id=self._name_of)
 
     def removals(self, after: int) -> list[tuple[int, int]]:
         """Return (sequence, number) of every recording that was removed after that sequence number."""
-        return self._run("SELECT sequence, track FROM removals WHERE sequence > ? ORDER BY sequence", after)
+        sql = f"SELECT sequence, track FROM removals WHERE sequence > ? ORDER BY sequence LIMIT {_BATCH}"
+        found = list(self._database.in_batches(sql, after))
+        if not all(isinstance(number, int) for _, number in found):
+            raise CatalogDamaged(f"{self.path} is damaged: a removal names no track; restore an exported copy")
+        return found
 
     # Files
 
     def file(self, path: bytes) -> File | None:
         """Return what is known of a file, or None."""
         rows = self._run("SELECT path, bytes, modified, track FROM files WHERE path = ?", path)
-        return File(*rows[0]) if rows else None
+        return _file(rows[0], self.path) if rows else None
 
     def files(self, number: int) -> list[File]:
         """Return the files that hold a recording."""
-        return [
-            File(*row) for row in self._run("SELECT path, bytes, modified, track FROM files WHERE track = ?", number)
-        ]
+        sql = f"SELECT path, bytes, modified, track FROM files WHERE track = ? LIMIT {_MOST_FILES}"
+        return [_file(row, self.path) for row in self._run(sql, number)]
 
     def remember(self, file: File) -> None:
         """Write what a file holds; inside a transaction."""
@@ -191,35 +227,51 @@ class SQLiteStore:
         """Return what SQLite finds wrong with the database file."""
         try:
             found = [text for (text,) in self._run("PRAGMA integrity_check(20)") if text != "ok"]
-            found += [f"a row of {row[0]} names no track" for row in self._run("PRAGMA foreign_key_check")]
+            if not found:
+                found = [f"a row of {row[0]} names no track" for row in self._run(_FOREIGN_KEYS)]
         except CatalogDamaged as error:
             return [str(error)]
         return [f"{self.path}: {text}" for text in found]
 
     def copy(self, folder: Path) -> None:
-        """Write a consistent copy into a folder that has none, whoever writes meanwhile."""
-        self._run("VACUUM INTO ?", os.fspath(folder / self.path.name))
+        """Write a consistent copy into a folder that has none, whoever writes meanwhile.
+
+        Raises CatalogDamaged where the file is: a copy of pages that belong to several tables might have no end.
+        """
+        problems = [text for (text,) in self._run("PRAGMA quick_check(1)") if text != "ok"]
+        if problems:
+            raise CatalogDamaged(f"{self.path} is damaged ({problems[0]}); restore a copy made by earmark export")
+        self._database.copy(folder / self.path.name)
 
     def size(self) -> int:
-        """Return the size of the database file."""
-        return self.path.stat().st_size
+        """Return the size of the database file and its log."""
+        return self._database.size()
 
     def info(self) -> Mapping[str, str]:
         """Return the version of SQLite."""
         return {"sqlite": sqlite3.sqlite_version}
 
-    def _checked(self, number: int, packed: Any, checksum: Any, content: Any) -> bytes | CatalogDamaged:
-        """Return a packed fingerprint, or the error that names its track when its checksum does not hold."""
-        try:
-            if zlib.crc32(packed, zlib.crc32(content)) == checksum:
-                return bytes(packed)
-        except TypeError:
-            pass  # a blob that is none any more: reported as damage below
-        rows = self._run("SELECT id FROM tracks WHERE number = ?", number)
-        return CatalogDamaged(
-            f"the fingerprint of track {rows[0][0] if rows else number!r} in {self.path} is damaged; "
-            "earmark verify marks it, and adding its file again heals it"
-        )
+
+def _packed(
+    number: int, packed: Any, checksum: Any, content: Any, *, path: Path, id: Callable[[int], str | int]
+) -> bytes | CatalogDamaged:
+    """Return a packed fingerprint, or the error that names its track when its checksum does not hold."""
+    try:
+        if zlib.crc32(packed, zlib.crc32(content)) == checksum:
+            return bytes(packed)
+    except TypeError:
+        pass  # a blob that is none any more: reported as damage below
+    return CatalogDamaged(
+        f"the fingerprint of track {id(number)!r} in {path} is damaged; earmark verify marks it, and adding its file "
+        "again heals it"
+    )
+
+
+def _file(row: tuple[Any, ...], path: Path) -> File:
+    name, *numbers = row
+    if not isinstance(name, bytes) or not all(isinstance(number, int) for number in numbers):
+        raise CatalogDamaged(f"{path} is damaged: a row of its files; restore a copy made by earmark export")
+    return File(*row)
 
 
 def _recording(row: tuple[Any, ...], path: Path) -> Recording:
@@ -227,15 +279,14 @@ def _recording(row: tuple[Any, ...], path: Path) -> Recording:
     try:
         if _checksum(values) != checksum:
             raise ValueError("checksum")
-        id, content, file, title, artist, album, seconds, complete, added, tags = values
-        decoded = msgspec.json.decode(tags, type=dict[str, str])
-        track = Track(id, title, artist, album, os.fsdecode(file), seconds, bool(complete), added, decoded)
-    except (ValueError, TypeError) as error:
+        row_of_track = msgspec.convert(values, _TrackRow, builtin_types=(bytes,))
+        tags = msgspec.json.decode(row_of_track.tags, type=dict[str, str])
+    except (ValueError, TypeError, RecursionError, msgspec.MsgspecError) as error:
         raise CatalogDamaged(
             f"the row of track number {number} (id {str(values[0])!r}) in {path} is damaged; "
             "remove it and add its file again"
         ) from error
-    return Recording(number, content, track)
+    return Recording(number, row_of_track.content, row_of_track.track(tags))
 
 
 def _track_values(track: Track, content: bytes) -> list[Value]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import msgspec
 
 from earmark.errors import OptionError
+from earmark.match.compare.bits import BitComparison, BitSettings
 from earmark.match.compare.peaks import PeakComparison, PeakSettings
+from earmark.match.compare.sets import SetComparison, SetSettings
 from earmark.match.compare.vectors import VectorComparison, VectorSettings
 from earmark.match.protocol import Comparison
 from earmark.plan import CompareRule
@@ -17,21 +19,18 @@ from earmark.types import Hits, Layer
 
 ENTRY_POINTS = "earmark.comparisons"  # group in which an installed package may register more: (comparison, settings)
 COMPARISONS: dict[str, tuple[Callable[..., Comparison], type[Any]]] = {
+    "bits": (BitComparison, BitSettings),
     "peaks": (PeakComparison, PeakSettings),
+    "sets": (SetComparison, SetSettings),
     "vectors": (VectorComparison, VectorSettings),
 }
 
 
 def make_comparison(rule: CompareRule, layer: Layer, *, hits: Hits | None, wide: bool) -> Comparison:
-    """Return the comparison of a window's layer that a rule asks for."""
-    make, settings = COMPARISONS.get(rule.kind) or _installed(rule.kind)
-    return make(layer, rule.figures, settings=settings_of(rule, settings), wide=wide, hits=hits)
-
-
-def settings_of(rule: CompareRule, kind: type[Any]) -> Any:
-    """Return a rule's options as the comparison's own settings; raises ValueError for what it does not have."""
-    options: Mapping[str, Any] = rule.options
-    return msgspec.convert(dict(options), kind, strict=True)
+    """Return the comparison of a window's layer that a rule asks for; raises ValueError for options it has not."""
+    make, kind = COMPARISONS.get(rule.kind) or _installed(rule.kind)
+    settings = msgspec.convert(rule.options, kind, strict=True)
+    return make(layer, rule.figures, settings=settings, wide=wide, hits=hits)
 
 
 @cache

@@ -26,7 +26,9 @@ class Correlation:
         heights, spreads, self._least = query.columns()
         self._steps = -(-len(heights) // STEP_FRAMES)
         together = np.pad(heights, ((0, self._steps * STEP_FRAMES - len(heights)), (0, 0)))
-        self._heights = np.zeros((heights.shape[1], _divisible(self._steps) + 1), np.float32)  # (bins, steps)
+        unit = 1 << HALVINGS
+        columns = -(-self._steps // unit) * unit  # what can be halved so often
+        self._heights = np.zeros((heights.shape[1], columns + 1), np.float32)  # (bins, steps)
         self._heights[:, : self._steps] = together.reshape(self._steps, STEP_FRAMES, -1).mean(axis=1).T
         self._heights[:, -1] = spreads  # summed in the same product
 
@@ -81,12 +83,6 @@ class Correlation:
         variances = spread[self._steps : self._steps + len(sums)] - spread[: len(sums)]
         z: NDArray[np.float32] = sums / np.sqrt(variances.astype(np.float32) + np.float32(self._least))
         return z
-
-
-def _divisible(steps: int) -> int:
-    """Return the number of columns, rounded up to what can be halved `HALVINGS` times."""
-    unit = 1 << HALVINGS
-    return -(-steps // unit) * unit
 
 
 def _diagonals(products: NDArray[np.float32]) -> NDArray[np.float32]:

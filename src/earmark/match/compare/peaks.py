@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from earmark.match.compare.correlation import Correlation
 from earmark.match.compare.query_map import Place, QueryMap, Warp, warps
 from earmark.match.compare.registration import RegistrationSettings, register
-from earmark.match.protocol import Alignment, Candidate, Others, Placement
+from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement
 from earmark.match.rivals import CLEAR_Z, DECISIVE_Z
 from earmark.types import Hits, Layer
 
@@ -27,7 +27,6 @@ WIDEST = 1.35  # largest change of speed or pitch that a told one is checked aga
 OTHER_SPEEDS = (0.78, 0.88, 1.0, 1.12, 1.26)  # each is registered to a tenth
 FITTED_GAIN = 1.25  # share of z that fitting gains without another speed: a second or two hold few peaks
 SOMEWHAT_Z = 8.0  # z that chance seldom reaches
-SAME_FACTOR = 0.005  # difference of two factors that is an error of measurement
 FEWEST_PAIRS = 6  # pairs of peaks that a straight line is fitted through
 
 

@@ -71,8 +71,9 @@ class VectorComparison:
         The best of the channel's own candidates are tried at all speeds, and say where the window begins; others, whose
         place is known better than vectors tell, are compared at the clip's own speed.
         """
+        grid = 1 if own else self._hop
         guesses = [
-            _Guess(one.track, self._frame_of(one.start, exact=own), layer)
+            _Guess(one.track, round(one.start / self._frame / grid) * grid, layer)
             for one, layer in zip(candidates, references, strict=True)
         ]
         once = {(guess.track, guess.offset): number for number, guess in reversed(list(enumerate(guesses)))}
@@ -120,10 +121,6 @@ class VectorComparison:
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return False: segments of a second cannot tell a duplicate from a repetition."""
         return False
-
-    def _frame_of(self, start: float, *, exact: bool) -> int:
-        frames = start / self._frame
-        return round(frames) if exact else round(frames / self._hop) * self._hop
 
     def _start_of(self, diagonal: Diagonal) -> float:
         """Return the second of the track at which the clip begins."""

@@ -17,6 +17,7 @@ from earmark.apps.text import amount, clock
 from earmark.errors import CatalogNotFound, EarmarkError
 
 OK, NOTE, BAD = "ok", "note", "bad"
+TELEMETRY_OFF = "ORT_DISABLE_TELEMETRY"  # ONNX Runtime looks at this variable once, when it is imported
 
 # SQLite's list of ways to corrupt a database: two connections that write and checkpoint at once could damage a database
 # in WAL mode, from 3.7.0 until 3.51.3 mended it.
@@ -41,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the findings; exit status 1 when something of the installation is bad, 4 when the catalog is."""
     output = Output.of(options)
-    installation = [look() for look in (program, python, sqlite, numpy, ffmpeg, networks, plots, decoding)]
+    installation = [look() for look in (program, python, sqlite, numpy, ffmpeg, networks, plots, decoding, sandbox)]
     catalog = contents(catalog_path(options))
     for finding in (*installation, catalog):
         output.record({"subject": finding.subject, "state": finding.state, "detail": finding.detail})
@@ -87,11 +88,19 @@ def numpy() -> Finding:
 
 def networks() -> Finding:
     """Look at what runs a learned fingerprint, and what searches many of them."""
-    return versions("networks", "onnxruntime", "faiss")
+    finding = versions("networks", "onnxruntime", "faiss")
+    if finding.state != OK:
+        return finding
+    if os.environ.get(TELEMETRY_OFF) != "1":
+        return Finding("networks", BAD, f"{finding.detail}; {TELEMETRY_OFF} is not 1: it may send what it runs")
+    return Finding("networks", OK, f"{finding.detail}; telemetry is off")
 
 
 def plots() -> Finding:
     """Look at what draws; it is an extra."""
+    from earmark.evaluation.canvas import keep_to_temporary_files
+
+    keep_to_temporary_files()
     finding = versions("plots", "matplotlib")
     if finding.state == BAD:
         return Finding("plots", NOTE, "not installed; pip install 'earmark[plot]' brings what `earmark plot` needs")
@@ -130,6 +139,23 @@ def decoding() -> Finding:
     except (EarmarkError, OSError) as error:
         return Finding("decoding", BAD, f"a bundled file cannot be decoded in a child process: {describe(error)}")
     return Finding("decoding", OK, f"a child process with limits decoded {seconds:.1f} s of {path.name}")
+
+
+def sandbox() -> Finding:
+    """Try in a child process what one that a hostile file has taken over would try."""
+    from earmark.apps.demo import excerpts
+    from earmark.sandbox.attempts import ATTEMPTS, TASK
+    from earmark.sandbox.process import Sandbox
+
+    try:
+        with excerpts()[0].open("rb") as file, Sandbox(TASK) as child:
+            holding, allowed = child.held_by(), child.call(file, {})["allowed"]
+    except (EarmarkError, OSError) as error:
+        return Finding("sandbox", BAD, f"no child process can be started: {describe(error)}")
+    if not allowed:
+        return Finding("sandbox", OK, f"{' and '.join(holding)}: a child process could not {', '.join(ATTEMPTS)}")
+    held = " and ".join(holding) or "neither Landlock nor seccomp is there"
+    return Finding("sandbox", NOTE, f"{held}; only limits bind a child process, which could {', '.join(allowed)}")
 
 
 def contents(path: Path) -> Finding:

@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", type=words, metavar="NAME@S,...", help="of --clips, these conditions, as noise0@5")
     parser.add_argument(
         "--fingerprinter", type=words, default=DEFAULT, metavar="NAME,...",
-        help=f"what to measure, several side by side (default: {DEFAULT}, that of a new catalog)",
+        help=f"what to measure, several side by side, or all (default: {DEFAULT}, that of a new catalog)",
     )  # fmt: skip
     parser.add_argument("--workers", type=count, metavar="N", help="clips at a time (default: one a core)")
     parser.add_argument(
@@ -129,9 +129,12 @@ def show_comparison(output: Output, evaluation: Evaluation, folder: Path) -> Non
 
     measured = evaluation.reports
     output.record(comparison.record(measured))
-    output.table(comparison.columns(measured), comparison.table_rows(measured))
-    for line in comparison.sentences(measured):
-        output.line(line)
+    output.table(comparison.SUMMARY_COLUMNS, comparison.summary_rows(measured))
+    output.line("index x: hours indexed in an hour of one core; ms/clip: time of one core")
+    if len(measured) <= comparison.MOST_IN_A_ROW:
+        output.table(comparison.columns(measured), comparison.table_rows(measured))
+        for line in comparison.sentences(measured):
+            output.line(line)
     written = [*evaluation.written, *pictures_of(output, measured, folder)]
     output.line(f"Wrote {', '.join(map(str, written))}.")
 

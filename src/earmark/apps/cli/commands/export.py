@@ -18,10 +18,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the copy."""
-    import earmark
+    from earmark.catalog.tracks import Listing
 
     output = Output.of(options)
-    with earmark.open(catalog_path(options), create=False, read_only=True) as catalog:
+    with Listing(catalog_path(options)) as catalog:
         catalog.export(options.target)
     output.record({"exported": options.target})
     output.line(f"copied to {options.target}; it is a catalog like any other")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from earmark.apps.cli.failures import DONE, NOT_FOUND, describe, error_line, status_of
-from earmark.apps.cli.options import add_catalog, add_output, catalog_path, count, probability
+from earmark.apps.cli.options import add_catalog, add_longest, add_output, catalog_path, count, probability
 from earmark.apps.cli.output import Output
 from earmark.apps.text import clock
 from earmark.errors import MediaError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from earmark.types import Answer, Match
 
 SLIGHT = 0.002  # difference of a factor from 1 that is not worth a word
+LONGEST_SECONDS = 10_800  # ExtractLimits.longest_query_seconds, which is not imported for a page of help
 SEVERAL_LIMIT = 100  # matches in one file: the recordings of three hours of radio
 REASONS = {
     "silent": "it is silent",
@@ -49,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--speed", action="store_true",
         help="look for other playing speeds too (slower): for any, where the catalog was made with --any-speed",
     )  # fmt: skip
+    add_longest(parser, LONGEST_SECONDS)
     add_output(parser)
 
 
@@ -58,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
 
     output = Output.of(options)
     found, unreadable = 0, DONE
-    with earmark.open(catalog_path(options), create=False, read_only=True) as catalog:
+    limits = earmark.ExtractLimits(longest_query_seconds=options.longest or LONGEST_SECONDS)
+    with earmark.open(catalog_path(options), create=False, read_only=True, limits=limits) as catalog:
         for name, answer in answers(catalog, options):
             if isinstance(answer, MediaError):
                 unreadable = status_of(answer)

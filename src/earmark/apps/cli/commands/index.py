@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark.apps.cli.failures import DONE, INTERRUPTED, PARTLY
-from earmark.apps.cli.options import add_catalog, add_output, catalog_path, count
+from earmark.apps.cli.options import add_catalog, add_longest, add_output, catalog_path, count
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, clock
 from earmark.fingerprints import DEFAULT, DESCRIPTIONS, NAMES, SETTINGS
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from earmark.types import AddReport
 
 MODEL_SUFFIX = ".onnx"
+LONGEST_SECONDS = 86_400  # ExtractLimits.longest_seconds, which is not imported for a page of help
 KINDS = "\n".join(f"  {name:8} {description}" for name, description in DESCRIPTIONS.items())
 EPILOGUE = f"""\
 Run it again and only what is new or changed is done; Ctrl-C keeps what is done.
@@ -38,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="audio or video files, and folders with such in them")
     add_catalog(parser)
     parser.add_argument("--workers", type=count, metavar="N", help="files to decode at a time (default: one a core)")
+    add_longest(parser, LONGEST_SECONDS)
     made = parser.add_argument_group("how a new catalog is made")
     made.add_argument(
         "--fingerprinter", metavar="NAME", help=f"how sound becomes features: {' or '.join(NAMES)} (default: {DEFAULT})"
@@ -61,8 +63,9 @@ def run(options: argparse.Namespace) -> int:
 
     output = Output.of(options)
     kind = {"fingerprinter": options.fingerprinter, "index": options.index, **preset_of(options)}
+    limits = earmark.ExtractLimits(longest_seconds=options.longest or LONGEST_SECONDS)
     began = time.perf_counter()
-    with earmark.open(catalog_path(options), **kind) as catalog, watching(output) as progress:
+    with earmark.open(catalog_path(options), limits=limits, **kind) as catalog, watching(output) as progress:
         report = catalog.add(options.paths, workers=options.workers, progress=progress)
     show(output, report, time.perf_counter() - began)
     if report.interrupted:

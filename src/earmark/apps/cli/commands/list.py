@@ -21,11 +21,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a line a track; with words, exit status 1 when none fits."""
-    import earmark
     from earmark.apps.records import track_record
+    from earmark.catalog.tracks import Listing
 
     output = Output.of(options)
-    with earmark.open(catalog_path(options), create=False, read_only=True) as catalog:
+    with Listing(catalog_path(options)) as catalog:
         tracks = list(catalog.find(" ".join(options.words)) if options.words else catalog.tracks())
     for track in tracks:
         output.record(track_record(track))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from earmark.apps.cli.failures import DONE, NOT_FOUND, error_line
 from earmark.apps.cli.options import add_output
 from earmark.apps.cli.output import Output
+from earmark.fingerprints import VISIBLE, make
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +21,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--catalog", metavar="FOLDER", help="identify FILE in this catalog and draw the match instead of FILE alone"
     )
+    parser.add_argument(
+        "--fingerprinter", metavar="NAME", default=VISIBLE,
+        help=f"how the file is seen (default: {VISIBLE}; of a match as its catalog sees it)",
+    )  # fmt: skip
     parser.add_argument(
         "--out", metavar="PICTURE", help="where the picture goes (default: FILE's name with .png, here)"
     )
@@ -46,19 +51,18 @@ def run(options: argparse.Namespace) -> int:
 
 def draw_sound(options: argparse.Namespace) -> Figure:
     """Return the picture of a file."""
-    from earmark.apps.plot import figures, sounds
+    from earmark.apps.plot import pictures
 
-    return figures.draw_sound(sounds.load_sound(options.file))
+    return pictures.draw_sound(options.file, make(options.fingerprinter))
 
 
 def draw_match(options: argparse.Namespace) -> Figure | None:
     """Return the picture of a file's best match, if there is one."""
     import earmark
-    from earmark.apps.plot import figures, sounds
+    from earmark.apps.plot import pictures
 
     with earmark.open(options.catalog, create=False, read_only=True) as catalog:
-        match = catalog.identify(options.file, limit=1).best
+        match, kind = catalog.identify(options.file, limit=1).best, catalog.info()
     if match is None:
         return None
-    clip = sounds.decoded(options.file)
-    return figures.draw_match(*sounds.match_view(clip, sounds.RATE, match, name=Path(options.file).name))
+    return pictures.draw_match(options.file, match, make(kind["fingerprinter"], **kind["preset"]))

@@ -25,11 +25,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print each track; an unknown id does not stop the others."""
-    import earmark
     from earmark.apps.records import track_record
+    from earmark.catalog.tracks import Listing
 
     output, status = Output.of(options), DONE
-    with earmark.open(catalog_path(options), create=False, read_only=True) as catalog:
+    with Listing(catalog_path(options)) as catalog:
         for track_id in options.ids:
             try:
                 track = catalog.get(track_id)

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.catalog.open import open_catalog
+import earmark
 from earmark.errors import MediaError
 from earmark.types import Answer, Match
 
@@ -68,7 +68,7 @@ def _ask(
     speed: bool,
 ) -> tuple[Answer, float]:
     """Return what a catalog of one file says of the other, and how many seconds the first lasts."""
-    with open_catalog(folder, any_speed=speed) as catalog:
+    with earmark.open(folder, any_speed=speed) as catalog:
         for path, reason in catalog.add([known], workers=1).failed:
             code, _, detail = reason.partition(": ")
             raise MediaError(code, f"{path}: {detail}" if detail else path)

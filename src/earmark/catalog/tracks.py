@@ -1,0 +1,76 @@
+"""What a catalog knows in words: its tracks, listed, looked for and copied without its fingerprints or its index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from earmark.catalog import transfer
+from earmark.catalog.backend import Recording, Store
+from earmark.catalog.calibrations import OWN_FILE
+from earmark.catalog.local.durable import is_catalog
+from earmark.catalog.local.folder import Folder
+from earmark.catalog.local.generations import Generations
+from earmark.errors import CatalogNotFound
+from earmark.types import Track
+
+
+class Tracks:
+    """The tracks of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._row_problems: dict[str, None] = {}  # sentences about damaged rows, in the order they were met
+
+    def __len__(self) -> int:
+        return self._store.count()[0]
+
+    def __iter__(self) -> Iterator[Track]:
+        """Yield the tracks in the order they were added, without holding them all."""
+        for recording in self._store.recordings():
+            if isinstance(recording, Recording):
+                yield recording.track
+            else:
+                self._row_problems[str(recording)] = None
+
+    def tracks(self) -> tuple[Track, ...]:
+        """Return all tracks in the order they were added; `for track in catalog` does not hold them all."""
+        return tuple(self)
+
+    def get(self, id: str) -> Track:
+        """Return the track with an id; raises TrackNotFound, and CatalogDamaged when its row is."""
+        return self._store.recording(self._store.number_of(id)).track
+
+    def find(self, text: str) -> tuple[Track, ...]:
+        """Return the tracks with every word of `text` in id, title, artist, album or path; case is ignored."""
+        words = text.casefold().split()
+        return tuple(track for track in self if all(word in _words(track) for word in words))
+
+
+class Listing(Tracks):
+    """A catalog of any kind, of which this earmark need not be able to make the fingerprints; open for reading."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open the catalog in a folder; raises CatalogNotFound, CatalogDamaged, CatalogTooNew."""
+        self._path = Path(path)
+        if not is_catalog(self._path):
+            raise CatalogNotFound(f"no catalog is at {self._path}; make one with earmark.open(path) or earmark index")
+        self._folder = Folder(self._path, read_only=True)
+        super().__init__(self._folder.store)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.close()
+
+    def export(self, path: str | os.PathLike[str]) -> Path:
+        """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
+        calibration = self._path / OWN_FILE
+        return transfer.export(self._store, Generations(self._path), Path(path), calibration=calibration)
+
+
+def _words(track: Track) -> str:
+    return "\n".join((track.id, track.title, track.artist, track.album, track.path)).casefold()

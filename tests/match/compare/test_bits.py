@@ -1,0 +1,132 @@
+"""Bits of a clip on the diagonals of recordings, of which every word is drawn."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from earmark.match.compare.bits import BitComparison, BitSettings
+from earmark.match.protocol import Candidate, Others, Placement
+from earmark.types import Layer
+
+FRAME = 0.01  # seconds
+SETTINGS = BitSettings(speeds=(1.0, 0.98, 1.02), correlated=3.0, reach_seconds=0.14, frame_centre_seconds=0.0)
+FIGURES = ("bit_error_rate", "z", "rival_z")
+RUN = 8  # frames over which a word stays: neighbours are alike, as windows that overlap are
+
+
+def track(seed: int, frames: int = 3_000) -> Layer:
+    rng = np.random.default_rng(seed)
+    words = np.repeat(rng.integers(0, 1 << 32, frames // RUN, dtype=np.uint32), RUN)
+    return Layer(np.arange(frames, dtype=np.int32), words[:, None], FRAME)
+
+
+def turned(words: np.ndarray, share: float, seed: int = 0) -> np.ndarray:
+    wrong = np.random.default_rng(seed).random((*words.shape, 32)) < share
+    packed = np.packbits(wrong, axis=-1, bitorder="little").view(np.uint32)[..., 0]
+    return words ^ packed
+
+
+def clip(layer: Layer, start: int, frames: int, *, speed: float = 1.0, column: int = 0, share: float = 0.0) -> Layer:
+    """Return a clip that plays a track from a frame on; the words of the other columns are nobody's."""
+    at = np.rint(start + speed * np.arange(frames)).astype(int)
+    words = np.random.default_rng(99).integers(0, 1 << 32, (frames, 3), dtype=np.uint32)
+    words[:, column] = turned(layer.values[at, 0], share)
+    return Layer(np.arange(frames, dtype=np.int32), words, FRAME)
+
+
+def comparison(asked: Layer, *, wide: bool = False) -> BitComparison:
+    return BitComparison(asked, FIGURES, settings=SETTINGS, wide=wide)
+
+
+def laid(asked: Layer, layer: Layer, start_seconds: float, *, wide: bool = False) -> Placement:
+    return comparison(asked, wide=wide).near([layer], [Candidate(0, start_seconds)], own=True)[0]
+
+
+@pytest.mark.parametrize("start", [0, 1, 777, 2_500])
+@pytest.mark.parametrize("guess", [-0.1, 0.0, 0.13])
+def test_a_clip_lies_where_it_was_taken_from(start: int, guess: float) -> None:
+    placement = laid(clip(track(1), start, 400, share=0.2), track(1), start * FRAME + guess)
+    assert placement.start == pytest.approx(start * FRAME, abs=1e-9)
+    assert placement.speed == 1.0
+
+
+def test_the_figures_are_the_share_of_wrong_bits_and_its_distance_from_chance() -> None:
+    asked = clip(track(1), 500, 400, share=0.25)
+    wrong = np.bitwise_count(asked.values[:, 0] ^ track(1).values[500:900, 0]).mean() / 32
+    placement = laid(asked, track(1), 5.0)
+    assert placement.figures["z"] == pytest.approx((0.5 - wrong) / (3 * math.sqrt(0.25 / (400 * 32))))
+    aligned = comparison(asked).fit(track(1), placement)
+    assert aligned.figures["bit_error_rate"] == pytest.approx(wrong, abs=5e-5)
+    evidence = comparison(asked).evidence(Candidate(0, 5.0), aligned, Others([], frozenset()))
+    assert list(evidence) == list(FIGURES)
+    assert evidence["rival_z"] == 0.0
+
+
+def test_another_recording_is_like_chance() -> None:
+    asked = clip(track(1), 500, 400)
+    figures = [laid(asked, track(seed), 7.0).figures["z"] for seed in range(2, 30)]
+    assert max(figures) < 5 < 10 < laid(asked, track(1), 5.0).figures["z"]
+
+
+@pytest.mark.parametrize("tempo", [0.96, 0.98, 1.03, 1.045])
+def test_another_tempo_is_told_with_the_pitch_of_the_recording(tempo: float) -> None:
+    asked = clip(track(1), 500, 500, speed=tempo, share=0.1)
+    middle = (500 + tempo * 249.5) * FRAME - 249.5 * FRAME  # where a diagonal of speed 1 crosses
+    placement = laid(asked, track(1), middle)
+    aligned = comparison(asked).fit(track(1), placement)
+    assert aligned.speed == pytest.approx(tempo, abs=0.004)
+    assert aligned.pitch == 1.0
+    assert aligned.start == pytest.approx(5.0, abs=0.02)
+
+
+def test_another_speed_is_told_by_the_words_that_were_made_for_it() -> None:
+    asked = clip(track(1), 500, 500, speed=1.02, column=2, share=0.1)
+    placement = laid(asked, track(1), 500 * FRAME + 0.05)
+    aligned = comparison(asked).fit(track(1), placement)
+    assert (aligned.speed, aligned.pitch) == (pytest.approx(1.02, abs=0.003), 1.02)
+
+
+def test_larger_changes_of_tempo_are_tried_when_they_are_asked_for() -> None:
+    asked = clip(track(1), 500, 500, speed=1.09, share=0.05)
+    middle = (500 + 1.09 * 249.5) * FRAME - 249.5 * FRAME
+    narrow, wide = (laid(asked, track(1), middle, wide=wide) for wide in (False, True))
+    assert wide.figures["z"] > 2 * narrow.figures["z"]
+    assert wide.speed == pytest.approx(1.09, abs=0.006)
+
+
+def test_a_match_ends_where_the_bits_stop_agreeing() -> None:
+    asked = clip(track(1), 500, 800)
+    words = asked.values.copy()
+    words[:300, 0] = track(7).values[:300, 0]
+    words[600:, 0] = track(8).values[:200, 0]
+    mixed = Layer(asked.frames, words, FRAME)
+    aligned = comparison(mixed).fit(track(1), laid(mixed, track(1), 5.0))
+    assert (aligned.first, aligned.last) == (pytest.approx(3.0, abs=0.1), pytest.approx(6.0, abs=0.1))
+
+
+def test_what_lies_beside_the_track_counts_as_chance() -> None:
+    asked = clip(track(1), 2_600, 400)
+    short = Layer(track(1).frames[:2_800], track(1).values[:2_800], FRAME)
+    aligned = comparison(asked).fit(short, laid(asked, short, 26.0))
+    assert aligned.figures["bit_error_rate"] == pytest.approx(0.25, abs=1e-3)
+    assert comparison(asked).near([short], [Candidate(0, 500.0)], own=True)[0].figures["z"] == 0.0
+
+
+def test_silence_in_a_recording_counts_as_chance_and_moves_nothing() -> None:
+    kept = np.r_[0:600, 700:3_000]
+    holed = Layer(track(1).frames[kept], track(1).values[kept], FRAME)
+    asked = clip(track(1), 500, 400)
+    placement = laid(asked, holed, 5.05)
+    assert placement.start == pytest.approx(5.0)
+    assert comparison(asked).fit(holed, placement).figures["bit_error_rate"] == pytest.approx(0.125, abs=1e-3)
+
+
+@pytest.mark.parametrize(("share", "same"), [(0.0, True), (0.1, True), (0.4, False)])
+def test_two_recordings_of_the_same_sound_are_told_from_others(share: float, same: bool) -> None:
+    asked = clip(track(1), 500, 400, share=0.2)
+    other = Layer(track(1).frames, turned(track(1).values, share, seed=3), FRAME)
+    placements = [laid(asked, layer, 5.0) for layer in (track(1), other)]
+    assert comparison(asked).same((track(1), placements[0]), (other, placements[1])) is same
