@@ -115,7 +115,7 @@ class Fingerprint:
 class Keys:
     """What a channel stores of a recording, or looks up for a clip."""
 
-    frames: Frames  # (n,)
+    frames: Frames  # (n,), of a recording in order
     values: NDArray[Any]  # (n,) codes, or (n, d) vectors
 
 

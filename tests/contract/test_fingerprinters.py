@@ -304,6 +304,16 @@ def numbers_in(value: Any) -> int:
 
 
 @pytest.mark.parametrize(("kind", "preset"), KINDS)
+def test_what_an_index_stores_comes_in_order_of_frames(
+    kind: str, preset: dict[str, Any], music: Sequence[Path]
+) -> None:
+    maker = make(kind, **preset)
+    keys = maker.keys(maker.extract(load(music[1], rate=maker.rate)[0]))
+    assert keys.keys() == {channel.name for channel in maker.plan.channels}
+    assert all(len(one.frames) > 1 and (np.diff(one.frames) >= 0).all() for one in keys.values())
+
+
+@pytest.mark.parametrize(("kind", "preset"), KINDS)
 def test_each_number_that_shapes_features_or_keys_has_a_spec_of_its_own(kind: str, preset: dict[str, Any]) -> None:
     maker = make(kind, **preset)
     shape, quads, version = maker.shape, getattr(maker, "quads", None), maker.spec.version  # type: ignore[attr-defined]

@@ -88,9 +88,10 @@ def quad_channel(frame_seconds: float) -> Channel:
 
 
 def quad_keys(strongest: Layer, shape: QuadShape) -> Keys:
-    """Return the quads of a recording's peaks, each with its anchor's frame."""
+    """Return the quads of a recording's peaks, each with its anchor's frame, in order of these."""
     quads = _quads(strongest, shape, shape.near, shape.far)
-    frames, cells = _cells(strongest, quads[quads[:, 0] % shape.anchor_step == 0], shape)
+    quads = quads[quads[:, 0] % shape.anchor_step == 0]
+    frames, cells = _cells(strongest, quads[np.argsort(quads[:, 0], kind="stable")], shape)
     return Keys(frames, _codes(np.floor(cells).astype(np.int64)))
 
 
