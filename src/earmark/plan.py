@@ -86,6 +86,17 @@ class ModelShape:
 
 
 @dataclass(frozen=True, slots=True)
+class WarpRule:
+    """How clips at any speed and pitch are found, where a question asks for them."""
+
+    channel: str  # the channel whose keys are the same at any speed and pitch; no other question looks it up
+    layer: str  # the layer by which candidates are registered and compared, the only one
+    speeds: tuple[float, ...]  # speeds along which hits vote
+    widest: float  # largest change of speed or pitch, either way
+    model: ModelShape  # which features the confidence weighs
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that the matcher needs to know of a kind of fingerprint."""
 
@@ -94,8 +105,17 @@ class Plan:
     models: tuple[ModelShape, ...]
     sweep: SweepRule | None = None
     query: dict[str, Any] = field(default_factory=dict)  # numbers by which a query is looked at more closely
+    warp: WarpRule | None = None
 
     @property
     def digest(self) -> str:
         """A digest of every number of the plan: a confidence is fitted for one."""
-        return blake2b(msgspec.json.encode(asdict(self)), digest_size=4).hexdigest()
+        numbers = asdict(self)
+        if self.warp is None:  # as before there were such rules
+            del numbers["warp"]
+        return blake2b(msgspec.json.encode(numbers), digest_size=4).hexdigest()
+
+    @property
+    def usual_channels(self) -> tuple[Channel, ...]:
+        """The channels that every question looks up."""
+        return tuple(one for one in self.channels if self.warp is None or one.name != self.warp.channel)

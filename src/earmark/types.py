@@ -115,7 +115,7 @@ class Fingerprint:
 class Keys:
     """What a channel stores of a recording, or looks up for a clip."""
 
-    frames: Frames  # (n,)
+    frames: Frames  # (n,), of a recording in order
     values: NDArray[Any]  # (n,) codes, or (n, d) vectors
 
 
@@ -158,9 +158,20 @@ class Match:
     reference_start: float
     reference_end: float
     position_error: float  # seconds, about one standard deviation
-    speed: float  # 1.02: the clip plays 2 % faster than the reference
-    pitch: float  # the clip's frequencies over the reference's
+    speed: float | None  # 1.02: the clip plays 2 % faster than the reference; None where that is not sure
+    pitch: float | None  # the clip's frequencies over the reference's; None where that is not sure
     evidence: Mapping[str, float]  # the figures the confidence was made of
+
+    @property
+    def rate(self) -> float:
+        """Seconds of the reference in a second of the clip, as they were aligned, whether or not that is sure."""
+        seconds = self.query_end - self.query_start
+        measured = (self.reference_end - self.reference_start) / seconds if seconds > 0 else 1.0
+        return measured if self.speed is None else self.speed
+
+    def reference_at(self, query_seconds: float) -> float:
+        """Return the second of the reference at a second of the clip, also outside the match."""
+        return self.reference_start + self.rate * (query_seconds - self.query_start)
 
 
 @dataclass(frozen=True, slots=True)

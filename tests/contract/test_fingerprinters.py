@@ -36,7 +36,11 @@ QUERIES = {  # how a clip is looked at more closely, by fingerprinter
     "shazam": QueryDensity,
     "waveprint": WaveprintQuery,
 }
-KINDS = [(name, preset) for name in NAMES for preset in ({}, OTHER_SETTINGS[name])]
+ANY_SPEED: dict[str, object] = {"any_speed": True}  # of those that keep peaks
+KINDS = [
+    *((name, preset) for name in NAMES for preset in ({}, OTHER_SETTINGS[name])),
+    *((one.fingerprinter, ANY_SPEED) for one in SETTINGS if one.name == "any_speed"),
+]
 
 
 @pytest.fixture(params=NAMES)
@@ -73,6 +77,14 @@ def test_it_says_what_shaped_it_and_the_same_settings_say_the_same(name: str) ->
 def test_a_setting_that_it_does_not_have_is_refused(name: str) -> None:
     with pytest.raises(OptionError, match=f"loudness is no setting of {name}, which has"):
         make(name, loudness=3)
+
+
+def test_only_those_that_keep_peaks_find_clips_at_any_speed_and_the_others_say_which_do(name: str) -> None:
+    if name in ("neural", "shazam"):
+        assert make(name, **ANY_SPEED).plan.warp is not None
+    else:
+        with pytest.raises(OptionError, match=r"leave it out, or choose neural or shazam$"):
+            make(name, **ANY_SPEED)
 
 
 def test_each_of_its_settings_is_described(name: str) -> None:
@@ -292,11 +304,22 @@ def numbers_in(value: Any) -> int:
 
 
 @pytest.mark.parametrize(("kind", "preset"), KINDS)
+def test_what_an_index_stores_comes_in_order_of_frames(
+    kind: str, preset: dict[str, Any], music: Sequence[Path]
+) -> None:
+    maker = make(kind, **preset)
+    keys = maker.keys(maker.extract(load(music[1], rate=maker.rate)[0]))
+    assert keys.keys() == {channel.name for channel in maker.plan.channels}
+    assert all(len(one.frames) > 1 and (np.diff(one.frames) >= 0).all() for one in keys.values())
+
+
+@pytest.mark.parametrize(("kind", "preset"), KINDS)
 def test_each_number_that_shapes_features_or_keys_has_a_spec_of_its_own(kind: str, preset: dict[str, Any]) -> None:
     maker = make(kind, **preset)
-    shape = maker.shape  # type: ignore[attr-defined]
-    assert spec_of(kind, maker.spec.version, shape) == maker.spec
-    specs = [spec_of(kind, maker.spec.version, other) for other in leaves(shape)]
+    shape, quads, version = maker.shape, getattr(maker, "quads", None), maker.spec.version  # type: ignore[attr-defined]
+    assert spec_of(kind, version, shape, quads) == maker.spec
+    specs = [spec_of(kind, version, other, quads) for other in leaves(shape)]
+    specs += [] if quads is None else [spec_of(kind, version, shape, other) for other in leaves(quads)]
     assert len({*specs, maker.spec}) == 1 + len(specs) > numbers_in(shape) >= 3
 
 

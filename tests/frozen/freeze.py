@@ -76,8 +76,8 @@ def _cpu() -> str:
     return " ".join(flag for flag in ("avx2", "fma", "avx512f", "avx512_vnni", "amx_tile") if flag in flags)
 
 
-def _short(number: float) -> float:
-    return float(f"{number:.{DIGITS}g}")
+def _short(number: float | None) -> float | None:
+    return None if number is None else float(f"{number:.{DIGITS}g}")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Answers stay what they were at 7ec08f1, before matching moved: every match, every figure of the evidence.
 
-But for the figures of peaks in a catalog that has none, which were always zero and are left out now, and for tones,
-which say too little to be looked up.
+But for the figures of peaks in a catalog that has none, which were always zero and are left out now, for tones, which
+say too little to be looked up, and for speeds and pitches that were told without being measured, which are null now.
 """
 
 from __future__ import annotations

@@ -88,8 +88,8 @@ class Shelf:
 
     @property
     def calibration(self) -> Calibration:
-        indexes = {"neural": "both" if self.has_peaks else "auto"}
-        index = indexes.get(self.maker.spec.name, "postings")
+        alone = {"neural": "auto"}.get(self.maker.spec.name, "postings")
+        index = "both" if len(self.plan.channels) > 1 else alone
         found, is_its_own = choose(
             CALIBRATIONS.values(), spec=str(self.maker.spec), plan=self.maker.plan.digest, index=index
         )
@@ -112,6 +112,7 @@ class Shelf:
             self.calibration,
             keys=lambda fingerprint: self.maker.keys(fingerprint, query=True),
             references=CachedReferences(read or self.read),
+            warped_keys=self.maker.warped_keys,
         )
 
     def session(self, *, matcher: Matcher | None = None, **options: object) -> Session:

@@ -28,9 +28,11 @@ from tests.match.shelf import CALIBRATIONS
 # name of the file: (fingerprinter, its settings, the index it was fitted for)
 SHIPPED: dict[str, tuple[str, dict[str, object], str]] = {
     "neural": ("neural", {}, "both"),
+    "neural-any-speed": ("neural", {"any_speed": True}, "both"),
     "neural-without-peaks": ("neural", {"peaks": False}, "auto"),
     "philips": ("philips", {}, "postings"),
     "shazam": ("shazam", {}, "postings"),
+    "shazam-any-speed": ("shazam", {"any_speed": True}, "both"),
     "waveprint": ("waveprint", {}, "postings"),
 }
 CHECKED, ALONE = CALIBRATIONS["neural"].models
@@ -97,9 +99,9 @@ def test_every_file_is_of_a_fingerprinter_that_is_known() -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_model_weighs_what_the_plan_says(name: str) -> None:
     kind, preset, _ = SHIPPED[name]
-    plan, models = make(kind, **preset).plan, CALIBRATIONS[name].models
-    assert len(models) == len(plan.models)
-    for model, shape in zip(models, plan.models, strict=True):
+    plan, calibration = make(kind, **preset).plan, CALIBRATIONS[name]
+    models, shapes = calibration.models, [*plan.models, *([plan.warp.model] if plan.warp else [])]
+    for model, shape in zip(calibration.every_model, shapes, strict=True):
         assert (model.layers, model.features) == (shape.layers, shape.features)
         assert (model.rising, model.lengths) == (shape.rising, shape.lengths)
     compared = [rule.layer for rule in plan.compare]
@@ -138,6 +140,15 @@ def test_another_model_or_plan_is_not_calibrated(spec: str, plan: str, in_order:
     found, is_its_own = choose(list(CALIBRATIONS.values())[::in_order], spec=spec, plan=plan, index="both")
     assert not is_its_own
     assert found == CALIBRATIONS["neural"]
+
+
+def test_a_catalog_at_any_speed_gets_the_nearest_that_was_fitted_so() -> None:
+    maker = make("shazam", density="lean", any_speed=True)
+    plan = maker.plan.digest
+    found, _ = choose(CALIBRATIONS.values(), spec=str(maker.spec), plan=plan, index="both", any_speed=True)
+    assert found == CALIBRATIONS["shazam-any-speed"]
+    found, _ = choose(CALIBRATIONS.values(), spec="shazam/2/0", plan="0", index="postings")
+    assert found == CALIBRATIONS["shazam"]
 
 
 def test_what_is_fitted_for_a_catalog_comes_before_what_is_shipped() -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from earmark.fingerprints.landmarks import landmark_channel
-from earmark.match.votes import EVEN_CHANCE, Guess, tracks_by_votes, vote, votes_of
+from earmark.fingerprints.quads import SPEEDS, quad_channel
+from earmark.match.votes import EVEN_CHANCE, Guess, tracks_by_votes, vote, vote_along, votes_of
 from earmark.plan import Channel, VoteRule
 from earmark.types import Hits
 
@@ -122,3 +123,37 @@ def test_tracks_come_with_the_most_votes_first_each_once() -> None:
         3,
         2,
     ]
+
+
+# --- along several speeds
+
+QUADS = quad_channel(1.0)
+
+
+@pytest.mark.parametrize("speed", [0.75, 0.92, 1.0, 1.15, 1.25])
+def test_hits_of_a_faster_or_slower_clip_agree_along_its_speed(speed: float) -> None:
+    line = [(frame, 7, round(500 + speed * frame)) for frame in range(0, 320, 8)]
+    chance = [(frame % 320, 8, 37 * frame % 3_000) for frame in range(0, 2_000, 10)]
+    best = vote_along(hits(*line, *chance), QUADS, SPEEDS)[0]
+    assert best.track == 7
+    assert best.start + best.speed * 160 == pytest.approx(500 + speed * 160, abs=14)  # in the clip's middle
+    assert best.speed == pytest.approx(speed, rel=0.1)
+    assert best.votes > 30
+
+
+def test_a_hit_counts_once_however_many_keys_name_it() -> None:
+    loud = [(5, 3, 905)] * 40
+    line = [(frame, 7, 500 + frame) for frame in range(0, 40, 4)]
+    assert vote_along(hits(*loud, *line), QUADS, SPEEDS)[0].track == 7
+
+
+def test_candidates_along_all_speeds_lie_apart_in_the_clips_middle() -> None:
+    line = [(frame, 7, 500 + frame) for frame in range(0, 320, 4)]
+    found = [one for one in vote_along(hits(*line), QUADS, SPEEDS) if one.track == 7]
+    middles = [one.start + one.speed * 158 for one in found]
+    assert len(found) <= QUADS.votes.per_track
+    assert min((abs(a - b) for a in middles for b in middles if a != b), default=99) >= QUADS.votes.apart_seconds
+
+
+def test_without_hits_nothing_is_named_at_any_speed() -> None:
+    assert vote_along(hits(), QUADS, SPEEDS) == []

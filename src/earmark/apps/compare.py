@@ -20,7 +20,7 @@ class SharedPassage:
     first_end: float
     second_start: float
     second_end: float
-    speed: float  # seconds of the second file's passage in a second of the first one's
+    speed: float | None  # seconds of the second file's passage in a second of the first one's; None if not sure
     confidence: float
 
 
@@ -68,7 +68,7 @@ def _ask(
     speed: bool,
 ) -> tuple[Answer, float]:
     """Return what a catalog of one file says of the other, and how many seconds the first lasts."""
-    with earmark.open(folder) as catalog:
+    with earmark.open(folder, any_speed=speed) as catalog:
         for path, reason in catalog.add([known], workers=1).failed:
             code, _, detail = reason.partition(": ")
             raise MediaError(code, f"{path}: {detail}" if detail else path)
@@ -83,4 +83,4 @@ def _passage(match: Match) -> SharedPassage:
 
 def _swap(one: SharedPassage) -> SharedPassage:
     first, second = (one.first_start, one.first_end), (one.second_start, one.second_end)
-    return SharedPassage(*second, *first, speed=1 / one.speed, confidence=one.confidence)
+    return SharedPassage(*second, *first, speed=one.speed and 1 / one.speed, confidence=one.confidence)

@@ -22,14 +22,15 @@ def calibration_for(fingerprinter: Fingerprinter, index: str, *, folder: Path) -
     """Return the calibration for a catalog in a folder, and whether it was fitted for such a one."""
     own = folder / OWN_FILE
     known = [*([read_calibration(own)] if os.path.lexists(own) else []), *shipped()]
-    return choose(known, spec=str(fingerprinter.spec), plan=fingerprinter.plan.digest, index=index)
+    plan = fingerprinter.plan
+    return choose(known, spec=str(fingerprinter.spec), plan=plan.digest, index=index, any_speed=plan.warp is not None)
 
 
 def read_calibration(path: Path) -> Calibration:
     """Return the calibration that a file holds; raises CatalogDamaged when it is none."""
     try:
         calibration = msgspec.json.decode(read_regular(path, most_bytes=MOST_BYTES), type=Calibration)
-        for model in calibration.models:
+        for model in calibration.every_model:
             model.check()
         return calibration
     except (

@@ -67,7 +67,13 @@ class Identify:
         """Return a session on the index of this moment, or one that follows what is added and removed meanwhile."""
         present, maker = self._present(), self.fingerprinter
         keys = partial(maker.keys, query=True)
-        matcher = Matcher(maker.plan, self._calibration[0], keys=keys, references=self._references)
+        matcher = Matcher(
+            maker.plan,
+            self._calibration[0],
+            keys=keys,
+            references=self._references,
+            warped_keys=maker.warped_keys,
+        )
         return Session(matcher, self._present if follow else lambda: present, options)
 
     def heard(self, session: Session, passages: Sequence[Passage], began: float, *, reason: str = "") -> Answer:
@@ -114,8 +120,8 @@ class Identify:
             reference_start=max(passage.reference_start, 0.0),
             reference_end=passage.reference_end,
             position_error=passage.position_error,
-            speed=passage.speed,
-            pitch=passage.pitch,
+            speed=passage.speed if passage.is_measured else None,
+            pitch=passage.pitch if passage.is_measured else None,
             evidence=passage.evidence,
         )
 

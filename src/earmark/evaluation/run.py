@@ -116,10 +116,7 @@ def _kept(
 ) -> Iterator[Reply]:
     began = time.monotonic()
     for number, (query, said) in enumerate(zip(queries, replies, strict=True), start=1):
-        candidates = tuple(
-            Given(match.track.id, match.reference_start - match.query_start * match.speed, match.confidence)
-            for match in said.matches
-        )
+        candidates = tuple(Given(match.track.id, match.reference_at(0.0), match.confidence) for match in said.matches)
         line = json.dumps(_record(Reply(query.id, candidates, threshold, said.reason, said.elapsed)))
         handle.write(line + "\n")
         handle.flush()

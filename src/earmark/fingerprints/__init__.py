@@ -31,15 +31,18 @@ DESCRIPTIONS = {
 }
 
 
-# A setting of a fingerprinter, as the command line has it; a flag that begins with --no- turns it off.
-Setting = namedtuple("Setting", "fingerprinter name flag help")
+# A setting of a fingerprinter, as the command line has it; a switch takes no value, and --no- turns it off.
+Setting = namedtuple("Setting", "fingerprinter name flag help is_switch", defaults=(False,))
 
 
+ANY_SPEED = "let `identify --speed` find clips at any speed and pitch; 1.2 MB more an hour"
 SETTINGS = (
     Setting("neural", "model", "--model", "a network by name, or an .onnx file that `earmark train` wrote"),
-    Setting("neural", "peaks", "--no-peaks", "keep vectors alone; smaller, and less sure of its answers"),
+    Setting("neural", "peaks", "--no-peaks", "keep vectors alone; smaller, and less sure of its answers", True),
+    Setting("neural", "any_speed", "--any-speed", ANY_SPEED, True),
     Setting("philips", "variant", "--variant", "the numbers of the method, default or paper"),
     Setting("shazam", "density", "--density", "how many features, default or lean"),
+    Setting("shazam", "any_speed", "--any-speed", ANY_SPEED, True),
     Setting("waveprint", "stride", "--stride", "how far apart images are, a quarter or half of their length"),
 )
 
@@ -54,9 +57,10 @@ def make(name: str = DEFAULT, **preset: Any) -> Fingerprinter:
     known = list(signature(made).parameters)
     for setting in preset:
         if setting not in known:
+            others = " or ".join(one.fingerprinter for one in SETTINGS if one.name == setting)
             raise OptionError(
                 f"{setting} is no setting of {name}, which has {' and '.join(known) or 'none'}: leave it out, "
-                "or choose another fingerprinter"
+                f"or choose {others or 'another fingerprinter'}"
             )
     fingerprinter: Fingerprinter = made(**preset)
     return fingerprinter

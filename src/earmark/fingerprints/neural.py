@@ -35,6 +35,14 @@ from earmark.fingerprints.onnx import open_network, read_metadata, read_network
 from earmark.fingerprints.packing import BIN_MASK, PackedPeaks, PeakPacking, pack_vectors, unpack_vectors
 from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
+from earmark.fingerprints.quads import (
+    QUADS,
+    QuadQuery,
+    QuadShape,
+    quad_keys,
+    quad_query_keys,
+    with_quads,
+)
 from earmark.fingerprints.salience import SalienceNet, local_contrast
 from earmark.fingerprints.segments import BATCH, SegmentEncoding
 from earmark.plan import Channel, CompareRule, ModelShape, Plan, SweepRule, VoteRule
@@ -83,8 +91,13 @@ class NeuralQuery:
 class Neural(Fingerprinter):
     """The learned fingerprinter: layers `vectors`, `peaks` and `strongest`, channels `vectors` and `landmarks`."""
 
-    def __init__(self, *, model: str = "default", peaks: bool = True) -> None:
-        """`model` names a network of `weights/`, or an ONNX file of `earmark train`; without `peaks`, vectors alone."""
+    def __init__(self, *, model: str = "default", peaks: bool = True, any_speed: bool = False) -> None:
+        """`model` names a network of `weights/`, or an ONNX file of `earmark train`; without `peaks`, vectors alone.
+
+        `any_speed` adds the channel by which clips at any speed and pitch are found.
+        """
+        if any_speed and not peaks:
+            raise OptionError("any_speed=True needs peaks, and peaks=False leaves them out: give one of the two")
         self._path = WEIGHTS / f"{model}.onnx" if model in _shipped() else Path(model)
         remedy = f"choose one of {', '.join(_shipped())}, or give the .onnx file of a trained one"
         self._content = read_network(self._path, remedy)
@@ -93,8 +106,11 @@ class Neural(Fingerprinter):
         self.dimensions = int(properties["dimensions"])  # components of a vector
         digest = blake2b(self._content, digest_size=8).hexdigest()
         self.shape, self.query = NeuralShape(digest, CompanionShape() if peaks else None), NeuralQuery()
-        self.spec, self.rate = spec_of("neural", VERSION, self.shape), log_mel.rate
-        self.formerly = _former_specs(self.shape, self._content)
+        self.quads, self.quad_query = QuadShape() if any_speed else None, QuadQuery()
+        # Strongest peaks of a query's block: all, unless quads are made of them.
+        self.query_strongest = self.quad_query.peaks if any_speed else self.query.density.peaks
+        self.spec, self.rate = spec_of("neural", VERSION, self.shape, self.quads), log_mel.rate
+        self.formerly = () if any_speed else _former_specs(self.shape, self._content)  # none had quads
         self.hertz_per_bin = log_mel.front_end.hertz_per_bin
         self.companion: LandmarkShape | None = None  # shape of the peaks that are kept with the vectors
         self.peak_frames = 1  # frames of peaks for each of the network's
@@ -117,13 +133,14 @@ class Neural(Fingerprinter):
         salience = self.salience.digest if isinstance(self.salience, SalienceNet) else ""
         figures = ("z", "rival_z", "contrast", "rival_contrast", "surplus")
         ranking = {"z": 0.08, "contrast": 0.015}  # 0.06 to 0.1 and 0.01 to 0.03 rank equally well
-        return Plan(
+        plan = Plan(
             channels=(vectors, landmark_channel(front_end.frame_seconds)),
             compare=(compare, peak_rule(front_end, figures, ranking, reach_frames=12, refined=16)),
             models=(CHECKED, ALONE),
             sweep=SweepRule("peaks", "strongest"),
             query={**asdict(self.query), "salience": salience},
         )
+        return plan if self.quads is None else with_quads(plan, front_end.frame_seconds, self.quad_query)
 
     def hop_frames(self, *, query: bool) -> int:
         """Return how many frames after the one before a segment begins: 16, half a second, and 4 of a query."""
@@ -143,8 +160,17 @@ class Neural(Fingerprinter):
         keys = {"vectors": Keys(vectors.frames, vectors.values)}
         if self.companion is not None:
             fan_out = self.query.density.fan_out if query else self.companion.density.fan_out
-            keys["landmarks"] = landmark_keys(fingerprint.layers["strongest"], self.companion, fan_out)
+            joined = fingerprint.layers["peaks" if query else "strongest"]
+            keys["landmarks"] = landmark_keys(joined, self.companion, fan_out)
+        if self.quads is not None and not query:
+            keys[QUADS] = quad_keys(fingerprint.layers["strongest"], self.quads)
         return keys
+
+    def warped_keys(self, fingerprint: Fingerprint) -> Keys:
+        """Return the quads of a query's strongest peaks."""
+        self.check(fingerprint.spec)
+        assert self.quads is not None
+        return quad_query_keys(fingerprint.layers["strongest"], self.quads, self.quad_query)
 
     def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
         """Return whether there are different landmarks, or where no peaks are kept, different vectors."""
@@ -154,7 +180,8 @@ class Neural(Fingerprinter):
         if shape is None:
             return query or not is_steady(layers["vectors"].values)
         fan_out = self.query.density.fan_out if query else shape.density.fan_out
-        return have_information(layers["peaks"], layers["strongest"], shape, fan_out, query=query)
+        joined = layers["peaks" if query else "strongest"]
+        return have_information(layers["peaks"], joined, shape, fan_out, query=query)
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return 128 bytes a segment and one bit for each that may be silent, and the packed peaks."""
@@ -220,7 +247,7 @@ class NeuralExtraction:
             keep = maker.query.density.peaks if query else shape.density.stored
             self._peaks = PeakStream(peaks, keep=keep, salience=maker.salience if query else None)
             self._band = slice(shape.front_end.low_bin, shape.front_end.high_bin)
-            self._paired = maker.query.density.peaks if query else shape.density.paired
+            self._paired = maker.query_strongest if query else shape.density.paired
         self._push(self._silence)
 
     def push(self, samples: Samples) -> None:

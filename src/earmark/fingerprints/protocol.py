@@ -46,6 +46,10 @@ class Fingerprinter(ABC):
     def keys(self, fingerprint: Fingerprint, *, query: bool = False) -> Mapping[str, Keys]:
         """Return, by channel, what an index stores of a recording, or looks up for a query."""
 
+    def warped_keys(self, fingerprint: Fingerprint) -> Keys:
+        """Return what a query looks up in the channel of the plan's `warp`, which a fingerprinter with one defines."""
+        raise NotImplementedError(f"{self.spec} finds no clips at any speed")
+
     @abstractmethod
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return a compact form for the catalog; the features survive it exactly."""
@@ -90,6 +94,7 @@ class Fingerprinter(ABC):
             )
 
 
-def spec_of(name: str, version: int, shape: Any) -> Spec:
-    """Return a spec whose digest covers every field of a frozen dataclass."""
-    return Spec(name, version, blake2b(msgspec.json.encode(asdict(shape)), digest_size=4).hexdigest())
+def spec_of(name: str, version: int, shape: Any, added: Any = None) -> Spec:
+    """Return a spec whose digest covers every field of a frozen dataclass, and of another where one is added."""
+    numbers = asdict(shape) if added is None else [asdict(shape), asdict(added)]
+    return Spec(name, version, blake2b(msgspec.json.encode(numbers), digest_size=4).hexdigest())

@@ -26,6 +26,7 @@ from earmark.fingerprints.landmarks import (
 from earmark.fingerprints.packing import PackedPeaks, PeakPacking
 from earmark.fingerprints.peaks import PeakStream
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
+from earmark.fingerprints.quads import QUADS, QuadQuery, QuadShape, quad_keys, quad_query_keys, with_quads
 from earmark.plan import ModelShape, Plan
 from earmark.types import Fingerprint, Keys, Samples, Spec
 
@@ -34,6 +35,10 @@ FRONT_END = FrontEnd(rate=11_025, window=1_536, hop=192, low_bin=14, high_bin=75
 DENSITIES = {
     "default": Density(stored=40, paired=22, fan_out=5),
     "lean": Density(stored=20, paired=10, fan_out=3),
+}
+QUADS_OF = {  # where more peaks are joined, fewer are anchors, and more of a clip's are tried
+    "default": (QuadShape(anchor_step=2), QuadQuery(peaks=28, far=11)),
+    "lean": (QuadShape(), QuadQuery(peaks=13)),
 }
 FORMERLY = {  # equal features of release 0.1.0, whose digest covered less
     "shazam/2/8573dc9a": "shazam/1/69cfd4f5",
@@ -57,19 +62,24 @@ MODEL = ModelShape(
 class Shazam(Fingerprinter):
     """The landmark fingerprinter: layers `peaks` and `strongest`, channel `landmarks`."""
 
-    def __init__(self, *, density: str = "default") -> None:
-        """`density` names an entry of `DENSITIES`."""
+    def __init__(self, *, density: str = "default", any_speed: bool = False) -> None:
+        """`density` names an entry of `DENSITIES`; `any_speed` finds clips at any speed and pitch."""
         if density not in DENSITIES:
             raise OptionError(f"density {density!r} is not known: choose one of {', '.join(DENSITIES)}")
         self.shape, self.query = LandmarkShape(DENSITIES[density], FRONT_END), QueryDensity()
+        self.quads: QuadShape | None
+        self.quads, self.quad_query = QUADS_OF[density] if any_speed else (None, QuadQuery())
+        # Strongest peaks of a query's block: all, unless quads are made of them.
+        self.query_strongest = self.quad_query.peaks if any_speed else self.query.peaks
         front_end = self.shape.front_end
-        self.spec, self.rate = spec_of("shazam", VERSION, self.shape), front_end.rate
+        self.spec, self.rate = spec_of("shazam", VERSION, self.shape, self.quads), front_end.rate
         self.hertz_per_bin = front_end.hertz_per_bin
         self.formerly = tuple(old for new, old in FORMERLY.items() if new == str(self.spec))
         figures = ("matched", "expected", "z", "rival_z", "share")
         rule = peak_rule(front_end, figures, {"z": 1.0}, reach_frames=2, warped_first=8, warped_about="place")
         channel = landmark_channel(front_end.frame_seconds)
-        self.plan = Plan((channel,), (rule,), models=(MODEL,), query=asdict(self.query))
+        plan = Plan((channel,), (rule,), models=(MODEL,), query=asdict(self.query))
+        self.plan = plan if self.quads is None else with_quads(plan, front_end.frame_seconds, self.quad_query)
         self._packing = PeakPacking(front_end)
 
     def stream(self, *, query: bool = False) -> ShazamExtraction:
@@ -80,13 +90,23 @@ class Shazam(Fingerprinter):
         """Return the landmarks of the strongest peaks."""
         self.check(fingerprint.spec)
         fan_out = self.query.fan_out if query else self.shape.density.fan_out
-        return {"landmarks": landmark_keys(fingerprint.layers["strongest"], self.shape, fan_out)}
+        joined = fingerprint.layers["peaks" if query else "strongest"]
+        keys = {"landmarks": landmark_keys(joined, self.shape, fan_out)}
+        if self.quads is not None and not query:
+            keys[QUADS] = quad_keys(fingerprint.layers["strongest"], self.quads)
+        return keys
+
+    def warped_keys(self, fingerprint: Fingerprint) -> Keys:
+        """Return the quads of a query's strongest peaks."""
+        self.check(fingerprint.spec)
+        assert self.quads is not None
+        return quad_query_keys(fingerprint.layers["strongest"], self.quads, self.quad_query)
 
     def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
         """Return whether there are enough peaks, and different landmarks among them."""
         layers, fan_out = fingerprint.layers, self.query.fan_out if query else self.shape.density.fan_out
         return super().is_informative(fingerprint, query=query) and have_information(
-            layers["peaks"], layers["strongest"], self.shape, fan_out, query=query
+            layers["peaks"], layers["peaks" if query else "strongest"], self.shape, fan_out, query=query
         )
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
@@ -117,7 +137,7 @@ class ShazamExtraction:
     def __init__(self, maker: Shazam, *, query: bool) -> None:
         self._maker, shape = maker, maker.shape
         keep = maker.query.peaks if query else shape.density.stored
-        self._paired = maker.query.peaks if query else shape.density.paired
+        self._paired = maker.query_strongest if query else shape.density.paired
         self._power = PowerStream(shape.front_end, frames=shape.peaks.chunk_frames)
         self._peaks = PeakStream(shape.peaks, keep=keep)
         self._heard = 0

@@ -107,8 +107,10 @@ class KeySegment:
             return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
         wanted = keys.astype(np.uint32)  # the type of all keys, which would be converted otherwise
         rows = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
-        counts = np.where(self.keys[rows] == wanted, self.counts[rows], 0)
-        return self._first_postings(rows), counts.astype(np.int64)
+        found = np.flatnonzero(self.keys[rows] == wanted)  # of what a query probes, most is nowhere
+        firsts, counts = np.zeros((2, len(keys)), np.int64)
+        firsts[found], counts[found] = self._first_postings(rows[found]), self.counts[rows[found]]
+        return firsts, counts
 
     def places_at(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the places of postings, given by their number."""

@@ -58,6 +58,12 @@ class Calibration(msgspec.Struct, frozen=True):
     index: str  # name of the index
     models: tuple[Model, ...]  # the first for when every layer can be compared
     fitted_on: str  # in words
+    warped: Model | None = None  # for clips that were found at any speed and pitch, by one layer
+
+    @property
+    def every_model(self) -> tuple[Model, ...]:
+        """The models, that at any speed last."""
+        return self.models if self.warped is None else (*self.models, self.warped)
 
     @property
     def threshold(self) -> float:
@@ -74,21 +80,32 @@ class Calibration(msgspec.Struct, frozen=True):
                 return model.log_odds(evidence) - (logit(model.threshold) - logit(self.threshold))
         return evidence.get("z", 0.0) - GUESSED_Z
 
+    def warped_log_odds(self, evidence: Evidence) -> float:
+        """Return log odds for evidence of a clip that was found at any speed and pitch, for the same `threshold`."""
+        if self.warped is None:
+            return evidence.get("z", 0.0) - GUESSED_Z
+        return self.warped.log_odds(evidence) - (logit(self.warped.threshold) - logit(self.threshold))
 
-def choose(known: Iterable[Calibration], *, spec: str, plan: str, index: str) -> tuple[Calibration, bool]:
+
+def choose(
+    known: Iterable[Calibration], *, spec: str, plan: str, index: str, any_speed: bool = False
+) -> tuple[Calibration, bool]:
     """Return the calibration for a catalog, and whether it was fitted for such a one; else the nearest of its kind.
 
-    Nearest is one of the same spec, then plan, then that which weighs the most sets of layers. For a kind that has none
-    it is one without models, which guesses.
+    Nearest is one of the same spec, then plan, then that which weighs the most sets of layers, then one that was
+    fitted at any speed where the plan finds clips so. For a kind that has none it is one without models, which guesses.
     """
     calibrations = [one for one in known if one.spec.partition("/")[0] == spec.partition("/")[0]]
     for one in calibrations:
         if (one.spec, one.plan, one.index) == (spec, plan, index):
             return one, True
     guess = Calibration(spec, plan, index, (), "nothing")
-    return max(
-        [guess, *calibrations], key=lambda one: (bool(one.models), one.spec == spec, one.plan == plan, len(one.models))
-    ), False
+
+    def nearness(one: Calibration) -> tuple[bool, bool, bool, int, bool]:
+        is_alike = (one.warped is not None) == any_speed
+        return bool(one.models), one.spec == spec, one.plan == plan, len(one.models), is_alike
+
+    return max([guess, *calibrations], key=nearness), False
 
 
 def probability(log_odds: float) -> float:

@@ -30,6 +30,7 @@ class Passage:
     pitch: float
     position_error: float  # standard error of the position
     evidence: Mapping[str, float]  # figures of the surest window
+    is_measured: bool = True  # whether speed and pitch are surely these
 
     @property
     def confidence(self) -> float:

@@ -48,6 +48,7 @@ def passage_of(
         pitch=alignment.pitch,
         position_error=alignment.position_error,
         evidence=evidence,
+        is_measured=alignment.is_measured,
     )
 
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from earmark.errors import OptionError
 from earmark.types import Fingerprint, Hits, Keys, Layer
 
+SAME_FACTOR = 0.005  # difference of two factors of speed or pitch that is an error of measurement
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -21,7 +23,7 @@ class Options:
     threshold: float | None = None  # least confidence; None for the calibrated one
     limit: int = 5  # matches
     several: bool = False  # one recording after another
-    speed: bool = False  # changes of speed of up to 10 %
+    speed: bool = False  # changes of speed of up to 10 %; any, where plan and index have a channel for them
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not (isinstance(self.threshold, Real) and 0 <= self.threshold <= 1):
@@ -71,6 +73,7 @@ class Alignment:
     first: float  # seconds of the window between which both hold the same sound
     last: float
     figures: Mapping[str, float] = field(default_factory=dict)  # what the fit adds to the evidence
+    is_measured: bool = True  # whether speed and pitch are surely these, not only the likeliest that were tried
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,3 +152,24 @@ class Sweepable(Comparison, Protocol):
 
     def sweep(self, reference: Layer, *, limit: int = 1) -> Sequence[Placement]:
         """Return the best placements on the whole of a reference, best first."""
+
+
+@runtime_checkable
+class Separable(Comparison, Protocol):
+    """A comparison that tells what is there once from what is there twice."""
+
+    def apart(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> tuple[float, float]:
+        """Return the share of z that is left of each without what the window has in common with the other."""
+
+
+@runtime_checkable
+class Registrable(Comparison, Protocol):
+    """A comparison that finds out at which speed and pitch a window plays."""
+
+    def register(
+        self, references: Sequence[Layer], candidates: Sequence[Candidate], *, widest: float
+    ) -> Sequence[Placement | None]:
+        """Return the placement near each candidate, whose speed is known to some per cent and its pitch not at all."""
+
+    def repetitions(self, reference: Layer, placement: Placement, *, limit: int) -> Sequence[float]:
+        """Return the seconds of a reference at which the window may begin too, at a placement's speed and pitch."""

@@ -9,6 +9,7 @@ from earmark.match.passages import Passage
 from earmark.match.protocol import Candidate
 
 DECISIVE_Z = 12.0  # 12.8 is the largest z of 22,400 unknown clips, the next is 11.4 (decision 10)
+CLEAR_Z = 24.0  # z that music out of step with itself, at a wrong speed, does not reach: 13 on what was tried
 RUNNER_UP_SHARE = 0.7  # runner-up z / best z below which the best is decisive (decision 7)
 SIMILAR_SHARE = 0.5  # ratio of two z beyond which two tracks are compared for being duplicates
 PLAIN_Z = 6.0  # z from which duplicates are looked for
@@ -35,10 +36,10 @@ def duplicates_of(found: Candidate, ranked: Sequence[Candidate], same: Same) -> 
     return frozenset(one.track for one in similar[:MOST_DUPLICATES] if one is not found and same(found, one))
 
 
-def is_decisive(ranked: Sequence[Candidate], same: Same) -> bool:
-    """Return whether none but duplicates of the first candidate comes near it in z."""
+def is_decisive(ranked: Sequence[Candidate], same: Same, *, least: float = DECISIVE_Z) -> bool:
+    """Return whether none but duplicates of the first candidate comes near it in z, which is `least` and more."""
     best = ranked[0].figure("z") if ranked else 0.0
-    if best < DECISIVE_Z:
+    if best < least:
         return False
     near = {one.track for one in ranked[1:] if one.figure("z") >= RUNNER_UP_SHARE * best}
     return not near or near <= duplicates_of(ranked[0], ranked, same)

@@ -7,13 +7,14 @@ the histogram of r - q, track by track, are the candidates.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.plan import Channel, VoteRule
-from earmark.types import Hits
+from earmark.types import Frames, Hits
 
 _BIAS = 1 << 30  # frames; keeps diagonals positive, in 32 bits
 _CELLS = 1 << 18  # entries of the table that tells which hits are alone
@@ -27,6 +28,7 @@ class Guess:
     track: int
     start: float
     votes: float = 0.0
+    speed: float = 1.0  # of the clip against the track, where the hits tell it
 
 
 def vote(hits: Hits, channel: Channel, *, features: int = 1) -> list[Guess]:
@@ -59,6 +61,53 @@ def vote(hits: Hits, channel: Channel, *, features: int = 1) -> list[Guess]:
             others.append(offset)
             guesses.append(Guess(track, offset * channel.frame_seconds, float(heights[place])))
             if len(guesses) == limit:
+                break
+    return guesses
+
+
+def vote_along(hits: Hits, channel: Channel, speeds: Sequence[float]) -> list[Guess]:
+    """Return the candidates of a channel over several speeds, most votes first; equal ones in order of speed.
+
+    A hit counts once however many keys name it. At a speed s, hits of one recording agree on r - s q.
+    """
+    if not len(hits):
+        return []
+    rule, width = channel.votes, max(round(channel.votes.bin_seconds / channel.frame_seconds), 1)
+    tracks, reference_frames, query_frames = _once(hits)
+    tallest: list[tuple[float, int, int, int]] = []  # (votes, minus the place of the speed, track, offset in frames)
+    for place, speed in enumerate(speeds):
+        offsets = reference_frames - np.rint(speed * query_frames).astype(np.int32)
+        bins = (offsets + np.int32(_BIAS)) // np.int32(width)
+        kept = _in_company(bins, tracks, rule.min_votes)
+        found, counts = np.unique(tracks[kept].astype(np.int64) << 32 | bins[kept], return_counts=True)
+        heights = _with_neighbours(found, counts.astype(np.float64), rule)
+        for one in _tallest(heights, rule.limit * rule.shortlist).tolist():
+            offset = (int(found[one] & 0xFFFFFFFF) + 1) * width - _BIAS  # between a bin and the next
+            tallest.append((float(heights[one]), -place, int(found[one] >> 32), offset))
+    return _apart(sorted(tallest, reverse=True), channel, speeds, middle=int(query_frames.max()) / 2)
+
+
+def _once(hits: Hits) -> tuple[NDArray[np.int32], Frames, Frames]:
+    """Return (tracks, reference frames, query frames) of hits, each once."""
+    order = np.lexsort((hits.query_frames, hits.reference_frames, hits.tracks))
+    columns = [column[order] for column in (hits.tracks, hits.reference_frames, hits.query_frames)]
+    new = np.concatenate([[True], np.any([np.diff(column) != 0 for column in columns], axis=0)])
+    return columns[0][new], columns[1][new], columns[2][new]
+
+
+def _apart(
+    tallest: Sequence[tuple[float, int, int, int]], channel: Channel, speeds: Sequence[float], *, middle: float
+) -> list[Guess]:
+    """Return the tallest bins as guesses, without those of a track that lie near a taller one in the clip's middle."""
+    rule, guesses, taken = channel.votes, list[Guess](), defaultdict[int, list[float]](list)
+    apart = rule.apart_seconds / channel.frame_seconds
+    for votes, place, track, offset in tallest:
+        speed = speeds[-place]
+        here, others = offset + speed * middle, taken[track]
+        if len(others) < rule.per_track and all(abs(other - here) >= apart for other in others):
+            others.append(here)
+            guesses.append(Guess(track, offset * channel.frame_seconds, votes, speed))
+            if len(guesses) == rule.limit:
                 break
     return guesses
 

@@ -5,6 +5,8 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import soundfile
+import soxr
 
 MATCH = {
     "track", "confidence", "query_start", "query_end", "reference_start", "reference_end", "position_error", "speed",
@@ -119,3 +121,17 @@ def test_hostile_names_do_not_reach_the_terminal(earmark, indexed, music, cut, t
     assert done.status == 0
     assert "\x1b" not in done.out
     assert done.out.count("\n") == 1
+
+
+def test_a_catalog_made_for_it_finds_a_clip_at_any_speed_and_says_which(earmark, album, music, tmp_path):
+    samples, rate = soundfile.read(music[1], dtype="float32")
+    clip = tmp_path / "faster.wav"
+    soundfile.write(clip, soxr.resample(samples[9 * rate : 16 * rate], 1.15, 1.0), rate)
+    catalog = tmp_path / "fast.earmark"
+    made = earmark("index", album, "--catalog", catalog, "--fingerprinter", "shazam", "--any-speed")
+    assert made.status == 0
+    (line,) = earmark("identify", clip, "--catalog", catalog, "--speed").lines
+    assert "at 1.15" in line
+    assert "of its pitch" not in line
+    (match,) = earmark("identify", clip, "--catalog", catalog, "--speed", "--json").records[0]["matches"]
+    assert (match["speed"], match["pitch"]) == pytest.approx((1.15, 1.15), rel=0.005)

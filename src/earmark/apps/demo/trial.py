@@ -34,7 +34,7 @@ class Attempt:
     def place(self) -> float | None:
         """Where in the recording the clip begins, by the answer."""
         best = self.answer.best
-        return None if best is None else best.reference_start - best.query_start * best.speed
+        return None if best is None else best.reference_at(0.0)
 
     @property
     def verdict(self) -> str:

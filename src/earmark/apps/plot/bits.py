@@ -46,10 +46,10 @@ def draw_match(path: str | Path, match: Match, maker: Fingerprinter) -> Figure:
     asked = maker.extract(decoded(path, rate=maker.rate), query=True).layers["bits"]
     known = maker.extract(decoded(match.track.path, rate=maker.rate)).layers["bits"]
     start = max((match.query_start + match.query_end - SHOWN_SECONDS) / 2, match.query_start)
-    there = match.reference_start + (start - match.query_start) * match.speed
+    there = match.reference_at(start)
     count = min(frames_of(asked), max(round((match.query_end - start) / asked.frame_seconds), 1))
     along = np.arange(count)
-    recording = cells_at(known, there, np.rint(along * match.speed).astype(np.int64))
+    recording = cells_at(known, there, np.rint(along * match.rate).astype(np.int64))
     clips = [cells_at(asked, start, along, column=column) for column in range(asked.values.shape[1])]
     clip = min(clips, key=lambda cells: np.count_nonzero(cells != recording))
     differing = clip != recording

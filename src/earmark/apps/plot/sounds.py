@@ -57,15 +57,15 @@ def match_view(samples: Samples, rate: int, match: Match, *, name: str) -> tuple
     recording, maker = decoded(match.track.path), make(VISIBLE)
     asked, known = maker.extract(clip, query=True), maker.extract(recording)
     times, places = hits(maker, asked, known)
-    start = match.reference_start - match.query_start * match.speed
-    on_line = np.abs(places - start - times * match.speed) <= NEAR_SECONDS
+    start = match.reference_at(0.0)
+    on_line = np.abs(places - start - times * match.rate) <= NEAR_SECONDS
     caption = f"the clip begins at {clock(start)}, confidence {match.confidence:.3f}"
     track = match.track
     title = " - ".join(part for part in (track.artist, track.title or Path(track.path).name) if part)
     return (
         with_peaks(name, clip, maker, asked),
         with_peaks(title, recording, maker, known),
-        Diagonal(times, places, on_line, start, match.speed, caption),
+        Diagonal(times, places, on_line, start, match.rate, caption),
     )
 
 

@@ -109,7 +109,7 @@ def draw_match(path: str | Path, match: Match, maker: ImageMaker) -> Figure:
     recording = bands_of_samples(decoded(match.track.path, rate=maker.rate), maker)
     half = shape.image.frames * frame / 2
     middle = (match.query_start + match.query_end) / 2
-    there = match.reference_start + (middle - match.query_start) * match.speed
+    there = match.reference_at(middle)
     title = " - ".join(part for part in (match.track.artist, match.track.title or Path(match.track.path).name) if part)
     asked = picture_of(Path(path).name, clip, round((middle - half) / frame), maker)
     known = picture_of(title, recording, round((there - half) / frame), maker)

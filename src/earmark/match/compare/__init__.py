@@ -26,7 +26,7 @@ COMPARISONS: dict[str, tuple[Callable[..., Comparison], type[Any]]] = {
 }
 
 
-def make_comparison(rule: CompareRule, layer: Layer, *, hits: Hits | None, wide: bool) -> Comparison:
+def make_comparison(rule: CompareRule, layer: Layer, *, hits: Callable[[], Hits] | None, wide: bool) -> Comparison:
     """Return the comparison of a window's layer that a rule asks for; raises ValueError for options it has not."""
     make, kind = COMPARISONS.get(rule.kind) or _installed(rule.kind)
     settings = msgspec.convert(rule.options, kind, strict=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.protocol import Alignment, Candidate, Others, Placement
+from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement
 from earmark.types import Frames, Hits, Layer
 
 Line = tuple[float, int]  # speed, and the column of the clip's words that was made for its pitch
@@ -50,7 +50,7 @@ class BitComparison:
     """The bits of one window; implements `Comparison`."""
 
     def __init__(
-        self, layer: Layer, figures: Sequence[str], *, settings: BitSettings, wide: bool, hits: Hits | None = None
+        self, layer: Layer, figures: Sequence[str], *, settings: BitSettings, wide: bool, hits: Callable[[], Hits] | None = None
     ) -> None:
         """`wide` also tries larger changes of tempo. `hits` say nothing here."""
         self._settings, self._frame, self._figures = settings, layer.frame_seconds, frozenset(figures)
@@ -83,6 +83,7 @@ class BitComparison:
             first=float(self._frames[first]) * self._frame,
             last=float(self._frames[last]) * self._frame + 2 * centre,
             figures={"bit_error_rate": round(place.rate, 4), "z": round(self._z(place.rate), 3)},
+            is_measured=abs(place.speed - 1) <= SAME_FACTOR and self._settings.speeds[place.column] == 1,
         )
 
     def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:

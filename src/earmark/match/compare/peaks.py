@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from earmark.match.compare.correlation import Correlation
 from earmark.match.compare.query_map import Place, QueryMap, Warp, warps
-from earmark.match.protocol import Alignment, Candidate, Others, Placement, Scores
-from earmark.match.rivals import DECISIVE_Z
+from earmark.match.compare.registration import RegistrationSettings, register
+from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores
+from earmark.match.rivals import CLEAR_Z, DECISIVE_Z
 from earmark.types import Hits, Layer
 
 USUAL_WARPS = warps(range(-4, 5))  # turntables, tapes and radio stations, a per cent at a time
@@ -23,6 +24,10 @@ DUPLICATE_SHARE = 0.5  # share of matching peaks: two encodings of a recording h
 STEEPEST = 0.05  # largest correction of speed by the fit; more comes from chance pairs
 PITCH_STEP = 0.005  # half a step of the grid of pitches, 1 %
 CORRELATION = 9.0  # variance of z by chance, of which 1 would be expected of independent peaks
+WIDEST = 1.35  # largest change of speed or pitch that a told one is checked against
+OTHER_SPEEDS = (0.78, 0.88, 1.0, 1.12, 1.26)  # each is registered to a tenth
+FITTED_GAIN = 1.25  # share of z that fitting gains without another speed: a second or two hold few peaks
+SOMEWHAT_Z = 8.0  # z that chance seldom reaches
 FEWEST_PAIRS = 6  # pairs of peaks that a straight line is fitted through
 
 
@@ -37,13 +42,14 @@ class PeakSettings:
     warped_best: int = 5  # best places that are tried at all warps
     warped_first: int = 5  # first candidates that are tried at all warps: their places are surest
     warped_about: Literal["candidate", "place"] = "candidate"  # where other warps begin to search
+    registration: RegistrationSettings = field(default_factory=RegistrationSettings)
 
 
 class PeakComparison:
-    """The peaks of one window; implements `Sweepable`."""
+    """The peaks of one window; implements `Sweepable` and `Registrable`."""
 
     def __init__(
-        self, layer: Layer, figures: Sequence[str], *, settings: PeakSettings, wide: bool, hits: Hits | None = None
+        self, layer: Layer, figures: Sequence[str], *, settings: PeakSettings, wide: bool, hits: Callable[[], Hits] | None = None
     ) -> None:
         """Draw the window's map; `wide` also tries larger changes of speed. `hits` say nothing here."""
         self._settings, self._frame, self._figures = settings, layer.frame_seconds, frozenset(figures)
@@ -82,18 +88,38 @@ class PeakComparison:
                 places[number] = warped
         return [self._placement(layer, place) for layer, place in zip(references, places, strict=True)]
 
+    def register(
+        self, references: Sequence[Layer], candidates: Sequence[Candidate], *, widest: float
+    ) -> list[Placement | None]:
+        """Return the placement near each candidate at any speed and pitch; None where too few peaks agree on one."""
+        places = [
+            self._registered(reference, one.start / self._frame, one.speed, widest)
+            for reference, one in zip(references, candidates, strict=True)
+        ]
+        return [
+            None if place is None else self._placement(reference, place)
+            for reference, place in zip(references, places, strict=True)
+        ]
+
+    def repetitions(self, reference: Layer, placement: Placement, *, limit: int) -> list[float]:
+        """Return the seconds of a reference at which the window may begin too, at a placement's speed and pitch."""
+        unwarped = self._map.unwarped(placement.detail.warp)
+        return [place.start * self._frame for place in Correlation(unwarped).best_places(reference, limit=limit)]
+
     def fit(self, reference: Layer, placement: Placement) -> Alignment:
         """Return the alignment at a placement: its diagonal fitted to pairs of peaks, its pitch refined."""
         place: Place = placement.detail
         start, speed, error = _fit(*self._map.pairs(reference, place), place)
+        if place.is_fitted:  # to pairs of all distances, by fits that chance pairs draw less
+            start, speed = place.start, place.warp.speed
         pitch = place.warp.pitch
-        if pitch != 1:
+        if pitch != 1 and not place.is_fitted:
             nearby = [Warp(speed, pitch + step) for step in (0, -PITCH_STEP, PITCH_STEP)]
             pitch = self._map.over_warps(reference, start - self._map.middle * (1 - speed), nearby).warp.pitch
         at, bins = self._map.inside(reference, start, Warp(speed, pitch))
         hit, expected = self._map.hits_at(at, bins)
         first, last = _span(at, hit, expected / max(len(at), 1))
-        matched = int(hit.sum())
+        matched, z = int(hit.sum()), self._map.z_at(at, bins)
         surplus = max(matched - expected, 0.0)
         centre = self._settings.frame_centre_seconds
         return Alignment(
@@ -108,9 +134,32 @@ class PeakComparison:
                 "expected": round(expected, 2),
                 "surplus": round(surplus, 2),
                 "share": round(surplus / max(len(at), 1), 4),
-                "z": round(self._map.z_at(at, bins), 3),
+                "z": round(z, 3),
             },
+            is_measured=place.is_fitted or self._is_measured(reference, start, Warp(speed, pitch), z),
         )
+
+    def _registered(self, reference: Layer, start: float, speed: float, widest: float) -> Place | None:
+        fitted = register(self._map.peaks, reference, start, speed, widest=widest, settings=self._settings.registration)
+        return None if fitted is None else self._map.place_at(reference, *fitted)
+
+    def _is_measured(self, reference: Layer, start: float, warp: Warp, z: float) -> bool:
+        """Return whether a warp that was the best of a few is what the peaks tell when none is given to them.
+
+        That a clip plays as the recording does counts unless they tell otherwise. Where they agree somewhat, other
+        speeds about the same middle are tried too: music that repeats itself agrees with itself out of step.
+        """
+        factors = OTHER_SPEEDS if SOMEWHAT_Z <= z < CLEAR_Z else (1.0,)
+        middle = start + warp.speed * self._map.middle
+        fits = [
+            self._registered(reference, middle - factor * warp.speed * self._map.middle, factor * warp.speed, WIDEST)
+            for factor in factors
+        ]
+        fitted = max((one for one in fits if one is not None), key=lambda one: one.z, default=None)
+        if fitted is not None and _is_same(fitted.warp, warp):
+            return True
+        is_plain = _is_same(warp, Warp())
+        return is_plain and (fitted is None or fitted.z <= FITTED_GAIN * z + WARP_COST)
 
     def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:
         """Return what was asked for of: matched, expected, surplus, share, z, rival_z, contrast, rival_contrast."""
@@ -177,6 +226,10 @@ class PeakComparison:
         if "contrast" in self._figures:
             figures["contrast"] = self._map.contrast(reference, place)
         return Placement(place.start * self._frame, place.warp.speed, figures, place)
+
+
+def _is_same(one: Warp, other: Warp) -> bool:
+    return max(abs(one.speed / other.speed - 1), abs(one.pitch / other.pitch - 1)) <= SAME_FACTOR
 
 
 def _by_z(places: Sequence[Place]) -> list[int]:

@@ -39,6 +39,7 @@ class Place:
     start: float
     warp: Warp
     z: float
+    is_fitted: bool = False  # to pairs of peaks, not the best of a grid of warps
 
 
 def warps(percent: Sequence[int]) -> tuple[Warp, ...]:
@@ -153,6 +154,17 @@ class QueryMap:
         warp = hypotheses[int(place)]
         turned = start + shifts[which] * warp.speed + self.middle * (1 - warp.speed)
         return Place(turned, warp, float(z[which, place]))
+
+    def unwarped(self, warp: Warp) -> QueryMap:
+        """Return the map of the query's peaks as they would be without a warp."""
+        peaks = self.peaks
+        bins = np.minimum(np.rint(peaks.values / warp.pitch), self.bins - 1).astype(np.int32)
+        layer = Layer(np.rint(peaks.frames * warp.speed).astype(np.int32), bins, peaks.frame_seconds)
+        return QueryMap(layer, bins=self.bins, hypotheses=(Warp(),))
+
+    def place_at(self, reference: Layer, start: float, warp: Warp) -> Place:
+        """Return a place that was fitted, with its z."""
+        return Place(start, warp, self.z_at(*self.inside(reference, start, warp)), is_fitted=True)
 
     def z_at(self, at: Frames, bins: Frames) -> float:
         """Return z of reference peaks that lie at these query frames and bins."""

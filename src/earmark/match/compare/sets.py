@@ -6,13 +6,13 @@ is that share as a binomial deviation from chance, which is what the clip has in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.protocol import Alignment, Candidate, Others, Placement
+from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement
 from earmark.types import Hits, Layer
 
 Shares = NDArray[np.float32]
@@ -62,7 +62,7 @@ class SetComparison:
     """The signatures of one window; implements `Comparison`."""
 
     def __init__(
-        self, layer: Layer, figures: Sequence[str], *, settings: SetSettings, wide: bool, hits: Hits | None = None
+        self, layer: Layer, figures: Sequence[str], *, settings: SetSettings, wide: bool, hits: Callable[[], Hits] | None = None
     ) -> None:
         """`wide` also tries larger changes of speed. `hits` say nothing here."""
         self._settings, self._frame, self._figures = settings, layer.frame_seconds, frozenset(figures)
@@ -109,6 +109,7 @@ class SetComparison:
                 "chance": round(diagonal.chance, 4),
                 "z": round(placement.figures["z"], 3),
             },
+            is_measured=abs(speed - 1) <= SAME_FACTOR,  # at another one the pitch may be another too
         )
 
     def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:

@@ -4,8 +4,9 @@ segment that lies on it, at several speeds (NAFP, section 3.3). A diagonal lies 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +50,9 @@ class VectorComparison:
     """The vectors of one window; implements `Comparison`."""
 
     def __init__(
-        self, layer: Layer, figures: Sequence[str], *, settings: VectorSettings, wide: bool, hits: Hits | None = None
+        self, layer: Layer, figures: Sequence[str], *, settings: VectorSettings, wide: bool, hits: Callable[[], Hits] | None = None
     ) -> None:
-        """`hits` are the nearest neighbours of all or some segments; `wide` also tries larger changes of speed."""
+        """`hits` returns the nearest neighbours of all or some segments; `wide` also tries larger changes of speed."""
         self._settings, self._frame, self._figures = settings, layer.frame_seconds, frozenset(figures)
         self._speeds = WIDE_SPEEDS if wide else USUAL_SPEEDS
         self._hop = round(settings.query_hop_seconds / self._frame)
@@ -62,8 +63,7 @@ class VectorComparison:
         self._middle = (self._first + self._last) / 2
         self._row_at = np.full((self._last - self._first) // self._hop + 1, -1)
         self._row_at[(layer.frames - self._first) // self._hop] = np.arange(len(layer.frames))
-        rows = None if hits is None else self._rows_at(hits.query_frames.astype(np.float64))
-        self._neighbours = Neighbours(hits, rows, len(layer.frames), self._hop)
+        self._hits = hits
 
     def near(
         self, references: Sequence[Layer], candidates: Sequence[Candidate], *, own: bool
@@ -104,6 +104,7 @@ class VectorComparison:
             position_error=float(self._hop * self._frame / np.sqrt(12 * len(diagonal.rows))),
             first=float(seconds[0]),
             last=float(seconds[1] + self._segment * self._frame),
+            is_measured=diagonal.speed == 1,  # others are tried in steps of 2 %, and vectors do not tell the pitch
         )
 
     def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:
@@ -141,6 +142,12 @@ class VectorComparison:
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return False: segments of a second cannot tell a duplicate from a repetition."""
         return False
+
+    @cached_property
+    def _neighbours(self) -> Neighbours:
+        hits = self._hits() if self._hits is not None else None
+        rows = None if hits is None else self._rows_at(hits.query_frames.astype(np.float64))
+        return Neighbours(hits, rows, len(self._frames), self._hop)
 
     def _start_of(self, diagonal: Diagonal) -> float:
         """Return the second of the track at which the clip begins."""

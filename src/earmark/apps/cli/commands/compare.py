@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold", type=probability, metavar="P", help="the least confidence that counts as the same"
     )
-    parser.add_argument("--speed", action="store_true", help="look for other playing speeds too (slower)")
+    parser.add_argument("--speed", action="store_true", help="look for any other speed and pitch too (slower)")
     add_output(parser)
 
 
@@ -36,6 +36,6 @@ def run(options: argparse.Namespace) -> int:
     for one in found.passages:
         first = f"{clock(one.first_start)} to {clock(one.first_end)} of {options.first}"
         second = f"{clock(one.second_start)} to {clock(one.second_end)} of {options.second}"
-        speed = f", speed {one.speed:.4f}" if abs(one.speed - 1) > 0.002 else ""
+        speed = f", speed {one.speed:.4f}" if one.speed is not None and abs(one.speed - 1) > 0.002 else ""
         output.line(f"the same recording: {first} is {second}{speed}, confidence {one.confidence:.3f}")
     return DONE if found.same else NOT_FOUND

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from earmark import Catalog
     from earmark.types import Answer, Match
 
+SLIGHT = 0.002  # difference of a factor from 1 that is not worth a word
 LONGEST_SECONDS = 10_800  # ExtractLimits.longest_query_seconds, which is not imported for a page of help
 SEVERAL_LIMIT = 100  # matches in one file: the recordings of three hours of radio
 REASONS = {
@@ -45,7 +46,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"at most N matches a file (default: 1; {SEVERAL_LIMIT} with --several)",
     )
     parser.add_argument("--several", action="store_true", help="look for several recordings, one after another")
-    parser.add_argument("--speed", action="store_true", help="look for other playing speeds too (slower)")
+    parser.add_argument(
+        "--speed", action="store_true",
+        help="look for other playing speeds too (slower): for any, where the catalog was made with --any-speed",
+    )  # fmt: skip
     add_longest(parser, LONGEST_SECONDS)
     add_output(parser)
 
@@ -104,9 +108,8 @@ def show(output: Output, name: str, answer: Answer) -> None:
             figures = ", ".join(f"{key} {value:.4g}" for key, value in match.evidence.items())
             output.line(f"    id {match.track.id}, file {match.track.path}")
             output.line(f"    clip {clock(match.query_start)} to {clock(match.query_end)}")
-            output.line(
-                f"    speed {match.speed:.4f}, pitch {match.pitch:.4f}, ± {match.position_error:.3f} s; {figures}"
-            )
+            factors = f"speed {number(match.speed)}, pitch {number(match.pitch)}"
+            output.line(f"    {factors}, ± {match.position_error:.3f} s; {figures}")
     if output.verbose:
         output.line(f"    clip of {answer.seconds:.2f} s, {answer.elapsed:.3f} s to answer")
         if not answer.calibrated:
@@ -118,5 +121,18 @@ def sentence(match: Match) -> str:
     track = match.track
     title = " - ".join(part for part in (track.artist, track.title or track.path) if part)
     span = f"{clock(match.reference_start)} to {clock(match.reference_end)}"
-    speed = f", at {match.speed:.3f} of its speed" if abs(match.speed - 1) > 0.002 else ""
-    return f"{title}, {span}{speed}, confidence {match.confidence:.3f}"
+    return f"{title}, {span}{playing(match)}, confidence {match.confidence:.3f}"
+
+
+def playing(match: Match) -> str:
+    """Return ', at 1.080 of its speed and 1.000 of its pitch', the pitch where it is another; '' for neither."""
+    speed, pitch = match.speed or 1.0, match.pitch or 1.0
+    if max(abs(speed - 1), abs(pitch - 1)) <= SLIGHT:
+        return ""
+    own = f" and {pitch:.3f} of its pitch" if abs(pitch / speed - 1) > SLIGHT else ""
+    return f", at {speed:.3f} of its speed{own}"
+
+
+def number(factor: float | None) -> str:
+    """Return '1.0200', or 'unknown'."""
+    return "unknown" if factor is None else f"{factor:.4f}"

@@ -44,10 +44,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--fingerprinter", metavar="NAME", help=f"how sound becomes features: {' or '.join(NAMES)} (default: {DEFAULT})"
     )
-    for setting in SETTINGS:
-        kind: dict[str, Any] = {"dest": setting.name, "help": f"of {setting.fingerprinter}: {setting.help}"}
-        is_off = setting.flag.startswith("--no-")
-        kind |= {"action": "store_false", "default": None} if is_off else {"metavar": setting.name.upper()}
+    for setting in {one.flag: one for one in SETTINGS}.values():
+        makers = " and ".join(one.fingerprinter for one in SETTINGS if one.flag == setting.flag)
+        kind: dict[str, Any] = {"dest": setting.name, "help": f"of {makers}: {setting.help}"}
+        action = "store_false" if setting.flag.startswith("--no-") else "store_true"
+        kind |= {"action": action, "default": None} if setting.is_switch else {"metavar": setting.name.upper()}
         made.add_argument(setting.flag, **kind)
     made.add_argument(
         "--index", metavar="NAME", help="what looks features up (default: both, auto without peaks; postings)"

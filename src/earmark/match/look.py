@@ -1,0 +1,228 @@
+"""One window of a sound while it is matched: its comparisons, and the candidates so far."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from itertools import islice
+
+from earmark.match.compare import make_comparison
+from earmark.match.protocol import Candidate, Comparison, Placement, References, Search, Separable, Sweepable
+from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive
+from earmark.match.votes import Guess, tracks_by_votes, vote
+from earmark.plan import Channel, CompareRule, Plan
+from earmark.types import Fingerprint, Hits, Keys, Layer
+
+APART_SECONDS = 0.125  # distance from a candidate within which a new proposal is the same
+READ_AT_ONCE = 16  # references that a sweep reads in one batch: it may stop after any of them
+APART_SHARE = 0.6  # of z without what the other explains: 0.9 and more of two that sound at once, 0.2 of likenesses
+
+QueryKeys = Callable[[Fingerprint], Mapping[str, Keys]]
+
+
+class Look:
+    """What is known of one window: candidates are proposed, compared and ranked."""
+
+    def __init__(
+        self, plan: Plan, window: Fingerprint, search: Search, *, keys: QueryKeys, references: References, wide: bool
+    ) -> None:
+        """`keys` returns what each channel looks up; `wide` also tries larger changes of speed."""
+        self.window, self.ranked = window, list[Candidate]()  # the best candidate of each track, best first
+        self.comparisons: dict[str, Comparison] = {}  # by layer, in the plan's order
+        self._plan, self._make_keys, self._references = plan, keys, references
+        self._search, self._wide = search, wide
+        self._hits: dict[str, Hits] = {}  # by channel
+        self._tried: list[Candidate] = []
+        self._first = self._plan.compare[0].layer
+        if self.can_compare(self._plan.compare[0]):
+            for rule in filter(self.can_compare, self._plan.compare):
+                self.comparisons[rule.layer] = self._comparison(rule)
+
+    def can_compare(self, rule: CompareRule) -> bool:
+        """Return whether the window has enough of a layer."""
+        layer = self.window.layers.get(rule.layer)
+        return layer is not None and len(layer.frames) >= rule.min_features
+
+    def settle(self, proposals: Iterable[tuple[list[Guess], str]]) -> bool:
+        """Add what is proposed until the best candidate is decisive, and return whether one is."""
+        for guesses, layer in proposals:
+            self.add(guesses, layer)
+            if is_decisive(self.ranked, self.same):
+                return True
+        return False
+
+    def by_channels(self) -> Iterator[tuple[list[Guess], str]]:
+        """Yield (places, layer they were found by), channel by channel."""
+        for channel in self._plan.usual_channels:
+            if channel.name in self._search.channels and channel.layer in self.comparisons:
+                features = len(self.window.layers[channel.layer].frames)
+                yield vote(self._hits_of(channel), channel, features=features), channel.layer
+
+    def by_sweep(self) -> Iterator[tuple[list[Guess], str]]:
+        """Yield the places that a sweep of the likeliest tracks finds, of no layer's own."""
+        if self._sweepable is not None:
+            yield self._swept(self._sweepable), ""
+
+    def add(self, guesses: Sequence[Guess], layer: str) -> None:
+        """Compare the places that are not known yet, and rank them."""
+        laid = self._lay(self._new(guesses, self._tried), layer, list(self.comparisons))
+        self._tried += laid
+        self.ranked = best_of_each_track([*self.ranked, *laid])
+
+    def likeliest(self, count: int) -> list[Candidate]:
+        """Return the best places, whichever tracks they are of."""
+        return sorted(self._tried, key=lambda one: -one.score)[:count]
+
+    def put_first(self, found: Candidate) -> None:
+        """Rank a candidate before all others, and no other place of its track."""
+        self.ranked = [found, *(one for one in self.ranked if one.track != found.track)]
+
+    def nearest_to(self, guess: Guess, *, within: float) -> Candidate | None:
+        """Return the best candidate of a guess's track within so many seconds of it."""
+        own = (one for one in self._tried if one.track == guess.track and abs(one.start - guess.start) <= within)
+        return max(own, key=lambda one: one.score, default=None)
+
+    def together_with(self, found: Candidate) -> frozenset[int]:
+        """Return the tracks that sound at the same time: peaks of the clip meet each that do not meet the other."""
+        name, comparison = next(
+            ((name, one) for name, one in self.comparisons.items() if isinstance(one, Separable)), ("", None)
+        )
+        if comparison is None:
+            return frozenset()
+        own, tracks = (self.reference(found.track).layers[name], found.placements[name]), set[int]()
+        for one in self.ranked:
+            if one.track != found.track and one.figure("z") >= PLAIN_Z:
+                other = self.reference(one.track).layers[name], one.placements[name]
+                if min(comparison.apart(own, other)) > APART_SHARE:
+                    tracks.add(one.track)
+        return frozenset(tracks)
+
+    def choose_repetition(self) -> None:
+        """Put a better place of the first track in its stead: music repeats itself, and a repetition may be named."""
+        sweepable, rule = self._sweepable, self._plan.sweep
+        if sweepable is None or rule is None or not self.ranked:
+            return
+        first, layer = self.ranked[0], self.reference(self.ranked[0].track).layers[rule.layer]
+        guesses: list[Guess] = []
+        if sweepable.sweep_cost(layer) <= rule.repetition_budget:
+            guesses = [Guess(first.track, place.start) for place in sweepable.sweep(layer, limit=rule.repetitions)]
+        own = [one for one in self._tried if one.track == first.track]
+        before = [name for name in self.comparisons if name != rule.layer]
+        added = self._lay(self._new(guesses, own), "", before)
+        again = self._compare([*own, *added], rule.layer, own=False)
+        self.ranked[0] = max([first, *again], key=lambda one: one.score)
+
+    def reference(self, track: int) -> Fingerprint:
+        """Return a track's stored fingerprint."""
+        return self._references([track])[track]
+
+    def same(self, one: Candidate, other: Candidate) -> bool:
+        """Return whether two candidates hold the same sound under the window, by any layer."""
+        references = self._references([one.track, other.track])
+        return any(
+            comparison.same(
+                (references[one.track].layers[layer], one.placements[layer]),
+                (references[other.track].layers[layer], other.placements[layer]),
+            )
+            for layer, comparison in self.comparisons.items()
+            if layer in one.placements and layer in other.placements
+        )
+
+    @cached_property
+    def _keys(self) -> Mapping[str, Keys]:
+        return self._make_keys(self.window)
+
+    @property
+    def _sweepable(self) -> Sweepable | None:
+        """The comparison that sweeps, where the plan has one and the window enough of its layer."""
+        found = self.comparisons.get(self._plan.sweep.layer) if self._plan.sweep else None
+        return found if isinstance(found, Sweepable) else None
+
+    def _comparison(self, rule: CompareRule) -> Comparison:
+        channels = [one for one in self._plan.channels if one.layer == rule.layer and one.metric == "inner"]
+        hits = next((partial(self._hits_of, one) for one in channels if one.name in self._search.channels), None)
+        return make_comparison(rule, self.window.layers[rule.layer], hits=hits, wide=self._wide)
+
+    def _hits_of(self, channel: Channel) -> Hits:
+        if channel.name not in self._hits:
+            asked = channel.looked_up(self._keys[channel.name])
+            self._hits[channel.name] = self._search.search(channel.name, asked, nearest=channel.nearest)
+        return self._hits[channel.name]
+
+    def _new(self, guesses: Sequence[Guess], known: Sequence[Candidate]) -> list[Candidate]:
+        """Return the places that are not near a candidate of their track already."""
+        starts: dict[int, list[float]] = {}
+        for one in known:
+            starts.setdefault(one.track, []).append(one.start)
+        return [
+            Candidate(guess.track, guess.start)
+            for guess in guesses
+            if all(abs(start - guess.start) >= APART_SECONDS for start in starts.get(guess.track, ()))
+        ]
+
+    def _lay(self, candidates: list[Candidate], layer: str, names: Sequence[str]) -> list[Candidate]:
+        """Return the candidates as these layers place them, each layer in the order that those before it rank."""
+        for number, name in enumerate(names):
+            if number:
+                candidates.sort(key=lambda one: (-one.score, one.track))
+            candidates = self._compare(candidates, name, own=name == layer)
+        return candidates
+
+    def _compare(self, candidates: Sequence[Candidate], name: str, *, own: bool) -> list[Candidate]:
+        references = self._references([one.track for one in candidates])
+        layers = [references[one.track].layers[name] for one in candidates]
+        placements = self.comparisons[name].near(layers, candidates, own=own)
+        return [
+            self._placed(one, name, placement)
+            for one, placement in zip(candidates, placements, strict=True)
+            if placement is not None
+        ]
+
+    def _placed(self, candidate: Candidate, name: str, placement: Placement) -> Candidate:
+        """Return a candidate with one more placement; the first layer tells the later ones place and speed."""
+        placements = {**candidate.placements, name: placement}
+        teller = placement if name == self._first else candidate
+        return Candidate(candidate.track, teller.start, teller.speed, placements, self._score(placements))
+
+    def _score(self, placements: Mapping[str, Placement]) -> float:
+        """Return the ranking score: the figures of the first layer; those of later ones can only add to it."""
+        score = 0.0
+        for rule in self._plan.compare:
+            placement = placements.get(rule.layer)
+            if placement is None:
+                continue
+            for figure, weight in rule.ranking.items():
+                value = placement.figures.get(figure, 0.0)
+                score += weight * (value if rule.layer == self._first or value > 0 else 0.0)
+        return score
+
+    def _swept(self, sweepable: Sweepable) -> list[Guess]:
+        """Return the best place of tracks that are searched from end to end, the best ones of all.
+
+        The tracks ranked so far come first, then those that were hit; until one is beyond doubt, or enough is done.
+        """
+        rule = self._plan.sweep
+        assert rule is not None
+        layer = rule.layer if sweepable.seconds < rule.short_seconds else rule.strongest
+        left, found = rule.budget, list[tuple[float, int, float]]()
+        beyond_doubt = max(DECISIVE_Z, self.ranked[0].figure("z") if self.ranked else 0.0)
+        for track, reference in self._in_batches(rule.most_tracks, layer):
+            if left < rule.budget // 100:  # less than a usual track takes
+                break
+            cost = sweepable.sweep_cost(reference)
+            if cost > left:
+                continue
+            left -= cost
+            found += [(place.figures["z"], track, place.start) for place in sweepable.sweep(reference)]
+            if found and found[-1][0] > beyond_doubt:
+                break
+        return [Guess(track, start) for _, track, start in heapq.nlargest(rule.places, found)]
+
+    def _in_batches(self, most: int, layer: str) -> Iterator[tuple[int, Layer]]:
+        hits = next(iter(self._hits.values()))
+        tracks = iter(dict.fromkeys([*(one.track for one in self.ranked), *tracks_by_votes(hits)]))
+        remaining = islice(tracks, most)
+        while batch := list(islice(remaining, READ_AT_ONCE)):
+            references = self._references(batch)
+            yield from ((track, references[track].layers[layer]) for track in batch)
