@@ -6,7 +6,7 @@ Agreement is local in time: each peak or segment speaks for itself, so a stretch
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import math
@@ -21,6 +21,11 @@ Part = tuple[NDArray[np.float64], NDArray[np.float64], float]
 STEP_SECONDS = 0.1  # resolution of borders
 AGREEING_STEPS = 10  # over which the strongest agreement of a line is first sought: a second
 SWITCH_LOG_ODDS = 4.0  # that a line begins to agree here, or ceases to: once in some seconds
+COMPARED_SECONDS = 1.0  # that two lines share, from which their evidence is of one measure
+WEAKEST_SHARE = 0.6  # of how strongly a line agrees at its best, from which on it is taken to agree
+LARGEST_RATE = 8.0  # log odds a second: clear agreement must not make moments decide
+GOES_ON_SECONDS = 0.5  # gap within which a line may go on in the stead of another
+GOES_ON_SHARE = 0.5  # of the other's evidence, from which it does
 ONE_LINE_SECONDS = 0.25  # distance of two windows of a recording that goes on; repetitions differ by more
 
 
@@ -108,21 +113,74 @@ class Evidence:
     strands: tuple[Strand, ...]
     first: int  # step of the first value
     values: NDArray[np.float64]
+    strengths: tuple[float, ...]  # mean score of each layer where the line agrees best
+    support: float  # sum of the values there
+    best: tuple[float, float]  # seconds between which that is
+
+    @property
+    def rate(self) -> float:
+        """Log odds a second where the line agrees best."""
+        return self.support / max(self.best[1] - self.best[0], STEP_SECONDS)
+
+    @property
+    def track(self) -> int:
+        """The track's number."""
+        return self.strands[0].track
+
+    def sum(self, start: float, end: float) -> float:
+        """Return the sum of the values between two seconds; of nothing where the line does not lie."""
+        low, high = (round(second / STEP_SECONDS) for second in (start, end))
+        if low < self.first - 1 or high > self.last + 1:
+            return -math.inf
+        return float(self.values[max(low - self.first, 0) : high - self.first].sum())
+
+    @property
+    def last(self) -> int:
+        """The step after the last value."""
+        return self.first + len(self.values)
 
 
 def evidence_of(strands: Sequence[Strand]) -> Evidence:
     """Return the evidence of a line, by how strongly it agrees where it agrees best."""
-    first = math.floor(strands[0].begin / STEP_SECONDS)
-    steps = math.ceil(strands[-1].end / STEP_SECONDS) - first
-    parts = [_binned(strands, layer, first, steps) for layer in strands[0].scores]
-    strengths = [_strongest(sums, counts) for sums, counts, _ in parts]
-    evidence = _weighed(parts, strengths)
-    found = agreeing(evidence, SWITCH_LOG_ODDS)
+    first, parts = _parts(strands)
+    strengths = tuple(_strongest(sums, counts) for sums, counts, _ in parts)
+    values = _weighed(parts, strengths)
+    found, support, best = agreeing(values, SWITCH_LOG_ODDS), 0.0, (0.0, 0.0)
     if found:
         low, high, _ = max(found, key=lambda one: one[2])
         means = [sums[low:high].sum() / max(counts[low:high].sum(), 1) for sums, counts, _ in parts]
-        evidence = _weighed(parts, [max(float(mean), 0.0) for mean in means])
-    return Evidence(tuple(strands), first, evidence)
+        strengths = tuple(max(float(mean), 0.0) for mean in means)
+        values = _weighed(parts, strengths)
+        support = float(values[low:high].sum())
+        best = ((first + low) * STEP_SECONDS, (first + high) * STEP_SECONDS)
+    return Evidence(tuple(strands), first, values, strengths, support, best)
+
+
+def comparable(lines: Sequence[Evidence]) -> list[Evidence]:
+    """Return lines whose evidence is of one measure: that of the best line of the track, and not too much a second.
+
+    Else a repetition that agrees very well for a moment would take that moment from the line that goes on.
+    """
+    found = []
+    for line in lines:
+        beside = [one for one in lines if one is line or _shared(one.best, line.best) >= COMPARED_SECONDS]
+        measure = max((one for one in beside if one.track == line.track), key=lambda one: one.support)
+        rate = max(one.rate for one in beside)
+        first, parts = _parts(line.strands)
+        strengths = [WEAKEST_SHARE * one for one in measure.strengths]
+        values = _weighed(parts, strengths) * min(1.0, LARGEST_RATE / max(rate, 1e-9))
+        found.append(replace(line, values=values))
+    return found
+
+
+def _shared(one: tuple[float, float], other: tuple[float, float]) -> float:
+    return min(one[1], other[1]) - max(one[0], other[0])
+
+
+def _parts(strands: Sequence[Strand]) -> tuple[int, list[Part]]:
+    first = math.floor(strands[0].begin / STEP_SECONDS)
+    steps = math.ceil(max(one.end for one in strands) / STEP_SECONDS) - first
+    return first, [_binned(strands, layer, first, steps) for layer in strands[0].scores]
 
 
 def _weighed(parts: Sequence[Part], strengths: Sequence[float]) -> NDArray[np.float64]:
@@ -137,7 +195,7 @@ def without(line: Evidence, stretch: Stretch) -> Evidence:
     values = line.values.copy()
     low, high = (round(second / STEP_SECONDS) - line.first for second in (stretch.start, stretch.end))
     values[max(low, 0) : high] = -np.inf
-    return Evidence(line.strands, line.first, values)
+    return replace(line, values=values)
 
 
 def stretches_of(line: Evidence) -> list[Stretch]:
@@ -206,6 +264,38 @@ def explain(lines: Sequence[Evidence]) -> list[Stretch]:
         step = line.first + at
         state, end = source, step
     return found[::-1]
+
+
+def settled(stretches: Sequence[Stretch], lines: Sequence[Evidence]) -> list[Stretch]:
+    """Return stretches in order of time, each as long as its line agrees at least half as well as what follows it.
+
+    Music repeats itself, and recordings share parts: a line that goes on is likelier than one that begins here.
+    """
+    by_strands = {id(line.strands): line for line in lines}
+    kept: list[Stretch] = []
+    for one in stretches:
+        kept.append(one)
+        while len(kept) > 1:
+            both = _one_of(kept[-2], kept[-1], by_strands)
+            if both is None:
+                break
+            kept[-2:] = [both]
+    return kept
+
+
+def _one_of(before: Stretch, after: Stretch, lines: Mapping[int, Evidence]) -> Stretch | None:
+    """Return the stretch that goes on in the other's stead, if one of two does."""
+    if after.start - before.end > GOES_ON_SECONDS or before.strands is after.strands:
+        return None
+    found = []
+    for one, other in ((before, after), (after, before)):
+        gained = lines[id(one.strands)].sum(other.start, other.end)
+        if gained >= GOES_ON_SHARE * lines[id(other.strands)].sum(other.start, other.end):
+            found.append((one.support + gained, one))
+    if not found:
+        return None
+    support, one = max(found, key=lambda pair: pair[0])
+    return replace(one, start=before.start, end=after.end, support=support)
 
 
 def agreeing(evidence: NDArray[np.float64], switch: float) -> list[tuple[int, int, float]]:

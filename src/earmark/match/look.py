@@ -25,14 +25,18 @@ class Look:
     """What is known of one window: candidates are proposed, compared and ranked."""
 
     def __init__(
-        self, plan: Plan, window: Fingerprint, search: Search, *, keys: QueryKeys, references: References, wide: bool
+        self, plan: Plan, window: Fingerprint, search: Search, *, keys: QueryKeys, references: References, wide: bool,
+        hits: Mapping[str, Hits] | None = None,
     ) -> None:
-        """`keys` returns what each channel looks up; `wide` also tries larger changes of speed."""
+        """`keys` returns what each channel looks up; `wide` also tries larger changes of speed.
+
+        `hits` are what channels have found already.
+        """
         self.window, self.ranked = window, list[Candidate]()  # the best candidate of each track, best first
         self.comparisons: dict[str, Comparison] = {}  # by layer, in the plan's order
         self._plan, self._make_keys, self._references = plan, keys, references
         self._search, self._wide = search, wide
-        self._hits: dict[str, Hits] = {}  # by channel
+        self._hits: dict[str, Hits] = dict(hits or {})  # by channel
         self._tried: list[Candidate] = []
         self._first = self._plan.compare[0].layer
         if self.can_compare(self._plan.compare[0]):
@@ -52,12 +56,12 @@ class Look:
                 return True
         return False
 
-    def by_channels(self) -> Iterator[tuple[list[Guess], str]]:
-        """Yield (places, layer they were found by), channel by channel."""
+    def by_channels(self, *, most: int | None = None) -> Iterator[tuple[list[Guess], str]]:
+        """Yield (places, at `most` so many, layer they were found by), channel by channel."""
         for channel in self._plan.usual_channels:
             if channel.name in self._search.channels and channel.layer in self.comparisons:
                 features = len(self.window.layers[channel.layer].frames)
-                yield vote(self._hits_of(channel), channel, features=features), channel.layer
+                yield vote(self._hits_of(channel), channel, features=features)[:most], channel.layer
 
     def by_sweep(self) -> Iterator[tuple[list[Guess], str]]:
         """Yield the places that a sweep of the likeliest tracks finds, of no layer's own."""

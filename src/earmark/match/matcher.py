@@ -6,9 +6,11 @@ is the fingerprinter's plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+
+import numpy as np
 
 from earmark.match.calibration import Calibration
 from earmark.match.lines import Strand
@@ -20,8 +22,10 @@ from earmark.match.rivals import CLEAR_Z, behind_duplicates, duplicates_of, is_d
 from earmark.match.votes import Guess
 from earmark.match.warped import WarpedKeys, WarpedLook, merged
 from earmark.plan import Plan
-from earmark.types import Fingerprint
+from earmark.types import Fingerprint, Hits, Keys
 
+MOST_GUESSES = 12  # places that a channel names in a window of a long sound
+LOOK_UP_SECONDS = 0.25  # from one segment of a long sound that is looked up to the next
 MOST_STRANDS = 8  # places of a window that are looked at moment by moment
 ONE_PLACE_SECONDS = 1.0  # distance from a claimed place within which the best one is its own
 
@@ -65,27 +69,38 @@ class Matcher:
             passages = merged(passages, _passages(look, warped.ranked, options.limit, make))
         return passages[: options.limit]
 
+    def hits(self, sound: Fingerprint, search: Search) -> dict[str, Hits]:
+        """Return what the channels find of a sound of many windows, at once."""
+        keys, found = self.keys(sound), {}
+        for channel in self.plan.usual_channels:
+            if channel.name in search.channels and channel.name in keys:
+                asked = keys[channel.name]
+                if channel.most_keys:
+                    asked = _spread(asked, max(round(LOOK_UP_SECONDS / channel.frame_seconds), 1))
+                found[channel.name] = search.search(channel.name, asked, nearest=channel.nearest)
+        return found
+
     def strands(
-        self, window: Fingerprint, search: Search, options: Options, *, begin: float, known: Sequence[Guess]
+        self,
+        window: Fingerprint,
+        search: Search,
+        options: Options,
+        *,
+        begin: float,
+        known: Sequence[Guess],
+        hits: Mapping[str, Hits] | None = None,
     ) -> list[Strand]:
-        """Return the likeliest places of a window by the index, and those that are `known` already, likeliest first."""
-        look = self._look(window, search, options)
+        """Return the likeliest places of a window by the index, and those that are `known` already, likeliest first.
+
+        Without `hits` only the known ones.
+        """
+        look = self._look(window, search, options, hits=hits)
         if not look.can_compare(self.plan.compare[0]):
             return []
-        for guesses, layer in look.by_channels():
+        for guesses, layer in look.by_channels(most=MOST_GUESSES) if hits is not None else ():
             look.add(guesses, layer)
         look.add(known, "")
-        return [self._strand(look, one, begin) for one in look.likeliest(MOST_STRANDS)]
-
-    def strands_at(
-        self, window: Fingerprint, search: Search, options: Options, *, begin: float, places: Sequence[Guess]
-    ) -> list[Strand]:
-        """Return a window laid on known places, likeliest first."""
-        look = self._look(window, search, options)
-        if not look.can_compare(self.plan.compare[0]):
-            return []
-        look.add(places, "")
-        return [self._strand(look, one, begin) for one in look.likeliest(len(places))]
+        return [self._strand(look, one, begin) for one in look.likeliest(max(MOST_STRANDS, len(known)))]
 
     def judge(
         self,
@@ -96,8 +111,12 @@ class Matcher:
         begin: float,
         claim: Guess,
         claims: Sequence[Guess],
+        beside: frozenset[int] = frozenset(),
     ) -> Passage | None:
-        """Return the passage of a part of a sound that is said to be a place of a track; other tracks claim it too."""
+        """Return the passage of a part of a sound that is said to be a place of a track; other tracks claim it too.
+
+        There is none unless it sounds at the same time as the tracks `beside` it.
+        """
         look = self._look(part, search, options)
         if not look.can_compare(self.plan.compare[0]):
             return None
@@ -106,18 +125,26 @@ class Matcher:
         if found is None:
             return None
         look.put_first(found)
-        beside = duplicates_of(found, look.ranked, look.same) | look.together_with(found)
-        others = [one for one in look.ranked[1:] if one.track not in beside]
-        return self._passage(look, found, Others(others, beside), begin=begin)
+        together = look.together_with(found)
+        if beside - together:
+            return None
+        apart = duplicates_of(found, look.ranked, look.same) | together
+        others = [one for one in look.ranked[1:] if one.track not in apart]
+        return self._passage(look, found, Others(others, apart), begin=begin)
 
-    def _look(self, window: Fingerprint, search: Search, options: Options) -> Look:
+    def _look(
+        self, window: Fingerprint, search: Search, options: Options, *, hits: Mapping[str, Hits] | None = None
+    ) -> Look:
         rule = self.plan.warp
         wide = options.speed and (rule is None or rule.channel not in search.channels)
-        return Look(self.plan, window, search, keys=self.keys, references=self.references, wide=wide)
+        return Look(self.plan, window, search, keys=self.keys, references=self.references, wide=wide, hits=hits)
 
     def _strand(self, look: Look, one: Candidate, begin: float) -> Strand:
         layers = self.references([one.track])[one.track].layers
-        fitted = [comparison.fit(layers[name], one.placements[name]) for name, comparison in look.comparisons.items()]
+        fitted = [
+            comparison.fit(layers[name], one.placements[name], measuring=False)
+            for name, comparison in look.comparisons.items()
+        ]
         alignment = combine(fitted)
         scores = {}
         for name, comparison in look.comparisons.items():
@@ -165,3 +192,9 @@ def _passages(
         passage = make(found, Others(others, duplicates))
         passages.append(behind_duplicates(passage, [one for one in passages if one.track in duplicates]))
     return passages
+
+
+def _spread(keys: Keys, frames: int) -> Keys:
+    """Return keys that are at least so many frames apart."""
+    _, first = np.unique(keys.frames // frames, return_index=True)
+    return Keys(keys.frames[first], keys.values[first])

@@ -126,8 +126,8 @@ class Comparison(Protocol):
         `own`: the candidates were named by keys of this layer, so their places are known no better than these keys are.
         """
 
-    def fit(self, reference: Layer, placement: Placement) -> Alignment:
-        """Return the alignment at a placement."""
+    def fit(self, reference: Layer, placement: Placement, *, measuring: bool = True) -> Alignment:
+        """Return the alignment at a placement; without `measuring`, nobody asks whether its speed is sure."""
 
     def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:
         """Return the figures that speak for a candidate."""

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.lines import Evidence, Lines, Strand, Stretch, evidence_of, explain, stretches_of, without
+from earmark.match.lines import Evidence, Lines, Strand, Stretch, comparable, evidence_of, explain, settled, stretches_of, without
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
 from earmark.match.protocol import Options, Search
 from earmark.match.rivals import DECISIVE_Z
 from earmark.match.votes import Guess
-from earmark.types import Fingerprint, Layer
+from earmark.types import Fingerprint, Hits, Layer
 
 WINDOW_SECONDS = 5.0
 HOP_SECONDS = 2.5
+TOGETHER_SECONDS = 60.0  # windows that are looked up at once
 LEAST_SUPPORT = 6.0
 JUDGED_SECONDS = 10.0
-EDGE = 0.5
+EDGE_SECONDS = 0.5
 ROUNDS = 6
 SHORTEST_SECONDS = 1.0
+MOST_CLAIMS = 20
+SAME_LINE_SECONDS = 1.0  # gap across which a line that goes on is one passage
+
+Explained = tuple[Stretch, Passage]
 
 
 class Timeline:
@@ -37,80 +42,75 @@ class Timeline:
 
     def look(self) -> None:
         """Lay every window on the tracks."""
-        active: list[Strand] = []
-        for begin, end in self._windows:
-            known = [Guess(one.track, one.reference_at(begin)) for one in active]
-            strands = self._matcher.strands(self._cut(begin, end), self._search, self._options, begin=begin, known=known)
+        going_on: list[Strand] = []
+        for begin, end, hits in self._looked_up():
+            known = [Guess(one.track, one.reference_at(begin)) for one in going_on]
+            window = self._sound.between(begin, end)
+            strands = self._matcher.strands(window, self._search, self._options, begin=begin, known=known, hits=hits)
             self._lines.add(strands)
-            active = [one for one in strands if stretches_of(evidence_of([one]))][:8]
-        self._backwards()
+            going_on = [one for one in strands if _agrees(one)]
+        self._look_back()
 
-    def _backwards(self) -> None:
-        missing: dict[int, list[Guess]] = {}
-        order = {begin: n for n, (begin, _) in enumerate(self._windows)}
+    def _looked_up(self) -> Iterator[tuple[float, float, Mapping[str, Hits]]]:
+        """Yield (begin, end, hits) of each window; many windows are looked up at once."""
+        frames = {one.name: one.frame_seconds for one in self._matcher.plan.channels}
+        at_once = max(round(TOGETHER_SECONDS / HOP_SECONDS), 1)
+        for first in range(0, len(self._windows), at_once):
+            windows = self._windows[first : first + at_once]
+            begin = windows[0][0]
+            hits = self._matcher.hits(self._sound.between(begin, windows[-1][1]), self._search)
+            for start, end in windows:
+                yield start, end, {
+                    name: _hits_between(found, (start - begin) / frames[name], (end - begin) / frames[name])
+                    for name, found in hits.items()
+                }
+
+    def _look_back(self) -> None:
+        """Follow lines to before the window that named them."""
+        number_of = {begin: number for number, (begin, _) in enumerate(self._windows)}
+        missing: dict[int, list[Strand]] = {}
         for line in self._lines:
-            first = order[line[0].begin]
-            if first:
-                found = stretches_of(evidence_of(line))
-                if found and found[0].start < line[0].begin + 1.0:
-                    missing.setdefault(first - 1, []).append(line[0])
-        for number in sorted(missing, reverse=True):
-            pending = missing[number]
-            while pending and number >= 0:
-                begin, end = self._windows[number]
-                guesses = [Guess(one.track, one.reference_at(begin)) for one in pending]
-                strands = self._matcher.strands_at(self._cut(begin, end), self._search, self._options, begin=begin, places=guesses)
-                kept = [one for one in strands if stretches_of(evidence_of([one]))]
-                self._lines.add(kept)
-                pending = [one for one in kept if stretches_of(evidence_of([one]))[0].start < begin + 1.0]
-                number -= 1
+            number = number_of[line[0].begin]
+            found = stretches_of(evidence_of(line)) if number else []
+            if found and found[0].start < line[0].begin + 1.0:
+                missing.setdefault(number - 1, []).append(line[0])
+        for number in range(max(missing, default=-1), -1, -1):
+            begin, end = self._windows[number]
+            places = [Guess(one.track, one.reference_at(begin)) for one in missing.get(number, ())]
+            if not places:
+                continue
+            window = self._sound.between(begin, end)
+            strands = self._matcher.strands(window, self._search, self._options, begin=begin, known=places)
+            agreeing = [one for one in strands if _agrees(one)]
+            self._lines.add(agreeing)
+            if number:
+                earlier = [one for one in agreeing if stretches_of(evidence_of([one]))[0].start < begin + 1.0]
+                missing.setdefault(number - 1, []).extend(earlier)
 
     def passages(self) -> list[Passage]:
-        """Return what explains the sound, in order of time."""
+        """Return what explains the sound: what sounds alone or loudest, then what is left beside it."""
         lines = [evidence_of(line) for line in self._lines]
-        self._all = [one for line in lines for one in stretches_of(line) if one.support >= LEAST_SUPPORT]
-        kept = {id(one.strands[0]) for one in self._all}
-        lines = [line for line in lines if id(line.strands[0]) in kept]
-        first = self._explained(lines, self._sound)
-        rest = self._rest(first)
-        second = self._explained(self._laid_again(lines, first, rest), rest) if first else []
-        return [passage for _, passage in (*first, *second)]
+        own = {id(line): [one for one in stretches_of(line) if one.support >= LEAST_SUPPORT] for line in lines}
+        lines = [line for line in lines if own[id(line)]]
+        self._claims = [one for line in lines for one in own[id(line)]]
+        loudest = self._explained(lines, ())
+        beside: list[Explained] = []
+        if loudest and "peaks" in self._sound.layers:
+            rest = self._rest(loudest)
+            beside = self._explained(self._laid_again(loudest, rest), loudest)
+        return _joined([*loudest, *beside])
 
-    def _rest(self, explained: Sequence[tuple[Stretch, Passage]]) -> Fingerprint:
-        """Return the sound without the peaks that passages explain."""
-        peaks = self._sound.layers["peaks"]
-        alive = np.ones(len(peaks.frames), bool)
-        for one, _ in explained:
-            reference = self._matcher.references([one.track])[one.track].layers["peaks"]
-            alive &= ~met(peaks, reference, one)
-        left = Layer(peaks.frames[alive], peaks.values[alive], peaks.frame_seconds)
-        return replace(self._sound, layers={**self._sound.layers, "peaks": left})
-
-    def _laid_again(self, lines: Sequence[Evidence], explained: Sequence[tuple[Stretch, Passage]], rest: Fingerprint) -> list[Evidence]:
-        found = []
-        for line in lines:
-            strands = []
-            for strand in line.strands:
-                if sum(one.overlap(strand.begin, strand.end) for one, _ in explained) < 1.0:
-                    continue
-                window = rest.between(strand.begin, strand.end)
-                again = self._matcher.strands_at(window, self._search, self._options, begin=strand.begin, places=[Guess(strand.track, strand.reference_at(strand.begin))])
-                for one in again[:1]:
-                    strands.append(replace(one, scores={"peaks": one.scores["peaks"]} if "peaks" in one.scores else {}))
-            strands = [one for one in strands if one.scores]
-            if strands:
-                found.append(evidence_of(strands))
-        return [line for line in found if any(one.support >= LEAST_SUPPORT for one in stretches_of(line))]
-
-    def _explained(self, lines: list[Evidence], sound: Fingerprint) -> list[tuple[Stretch, Passage]]:
+    def _explained(self, lines: list[Evidence], known: Sequence[Explained]) -> list[Explained]:
+        """Return the stretches that explain a sound beside what is known, and are sure enough, in order of time."""
+        lines = comparable(lines)
         judged: dict[tuple[int, int, int], Passage | None] = {}
-        kept: list[tuple[Stretch, Passage]] = []
+        kept: list[Explained] = []
         for _ in range(ROUNDS):
-            refused, kept = [], []
-            for one in explain(lines):
+            refused, kept = list[Stretch](), []
+            for one in settled(explain(lines), lines):
                 key = (id(one.strands[0]), round(one.start * 10), round(one.end * 10))
                 if key not in judged:
-                    judged[key] = self._judged(one, sound) if one.end - one.start >= SHORTEST_SECONDS else None
+                    judged[key] = self._judged(one, known)
                 passage = judged[key]
                 if passage is None or passage.confidence < self._threshold:
                     refused.append(one)
@@ -128,30 +128,69 @@ class Timeline:
         asked = self._options.threshold
         return self._matcher.calibration.threshold if asked is None else asked
 
-    def _judged(self, one: Stretch, sound: Fingerprint) -> Passage | None:
-        looks = len(self._windows)
-        pieces = _pieces(one.start, one.end, self._frame)
+    def _rest(self, explained: Sequence[Explained]) -> Fingerprint:
+        """Return the sound without the peaks that passages explain."""
+        peaks = self._sound.layers["peaks"]
+        left = np.ones(len(peaks.frames), bool)
+        for one, _ in explained:
+            reference = self._matcher.references([one.track])[one.track].layers["peaks"]
+            left &= ~met(peaks, reference, one)
+        layer = Layer(peaks.frames[left], peaks.values[left], peaks.frame_seconds)
+        return replace(self._sound, layers={**self._sound.layers, "peaks": layer})
+
+    def _laid_again(self, explained: Sequence[Explained], rest: Fingerprint) -> list[Evidence]:
+        """Return the lines of other tracks that agree with what passages leave unexplained."""
+        by_window: dict[tuple[float, float], list[Strand]] = {}
+        for claim in self._claims:
+            if not any(one.overlap(claim.start, claim.end) >= 1.0 and one.track != claim.track for one, _ in explained):
+                continue
+            for strand in claim.strands:
+                if claim.overlap(strand.begin, strand.end) > 0:
+                    by_window.setdefault((strand.begin, strand.end), []).append(strand)
+        lines = Lines()
+        for (begin, end), strands in sorted(by_window.items()):
+            places = [Guess(one.track, one.reference_at(begin)) for one in strands]
+            window = rest.between(begin, end)
+            again = self._matcher.strands(window, self._search, self._options, begin=begin, known=places)
+            lines.add([replace(one, scores={"peaks": one.scores["peaks"]}) for one in again if "peaks" in one.scores])
+        found = [evidence_of(line) for line in lines]
+        return [line for line in found if any(one.support >= LEAST_SUPPORT for one in stretches_of(line))]
+
+    def _judged(self, one: Stretch, known: Sequence[Explained]) -> Passage | None:
+        """Return the passage of a stretch; None of one that is too short or holds too little."""
+        if one.end - one.start < SHORTEST_SECONDS:
+            return None
         best: Passage | None = None
-        for start, end in pieces[:4]:
+        for start, end in _pieces(one.start, one.end, self._frame)[:4]:
+            middle, half = (start + end) / 2, (end - start) / 2
             claims = [
-                Guess(other.track, other.reference_at((start + end) / 2) - (end - start) / 2)
-                for other in self._all
-                if other is not one and other.overlap(start, end) > 0.3 * (end - start)
-            ][:20]
-            claim = Guess(one.track, one.reference_at((start + end) / 2) - (end - start) / 2)
-            found = self._matcher.judge(sound.between(start, end), self._search, self._options, begin=start, claim=claim, claims=claims)
+                Guess(other.track, other.reference_at(middle) - half)
+                for other in self._claims
+                if other.strands is not one.strands and other.overlap(start, end) > 0.3 * (end - start)
+            ]
+            beside = {other.track: other for other, _ in known if other.overlap(start, end) > 0.3 * (end - start)}
+            claims = [*(Guess(other.track, other.reference_at(middle) - half) for other in beside.values()), *claims]
+            found = self._matcher.judge(
+                self._sound.between(start, end),
+                self._search,
+                self._options,
+                begin=start,
+                claim=Guess(one.track, one.reference_at(middle) - half),
+                claims=claims[:MOST_CLAIMS],
+                beside=frozenset(beside),
+            )
             if found is not None and (best is None or found.log_odds > best.log_odds):
                 best = found
         if best is None:
             return None
         z = best.evidence.get("z", 0.0)
-        odds = best.log_odds + max(z - DECISIVE_Z, 0.0) - math.log(looks)
-        start = 0.0 if one.start < EDGE else one.start
-        end = self._sound.seconds if self._sound.seconds - one.end < EDGE else one.end
+        odds = best.log_odds + max(z - DECISIVE_Z, 0.0) - math.log(len(self._windows))
+        start = 0.0 if one.start < EDGE_SECONDS else one.start
+        end = self._sound.seconds if self._sound.seconds - one.end < EDGE_SECONDS else one.end
         first, last = one.reference_at(start), one.reference_at(end)
         return replace(
             best,
-            log_odds=min(odds, best.log_odds) if z < DECISIVE_Z else min(odds, max(best.log_odds, odds)),
+            log_odds=odds,
             query_start=start,
             query_end=end,
             reference_start=first,
@@ -159,8 +198,38 @@ class Timeline:
             speed=(last - first) / max(end - start, 1e-9) if len(one.strands) > 2 else best.speed,
         )
 
-    def _cut(self, begin: float, end: float) -> Fingerprint:
-        return self._sound.between(begin, end)
+
+def _agrees(strand: Strand) -> bool:
+    return bool(stretches_of(evidence_of([strand])))
+
+
+def _joined(explained: Sequence[Explained]) -> list[Passage]:
+    """Return passages in order of time; those of one line that go on are one."""
+    found: list[Passage] = []
+    for _, passage in sorted(explained, key=lambda one: (one[1].query_start, one[1].query_end)):
+        for place, before in enumerate(found):
+            apart = abs(before.reference_at(passage.query_start) - passage.reference_start)
+            if before.track == passage.track and apart < 0.25 and passage.query_start - before.query_end <= SAME_LINE_SECONDS:
+                surer = max(before, passage, key=lambda one: one.log_odds)
+                last = max(before, passage, key=lambda one: one.query_end)
+                found[place] = replace(
+                    surer,
+                    query_start=before.query_start,
+                    reference_start=before.reference_start,
+                    query_end=last.query_end,
+                    reference_end=last.reference_end,
+                )
+                break
+        else:
+            found.append(passage)
+    return found
+
+
+def _hits_between(hits: Hits, first: float, last: float) -> Hits:
+    """Return the hits of query frames between two, counted from the first."""
+    kept = (hits.query_frames >= first) & (hits.query_frames < last)
+    shift = np.int32(round(first))
+    return Hits(hits.query_frames[kept] - shift, hits.tracks[kept], hits.reference_frames[kept], hits.scores[kept])
 
 
 def met(peaks: Layer, reference: Layer, stretch: Stretch) -> NDArray[np.bool_]:
@@ -175,10 +244,12 @@ def met(peaks: Layer, reference: Layer, stretch: Stretch) -> NDArray[np.bool_]:
         if high <= low:
             continue
         first, last = np.searchsorted(peaks.frames, [low / frame, high / frame])
-        a, b = np.searchsorted(reference.frames, [strand.reference_at(low) / frame - 2, strand.reference_at(high) / frame + 2])
+        edges = [strand.reference_at(low) / frame - 2, strand.reference_at(high) / frame + 2]
+        part = slice(*np.searchsorted(reference.frames, edges))
         alignment = strand.alignment
-        at = np.rint(((reference.frames[a:b] * frame - alignment.start) / alignment.speed + strand.begin) / frame).astype(np.int64)
-        bins = np.rint(reference.values[a:b] * alignment.pitch).astype(np.int64)
+        seconds = (reference.frames[part] * frame - alignment.start) / alignment.speed + strand.begin
+        at = np.rint(seconds / frame).astype(np.int64)
+        bins = np.rint(reference.values[part] * alignment.pitch).astype(np.int64)
         there = np.unique(np.concatenate([(at + x) * width + bins + y for x in (-1, 0, 1) for y in (-1, 0, 1)]))
         own = peaks.frames[first:last].astype(np.int64) * width + peaks.values[first:last]
         found[first:last] |= np.isin(own, there)

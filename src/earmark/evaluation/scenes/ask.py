@@ -74,7 +74,7 @@ def _asked(catalog: earmark.Catalog, scene: Scene, material: Material) -> Reply:
     said = catalog.identify((samples, material.sounds.rate), several=True, limit=LIMIT)
     seconds = spent.seconds
     told = [
-        Told(one.track.id, one.query_start, one.query_end, one.reference_start, one.speed, one.confidence)
+        Told(one.track.id, one.query_start, one.query_end, one.reference_start, getattr(one, "rate", one.speed), one.confidence)
         for one in said.matches
     ]
     return Reply(scene.id, tuple(sorted(told, key=lambda one: one.span)), seconds)

@@ -70,7 +70,7 @@ class BitComparison:
             Placement(place.start * self._frame, place.speed, {"z": self._z(place.rate)}, place) for place in places
         ]
 
-    def fit(self, reference: Layer, placement: Placement) -> Alignment:
+    def fit(self, reference: Layer, placement: Placement, *, measuring: bool = True) -> Alignment:
         """Return the alignment at a placement, its speed refined, and the part of the window whose bits agree."""
         place = self._finer(reference, placement.detail, steps=FINE_STEPS)
         first, last = _agreeing(self._wrong(reference, place))

@@ -106,7 +106,7 @@ class PeakComparison:
         unwarped = self._map.unwarped(placement.detail.warp)
         return [place.start * self._frame for place in Correlation(unwarped).best_places(reference, limit=limit)]
 
-    def fit(self, reference: Layer, placement: Placement) -> Alignment:
+    def fit(self, reference: Layer, placement: Placement, *, measuring: bool = True) -> Alignment:
         """Return the alignment at a placement: its diagonal fitted to pairs of peaks, its pitch refined."""
         place: Place = placement.detail
         start, speed, error = _fit(*self._map.pairs(reference, place), place)
@@ -136,7 +136,7 @@ class PeakComparison:
                 "share": round(surplus / max(len(at), 1), 4),
                 "z": round(z, 3),
             },
-            is_measured=place.is_fitted or self._is_measured(reference, start, Warp(speed, pitch), z),
+            is_measured=place.is_fitted or (measuring and self._is_measured(reference, start, Warp(speed, pitch), z)),
         )
 
     def _registered(self, reference: Layer, start: float, speed: float, widest: float) -> Place | None:

@@ -89,7 +89,7 @@ class SetComparison:
             found.append(self._best(track, one.start / self._frame))
         return found
 
-    def fit(self, reference: Layer, placement: Placement) -> Alignment:
+    def fit(self, reference: Layer, placement: Placement, *, measuring: bool = True) -> Alignment:
         """Return the alignment at a placement: a line through the best place of each image."""
         diagonal: _Diagonal = placement.detail
         track = self._under(reference, diagonal.offset, diagonal.chance)

@@ -93,7 +93,7 @@ class VectorComparison:
             for number, candidate in enumerate(candidates)
         ]
 
-    def fit(self, reference: Layer, placement: Placement) -> Alignment:
+    def fit(self, reference: Layer, placement: Placement, *, measuring: bool = True) -> Alignment:
         """Return the alignment at a placement, as far as segments tell it."""
         diagonal: Diagonal = placement.detail
         seconds = self._frames[diagonal.rows][[0, -1]] * self._frame
