@@ -25,7 +25,14 @@ class Look:
     """What is known of one window: candidates are proposed, compared and ranked."""
 
     def __init__(
-        self, plan: Plan, window: Fingerprint, search: Search, *, keys: QueryKeys, references: References, wide: bool,
+        self,
+        plan: Plan,
+        window: Fingerprint,
+        search: Search,
+        *,
+        keys: QueryKeys,
+        references: References,
+        wide: bool,
         hits: Mapping[str, Hits] | None = None,
     ) -> None:
         """`keys` returns what each channel looks up; `wide` also tries larger changes of speed.
@@ -89,9 +96,7 @@ class Look:
 
     def together_with(self, found: Candidate) -> frozenset[int]:
         """Return the tracks that sound at the same time: peaks of the clip meet each that do not meet the other."""
-        name, comparison = next(
-            ((name, one) for name, one in self.comparisons.items() if isinstance(one, Separable)), ("", None)
-        )
+        name, comparison = self.separable()
         if comparison is None:
             return frozenset()
         own, tracks = (self.reference(found.track).layers[name], found.placements[name]), set[int]()
@@ -102,20 +107,33 @@ class Look:
                     tracks.add(one.track)
         return frozenset(tracks)
 
+    def separable(self) -> tuple[str, Separable | None]:
+        """Return the layer that tells apart what sounds at once, and its comparison; None where there is none."""
+        found = ((name, one) for name, one in self.comparisons.items() if isinstance(one, Separable))
+        return next(found, ("", None))
+
     def choose_repetition(self) -> None:
         """Put a better place of the first track in its stead: music repeats itself, and a repetition may be named."""
-        sweepable, rule = self._sweepable, self._plan.sweep
-        if sweepable is None or rule is None or not self.ranked:
+        rule = self._plan.sweep
+        if self._sweepable is None or rule is None or not self.ranked:
             return
-        first, layer = self.ranked[0], self.reference(self.ranked[0].track).layers[rule.layer]
-        guesses: list[Guess] = []
-        if sweepable.sweep_cost(layer) <= rule.repetition_budget:
-            guesses = [Guess(first.track, place.start) for place in sweepable.sweep(layer, limit=rule.repetitions)]
+        first = self.ranked[0]
+        guesses = self.repetitions(first.track)
         own = [one for one in self._tried if one.track == first.track]
         before = [name for name in self.comparisons if name != rule.layer]
         added = self._lay(self._new(guesses, own), "", before)
         again = self._compare([*own, *added], rule.layer, own=False)
         self.ranked[0] = max([first, *again], key=lambda one: one.score)
+
+    def repetitions(self, track: int) -> list[Guess]:
+        """Return the places of a track at which the window lies best, by a sweep; none where that takes too long."""
+        sweepable, rule = self._sweepable, self._plan.sweep
+        if sweepable is None or rule is None:
+            return []
+        layer = self.reference(track).layers[rule.layer]
+        if sweepable.sweep_cost(layer) > rule.repetition_budget:
+            return []
+        return [Guess(track, place.start) for place in sweepable.sweep(layer, limit=rule.repetitions)]
 
     def reference(self, track: int) -> Fingerprint:
         """Return a track's stored fingerprint."""

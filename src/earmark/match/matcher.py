@@ -19,6 +19,7 @@ from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Options, Others, References, Registrable, Search
 from earmark.match.rivals import CLEAR_Z, behind_duplicates, duplicates_of, is_decisive
+from earmark.match.stretches import Stretch
 from earmark.match.votes import Guess
 from earmark.match.warped import WarpedKeys, WarpedLook, merged
 from earmark.plan import Plan
@@ -102,6 +103,28 @@ class Matcher:
         look.add(known, "")
         return [self._strand(look, one, begin) for one in look.likeliest(max(MOST_STRANDS, len(known)))]
 
+    def unexplained(
+        self, window: Fingerprint, search: Search, options: Options, stretches: Sequence[Stretch], *, begin: float
+    ) -> tuple[Fingerprint, str]:
+        """Return (a window without what stretches explain, the layer that tells); no layer where none can."""
+        look = self._look(window, search, options)
+        name, comparison = look.separable()
+        if comparison is None:
+            return window, name
+        laid = []
+        for stretch in stretches:
+            reference = self.references([stretch.track])[stretch.track].layers[name]
+            for strand, low, high in stretch.line.parts(stretch.start, stretch.end):
+                if low < begin + window.seconds and high > begin:
+                    moved = strand.alignment.start + strand.alignment.speed * (begin - strand.begin)
+                    laid.append((reference, replace(strand.alignment, start=moved), low - begin, high - begin))
+        return replace(window, layers={**window.layers, name: comparison.unexplained(laid)}), name
+
+    def repetitions(self, part: Fingerprint, search: Search, options: Options, track: int) -> list[Guess]:
+        """Return other places of a track at which a part of a sound may lie, the likeliest first."""
+        look = self._look(part, search, options)
+        return look.repetitions(track) if look.can_compare(self.plan.compare[0]) else []
+
     def judge(
         self,
         part: Fingerprint,
@@ -140,7 +163,8 @@ class Matcher:
         return Look(self.plan, window, search, keys=self.keys, references=self.references, wide=wide, hits=hits)
 
     def _strand(self, look: Look, one: Candidate, begin: float) -> Strand:
-        layers = self.references([one.track])[one.track].layers
+        reference = self.references([one.track])[one.track]
+        layers = reference.layers
         fitted = [
             comparison.fit(layers[name], one.placements[name], measuring=False)
             for name, comparison in look.comparisons.items()
@@ -150,7 +174,7 @@ class Matcher:
         for name, comparison in look.comparisons.items():
             here = comparison.over_time(layers[name], alignment)
             scores[name] = replace(here, seconds=here.seconds + begin)
-        return Strand(one.track, begin, begin + look.window.seconds, alignment, scores)
+        return Strand(one.track, begin, begin + look.window.seconds, reference.seconds, alignment, scores)
 
     def _warped_look(self, look: Look, search: Search) -> WarpedLook | None:
         """Return what looks for the window at any speed; None where plan, index or window lack what it takes."""

@@ -1,18 +1,14 @@
-"""Passages: parts of a clip that come from parts of tracks, merged where one recording goes on from window to window.
-
-Two windows belong to one passage when they name the same track and lie on the same diagonal. Their evidence adds up,
-since they hear different sound. n looks are n chances of a false match: subtract log n from the log odds.
-"""
+"""Passages: parts of a clip that come from parts of tracks."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from earmark.match.calibration import probability
 
-ONE_DIAGONAL_SECONDS = 0.5  # largest distance of two windows of a recording that goes on; repetitions differ by more
+ONE_DIAGONAL_SECONDS = 0.5  # largest distance of two passages of a recording that goes on; repetitions differ by more
+GAP_SECONDS = 1.0  # across which a recording that goes on is one passage
 OVERLAP = 0.5  # share of its time by which the less sure of two passages goes, when several are asked for
 
 
@@ -41,44 +37,35 @@ class Passage:
         """Return the second of the track at a second of the clip, also outside the passage."""
         return self.reference_start + self.speed * (query_seconds - self.query_start)
 
+    def overlaps(self, other: Passage) -> bool:
+        """Return whether they share half of the shorter one's time."""
+        shared = min(self.query_end, other.query_end) - max(self.query_start, other.query_start)
+        shorter = min(self.query_end - self.query_start, other.query_end - other.query_start)
+        return shared > OVERLAP * max(shorter, 1e-9)
 
-class Merging:
-    """Passages of windows, given in order of time, each as it goes on from window to window."""
+    def lies_on(self, other: Passage) -> bool:
+        """Return whether both are of one place of one track, wherever in the clip."""
+        middle = (other.query_start + other.query_end) / 2
+        apart = abs(self.reference_at(middle) - other.reference_at(middle))
+        return self.track == other.track and apart < ONE_DIAGONAL_SECONDS
 
-    def __init__(self, merged: Iterable[tuple[Passage, float]] = ()) -> None:
-        self._merged = list(merged)  # each with the log odds of its surest window
+    def goes_on_in(self, later: Passage) -> bool:
+        """Return whether a passage that begins no earlier is of the same place, and beside or right after this one."""
+        apart = abs(self.reference_at(later.query_start) - later.reference_start)
+        is_next = later.query_start - self.query_end <= GAP_SECONDS
+        return self.track == later.track and is_next and apart < ONE_DIAGONAL_SECONDS
 
-    def add(self, found: Iterable[Passage]) -> None:
-        """Take what one window found."""
-        for here in sorted(found, key=lambda passage: passage.query_start):
-            for place, (before, _) in enumerate(self._merged):
-                if _goes_on(before, here):
-                    self._merged[place] = _join(*self._merged[place], here)
-                    break
-            else:
-                self._merged.append((here, here.log_odds))
-
-    def with_more(self, found: Iterable[Passage]) -> Merging:
-        """Return a copy that has taken another window."""
-        more = Merging(self._merged)
-        more.add(found)
-        return more
-
-    def passages(self, *, looks: int) -> list[Passage]:
-        """Return the passages, the surest first; their odds pay for so many looks."""
-        paid = math.log(max(looks, 1))
-        passages = [replace(passage, log_odds=passage.log_odds - paid) for passage, _ in self._merged]
-        return sorted(passages, key=lambda passage: (-passage.log_odds, passage.query_start))
-
-    def drop(self, track: int) -> None:
-        """Forget a track."""
-        self._merged = [(passage, surest) for passage, surest in self._merged if passage.track != track]
-
-    def forget_unlikely(self, *, before: float) -> None:
-        """Forget what ended before a second and is more likely wrong than right: a stream may be endless."""
-        self._merged = [
-            (passage, surest) for passage, surest in self._merged if passage.log_odds > 0 or passage.query_end >= before
-        ]
+    def joined_with(self, later: Passage) -> Passage:
+        """Return both as one, as sure as the surer."""
+        surer = max(self, later, key=lambda one: one.log_odds)
+        last = max(self, later, key=lambda one: one.query_end)
+        return replace(
+            surer,
+            query_start=self.query_start,
+            reference_start=self.reference_start,
+            query_end=last.query_end,
+            reference_end=last.reference_end,
+        )
 
 
 def non_overlapping(passages: Iterable[Passage]) -> list[Passage]:
@@ -101,33 +88,3 @@ def best_of_each_track(passages: Iterable[Passage]) -> list[Passage]:
     for passage in passages:
         first.setdefault(passage.track, passage)
     return list(first.values())
-
-
-def _goes_on(before: Passage, here: Passage) -> bool:
-    middle = (here.query_start + here.query_end) / 2
-    apart = abs(before.reference_at(middle) - here.reference_at(middle))
-    return before.track == here.track and apart < ONE_DIAGONAL_SECONDS
-
-
-def _join(before: Passage, surest: float, here: Passage) -> tuple[Passage, float]:
-    """Return both as one passage, and the log odds of its surest window.
-
-    Evidence against it (negative log odds) in one window does not undo the other's, nor bend its diagonal: the speed is
-    measured from end to end only where both are likely.
-    """
-    surer = here if here.log_odds > surest else before
-    start, end = surer.reference_at(before.query_start), surer.reference_at(here.query_end)
-    speed = surer.speed
-    if min(before.log_odds, here.log_odds) > 0:
-        start, end = before.reference_start, here.reference_end
-        speed = (end - start) / max(here.query_end - before.query_start, 1e-9)
-    both = replace(
-        surer,
-        log_odds=max(before.log_odds, here.log_odds, before.log_odds + here.log_odds),
-        query_start=before.query_start,
-        query_end=here.query_end,
-        reference_start=start,
-        reference_end=end,
-        speed=speed,
-    )
-    return both, max(surest, here.log_odds)

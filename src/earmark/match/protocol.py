@@ -161,6 +161,9 @@ class Separable(Comparison, Protocol):
     def apart(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> tuple[float, float]:
         """Return the share of z that is left of each without what the window has in common with the other."""
 
+    def unexplained(self, laid: Sequence[tuple[Layer, Alignment, float, float]]) -> Layer:
+        """Return what references that are laid on the window, each between two of its seconds, do not meet."""
+
 
 @runtime_checkable
 class Registrable(Comparison, Protocol):

@@ -6,32 +6,31 @@ false match, which the odds pay for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
-
-import numpy as np
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from earmark.match.matcher import Matcher
-from earmark.match.passages import Merging, Passage, best_of_each_track, non_overlapping
+from earmark.match.passages import Passage, best_of_each_track, non_overlapping
 from earmark.match.protocol import Options, Search
+from earmark.match.timeline import Timeline
+from earmark.match.windows import LONGEST_AT_ONCE_SECONDS, WINDOW_SECONDS
 from earmark.types import Fingerprint
 
-WINDOW_SECONDS = 10.0  # two recordings may be in a longer clip, and a diagonal bends over minutes
-LONGEST_AT_ONCE_SECONDS = 15.0  # a clip up to here is one window
+LONGEST_WHOLE_SECONDS = 15.0  # of sound that is looked at as a whole, besides its windows
 SHORTEST_LOOK_SECONDS = 1.0  # sound that is still arriving is not looked at earlier
-MOST_LOOKS_PAID = 3_600  # looks in an hour: the odds of a stream are those of a false match in an hour
+NOW_SECONDS = 2 * WINDOW_SECONDS  # before the end, in which what ends there is heard now
 
 
 class Session:
     """What has been heard so far, and what it comes from."""
 
     def __init__(self, matcher: Matcher, snapshot: Callable[[], Search], options: Options) -> None:
-        """`snapshot` returns the index as it is when a window is matched."""
+        """`snapshot` returns the index as it is when sound is matched."""
         self._matcher, self._snapshot, self.options = matcher, snapshot, options
-        self._settled, self._windows = Merging(), 0  # windows that are settled
-        self._latest: Sequence[Passage] = ()  # of the sound after the settled windows
-        self._found: list[Passage] | None = None
-        self._looks = 0  # of which the odds pay for each
+        self._timeline: Timeline | None = None  # of a sound that is longer than a window
+        self._whole: Sequence[Passage] = ()  # of all the sound at once, as long as it is short
+        self._looks = 0  # at the whole, of which its odds pay for each
         self.since = 0.0  # second from which on the next `hear` wants its fingerprint
         self.seconds = 0.0  # heard so far
 
@@ -40,52 +39,36 @@ class Session:
 
         Frames of the fingerprint count from `since`. What the matcher raises leaves the session as it was.
         """
-        grid = fingerprint.layers[self._matcher.plan.compare[0].layer].frame_seconds
-        seconds = self.since + fingerprint.seconds
-        if final and not self._windows and fingerprint.seconds > 1.5 * 5.0:
-            from earmark.match.timeline import Timeline
-
-            timeline = Timeline(self._matcher, self._snapshot(), self.options, fingerprint)
-            timeline.look()
-            self._found, self.since, self.seconds = timeline.passages(), seconds, seconds
-            return
-        if final:
-            windows, rest = list(windows_of(fingerprint, grid)), None
-        else:
-            windows, rest = _settling(fingerprint, grid)
-        found = [self._look(window, begin) for window, begin in windows]
-        latest: Sequence[Passage] = ()
-        if rest is not None and rest[0].seconds >= SHORTEST_LOOK_SECONDS:
-            latest = self._look(*rest)
-        for passages in found:
-            self._settled.add(passages)
-            self._windows += 1
-        self.since = seconds if rest is None else self.since + rest[1]
-        self._latest = latest
-        self._looks = self._windows if final else self._looks + len(found) + bool(latest)
+        search, seconds = self._snapshot(), self.since + fingerprint.seconds
+        timeline, whole, looks, since = self._timeline, list[Passage](), self._looks, self.since
+        if seconds > LONGEST_AT_ONCE_SECONDS:
+            timeline = Timeline(self._matcher, self.options) if timeline is None else timeline.copy()
+            since = timeline.hear(fingerprint, search, since=self.since, final=final)
+        if seconds <= LONGEST_WHOLE_SECONDS and (final or seconds >= SHORTEST_LOOK_SECONDS):
+            whole, looks = self._matcher.match(fingerprint, search, self.options), looks + 1
+        self._timeline, self._whole, self._looks, self.since = timeline, whole, looks, since
         self.seconds = seconds
-        if rest is not None:
-            self._settled.forget_unlikely(before=self.since - WINDOW_SECONDS)
 
     def forget(self, track: int) -> None:
         """Drop what was found of a track that cannot be had any more."""
-        self._settled.drop(track)
-        self._latest = [one for one in self._latest if one.track != track]
+        self._whole = [one for one in self._whole if one.track != track]
+        if self._timeline is not None:
+            self._timeline.drop(track)
 
     def passages(self) -> list[Passage]:
         """Return what has been heard: one recording after another, or the best place of each track, surest first."""
-        if self._found is not None:
-            chosen = sorted(self._found, key=lambda one: one.query_start)
-            if not self.options.several:
-                chosen = best_of_each_track(sorted(self._found, key=lambda one: -one.log_odds))
-            return chosen[: self.options.limit]
-        merged = self._settled.with_more(self._latest).passages(looks=min(self._looks, MOST_LOOKS_PAID))
-        chosen = non_overlapping(merged) if self.options.several else best_of_each_track(merged)
-        return [one for one in chosen if one.confidence >= self.threshold][: self.options.limit]
+        paid, several = math.log(max(self._looks, 1)), self.options.several
+        found = [] if self._timeline is None else self._timeline.passages()
+        whole = [replace(one, log_odds=one.log_odds - paid) for one in self._whole]
+        found = _with_the_whole(found, non_overlapping(whole) if several else whole, several=several)
+        surest = sorted(found, key=lambda one: (-one.log_odds, one.query_start))
+        chosen = surest if several else best_of_each_track(surest)
+        chosen = [one for one in chosen if one.confidence >= self.threshold][: self.options.limit]
+        return sorted(chosen, key=lambda one: one.query_start) if several else chosen
 
     def playing(self) -> list[Passage]:
-        """Return what is heard now: the passages that reach the last window, surest first."""
-        now = [one for one in self.passages() if one.query_end >= self.seconds - WINDOW_SECONDS]
+        """Return what is heard now: the passages that reach the last ten seconds, surest first."""
+        now = [one for one in self.passages() if one.query_end >= self.seconds - NOW_SECONDS]
         return sorted(now, key=lambda one: -one.log_odds)
 
     def decision(self) -> Passage | None:
@@ -98,30 +81,17 @@ class Session:
         asked = self.options.threshold
         return self._matcher.calibration.threshold if asked is None else asked
 
-    def _look(self, window: Fingerprint, begin: float) -> list[Passage]:
-        return self._matcher.match(window, self._snapshot(), self.options, begin=self.since + begin)
 
+def _with_the_whole(found: Sequence[Passage], whole: Sequence[Passage], *, several: bool) -> list[Passage]:
+    """Return passages of windows and of the whole sound: of one place, as long as windows say and as sure as either.
 
-def windows_of(fingerprint: Fingerprint, frame_seconds: float) -> Iterator[tuple[Fingerprint, float]]:
-    """Yield (fingerprint of a window, second at which it begins): equal parts of a long clip, or the whole."""
-    if fingerprint.seconds <= LONGEST_AT_ONCE_SECONDS:
-        yield fingerprint, 0.0
-        return
-    count = round(fingerprint.seconds / WINDOW_SECONDS)
-    seconds = fingerprint.seconds / count
-    edges = np.rint(np.arange(count + 1) * seconds / frame_seconds) * frame_seconds
-    for begin, end in pairwise(edges.tolist()):
-        window = fingerprint.between(begin, end)
-        yield Fingerprint(window.spec, seconds, window.layers), begin
-
-
-def _settling(
-    fingerprint: Fingerprint, frame_seconds: float
-) -> tuple[list[tuple[Fingerprint, float]], tuple[Fingerprint, float]]:
-    """Return (windows that are complete, what is left), each with the second at which it begins."""
-    length, begin = round(WINDOW_SECONDS / frame_seconds) * frame_seconds, 0.0
-    windows = []
-    while fingerprint.seconds >= LONGEST_AT_ONCE_SECONDS:
-        windows.append((fingerprint.between(0.0, length), begin))
-        fingerprint, begin = fingerprint.between(length, fingerprint.seconds), begin + length
-    return windows, (fingerprint, begin)
+    Of `several` that follow one another, the whole sound adds what no window knows.
+    """
+    passages = list(found)
+    for one in whole:
+        place = next((number for number, other in enumerate(passages) if other.lies_on(one)), None)
+        if place is None and not (several and any(one.overlaps(other) for other in found)):
+            passages.append(one)
+        elif place is not None and one.log_odds > passages[place].log_odds:
+            passages[place] = replace(passages[place], log_odds=one.log_odds, evidence=one.evidence)
+    return passages

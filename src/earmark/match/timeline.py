@@ -1,116 +1,162 @@
-"""What a long sound holds: lines through its windows, the stretches that agree, and which of them explain it together."""
+"""What a long sound holds: lines through its windows, and which stretches of them explain it together."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from earmark.match.lines import Evidence, Lines, Strand, Stretch, comparable, evidence_of, explain, settled, stretches_of, without
+from earmark.match.lines import ONE_LINE_SECONDS, Line, Lines, Strand
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
-from earmark.match.protocol import Options, Search
+from earmark.match.protocol import SAME_FACTOR, Options, Search
 from earmark.match.rivals import DECISIVE_Z
+from earmark.match.stretches import (
+    SWITCH_LOG_ODDS,
+    Evidence,
+    Stretch,
+    comparable,
+    evidence_of,
+    explain,
+    settled,
+    stretches_of,
+)
 from earmark.match.votes import Guess
-from earmark.types import Fingerprint, Hits, Layer
+from earmark.match.windows import HOP_SECONDS, pieces_of, settled_before, windows_of
+from earmark.types import Fingerprint, Hits
 
-WINDOW_SECONDS = 5.0
-HOP_SECONDS = 2.5
-TOGETHER_SECONDS = 60.0  # windows that are looked up at once
-LEAST_SUPPORT = 6.0
-JUDGED_SECONDS = 10.0
-EDGE_SECONDS = 0.5
-ROUNDS = 6
-SHORTEST_SECONDS = 1.0
+LOOKED_UP_WINDOWS = 24  # at once, which is quicker: a minute
+KEPT_SECONDS = 15.0  # of sound that arrives, which may have to be judged again
+REMEMBERED_SECONDS = 60.0  # of lines through sound that arrives, beyond which a passage has begun where it was told to
+LEAST_SUPPORT = 6.0  # of a stretch, below which nobody asks how sure it is
+SHORTEST_SECONDS = 1.0  # of a stretch that can be sure
+JUDGED_SECONDS = 10.0  # as long a part of a stretch is judged at once
+MOST_JUDGED = 4  # parts of a stretch
+SURE_LOG_ODDS = 7.0  # from which no other part has to be judged: one in a thousand is wrong
+CLAIMED_SHARE = 0.3  # of a part's time, from which another stretch claims it too
 MOST_CLAIMS = 20
-SAME_LINE_SECONDS = 1.0  # gap across which a line that goes on is one passage
+BEGINNING_SECONDS = 1.0  # from a window's beginning within which what agrees may have begun earlier
+EDGE_SECONDS = 0.5  # from an end of the sound within which a stretch reaches it
+BETTER_SHARE = 0.1  # by which another place must agree better
+MOST_REPETITIONS = 3  # other places of a track that are tried
+REPEATED_NUMBERS = 1 << 40  # from which lines through them are numbered
+ROUNDS = 6  # of explaining, between which what is not sure is left out
 
 Explained = tuple[Stretch, Passage]
 
 
 class Timeline:
-    """A whole sound."""
+    """What windows have been laid on so far; safe to ask again when what it raises is mended."""
 
-    def __init__(self, matcher: Matcher, search: Search, options: Options, sound: Fingerprint) -> None:
-        self._matcher, self._search, self._options, self._sound = matcher, search, options, sound
-        self._frame = sound.layers[matcher.plan.compare[0].layer].frame_seconds
-        self._lines = Lines()
-        self._windows = windows_of(sound.seconds, self._frame)
+    def __init__(self, matcher: Matcher, options: Options) -> None:
+        self._matcher, self._options = matcher, options
+        self._frame = next(
+            one.frame_seconds for one in matcher.plan.channels if one.layer == matcher.plan.compare[0].layer
+        )
+        self._lines, self._latest = Lines(), list[Strand]()  # of settled windows; of the sound's end
+        self._windows = 0  # that were laid on tracks, of which the odds pay for each
+        self._next = 0.0  # second from which on windows are to be settled
+        self._going_on = list[Strand]()  # of the last settled window
+        self._past = list[Passage]()  # that ended before what is remembered
+        self._surest: dict[int, Passage] = {}  # what a line's parts were judged to be, by its number
+        self._forgotten = 0.0  # second before which lines are not remembered
+        self.seconds = 0.0
 
-    def look(self) -> None:
-        """Lay every window on the tracks."""
-        going_on: list[Strand] = []
-        for begin, end, hits in self._looked_up():
-            known = [Guess(one.track, one.reference_at(begin)) for one in going_on]
-            window = self._sound.between(begin, end)
-            strands = self._matcher.strands(window, self._search, self._options, begin=begin, known=known, hits=hits)
+    def hear(self, sound: Fingerprint, search: Search, *, since: float, final: bool) -> float:
+        """Lay the windows that are new, of sound that begins at `since`, and return what `since` may be next time."""
+        self._sound, self._since, self._search = sound, since, search
+        self.seconds = since + sound.seconds
+        windows = windows_of(self.seconds, self._frame, since=self._next)
+        settled_until = math.inf if final else settled_before(self.seconds, self._frame)
+        lasting = [window for window in windows if window[0] < settled_until]
+        for begin, end, hits in self._looked_up(lasting):
+            strands = self._laid(begin, end, self._going_on, hits)
             self._lines.add(strands)
-            going_on = [one for one in strands if _agrees(one)]
-        self._look_back()
+            self._going_on = [one for one in strands if _agreeing_stretches(one)]
+        self._look_back(lasting)
+        self._latest = []
+        for begin, end, hits in self._looked_up(windows[len(lasting) :]):
+            self._latest = self._laid(begin, end, self._going_on, hits)
+        self._windows += len(windows)
+        self._next = settled_until
+        if not final and self.seconds - self._forgotten > 2 * REMEMBERED_SECONDS:
+            self._forget(self.seconds - REMEMBERED_SECONDS)
+        return min(self._next, max(self.seconds - KEPT_SECONDS, 0.0) // HOP_SECONDS * HOP_SECONDS)
 
-    def _looked_up(self) -> Iterator[tuple[float, float, Mapping[str, Hits]]]:
-        """Yield (begin, end, hits) of each window; many windows are looked up at once."""
-        frames = {one.name: one.frame_seconds for one in self._matcher.plan.channels}
-        at_once = max(round(TOGETHER_SECONDS / HOP_SECONDS), 1)
-        for first in range(0, len(self._windows), at_once):
-            windows = self._windows[first : first + at_once]
-            begin = windows[0][0]
-            hits = self._matcher.hits(self._sound.between(begin, windows[-1][1]), self._search)
-            for start, end in windows:
-                yield start, end, {
-                    name: _hits_between(found, (start - begin) / frames[name], (end - begin) / frames[name])
-                    for name, found in hits.items()
-                }
-
-    def _look_back(self) -> None:
-        """Follow lines to before the window that named them."""
-        number_of = {begin: number for number, (begin, _) in enumerate(self._windows)}
-        missing: dict[int, list[Strand]] = {}
-        for line in self._lines:
-            number = number_of[line[0].begin]
-            found = stretches_of(evidence_of(line)) if number else []
-            if found and found[0].start < line[0].begin + 1.0:
-                missing.setdefault(number - 1, []).append(line[0])
-        for number in range(max(missing, default=-1), -1, -1):
-            begin, end = self._windows[number]
-            places = [Guess(one.track, one.reference_at(begin)) for one in missing.get(number, ())]
-            if not places:
-                continue
-            window = self._sound.between(begin, end)
-            strands = self._matcher.strands(window, self._search, self._options, begin=begin, known=places)
-            agreeing = [one for one in strands if _agrees(one)]
-            self._lines.add(agreeing)
-            if number:
-                earlier = [one for one in agreeing if stretches_of(evidence_of([one]))[0].start < begin + 1.0]
-                missing.setdefault(number - 1, []).extend(earlier)
+    def copy(self) -> Timeline:
+        """Return a timeline that hears on by itself."""
+        other = copy.copy(self)
+        other._lines, other._surest = self._lines.with_more(()), dict(self._surest)
+        return other
 
     def passages(self) -> list[Passage]:
-        """Return what explains the sound: what sounds alone or loudest, then what is left beside it."""
-        lines = [evidence_of(line) for line in self._lines]
-        own = {id(line): [one for one in stretches_of(line) if one.support >= LEAST_SUPPORT] for line in lines}
-        lines = [line for line in lines if own[id(line)]]
-        self._claims = [one for line in lines for one in own[id(line)]]
-        loudest = self._explained(lines, ())
-        beside: list[Explained] = []
-        if loudest and "peaks" in self._sound.layers:
-            rest = self._rest(loudest)
-            beside = self._explained(self._laid_again(loudest, rest), loudest)
-        return _joined([*loudest, *beside])
+        """Return what explains the sound, in order of time: what sounds alone or loudest, and what is beside it."""
+        lines = [evidence_of(line) for line in self._lines.with_more(self._latest)]
+        claims = [one for line in lines for one in stretches_of(line) if one.support >= LEAST_SUPPORT]
+        claimed = {one.line.number for one in claims}
+        lines = [line for line in lines if line.line.number in claimed]
+        loudest = self._explained(lines, claims, ())
+        if repeated := self._repeated(loudest):
+            loudest = self._explained([*lines, *repeated], claims, ())
+        beside = self._explained(self._left_over(claims, loudest), claims, loudest)
+        return _joined([*self._past, *(passage for _, passage in (*loudest, *beside))])
 
-    def _explained(self, lines: list[Evidence], known: Sequence[Explained]) -> list[Explained]:
-        """Return the stretches that explain a sound beside what is known, and are sure enough, in order of time."""
-        lines = comparable(lines)
-        judged: dict[tuple[int, int, int], Passage | None] = {}
-        kept: list[Explained] = []
+    def drop(self, track: int) -> None:
+        """Forget a track."""
+        self._lines.drop(track)
+        self._past = [one for one in self._past if one.track != track]
+        self._latest, self._going_on = (
+            [one for one in strands if one.track != track] for strands in (self._latest, self._going_on)
+        )
+
+    def _looked_up(self, windows: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float, Mapping[str, Hits]]]:
+        """Yield (begin, end, hits) of each window; many windows are looked up at once."""
+        frames = {one.name: one.frame_seconds for one in self._matcher.plan.channels}
+        for first in range(0, len(windows), LOOKED_UP_WINDOWS):
+            together = windows[first : first + LOOKED_UP_WINDOWS]
+            begin = together[0][0]
+            hits = self._matcher.hits(self._between(begin, together[-1][1]), self._search)
+            for start, end in together:
+                edges = {name: ((start - begin) / frame, (end - begin) / frame) for name, frame in frames.items()}
+                yield start, end, {name: _between(found, *edges[name]) for name, found in hits.items()}
+
+    def _laid(
+        self, begin: float, end: float, known: Sequence[Strand], hits: Mapping[str, Hits] | None = None
+    ) -> list[Strand]:
+        places = [Guess(one.track, one.reference_at(begin)) for one in known]
+        window = self._between(begin, end)
+        return self._matcher.strands(window, self._search, self._options, begin=begin, known=places, hits=hits)
+
+    def _look_back(self, windows: Sequence[tuple[float, float]]) -> None:
+        """Follow lines to before the window that named them."""
+        number_of = {begin: number for number, (begin, _) in enumerate(windows)}
+        missing: dict[int, list[Strand]] = {}
+        for line in self._lines:
+            number = number_of.get(line.begin, 0)
+            if number and _begins_early(line):
+                missing.setdefault(number - 1, []).append(line.strands[0])
+        for number in range(max(missing, default=-1), -1, -1):
+            if number in missing:
+                agreeing = [one for one in self._laid(*windows[number], missing[number]) if _agreeing_stretches(one)]
+                self._lines.add(agreeing)
+                if number:
+                    earlier = [one for one in agreeing if _begins_early(Line(0, (one,)))]
+                    missing.setdefault(number - 1, []).extend(earlier)
+
+    def _explained(
+        self, lines: Sequence[Evidence], claims: Sequence[Stretch], known: Sequence[Explained]
+    ) -> list[Explained]:
+        """Return the stretches that explain a sound beside what is known and are sure enough, in order of time."""
+        lines, judged, kept = comparable(lines), dict[tuple[int, float, float], Passage | None](), list[Explained]()
         for _ in range(ROUNDS):
-            refused, kept = list[Stretch](), []
+            kept, refused = [], list[Stretch]()
             for one in settled(explain(lines), lines):
-                key = (id(one.strands[0]), round(one.start * 10), round(one.end * 10))
+                key = (one.line.number, round(one.start, 1), round(one.end, 1))
                 if key not in judged:
-                    judged[key] = self._judged(one, known)
+                    judged[key] = self._judged(one, claims, known)
                 passage = judged[key]
                 if passage is None or passage.confidence < self._threshold:
                     refused.append(one)
@@ -119,153 +165,151 @@ class Timeline:
             if not refused:
                 break
             for one in refused:
-                number = next(n for n, line in enumerate(lines) if line.strands is one.strands)
-                lines[number] = without(lines[number], one)
+                lines = [line.without(one) if line.line is one.line else line for line in lines]
         return kept
+
+    def _repeated(self, explained: Sequence[Explained]) -> list[Evidence]:
+        """Return lines through other places of the same tracks, which may be the right ones: music repeats itself."""
+        lines = Lines(numbers=REPEATED_NUMBERS)
+        for one, _ in explained:
+            start, end = max(one.start, self._since), one.end
+            if end - start < SHORTEST_SECONDS:
+                continue
+            end = min(end, start + JUDGED_SECONDS)
+            guesses = self._matcher.repetitions(self._between(start, end), self._search, self._options, one.track)
+            apart = [guess.start - one.line.reference_at(start) for guess in guesses]
+            others = [seconds for seconds in apart if abs(seconds) > ONE_LINE_SECONDS][:MOST_REPETITIONS]
+            for strand in one.line.strands if others else ():
+                if strand.begin >= self._since and one.overlap(strand.begin, strand.end):
+                    places = [Guess(one.track, strand.reference_at(strand.begin) + seconds) for seconds in others]
+                    window = self._between(strand.begin, strand.end)
+                    lines.add(
+                        self._matcher.strands(window, self._search, self._options, begin=strand.begin, known=places)
+                    )
+        found = [evidence_of(line) for line in lines]
+        return [line for line in found if any(_is_better(line, one.line, one) for one, _ in explained)]
+
+    def _left_over(self, claims: Sequence[Stretch], explained: Sequence[Explained]) -> list[Evidence]:
+        """Return the lines of other tracks that agree with what passages leave unexplained."""
+        by_window: dict[tuple[float, float], list[Strand]] = {}
+        for claim in claims:
+            if any(one.track != claim.track and one.overlap(claim.start, claim.end) >= 1.0 for one, _ in explained):
+                for strand in claim.line.strands:
+                    if strand.begin >= self._since and claim.overlap(strand.begin, strand.end) > 0:
+                        by_window.setdefault((strand.begin, strand.end), []).append(strand)
+        lines, met = Lines(), [one for one, _ in explained]
+        for (begin, end), strands in sorted(by_window.items()):
+            window, layer = self._matcher.unexplained(
+                self._between(begin, end), self._search, self._options, met, begin=begin
+            )
+            places = [Guess(one.track, one.reference_at(begin)) for one in strands]
+            again = self._matcher.strands(window, self._search, self._options, begin=begin, known=places)
+            lines.add([replace(one, scores={layer: one.scores[layer]}) for one in again if layer in one.scores])
+        found = [evidence_of(line) for line in lines]
+        return [line for line in found if any(one.support >= LEAST_SUPPORT for one in stretches_of(line))]
+
+    def _judged(self, one: Stretch, claims: Sequence[Stretch], known: Sequence[Explained]) -> Passage | None:
+        """Return the passage of a stretch; None of one that is too short or holds too little."""
+        if one.seconds < SHORTEST_SECONDS:
+            return None
+        best = self._surest.get(one.line.number) if one.start < self._since else None
+        for start, end in pieces_of(max(one.start, self._since), one.end, JUDGED_SECONDS, self._frame)[:MOST_JUDGED]:
+            beside = [other for other, _ in known if other.overlap(start, end) > CLAIMED_SHARE * (end - start)]
+            others = [
+                other
+                for other in claims
+                if other.line.number != one.line.number and other.overlap(start, end) > CLAIMED_SHARE * (end - start)
+            ]
+            found = self._matcher.judge(
+                self._between(start, end),
+                self._search,
+                self._options,
+                begin=start,
+                claim=_claim(one.line, start, end),
+                claims=[_claim(other.line, start, end) for other in [*beside, *others][:MOST_CLAIMS]],
+                beside=frozenset(other.track for other in beside),
+            )
+            if found is not None and (best is None or found.log_odds > best.log_odds):
+                best = found
+        if best is None:
+            return None
+        self._surest[one.line.number] = best
+        return self._told(one, best)
+
+    def _told(self, one: Stretch, judged: Passage) -> Passage:
+        """Return a passage as long as its stretch; its odds pay for every window where they are doubtful."""
+        beyond_doubt = max(judged.evidence.get("z", 0.0) - DECISIVE_Z, 0.0)
+        start = 0.0 if one.start < EDGE_SECONDS else one.start
+        end = self.seconds if self.seconds - one.end < EDGE_SECONDS else one.end
+        place = one.line.straight(start, end) if one.seconds > JUDGED_SECONDS else judged.reference_at
+        first, last = place(start), place(end)
+        speed = (last - first) / (end - start)
+        return replace(
+            judged,
+            log_odds=judged.log_odds + beyond_doubt - math.log(self._windows),
+            query_start=start,
+            query_end=end,
+            reference_start=first,
+            reference_end=last,
+            speed=speed,
+            is_measured=judged.is_measured and abs(speed - judged.speed) < SAME_FACTOR,
+        )
+
+    def _forget(self, before: float) -> None:
+        """Keep what was found of passages that began before a second, and forget the lines until then."""
+        self._past = [one for one in self.passages() if one.query_start < before]
+        self._lines.forget(before=before)
+        kept = {line.number for line in self._lines}
+        self._surest = {number: one for number, one in self._surest.items() if number in kept}
+        self._forgotten = before
 
     @property
     def _threshold(self) -> float:
         asked = self._options.threshold
         return self._matcher.calibration.threshold if asked is None else asked
 
-    def _rest(self, explained: Sequence[Explained]) -> Fingerprint:
-        """Return the sound without the peaks that passages explain."""
-        peaks = self._sound.layers["peaks"]
-        left = np.ones(len(peaks.frames), bool)
-        for one, _ in explained:
-            reference = self._matcher.references([one.track])[one.track].layers["peaks"]
-            left &= ~met(peaks, reference, one)
-        layer = Layer(peaks.frames[left], peaks.values[left], peaks.frame_seconds)
-        return replace(self._sound, layers={**self._sound.layers, "peaks": layer})
-
-    def _laid_again(self, explained: Sequence[Explained], rest: Fingerprint) -> list[Evidence]:
-        """Return the lines of other tracks that agree with what passages leave unexplained."""
-        by_window: dict[tuple[float, float], list[Strand]] = {}
-        for claim in self._claims:
-            if not any(one.overlap(claim.start, claim.end) >= 1.0 and one.track != claim.track for one, _ in explained):
-                continue
-            for strand in claim.strands:
-                if claim.overlap(strand.begin, strand.end) > 0:
-                    by_window.setdefault((strand.begin, strand.end), []).append(strand)
-        lines = Lines()
-        for (begin, end), strands in sorted(by_window.items()):
-            places = [Guess(one.track, one.reference_at(begin)) for one in strands]
-            window = rest.between(begin, end)
-            again = self._matcher.strands(window, self._search, self._options, begin=begin, known=places)
-            lines.add([replace(one, scores={"peaks": one.scores["peaks"]}) for one in again if "peaks" in one.scores])
-        found = [evidence_of(line) for line in lines]
-        return [line for line in found if any(one.support >= LEAST_SUPPORT for one in stretches_of(line))]
-
-    def _judged(self, one: Stretch, known: Sequence[Explained]) -> Passage | None:
-        """Return the passage of a stretch; None of one that is too short or holds too little."""
-        if one.end - one.start < SHORTEST_SECONDS:
-            return None
-        best: Passage | None = None
-        for start, end in _pieces(one.start, one.end, self._frame)[:4]:
-            middle, half = (start + end) / 2, (end - start) / 2
-            claims = [
-                Guess(other.track, other.reference_at(middle) - half)
-                for other in self._claims
-                if other.strands is not one.strands and other.overlap(start, end) > 0.3 * (end - start)
-            ]
-            beside = {other.track: other for other, _ in known if other.overlap(start, end) > 0.3 * (end - start)}
-            claims = [*(Guess(other.track, other.reference_at(middle) - half) for other in beside.values()), *claims]
-            found = self._matcher.judge(
-                self._sound.between(start, end),
-                self._search,
-                self._options,
-                begin=start,
-                claim=Guess(one.track, one.reference_at(middle) - half),
-                claims=claims[:MOST_CLAIMS],
-                beside=frozenset(beside),
-            )
-            if found is not None and (best is None or found.log_odds > best.log_odds):
-                best = found
-        if best is None:
-            return None
-        z = best.evidence.get("z", 0.0)
-        odds = best.log_odds + max(z - DECISIVE_Z, 0.0) - math.log(len(self._windows))
-        start = 0.0 if one.start < EDGE_SECONDS else one.start
-        end = self._sound.seconds if self._sound.seconds - one.end < EDGE_SECONDS else one.end
-        first, last = one.reference_at(start), one.reference_at(end)
-        return replace(
-            best,
-            log_odds=odds,
-            query_start=start,
-            query_end=end,
-            reference_start=first,
-            reference_end=last,
-            speed=(last - first) / max(end - start, 1e-9) if len(one.strands) > 2 else best.speed,
-        )
+    def _between(self, begin: float, end: float) -> Fingerprint:
+        return self._sound.between(begin - self._since, end - self._since)
 
 
-def _agrees(strand: Strand) -> bool:
-    return bool(stretches_of(evidence_of([strand])))
+def _agreeing_stretches(strand: Strand) -> list[Stretch]:
+    return stretches_of(evidence_of(Line(0, (strand,))))
 
 
-def _joined(explained: Sequence[Explained]) -> list[Passage]:
-    """Return passages in order of time; those of one line that go on are one."""
+def _is_better(line: Evidence, before: Line, stretch: Stretch) -> bool:
+    """Return whether another line of the track agrees clearly better throughout a stretch."""
+    if line.line.track != before.track:
+        return False
+    one, other = comparable([line, evidence_of(before)])
+    gained, had = one.sum(stretch.start, stretch.end), other.sum(stretch.start, stretch.end)
+    return gained > had + max(SWITCH_LOG_ODDS, BETTER_SHARE * had)
+
+
+def _begins_early(line: Line) -> bool:
+    """Return whether a line agrees from its beginning on, so that it may have begun before."""
+    found = stretches_of(evidence_of(line))
+    return bool(found) and found[0].start < line.begin + BEGINNING_SECONDS
+
+
+def _claim(line: Line, start: float, end: float) -> Guess:
+    middle = (start + end) / 2
+    return Guess(line.track, line.reference_at(middle) - (end - start) / 2)
+
+
+def _joined(passages: Sequence[Passage]) -> list[Passage]:
+    """Return passages in order of time; those that go on beside or after each other are one."""
     found: list[Passage] = []
-    for _, passage in sorted(explained, key=lambda one: (one[1].query_start, one[1].query_end)):
-        for place, before in enumerate(found):
-            apart = abs(before.reference_at(passage.query_start) - passage.reference_start)
-            if before.track == passage.track and apart < 0.25 and passage.query_start - before.query_end <= SAME_LINE_SECONDS:
-                surer = max(before, passage, key=lambda one: one.log_odds)
-                last = max(before, passage, key=lambda one: one.query_end)
-                found[place] = replace(
-                    surer,
-                    query_start=before.query_start,
-                    reference_start=before.reference_start,
-                    query_end=last.query_end,
-                    reference_end=last.reference_end,
-                )
-                break
-        else:
+    for passage in sorted(passages, key=lambda one: (one.query_start, one.query_end)):
+        place = next((number for number, before in enumerate(found) if before.goes_on_in(passage)), None)
+        if place is None:
             found.append(passage)
+        else:
+            found[place] = found[place].joined_with(passage)
     return found
 
 
-def _hits_between(hits: Hits, first: float, last: float) -> Hits:
+def _between(hits: Hits, first: float, last: float) -> Hits:
     """Return the hits of query frames between two, counted from the first."""
     kept = (hits.query_frames >= first) & (hits.query_frames < last)
-    shift = np.int32(round(first))
-    return Hits(hits.query_frames[kept] - shift, hits.tracks[kept], hits.reference_frames[kept], hits.scores[kept])
-
-
-def met(peaks: Layer, reference: Layer, stretch: Stretch) -> NDArray[np.bool_]:
-    """Return which peaks of a sound a reference meets throughout a stretch."""
-    frame = peaks.frame_seconds
-    found = np.zeros(len(peaks.frames), bool)
-    width = 4096
-    for number, strand in enumerate(stretch.strands):
-        before, after = stretch.strands[max(number - 1, 0)], stretch.strands[min(number + 1, len(stretch.strands) - 1)]
-        low = stretch.start if not number else max(stretch.start, (before.middle + strand.middle) / 2)
-        high = stretch.end if number + 1 == len(stretch.strands) else min(stretch.end, (after.middle + strand.middle) / 2)
-        if high <= low:
-            continue
-        first, last = np.searchsorted(peaks.frames, [low / frame, high / frame])
-        edges = [strand.reference_at(low) / frame - 2, strand.reference_at(high) / frame + 2]
-        part = slice(*np.searchsorted(reference.frames, edges))
-        alignment = strand.alignment
-        seconds = (reference.frames[part] * frame - alignment.start) / alignment.speed + strand.begin
-        at = np.rint(seconds / frame).astype(np.int64)
-        bins = np.rint(reference.values[part] * alignment.pitch).astype(np.int64)
-        there = np.unique(np.concatenate([(at + x) * width + bins + y for x in (-1, 0, 1) for y in (-1, 0, 1)]))
-        own = peaks.frames[first:last].astype(np.int64) * width + peaks.values[first:last]
-        found[first:last] |= np.isin(own, there)
-    return found
-
-
-def windows_of(seconds: float, frame: float) -> list[tuple[float, float]]:
-    """Return (begin, end) of windows that overlap by half."""
-    if seconds <= 1.5 * WINDOW_SECONDS:
-        return [(0.0, seconds)]
-    count = math.ceil((seconds - WINDOW_SECONDS) / HOP_SECONDS) + 1
-    begins = np.rint(np.linspace(0, seconds - WINDOW_SECONDS, count) / frame) * frame
-    return [(float(begin), float(min(begin + WINDOW_SECONDS, seconds))) for begin in begins]
-
-
-def _pieces(start: float, end: float, frame: float) -> list[tuple[float, float]]:
-    count = max(math.ceil((end - start) / JUDGED_SECONDS), 1)
-    edges = np.rint(np.linspace(start, end, count + 1) / frame) * frame
-    return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+    begin = np.int32(round(first))
+    return Hits(hits.query_frames[kept] - begin, hits.tracks[kept], hits.reference_frames[kept], hits.scores[kept])

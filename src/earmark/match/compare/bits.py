@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement
+from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores
 from earmark.types import Frames, Hits, Layer
 
 Line = tuple[float, int]  # speed, and the column of the clip's words that was made for its pitch
@@ -50,7 +50,13 @@ class BitComparison:
     """The bits of one window; implements `Comparison`."""
 
     def __init__(
-        self, layer: Layer, figures: Sequence[str], *, settings: BitSettings, wide: bool, hits: Callable[[], Hits] | None = None
+        self,
+        layer: Layer,
+        figures: Sequence[str],
+        *,
+        settings: BitSettings,
+        wide: bool,
+        hits: Callable[[], Hits] | None = None,
     ) -> None:
         """`wide` also tries larger changes of tempo. `hits` say nothing here."""
         self._settings, self._frame, self._figures = settings, layer.frame_seconds, frozenset(figures)
@@ -90,6 +96,16 @@ class BitComparison:
         """Return what was asked for of: bit_error_rate, z, rival_z."""
         figures = {**alignment.figures, "rival_z": round(others.largest("z"), 3)}
         return {name: figures[name] for name in figures if name in self._figures}
+
+    def over_time(self, reference: Layer, alignment: Alignment) -> Scores:
+        """Return how many bits of each frame are right, beyond the half that are by chance."""
+        settings, centre = self._settings, self._settings.frame_centre_seconds
+        speeds = settings.speeds[: self._words.shape[1]]
+        column = min(range(len(speeds)), key=lambda number: abs(speeds[number] - alignment.pitch))
+        start = (alignment.start - (1 - alignment.speed) * centre) / self._frame
+        wrong = self._wrong(reference, BitPlace(start, alignment.speed, column, 0.5))
+        values = (0.5 - wrong) * 2 * np.sqrt(WORD_BITS)
+        return Scores((self._frames * self._frame + centre).astype(np.float64), values, settings.correlated**2)
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return whether two references hold the same sound under the window."""

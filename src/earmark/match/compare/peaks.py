@@ -49,7 +49,13 @@ class PeakComparison:
     """The peaks of one window; implements `Sweepable` and `Registrable`."""
 
     def __init__(
-        self, layer: Layer, figures: Sequence[str], *, settings: PeakSettings, wide: bool, hits: Callable[[], Hits] | None = None
+        self,
+        layer: Layer,
+        figures: Sequence[str],
+        *,
+        settings: PeakSettings,
+        wide: bool,
+        hits: Callable[[], Hits] | None = None,
     ) -> None:
         """Draw the window's map; `wide` also tries larger changes of speed. `hits` say nothing here."""
         self._settings, self._frame, self._figures = settings, layer.frame_seconds, frozenset(figures)
@@ -139,6 +145,11 @@ class PeakComparison:
             is_measured=place.is_fitted or (measuring and self._is_measured(reference, start, Warp(speed, pitch), z)),
         )
 
+    def _line_of(self, alignment: Alignment) -> tuple[float, Warp]:
+        """Return (frame of the reference at which the window's first frame lies, warp)."""
+        start = alignment.start - (1 - alignment.speed) * self._settings.frame_centre_seconds
+        return start / self._frame, Warp(alignment.speed, alignment.pitch)
+
     def _registered(self, reference: Layer, start: float, speed: float, widest: float) -> Place | None:
         fitted = register(self._map.peaks, reference, start, speed, widest=widest, settings=self._settings.registration)
         return None if fitted is None else self._map.place_at(reference, *fitted)
@@ -173,27 +184,34 @@ class PeakComparison:
 
     def over_time(self, reference: Layer, alignment: Alignment) -> Scores:
         """Return how much each of the reference's peaks finds under it, at the clip's seconds."""
-        centre, speed = self._settings.frame_centre_seconds, alignment.speed
-        start = (alignment.start - (1 - speed) * centre) / self._frame
-        at, bins = self._map.inside(reference, start, Warp(speed, alignment.pitch))
-        return Scores(at * self._frame + centre, self._map.scores_at(at, bins), CORRELATION)
+        at, bins = self._map.inside(reference, *self._line_of(alignment))
+        seconds = at * self._frame + self._settings.frame_centre_seconds
+        return Scores(seconds.astype(np.float64), self._map.scores_at(at, bins), CORRELATION)
 
     def apart(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> tuple[float, float]:
         """Return z of both, each by the peaks that the other does not meet, over z by all peaks."""
-        shares = []
-        plain = QueryMap(replace(self._map.peaks, weights=None), bins=self._settings.bins, hypotheses=(Warp(),))
+        plain, shares = (
+            QueryMap(replace(self._map.peaks, weights=None), bins=self._settings.bins, hypotheses=(Warp(),)),
+            [],
+        )
         for (layer, placement), (another, beside) in ((one, other), (other, one)):
             place, explaining = placement.detail, beside.detail
-            whole = plain.z_at(*plain.inside(layer, place.start, place.warp))
-            rest = plain.unexplained(another, explaining.start, explaining.warp)
-            if not len(rest.frames):
-                shares.append(0.0)
-                continue
-            left = QueryMap(rest, bins=self._settings.bins, hypotheses=(Warp(),))
             at, bins = plain.inside(layer, place.start, place.warp)
+            kept = ~plain.met_by(another, explaining.start, explaining.warp)
+            rest = Layer(plain.peaks.frames[kept], plain.peaks.values[kept], self._frame)
+            left = QueryMap(rest, bins=self._settings.bins, hypotheses=(Warp(),))
             inside = at < left.frames
-            shares.append(left.z_at(at[inside], bins[inside]) / max(whole, 1e-9))
+            shares.append(left.z_at(at[inside], bins[inside]) / max(plain.z_at(at, bins), 1e-9))
         return shares[0], shares[1]
+
+    def unexplained(self, laid: Sequence[tuple[Layer, Alignment, float, float]]) -> Layer:
+        """Return the window's peaks that references, each laid on it between two seconds, do not meet."""
+        peaks, met = self._map.peaks, np.zeros(len(self._map.peaks.frames), bool)
+        for reference, alignment, begin, end in laid:
+            start, warp = self._line_of(alignment)
+            between = slice(*np.searchsorted(peaks.frames, [begin / self._frame, end / self._frame]))
+            met[between] |= self._map.met_by(reference, start, warp)[between]
+        return Layer(peaks.frames[~met], peaks.values[~met], peaks.frame_seconds)
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return whether two references hold the same sound under the window."""

@@ -176,17 +176,18 @@ class QueryMap:
         """Return by how many standard deviations each place exceeds chance, (n,), by the mean deviation of all."""
         rows, columns = at + self._margin, bins + SPREAD
         variance = (float(self._spreads[rows, columns].sum()) + self._least) / max(len(at), 1)
-        return self._heights[rows, columns].astype(np.float64) / math.sqrt(variance)
+        scores: NDArray[np.float64] = self._heights[rows, columns].astype(np.float64) / math.sqrt(variance)
+        return scores
 
-    def unexplained(self, reference: Layer, start: float, warp: Warp) -> Layer:
-        """Return the query's peaks that a reference, laid here, does not meet; without their salience."""
+    def met_by(self, reference: Layer, start: float, warp: Warp) -> NDArray[np.bool_]:
+        """Return which of the query's peaks a reference meets that is laid here."""
         at, bins = self.inside(reference, start, warp)
         met = np.zeros(self._mask.shape, bool)
         for ahead in range(-SPREAD, SPREAD + 1):
             for above in range(-SPREAD, SPREAD + 1):
                 met[at + self._margin + ahead, bins + SPREAD + above] = True
-        kept = ~met[self.peaks.frames + self._margin, self.peaks.values + SPREAD]
-        return Layer(self.peaks.frames[kept], self.peaks.values[kept], self.peaks.frame_seconds)
+        which: NDArray[np.bool_] = met[self.peaks.frames + self._margin, self.peaks.values + SPREAD]
+        return which
 
     def hits_at(self, at: Frames, bins: Frames) -> tuple[NDArray[np.bool_], float]:
         """Return (which of these places are covered by a query's peak, how many would be by chance)."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement
+from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores
 from earmark.types import Hits, Layer
 
 Shares = NDArray[np.float32]
@@ -62,7 +62,13 @@ class SetComparison:
     """The signatures of one window; implements `Comparison`."""
 
     def __init__(
-        self, layer: Layer, figures: Sequence[str], *, settings: SetSettings, wide: bool, hits: Callable[[], Hits] | None = None
+        self,
+        layer: Layer,
+        figures: Sequence[str],
+        *,
+        settings: SetSettings,
+        wide: bool,
+        hits: Callable[[], Hits] | None = None,
     ) -> None:
         """`wide` also tries larger changes of speed. `hits` say nothing here."""
         self._settings, self._frame, self._figures = settings, layer.frame_seconds, frozenset(figures)
@@ -116,6 +122,17 @@ class SetComparison:
         """Return what was asked for of: share, chance, z, rival_z."""
         figures = {**alignment.figures, "rival_z": round(others.largest("z"), 3)}
         return {name: figures[name] for name in figures if name in self._figures}
+
+    def over_time(self, reference: Layer, alignment: Alignment) -> Scores:
+        """Return how many entries of each of the track's images are equal, beyond chance."""
+        chance, offset = self._chance(reference), alignment.start / self._frame
+        track = self._under(reference, offset, chance)
+        rows = self._rows_at(track, np.array(offset), np.array(alignment.speed))
+        columns = np.flatnonzero(rows >= 0)
+        deviation = np.sqrt(chance * (1 - chance) / self._signatures.shape[1])
+        values = (track.shares[rows[columns], columns].astype(np.float64) - chance) / deviation
+        seconds = (self._frames[rows[columns]] + self._centre) * self._frame
+        return Scores(seconds.astype(np.float64), values, self._settings.correlation)
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return whether two references hold the same sound under the window."""

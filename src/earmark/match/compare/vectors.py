@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,9 @@ SHIFT_HOPS = 3  # query hops to either side by which a diagonal is moved to find
 NEAR_HOPS = 2  # query hops beyond those, in which stored segments are read too
 USUAL_SPEEDS = (1.0, 0.98, 1.02, 0.96, 1.04)  # half a step still matches over about ten seconds
 WIDE_SPEEDS = (*USUAL_SPEEDS, 0.94, 1.06, 0.92, 1.08, 0.9, 1.1)
-BESIDE_MEAN, BESIDE_DEVIATION = 0.15, 0.15
-VECTOR_CORRELATION = 2.0
+UNRELATED, DEVIATION = 0.15, 0.15  # mean and standard deviation of the similarity of sounds without relation
+FEWEST_BESIDE = 20  # pairs of segments off the line that tell the mean of this window
+CORRELATION = 2.0  # variance of a sum of similarities over that of independent ones: segments overlap by half
 SPEED_COST = 0.02  # mean similarity that the best of so many speeds gains by chance
 
 
@@ -50,7 +52,13 @@ class VectorComparison:
     """The vectors of one window; implements `Comparison`."""
 
     def __init__(
-        self, layer: Layer, figures: Sequence[str], *, settings: VectorSettings, wide: bool, hits: Callable[[], Hits] | None = None
+        self,
+        layer: Layer,
+        figures: Sequence[str],
+        *,
+        settings: VectorSettings,
+        wide: bool,
+        hits: Callable[[], Hits] | None = None,
     ) -> None:
         """`hits` returns the nearest neighbours of all or some segments; `wide` also tries larger changes of speed."""
         self._settings, self._frame, self._figures = settings, layer.frame_seconds, frozenset(figures)
@@ -123,21 +131,22 @@ class VectorComparison:
     def over_time(self, reference: Layer, alignment: Alignment) -> Scores:
         """Return how similar each of the reference's segments is, beyond those around it."""
         turned = alignment.start / self._frame - (1 - alignment.speed) * self._segment / 2
-        part = slice(*np.searchsorted(reference.frames, [turned + alignment.speed * (self._first - self._hop),
-                                                         turned + alignment.speed * (self._last + self._hop)]))
-        frames = reference.frames[part]
-        if not len(frames):
-            return Scores(np.zeros(0), np.zeros(0), 1.0)
-        products = self._vectors @ (reference.values[part].astype(np.float32) / np.float32(VECTOR_SCALE)).T
-        rows = self._rows_at((frames - turned) / alignment.speed)
+        edges = [
+            turned + alignment.speed * (self._first - self._hop),
+            turned + alignment.speed * (self._last + self._hop),
+        ]
+        part = slice(*np.searchsorted(reference.frames, edges))
+        there = (reference.frames[part] - turned) / alignment.speed
+        rows = self._rows_at(there)
         known = np.flatnonzero(rows >= 0)
-        beside = np.abs(self._frames[:, None] - (frames - turned)[None] / alignment.speed) > 2 * self._segment
-        mean, deviation = BESIDE_MEAN, BESIDE_DEVIATION
-        if beside.sum() > 20:
-            mean = float(products[beside].mean())
-        values = (products[rows[known], known] - mean) / deviation
+        if not len(known):
+            return Scores(np.zeros(0), np.zeros(0), CORRELATION)
+        products = self._vectors @ (reference.values[part].astype(np.float32) / np.float32(VECTOR_SCALE)).T
+        beside = np.abs(self._frames[:, None] - there[None]) > 2 * self._segment
+        mean = float(products[beside].mean()) if beside.sum() >= FEWEST_BESIDE else UNRELATED
+        values = (products[rows[known], known].astype(np.float64) - mean) / DEVIATION
         seconds = (self._frames[rows[known]] + self._segment / 2) * self._frame
-        return Scores(seconds, values.astype(np.float64), VECTOR_CORRELATION)
+        return Scores(seconds.astype(np.float64), values, CORRELATION)
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return False: segments of a second cannot tell a duplicate from a repetition."""
@@ -158,7 +167,7 @@ class VectorComparison:
         start = self._start_of(diagonal) if own else candidate.start
         return Placement(start, diagonal.speed, {"similarity": diagonal.score}, diagonal)
 
-    def _rows_at(self, frames: NDArray[np.float64]) -> NDArray[np.int64]:
+    def _rows_at(self, frames: NDArray[Any]) -> NDArray[np.int64]:
         """Return which segment begins nearest to each frame of the clip, -1 where there is none."""
         places = np.rint((frames - self._first) / self._hop).astype(np.int64)
         inside = (places >= 0) & (places < len(self._row_at))
