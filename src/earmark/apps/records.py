@@ -25,15 +25,8 @@ def track_record(track: Track) -> dict[str, Any]:
 
 def match_record(match: Match) -> dict[str, Any]:
     """Return a match; of its track, what tells it apart."""
-    track = match.track
     return {
-        "track": {
-            "id": track.id,
-            "title": track.title,
-            "artist": track.artist,
-            "album": track.album,
-            "path": track.path,
-        },
+        "track": _named(match.track),
         "confidence": match.confidence,
         "query_start": match.query_start,
         "query_end": match.query_end,
@@ -42,7 +35,18 @@ def match_record(match: Match) -> dict[str, Any]:
         "position_error": match.position_error,
         "speed": match.speed,
         "pitch": match.pitch,
+        "copies": [_named(track) for track in match.copies],
         "evidence": dict(match.evidence),
+    }
+
+
+def _named(track: Track) -> dict[str, Any]:
+    return {
+        "id": track.id,
+        "title": track.title,
+        "artist": track.artist,
+        "album": track.album,
+        "path": track.path,
     }
 
 

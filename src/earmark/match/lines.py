@@ -78,7 +78,8 @@ class Line:
         Where the line bends, as tapes do, it is that of the nearest window.
         """
         parts = [
-            (middle := min(max(strand.middle, low), high), strand.reference_at(middle)) for strand, low, high in self.parts(start, end)
+            (middle := min(max(strand.middle, low), high), strand.reference_at(middle))
+            for strand, low, high in self.parts(start, end)
         ]
         if len(parts) < FEWEST_STRAIGHT:
             return self.reference_at

@@ -5,7 +5,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from itertools import islice
+from itertools import islice, repeat
+
+import numpy as np
 
 from earmark.match.compare import make_comparison
 from earmark.match.protocol import Candidate, Comparison, Placement, References, Search, Separable, Sweepable
@@ -17,6 +19,10 @@ from earmark.types import Fingerprint, Hits, Keys, Layer
 APART_SECONDS = 0.125  # distance from a candidate within which a new proposal is the same
 READ_AT_ONCE = 16  # references that a sweep reads in one batch: it may stop after any of them
 APART_SHARE = 0.6  # of z without what the other explains: 0.9 and more of two that sound at once, 0.2 of likenesses
+
+ONE_PLACE_SECONDS = 1.0  # within which two places are one
+PLACE_SHARE = 0.6  # of the best place's z, from which another is told too
+SILENCE_SECONDS = 1.0  # without features, which are no pause of music
 
 QueryKeys = Callable[[Fingerprint], Mapping[str, Keys]]
 
@@ -49,6 +55,11 @@ class Look:
         if self.can_compare(self._plan.compare[0]):
             for rule in filter(self.can_compare, self._plan.compare):
                 self.comparisons[rule.layer] = self._comparison(rule)
+
+    @property
+    def sounding_seconds(self) -> float:
+        """How much of the window is not silence of a second and more."""
+        return max(map(_sounding, self.window.layers.values(), repeat(self.window.seconds)))
 
     def can_compare(self, rule: CompareRule) -> bool:
         """Return whether the window has enough of a layer."""
@@ -125,15 +136,30 @@ class Look:
         again = self._compare([*own, *added], rule.layer, own=False)
         self.ranked[0] = max([first, *again], key=lambda one: one.score)
 
-    def repetitions(self, track: int) -> list[Guess]:
-        """Return the places of a track at which the window lies best, by a sweep; none where that takes too long."""
+    def repetitions(self, track: int, *, most: int = 0) -> list[Guess]:
+        """Return the places of a track at which the window lies best, by a sweep.
+
+        Unless it is said how many at `most`, as many as the plan allows, and none where they would take too long.
+        """
         sweepable, rule = self._sweepable, self._plan.sweep
         if sweepable is None or rule is None:
             return []
         layer = self.reference(track).layers[rule.layer]
-        if sweepable.sweep_cost(layer) > rule.repetition_budget:
+        if not most and sweepable.sweep_cost(layer) > rule.repetition_budget:
             return []
-        return [Guess(track, place.start) for place in sweepable.sweep(layer, limit=rule.repetitions)]
+        return [Guess(track, place.start) for place in sweepable.sweep(layer, limit=most or rule.repetitions)]
+
+    def places(self, track: int, *, most: int) -> list[Candidate]:
+        """Return all places of a track that the window fits nearly as well as the best, best first."""
+        by_votes = [one for guesses, _ in self.by_channels() for one in guesses if one.track == track]
+        self.add([*self.repetitions(track, most=most), *by_votes], "")
+        found = sorted((one for one in self._tried if one.track == track), key=lambda one: -one.figure("z"))
+        kept: list[Candidate] = []
+        for one in found:
+            is_good = one.figure("z") >= max(PLACE_SHARE * found[0].figure("z"), DECISIVE_Z)
+            if is_good and all(abs(one.start - other.start) >= ONE_PLACE_SECONDS for other in kept):
+                kept.append(one)
+        return kept[:most]
 
     def reference(self, track: int) -> Fingerprint:
         """Return a track's stored fingerprint."""
@@ -248,3 +274,10 @@ class Look:
         while batch := list(islice(remaining, READ_AT_ONCE)):
             references = self._references(batch)
             yield from ((track, references[track].layers[layer]) for track in batch)
+
+
+def _sounding(layer: Layer, seconds: float) -> float:
+    """Return how many seconds of a layer are not in gaps of a second and more."""
+    edges = np.concatenate([[0.0], layer.frames * layer.frame_seconds, [seconds]])
+    gaps = np.diff(edges)
+    return float(seconds - gaps[gaps >= SILENCE_SECONDS].sum())
