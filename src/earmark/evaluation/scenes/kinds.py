@@ -30,7 +30,7 @@ class Layout:
 
 
 class Kind(Protocol):
-    """What `scenes_of` asks of a kind; a kind that needs speech or unknown music says so."""
+    """What `scenes_of` asks of a kind."""
 
     @property
     def count(self) -> int:
@@ -39,10 +39,6 @@ class Kind(Protocol):
     @property
     def snr_decibels(self) -> tuple[float | None, ...]:
         """Noise, in which the same scenes are asked again."""
-
-    @property
-    def needs(self) -> str:
-        """The field of `Material` without which there are no such scenes, or nothing."""
 
     def conditions(self) -> Mapping[str, Any]:
         """Return what `layout` takes, by the condition's name."""
@@ -59,7 +55,6 @@ class Playlist:
     pieces: int = 30
     count: int = 4
     snr_decibels: tuple[float | None, ...] = CLEAN_AND_NOISY
-    needs: str = ""
 
     def conditions(self) -> Mapping[str, float]:
         """Return lengths of a piece, in seconds."""
@@ -82,7 +77,6 @@ class Jingles:
     again: float = 0.25  # share that was heard before in the same show
     count: int = 2
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = "speech"
 
     def conditions(self) -> Mapping[str, float]:
         """Return lengths of a show, in minutes."""
@@ -114,7 +108,6 @@ class Halves:
     splits: tuple[tuple[float, float], ...] = ((5.0, 5.0), (3.0, 7.0), (7.0, 3.0))  # seconds
     count: int = 70
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = ""
 
     def conditions(self) -> Mapping[str, tuple[float, float]]:
         """Return the seconds of both."""
@@ -134,7 +127,6 @@ class Together:
     seconds: float = 10.0
     count: int = 100
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = ""
 
     def conditions(self) -> Mapping[str, float]:
         """Return the second one's level."""
@@ -158,7 +150,6 @@ class Edits:
     margin: float = 5.0  # seconds of music at least before and after the edit
     count: int = 67
     snr_decibels: tuple[float | None, ...] = CLEAN_AND_NOISY
-    needs: str = ""
 
     def conditions(self) -> Mapping[str, str]:
         """Return the edits by themselves."""
@@ -192,7 +183,6 @@ class Mix:
     speed: float = 0.04  # largest change of speed, either way
     count: int = 5
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = ""
 
     def conditions(self) -> Mapping[str, float]:
         """Return the length of a fade, in seconds."""
@@ -204,9 +194,8 @@ class Mix:
         parts, at = list[Part](), 0.0
         for number, place in enumerate(islice(places, self.pieces)):
             seconds, speed = draw.uniform(*self.seconds), 1 + draw.uniform(-self.speed, self.speed)
-            is_last = number == self.pieces - 1
-            fades = {"fade_in": condition if number else 0.0, "fade_out": 0.0 if is_last else condition}
-            parts.append(replace(_part(place, at, seconds), speed=speed, **fades))
+            fade_in, fade_out = condition * (number > 0), condition * (number < self.pieces - 1)
+            parts.append(replace(_part(place, at, seconds), speed=speed, fade_in=fade_in, fade_out=fade_out))
             at += seconds - condition
         return Layout.of(parts)
 
@@ -221,7 +210,6 @@ class Bed:
     minutes: float = 5.0
     count: int = 2
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = "speech"
 
     def conditions(self) -> Mapping[str, float]:
         """Return the music's level."""
@@ -245,7 +233,6 @@ class Talk:
     minutes: float = 120.0
     count: int = 1
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = "speech"
 
     def conditions(self) -> Mapping[str, float]:
         """Return the length, in minutes."""
@@ -263,7 +250,6 @@ class UnknownMusic:
     minutes: float = 120.0
     count: int = 1
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = "unknown"
 
     def conditions(self) -> Mapping[str, float]:
         """Return the greatest length, in minutes."""
@@ -282,7 +268,6 @@ class Bursts:
     seconds: tuple[float, ...] = (5.0, 7.0, 10.0)  # of the clip
     count: int = 240
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = "other"
 
     def conditions(self) -> Mapping[str, tuple[float, float]]:
         """Return the shortest and the longest burst, in seconds."""
@@ -312,14 +297,25 @@ KINDS: Mapping[str, Kind] = {
 
 
 def scenes_of(name: str, kind: Kind, material: Material, *, seed: int, count: int | None = None) -> Iterator[Scene]:
-    """Yield the scenes of a kind, `count` for each condition; every scene depends on the seed and its number alone."""
-    for rank, (condition, value) in enumerate(kind.conditions().items()):
-        for number in range(count or kind.count):
-            drawn_by = (seed, zlib.crc32(name.encode()), rank, number)
-            layout = kind.layout(value, material, np.random.default_rng(drawn_by))
-            for snr in kind.snr_decibels:
-                noise_seed = (*drawn_by, 1)
-                yield Scene(name, condition, number, layout.seconds, layout.parts, snr, noise_seed)
+    """Yield the scenes of a kind, `count` for each condition; every scene depends on the seed and its number alone.
+
+    Raises OptionError where the material does not suffice for a condition.
+    """
+    for condition in kind.conditions():
+        yield from scenes_of_condition(name, kind, condition, material, seed=seed, count=count)
+
+
+def scenes_of_condition(
+    name: str, kind: Kind, condition: str, material: Material, *, seed: int, count: int | None = None
+) -> Iterator[Scene]:
+    """Yield the scenes of one condition of a kind, as `scenes_of` does."""
+    conditions = kind.conditions()
+    rank = list(conditions).index(condition)
+    for number in range(count or kind.count):
+        drawn_by = (seed, zlib.crc32(name.encode()), rank, number)
+        layout = kind.layout(conditions[condition], material, np.random.default_rng(drawn_by))
+        for snr in kind.snr_decibels:
+            yield Scene(name, condition, number, layout.seconds, layout.parts, snr, seed=(*drawn_by, 1))
 
 
 def _part(place: Place, at: float, seconds: float, *, decibels: float = 0.0) -> Part:

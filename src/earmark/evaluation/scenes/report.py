@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -174,6 +176,28 @@ def _cells(row: Row) -> tuple[str, ...]:
 def record(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return the rows as what JSON can hold, with an interval beside every share."""
     return [_plain(row) for row in rows]
+
+
+def markdown(rows: Sequence[Row], left_out: Mapping[str, str]) -> str:
+    """Return the figures as a page."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *table_rows(rows))]
+    for line in sentences(left_out):
+        lines += ["", line]
+    return "\n".join(lines) + "\n"
+
+
+def sentences(left_out: Mapping[str, str]) -> list[str]:
+    """Return what was left out, and why."""
+    return [f"Left out: {condition}: {reason}" for condition, reason in left_out.items()]
+
+
+def write(rows: Sequence[Row], left_out: Mapping[str, str], parameters: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write report.json and report.md, and return their paths."""
+    table, page = folder / "report.json", folder / "report.md"
+    values = {"parameters": dict(parameters), "left_out": dict(left_out), "scenes": record(rows)}
+    table.write_text(json.dumps(values, indent=1, default=str) + "\n")
+    page.write_text(markdown(rows, left_out))
+    return [table, page]
 
 
 def _plain(row: Row) -> dict[str, Any]:
