@@ -34,6 +34,7 @@ class Row:
     all_named: Share  # of scenes: every piece is named; where nothing is known, nothing is told
     borders: dict[float, Share]  # pieces with both borders right, by seconds
     invented: int  # passages
+    misplaced: int  # of those: the track plays then, at another place
     precision: float | None  # told seconds that are right
     recall: float | None  # of the pieces' seconds, those that are told
     fragmentation: float | None  # passages that tell a piece
@@ -95,6 +96,7 @@ def _row(kind: str, condition: str, snr: float | None, group: Sequence[SceneScor
         if pieces
         else {},
         invented=sum(len(one.invented) for one in group),
+        misplaced=sum(len(one.misplaced) for one in group),
         precision=sum(one.right_seconds for one in group) / told if told else None,
         recall=sum(piece.found_seconds for piece in pieces) / true if true else None,
         fragmentation=_mean([piece.fragments for piece in named]),
@@ -131,6 +133,7 @@ COLUMNS = (
     "all",
     *(f"{seconds:g} s" for seconds in BORDER_SECONDS),
     "invented",
+    "place",
     "prec",
     "recall",
     "F1",
@@ -161,6 +164,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _percent(row.all_named.value) if of_scenes else "",
         *(_percent(row.borders[seconds].value) if row.borders else "" for seconds in BORDER_SECONDS),
         str(row.invented) if of_scenes else "",
+        str(row.misplaced) if of_scenes else "",
         _percent(row.precision) if of_scenes else "",
         _percent(row.recall),
         _percent(row.f1) if of_scenes else "",

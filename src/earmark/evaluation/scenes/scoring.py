@@ -81,6 +81,11 @@ class SceneScore:
     processor_seconds: float = 0.0
 
     @property
+    def misplaced(self) -> tuple[Told, ...]:
+        """What is invented though its track plays then: at another place."""
+        return tuple(one for one in self.invented if any(_overlaps(one, piece) for piece in self.scene.pieces))
+
+    @property
     def all_named(self) -> bool:
         """Whether every piece is named; of a scene without any, whether nothing is told."""
         return all(piece.named for piece in self.pieces) if self.pieces else not self.invented
@@ -95,8 +100,8 @@ def score(scene: Scene, told: Sequence[Told], same_place: SamePlace, *, processo
         heard = [(piece.heard_start, piece.heard_end) for piece, flag in zip(pieces, flags, strict=True) if flag]
         right_seconds.append(covered(passage.span, heard))
     lengths = [passage.query_end - passage.query_start for passage in told]
-    invented = [one for one, length, known in zip(told, lengths, right_seconds, strict=True)
-                if known < RIGHT_SHARE * length or not known]  # fmt: skip
+    shares = [known / length if length > 0 else 0.0 for known, length in zip(right_seconds, lengths, strict=True)]
+    invented = [passage for passage, share in zip(told, shares, strict=True) if share < RIGHT_SHARE]
     scores = []
     for number, piece in enumerate(pieces):
         mine = [(one, flags) for one, flags in zip(told, right, strict=True) if flags[number]]
@@ -124,6 +129,12 @@ def _is_right(passage: Told, piece: Piece, same_place: SamePlace) -> bool:
     half = min(last - first, COMPARED_SECONDS) / 2
     start, told_start = piece.reference_at(middle - half), passage.reference_at(middle - half)
     return same_place(piece.track, start, passage.track, told_start, 2 * half * piece.speed) is not None
+
+
+def _overlaps(passage: Told, piece: Piece) -> bool:
+    """Return whether a passage tells a piece's track while it is heard."""
+    together = min(passage.query_end, piece.heard_end) - max(passage.query_start, piece.heard_start)
+    return passage.track == piece.track and together > 0
 
 
 def _lost(piece: Piece) -> PieceScore:
