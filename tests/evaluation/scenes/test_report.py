@@ -68,7 +68,7 @@ def test_where_nothing_is_known_only_inventions_are_counted(rows):
     cells = dict(zip(report.COLUMNS, report.table_rows([row])[0], strict=True))
     assert cells["invented"] == "0"
     assert cells["all"] == "100.0"
-    assert cells["n"] == cells["1 s"] == ""
+    assert cells["pieces"] == cells["1 s"] == ""
 
 
 def test_the_report_is_written_as_json_and_as_a_page(rows, tmp_path: Path):

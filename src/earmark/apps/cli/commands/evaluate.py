@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "instead of clips, long sounds that hold more than one thing, and their passages"
     )
     scenes.add_argument("--scenes", action="store_true", help="measure what identify --several tells of such sounds")
-    scenes.add_argument("--kinds", type=words, metavar="NAME,...", help="as playlist,jingles (default: all)")
+    scenes.add_argument("--kinds", type=words, metavar="NAME,...", help="as playlist,jingles (default: all ten; see docs/evaluation.md)")
     scenes.add_argument("--speech", metavar="FOLDER", help="recordings of speech, for talk shows, beds and noise")
     scenes.add_argument("--unknown-music", metavar="FOLDER", help="more music that is not indexed")
     scenes.add_argument(
