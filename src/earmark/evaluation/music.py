@@ -84,8 +84,7 @@ def evaluate(
     fingerprinter "all" stands for every kind that earmark has.
     Raises OptionError for an unknown fingerprinter, an empty folder, and parameters that leave nothing to measure.
     """
-    asked = [one for name in fingerprinters for one in (NAMES if name == ALL else (name,))]
-    kinds = {name: str(make(name).spec) for name in asked}
+    kinds = specs_of(fingerprinters)
     corpus = music if isinstance(music, Corpus) else cut_corpus(music)
     measurements = {}
     with Sameness(corpus.known) as same_place:
@@ -159,6 +158,12 @@ def read_corpus(clips: Pathname, references: Pathname, *, only: Sequence[str] | 
         "only": only,
     }
     return Corpus(Path(clips).resolve().name, parameters, known, queries)
+
+
+def specs_of(fingerprinters: Sequence[str]) -> dict[str, str]:
+    """Return specs by fingerprinter, "all" being every kind; raises OptionError for one that is not known."""
+    asked = [one for name in fingerprinters for one in (NAMES if name == ALL else (name,))]
+    return {name: str(make(name).spec) for name in asked}
 
 
 def hold_out(recordings: Mapping[str, Path], share: float) -> list[str]:

@@ -12,10 +12,10 @@ from earmark.evaluation.scenes.kinds import (
     KINDS,
     Bed,
     Bursts,
+    DjMix,
     Edits,
     Halves,
     Jingles,
-    Mix,
     Playlist,
     Talk,
     Together,
@@ -29,7 +29,7 @@ SHORT = {  # the kinds, so short that the bundled excerpts of 30 s suffice
     "halves": Halves(),
     "together": Together(),
     "edits": Edits(seconds=(16.0, 20.0)),
-    "mix": Mix(pieces=4, seconds=(20.0, 25.0)),
+    "mix": DjMix(pieces=4, seconds=(20.0, 25.0)),
     "bed": Bed(seconds=(8.0, 12.0), minutes=1.0),
     "talk": Talk(minutes=1.0),
     "unknown": UnknownMusic(minutes=1.0),
@@ -57,11 +57,11 @@ def test_scenes_depend_on_the_seed_alone(name, material):
 @pytest.mark.parametrize("name", SHORT)
 def test_pieces_lie_within_their_scene_and_their_recording(name, material):
     for scene in drawn(name, material, count=3):
-        for part in scene.parts:
-            assert part.at >= 0
-            assert part.end <= scene.seconds + 1e-9
-            assert part.start >= 0
-            assert part.start + part.seconds * part.speed <= material.sounds.seconds(part.path) + 1e-9
+        for excerpt in scene.excerpts:
+            assert excerpt.at >= 0
+            assert excerpt.end <= scene.seconds + 1e-9
+            assert excerpt.start >= 0
+            assert excerpt.start + excerpt.seconds * excerpt.speed <= material.sounds.seconds(excerpt.path) + 1e-9
 
 
 def test_a_playlist_has_different_tracks_without_gaps_and_noise_is_added_to_the_same(material):
@@ -70,7 +70,7 @@ def test_a_playlist_has_different_tracks_without_gaps_and_noise_is_added_to_the_
         ("8 s", None), ("8 s", 5.0), ("12 s", None), ("12 s", 5.0),
     ]  # fmt: skip
     clean, noisy = scenes[2:]
-    assert clean.parts == noisy.parts
+    assert clean.excerpts == noisy.excerpts
     assert [piece.query_start for piece in clean.pieces] == [0, 12, 24, 36, 48, 60]
     assert all(before.query_end == after.query_start for before, after in pairwise(clean.pieces))
     assert len({piece.track for piece in clean.pieces}) == 6
@@ -119,12 +119,12 @@ def test_what_is_unknown_holds_no_pieces(material):
     for name in ("talk", "unknown", "bursts"):
         for scene in drawn(name, material, count=3):
             assert scene.pieces == ()
-            assert scene.parts
+            assert scene.excerpts
 
 
 def test_unknown_music_is_heard_once(material):
     (scene,) = scenes_of("unknown", UnknownMusic(minutes=120.0), material, seed=1, count=1)
-    assert len({part.path for part in scene.parts}) == len(scene.parts) == 3
+    assert len({excerpt.path for excerpt in scene.excerpts}) == len(scene.excerpts) == 3
 
 
 @pytest.mark.parametrize(

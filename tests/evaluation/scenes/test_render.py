@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from earmark.distort.levels import active_power
-from earmark.evaluation.scenes.kinds import Jingles, Mix, Playlist, scenes_of
+from earmark.evaluation.scenes.kinds import DjMix, Jingles, Playlist, scenes_of
 from earmark.evaluation.scenes.material import LEVEL
 from earmark.evaluation.scenes.render import LOUDEST, render
 from earmark.evaluation.scenes.scene import Scene
@@ -42,7 +42,7 @@ def test_a_jingle_takes_the_place_of_speech(material):
 
 
 def test_a_piece_at_another_speed_keeps_to_its_line(material):
-    mix = Mix(pieces=2, seconds=(24.0, 24.0), fade_seconds=4.0)
+    mix = DjMix(pieces=2, seconds=(24.0, 24.0), fade_seconds=4.0)
     (scene,) = scenes_of("mix", mix, material, seed=1, count=1)
     second = scene.pieces[1]
     heard, path = render(scene, material), dict(material.tracks)[second.track]
@@ -54,9 +54,11 @@ def test_a_piece_at_another_speed_keeps_to_its_line(material):
 
 
 def test_a_cross_fade_keeps_the_power(material):
-    (scene,) = scenes_of("mix", Mix(pieces=2, seconds=(20.0, 20.0)), material, seed=1, count=1)
-    first = scene.parts[0]
-    faded, whole = (render(Scene("", "", 0, 20.0, (part,)), material) for part in (first, replace(first, fade_out=0.0)))
+    (scene,) = scenes_of("mix", DjMix(pieces=2, seconds=(20.0, 20.0)), material, seed=1, count=1)
+    first = scene.excerpts[0]
+    faded, whole = (
+        render(Scene("", "", 0, 20.0, (excerpt,)), material) for excerpt in (first, replace(first, fade_out=0.0))
+    )
     middle = slice(round(16 * RATE), round(16 * RATE) + 1)
     assert faded[middle] == pytest.approx(whole[middle] * np.sqrt(0.5), rel=1e-3)
     assert np.array_equal(faded[: 12 * RATE], whole[: 12 * RATE])
@@ -67,6 +69,6 @@ def test_what_is_too_loud_is_made_softer(material):
     (scene,) = scenes_of(
         "playlist", Playlist(seconds=(8.0,), pieces=1, snr_decibels=(None,)), material, seed=1, count=1
     )
-    loud = replace(scene, parts=tuple(replace(part, gain=30.0) for part in scene.parts))
+    loud = replace(scene, excerpts=tuple(replace(excerpt, gain=30.0) for excerpt in scene.excerpts))
     assert np.abs(render(loud, material)).max() == pytest.approx(LOUDEST)
     assert not render(Scene("", "", 0, 2.0, ()), material).any()

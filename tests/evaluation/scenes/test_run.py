@@ -10,9 +10,9 @@ import pytest
 import earmark
 from earmark.errors import OptionError
 from earmark.evaluation.scenes import ask
-from earmark.evaluation.scenes.kinds import Mix, Playlist, Talk
+from earmark.evaluation.scenes.kinds import DjMix, Playlist, Talk
 from earmark.evaluation.scenes.run import (
-    Draw,
+    Selection,
     evaluate_scenes,
     kinds_named,
     planned,
@@ -25,7 +25,7 @@ PLAYLIST = Playlist(seconds=(8.0,), pieces=3, count=1, snr_decibels=(None,))
 
 def test_a_folder_is_indexed_and_asked_and_the_run_is_kept(album, tmp_path):
     sources = sources_of_folder(album, held_out=0.0)
-    draw, begun, stages = Draw({"playlist": PLAYLIST}), [], []
+    draw, begun, stages = Selection({"playlist": PLAYLIST}), [], []
     measured = evaluate_scenes(
         sources, draw, fingerprinters=["shazam"], out=tmp_path, workers=1, begin=lambda *run: begun.append(run),
         progress=stages.append,
@@ -53,7 +53,7 @@ def test_a_catalog_is_asked_for_its_own_files(music, tmp_path):
     sources = sources_of_catalog(catalog, music=tmp_path / "one")
     assert len(sources.known) == 3
     assert {sources.known[track].name for track in sources.cut} == {path.name for path in music[:2]}
-    measured = evaluate_scenes(sources, Draw({"playlist": PLAYLIST}), catalog=catalog, out=tmp_path / "runs")
+    measured = evaluate_scenes(sources, Selection({"playlist": PLAYLIST}), catalog=catalog, out=tmp_path / "runs")
     assert list(measured) == ["music.earmark"]
     assert measured["music.earmark"].rows[0].named.total == 3
     with pytest.raises(OptionError, match="has no track whose file is there below"):
@@ -70,13 +70,13 @@ def test_part_of_the_music_stays_unknown_beside_what_another_folder_holds(album,
 
 
 def test_conditions_that_the_recordings_are_too_short_for_are_left_out_with_reasons(material):
-    kinds = {"playlist": PLAYLIST, "mix": Mix(), "talk": Talk(minutes=1.0)}
-    scenes, left_out = planned(Draw(kinds), material)
+    kinds = {"playlist": PLAYLIST, "mix": DjMix(), "talk": Talk(minutes=1.0)}
+    scenes, left_out = planned(Selection(kinds), material)
     assert [scene.kind for scene in scenes] == ["playlist", "talk"]
     assert list(left_out) == ["mix, 8 s fades"]
     assert "without silence; give longer ones" in left_out["mix, 8 s fades"]
     with pytest.raises(OptionError, match="no scene can be made: none of 11"):
-        planned(Draw({"mix": Mix()}), material)
+        planned(Selection({"mix": DjMix()}), material)
 
 
 def test_a_kind_that_is_not_known_is_refused():
@@ -89,7 +89,7 @@ def test_answers_that_were_cut_off_are_asked_again(tmp_path):
     path = tmp_path / ask.ANSWERS
     path.write_text(whole + '["playlist/8 s/00')
     (reply,) = ask.read(path).values()
-    assert reply.told[0].reference_at(2.0) == 5.0
+    assert reply.detections[0].reference_at(2.0) == 5.0
     assert path.read_text() == whole
     path.write_text("[1]\n")
     with pytest.raises(OptionError, match="remove it to begin again"):

@@ -1,4 +1,4 @@
-"""The kinds of scenes: each is its numbers, and how its parts are laid on the line of time."""
+"""The kinds of scenes: each is its numbers, and how its excerpts are laid on the line of time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from earmark.evaluation.scenes.material import Material, Place
-from earmark.evaluation.scenes.scene import Part, Scene
+from earmark.evaluation.scenes.material import LoudPlace, Material
+from earmark.evaluation.scenes.scene import Excerpt, Scene
 
 CLEAN_AND_NOISY = (None, 5.0)  # ratios of signal to noise, dB; None: no noise
 
@@ -21,15 +21,15 @@ class Layout:
     """Parts, and how long the scene is."""
 
     seconds: float
-    parts: tuple[Part, ...]
+    excerpts: tuple[Excerpt, ...]
 
     @classmethod
-    def of(cls, parts: list[Part]) -> Layout:
-        """Return a layout that ends with its last part."""
-        return cls(max(part.end for part in parts), tuple(parts))
+    def of(cls, excerpts: list[Excerpt]) -> Layout:
+        """Return a layout that ends with its last excerpt."""
+        return cls(max(excerpt.end for excerpt in excerpts), tuple(excerpts))
 
 
-class Kind(Protocol):
+class SceneKind(Protocol):
     """What `scenes_of` asks of a kind."""
 
     @property
@@ -44,7 +44,7 @@ class Kind(Protocol):
         """Return what `layout` takes, by the condition's name."""
 
     def layout(self, condition: Any, material: Material, draw: np.random.Generator) -> Layout:
-        """Return a scene's parts, drawn."""
+        """Return a scene's excerpts, drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Playlist:
     def layout(self, condition: float, material: Material, draw: np.random.Generator) -> Layout:
         """Return pieces one after another."""
         places = islice(material.places(condition, draw), self.pieces)
-        return Layout.of([_part(place, number * condition, condition) for number, place in enumerate(places)])
+        return Layout.of([_excerpt(place, number * condition, condition) for number, place in enumerate(places)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Jingles:
         """Return a talk, and the jingles that replace it; they are counted by their length."""
         whole = 60 * condition
         places = {seconds: material.places(seconds, draw) for seconds in self.seconds}
-        heard: dict[float, list[Place]] = {seconds: [] for seconds in self.seconds}
+        heard: dict[float, list[LoudPlace]] = {seconds: [] for seconds in self.seconds}
         jingles = []
         for slot in np.arange(self.every / 2, whole - self.every, self.every).tolist():
             seconds = self.seconds[int(draw.integers(len(self.seconds)))]
@@ -96,7 +96,7 @@ class Jingles:
             else:
                 place = next(places[seconds])
                 earlier.append(place)
-            jingle = _part(place, slot + draw.uniform(0, self.jitter), seconds)
+            jingle = _excerpt(place, slot + draw.uniform(0, self.jitter), seconds)
             jingles.append(replace(jingle, replaces=True, label=f"{seconds:g} s"))
         return Layout(whole, (*material.talk(whole, draw), *jingles))
 
@@ -116,7 +116,7 @@ class Halves:
     def layout(self, condition: tuple[float, float], material: Material, draw: np.random.Generator) -> Layout:
         """Return the two halves."""
         first, second = islice(material.places(max(condition), draw), 2)
-        return Layout.of([_part(first, 0.0, condition[0]), _part(second, condition[0], condition[1])])
+        return Layout.of([_excerpt(first, 0.0, condition[0]), _excerpt(second, condition[0], condition[1])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,8 @@ class Together:
     def layout(self, condition: float, material: Material, draw: np.random.Generator) -> Layout:
         """Return both, counted apart."""
         first, second = islice(material.places(self.seconds, draw), 2)
-        louder = replace(_part(first, 0.0, self.seconds), label="first")
-        softer = replace(_part(second, 0.0, self.seconds, decibels=condition), label="second")
+        louder = replace(_excerpt(first, 0.0, self.seconds), label="first")
+        softer = replace(_excerpt(second, 0.0, self.seconds, decibels=condition), label="second")
         return Layout.of([louder, softer])
 
 
@@ -163,18 +163,18 @@ class Edits:
         earliest = max(self.margin, changed) if condition == "repeated" else self.margin
         first = draw.uniform(earliest, music - self.margin)
         place = next(material.places(music + changed, draw))
-        before = _part(place, 0.0, first)
+        before = _excerpt(place, 0.0, first)
         skipped = {"cut": changed, "inserted": 0.0, "repeated": -changed}[condition]
         gap = changed if condition == "inserted" else 0.0
-        after = replace(_part(place, first + gap, music - first), start=place.start + first + skipped)
-        parts = [before, after]
+        after = replace(_excerpt(place, first + gap, music - first), start=place.start + first + skipped)
+        excerpts = [before, after]
         if condition == "inserted":
-            parts.append(_part(next(material.other_places(changed, draw)), first, changed))
-        return Layout.of(parts)
+            excerpts.append(_excerpt(next(material.other_places(changed, draw)), first, changed))
+        return Layout.of(excerpts)
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
+class DjMix:
     """A DJ's mix: cross-fades, every track at a speed of its own with its pitch."""
 
     pieces: int = 12
@@ -191,13 +191,13 @@ class Mix:
     def layout(self, condition: float, material: Material, draw: np.random.Generator) -> Layout:
         """Return the pieces, each of which begins where the one before fades out."""
         places = material.places(self.seconds[1] * (1 + self.speed), draw)
-        parts, at = list[Part](), 0.0
+        excerpts, at = list[Excerpt](), 0.0
         for number, place in enumerate(islice(places, self.pieces)):
             seconds, speed = draw.uniform(*self.seconds), 1 + draw.uniform(-self.speed, self.speed)
             fade_in, fade_out = condition * (number > 0), condition * (number < self.pieces - 1)
-            parts.append(replace(_part(place, at, seconds), speed=speed, fade_in=fade_in, fade_out=fade_out))
+            excerpts.append(replace(_excerpt(place, at, seconds), speed=speed, fade_in=fade_in, fade_out=fade_out))
             at += seconds - condition
-        return Layout.of(parts)
+        return Layout.of(excerpts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +218,10 @@ class Bed:
     def layout(self, condition: float, material: Material, draw: np.random.Generator) -> Layout:
         """Return a talk with beds."""
         whole, places = 60 * self.minutes, material.places(self.seconds[1], draw)
-        beds, at = list[Part](), self.gap_seconds
+        beds, at = list[Excerpt](), self.gap_seconds
         while at + self.seconds[1] + self.gap_seconds < whole:
             seconds = draw.uniform(*self.seconds)
-            beds.append(_part(next(places), at, seconds, decibels=condition))
+            beds.append(_excerpt(next(places), at, seconds, decibels=condition))
             at += seconds + self.gap_seconds
         return Layout(whole, (*material.talk(whole, draw), *beds))
 
@@ -278,17 +278,17 @@ class Bursts:
         """Return one burst."""
         seconds = self.seconds[int(draw.integers(len(self.seconds)))]
         length = draw.uniform(*condition)
-        burst = _part(next(material.other_places(length, draw)), draw.uniform(0, seconds - length), length)
+        burst = _excerpt(next(material.other_places(length, draw)), draw.uniform(0, seconds - length), length)
         return Layout(seconds, (burst,))
 
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, SceneKind] = {
     "playlist": Playlist(),
     "jingles": Jingles(),
     "halves": Halves(),
     "together": Together(),
     "edits": Edits(),
-    "mix": Mix(),
+    "mix": DjMix(),
     "bed": Bed(),
     "talk": Talk(),
     "unknown": UnknownMusic(),
@@ -296,7 +296,9 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def scenes_of(name: str, kind: Kind, material: Material, *, seed: int, count: int | None = None) -> Iterator[Scene]:
+def scenes_of(
+    name: str, kind: SceneKind, material: Material, *, seed: int, count: int | None = None
+) -> Iterator[Scene]:
     """Yield the scenes of a kind, `count` for each condition; every scene depends on the seed and its number alone.
 
     Raises OptionError where the material does not suffice for a condition.
@@ -306,7 +308,7 @@ def scenes_of(name: str, kind: Kind, material: Material, *, seed: int, count: in
 
 
 def scenes_of_condition(
-    name: str, kind: Kind, condition: str, material: Material, *, seed: int, count: int | None = None
+    name: str, kind: SceneKind, condition: str, material: Material, *, seed: int, count: int | None = None
 ) -> Iterator[Scene]:
     """Yield the scenes of one condition of a kind, as `scenes_of` does."""
     conditions = kind.conditions()
@@ -315,9 +317,9 @@ def scenes_of_condition(
         drawn_by = (seed, zlib.crc32(name.encode()), rank, number)
         layout = kind.layout(conditions[condition], material, np.random.default_rng(drawn_by))
         for snr in kind.snr_decibels:
-            yield Scene(name, condition, number, layout.seconds, layout.parts, snr, seed=(*drawn_by, 1))
+            yield Scene(name, condition, number, layout.seconds, layout.excerpts, snr, seed=(*drawn_by, 1))
 
 
-def _part(place: Place, at: float, seconds: float, *, decibels: float = 0.0) -> Part:
+def _excerpt(place: LoudPlace, at: float, seconds: float, *, decibels: float = 0.0) -> Excerpt:
     gain = place.gain * 10 ** (decibels / 20)
-    return Part(place.path, place.start, at, seconds, gain, track=place.track)
+    return Excerpt(place.path, place.start, at, seconds, gain, track=place.track)

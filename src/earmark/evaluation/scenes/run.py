@@ -11,18 +11,18 @@ from typing import Any
 import earmark
 from earmark.errors import OptionError
 from earmark.evaluation import run
-from earmark.evaluation.music import Pathname, hold_out, indexed, recordings_in
+from earmark.evaluation.music import Pathname, hold_out, indexed, recordings_in, specs_of
 from earmark.evaluation.queries import RATE
 from earmark.evaluation.recordings import Recordings
 from earmark.evaluation.run import Stage
 from earmark.evaluation.scenes import ask, report
-from earmark.evaluation.scenes.kinds import KINDS, Kind, scenes_of_condition
+from earmark.evaluation.scenes.kinds import KINDS, SceneKind, scenes_of_condition
 from earmark.evaluation.scenes.material import Material
-from earmark.evaluation.scenes.report import Row
+from earmark.evaluation.scenes.report import SceneRow
 from earmark.evaluation.scenes.scene import Scene
 from earmark.evaluation.scenes.scoring import SceneScore, score
 from earmark.evaluation.truth import Sameness, SamePlace
-from earmark.fingerprints import DEFAULT, make
+from earmark.fingerprints import DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +38,19 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class Selection:
     """Which scenes are made."""
 
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, SceneKind]
     seed: int = 1
     count: int | None = None  # scenes of each condition; None: each kind's own number
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
+class SceneMeasurement:
     """What a catalog reached on scenes."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[SceneRow, ...]
     left_out: Mapping[str, str]  # reasons by kind and condition, for which the recordings do not suffice
     failed: tuple[tuple[str, str], ...]  # (path, reason) of files that could not be indexed
     folder: Path  # scenes.jsonl, parameters.json, report.json, report.md
@@ -97,7 +97,7 @@ def sources_of_catalog(
     return Sources(Path(catalog).resolve().stem, known, cut, _files(unknown), _files(speech), _files(noise))
 
 
-def kinds_named(names: Sequence[str]) -> dict[str, Kind]:
+def kinds_named(names: Sequence[str]) -> dict[str, SceneKind]:
     """Return kinds of scenes by name; raises OptionError for one that is not known."""
     for name in names:
         if name not in KINDS:
@@ -107,7 +107,7 @@ def kinds_named(names: Sequence[str]) -> dict[str, Kind]:
 
 def evaluate_scenes(
     sources: Sources,
-    draw: Draw | None = None,
+    selection: Selection | None = None,
     *,
     catalog: Pathname | None = None,
     fingerprinters: Sequence[str] = (DEFAULT,),
@@ -115,25 +115,21 @@ def evaluate_scenes(
     workers: int | None = None,
     begin: Callable[[str, Path], object] | None = None,
     progress: Callable[[Stage], object] | None = None,
-) -> dict[str, Measurement]:
-    """Measure what `identify(several=True)` tells of scenes, by fingerprinter.
+) -> dict[str, SceneMeasurement]:
+    """Measure what `identify(several=True)` finds in scenes, by fingerprinter.
 
     `catalog` is asked as it is; without one, the known recordings are indexed with each fingerprinter. Runs are kept
     below `out`, and go on where they were. `begin` is called with each fingerprinter, or the catalog's name, and the
     folder of its run; `progress` after each scene. Raises OptionError when the sources suffice for no scene.
     """
-    draw = draw or Draw(KINDS)
+    selection = selection or Selection(KINDS)
     found = {}
     with Recordings(RATE) as sounds, Sameness(sources.known, sounds) as same_place:
         tracks = [(track, sources.known[track]) for track in sources.cut]
         material = Material(sounds, tracks, sources.unknown, sources.speech, sources.noises)
-        scenes, left_out = planned(draw, material)
-        parameters = _parameters(sources, draw)
-        if catalog is not None:
-            asked = {Path(catalog).name: {"catalog": str(Path(catalog).resolve())}}
-        else:
-            asked = {name: {"fingerprinter": name, "spec": str(make(name).spec)} for name in fingerprinters}
-        for name, kind in asked.items():
+        scenes, left_out = planned(selection, material)
+        parameters = _parameters(sources, selection)
+        for name, kind in _asked(catalog, fingerprinters).items():
             folder = run.run_folder(Path(out), f"{sources.name}-scenes", {**parameters, **kind})
             if begin is not None:
                 begin(name, folder)
@@ -141,17 +137,19 @@ def evaluate_scenes(
             scores = scored(path, scenes, material, same_place, folder=folder, progress=progress)
             rows = tuple(report.rows_of(scores))
             written = report.write(rows, left_out, {**parameters, **kind}, folder)
-            found[name] = Measurement(rows, left_out, failed, folder, tuple(written))
+            found[name] = SceneMeasurement(rows, left_out, failed, folder, tuple(written))
     return found
 
 
-def planned(draw: Draw, material: Material) -> tuple[list[Scene], dict[str, str]]:
+def planned(selection: Selection, material: Material) -> tuple[list[Scene], dict[str, str]]:
     """Return the scenes, and why conditions are left out; raises OptionError when none is left."""
     scenes, left_out = list[Scene](), dict[str, str]()
-    for name, kind in draw.kinds.items():
+    for name, kind in selection.kinds.items():
         for condition in kind.conditions():
             try:
-                scenes += list(scenes_of_condition(name, kind, condition, material, seed=draw.seed, count=draw.count))
+                scenes += list(
+                    scenes_of_condition(name, kind, condition, material, seed=selection.seed, count=selection.count)
+                )
             except OptionError as error:
                 left_out[f"{name}, {condition}"] = str(error)
     if not scenes:
@@ -168,11 +166,11 @@ def scored(
     folder: Path | None = None,
     progress: Callable[[Stage], object] | None = None,
 ) -> list[SceneScore]:
-    """Return how a catalog tells scenes; `folder` keeps its answers, and those that it has are not asked again."""
+    """Return how well a catalog finds scenes; `folder` keeps its answers, and those that it has are not asked again."""
     scores, whole, began = list[SceneScore](), sum(scene.seconds for scene in scenes), time.monotonic()
     with earmark.open(catalog, create=False, read_only=True) as opened:
         for scene, reply in ask.answer(opened, scenes, material, folder=folder):
-            scores.append(score(scene, reply.told, same_place, processor_seconds=reply.processor_seconds))
+            scores.append(score(scene, reply.detections, same_place, processor_seconds=reply.processor_seconds))
             if progress is not None:
                 done = sum(one.scene.seconds for one in scores)
                 seconds_left = (time.monotonic() - began) * (whole - done) / done
@@ -180,7 +178,17 @@ def scored(
     return scores
 
 
-def _parameters(sources: Sources, draw: Draw) -> dict[str, Any]:
+def _asked(catalog: Pathname | None, fingerprinters: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return what is asked, by the name that it is shown under: one catalog, or a fingerprinter each."""
+    if catalog is None:
+        return {name: {"fingerprinter": name, "spec": spec} for name, spec in specs_of(fingerprinters).items()}
+    with earmark.open(catalog, create=False, read_only=True) as opened:
+        info = opened.info()
+    names = ("fingerprinter", "spec", "index", "tracks", "seconds")
+    return {Path(catalog).name: {"catalog": str(Path(catalog).resolve()), **{name: str(info[name]) for name in names}}}
+
+
+def _parameters(sources: Sources, selection: Selection) -> dict[str, Any]:
     """Return all that shapes a run but the catalog, as JSON can hold it."""
     paths = [*sources.known.values(), *sources.unknown, *sources.speech, *sources.noises]
     return {
@@ -191,9 +199,9 @@ def _parameters(sources: Sources, draw: Draw) -> dict[str, Any]:
         "unknown": len(sources.unknown),
         "speech": len(sources.speech),
         "noises": len(sources.noises),
-        "kinds": {name: str(kind) for name, kind in draw.kinds.items()},
-        "seed": draw.seed,
-        "count": draw.count,
+        "kinds": {name: str(kind) for name, kind in selection.kinds.items()},
+        "seed": selection.seed,
+        "count": selection.count,
     }
 
 

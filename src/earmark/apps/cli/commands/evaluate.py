@@ -42,8 +42,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     scenes = parser.add_argument_group(
         "instead of clips, long sounds that hold more than one thing, and their passages"
     )
-    scenes.add_argument("--scenes", action="store_true", help="measure what identify --several tells of such sounds")
-    scenes.add_argument("--kinds", type=words, metavar="NAME,...", help="as playlist,jingles (default: all ten; see docs/evaluation.md)")
+    scenes.add_argument("--scenes", action="store_true", help="measure what identify --several finds in them")
+    scenes.add_argument("--kinds", type=words, metavar="NAME,...", help="as playlist,jingles (default: all)")
     scenes.add_argument("--speech", metavar="FOLDER", help="recordings of speech, for talk shows, beds and noise")
     scenes.add_argument("--unknown-music", metavar="FOLDER", help="more music that is not indexed")
     scenes.add_argument(
@@ -105,20 +105,21 @@ def run(options: argparse.Namespace) -> int:
 
 
 def run_scenes(options: argparse.Namespace, output: Output) -> int:
-    """Measure what each fingerprinter, or a catalog, tells of scenes, and print the tables."""
+    """Measure what each fingerprinter, or a catalog, finds in scenes, and print the tables."""
     from earmark.evaluation.scenes import report
     from earmark.evaluation.scenes.kinds import KINDS
-    from earmark.evaluation.scenes.run import Draw, evaluate_scenes, kinds_named
+    from earmark.evaluation.scenes.run import Selection, evaluate_scenes, kinds_named
 
-    draw = Draw(kinds_named(options.kinds or tuple(KINDS)), options.seed, options.count)
+    selection = Selection(kinds_named(options.kinds or tuple(KINDS)), options.seed, options.count)
     line = ProgressLine(output)
 
     def progress(stage: Stage) -> None:
         line.update(f"{stage.done} of {stage.total} scenes, {stage.seconds_left:.0f} s left", stage.done, stage.total)
 
     measured = evaluate_scenes(
-        scene_sources(options), draw, catalog=options.catalog, fingerprinters=options.fingerprinter, out=options.out,
-        workers=options.workers, begin=lambda name, folder: output.remark(f"{name}: the run is kept in {folder}"),
+        scene_sources(options), selection, catalog=options.catalog, fingerprinters=options.fingerprinter,
+        out=options.out, workers=options.workers,
+        begin=lambda name, folder: output.remark(f"{name}: the run is kept in {folder}"),
         progress=progress,
     )  # fmt: skip
     failed = {path: reason for one in measured.values() for path, reason in one.failed}
@@ -173,7 +174,7 @@ def read_corpus(options: argparse.Namespace) -> Corpus:
 
 
 def show(output: Output, name: str, measurement: Measurement, *, alone: bool) -> None:
-    """Draw the pictures of one fingerprinter, and print its table when there is no other."""
+    """Selection the pictures of one fingerprinter, and print its table when there is no other."""
     from earmark.evaluation import report as reports
 
     report = measurement.report
@@ -187,7 +188,7 @@ def show(output: Output, name: str, measurement: Measurement, *, alone: bool) ->
 
 
 def show_comparison(output: Output, evaluation: Evaluation, folder: Path) -> None:
-    """Draw the pictures of several fingerprinters, and print their table."""
+    """Selection the pictures of several fingerprinters, and print their table."""
     from earmark.evaluation import comparison
 
     measured = evaluation.reports
@@ -203,7 +204,7 @@ def show_comparison(output: Output, evaluation: Evaluation, folder: Path) -> Non
 
 
 def pictures_of(output: Output, measured: Mapping[str, Report], folder: Path) -> list[Path]:
-    """Draw what is measured, and return where."""
+    """Selection what is measured, and return where."""
     from earmark.evaluation import figures
 
     try:
