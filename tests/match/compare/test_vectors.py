@@ -268,7 +268,7 @@ def evidence_of(rivals: Sequence[Candidate] = (), duplicates: Collection[int] = 
         np.array([0.9, 0.5, 0.8, 0.4, 0.7, 0.3], np.float32),
     )
     clip = Layer(frames, np.zeros((3, 2), np.int8), 1.0)
-    comparison = VectorComparison(clip, FIGURES, settings=SETTINGS, wide=False, hits=hits)
+    comparison = VectorComparison(clip, FIGURES, settings=SETTINGS, wide=False, hits=lambda: hits)
     diagonal = Diagonal(7, 100.0, 1.0, np.arange(3), np.array([0.9, 0.8, 0.6], np.float32), score=0.75)
     placement = Placement(100.0, 1.0, {"similarity": 0.75}, diagonal)
     candidate = Candidate(7, 100.0, placements={"vectors": placement})
