@@ -73,13 +73,8 @@ def _asked(catalog: earmark.Catalog, scene: Scene, material: Material) -> SceneR
     spent = Processor()
     said = catalog.identify((samples, material.sounds.rate), several=True, limit=LIMIT)
     seconds = spent.seconds
-<<<<<<< HEAD
-    told = [
-        Told(one.track.id, one.query_start, one.query_end, one.reference_start, getattr(one, "rate", one.speed), one.confidence)
-=======
     detections = [
         Detection(one.track.id, one.query_start, one.query_end, one.reference_start, one.rate, one.confidence)
->>>>>>> scenes
         for one in said.matches
     ]
     return SceneReply(scene.id, tuple(sorted(detections, key=lambda one: one.span)), seconds)
