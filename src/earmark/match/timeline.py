@@ -25,7 +25,7 @@ from earmark.match.stretches import (
     stretches_of,
 )
 from earmark.match.votes import Guess
-from earmark.match.windows import HOP_SECONDS, pieces_of, settled_before, windows_of
+from earmark.match.windows import HOP_SECONDS, last_window, pieces_of, whole_windows
 from earmark.types import Fingerprint, Hits
 
 LOOKED_UP_WINDOWS = 24  # at once, which is quicker: a minute
@@ -58,7 +58,7 @@ class Timeline:
         )
         self._lines, self._latest = Lines(), list[Strand]()  # of settled windows; of the sound's end
         self._windows = 0  # that were laid on tracks, of which the odds pay for each
-        self._next = 0.0  # second from which on windows are to be settled
+        self._last, self._next = -1.0, 0.0  # second at which the last settled window begins; earliest for the next one
         self._going_on = list[Strand]()  # of the last settled window
         self._past = list[Passage]()  # that ended before what is remembered
         self._surest: dict[int, Passage] = {}  # what a line's parts were judged to be, by its number
@@ -69,22 +69,27 @@ class Timeline:
         """Lay the windows that are new, of sound that begins at `since`, and return what `since` may be next time."""
         self._sound, self._since, self._search = sound, since, search
         self.seconds = since + sound.seconds
-        windows = windows_of(self.seconds, self._frame, since=self._next)
-        settled_until = math.inf if final else settled_before(self.seconds, self._frame)
-        lasting = [window for window in windows if window[0] < settled_until]
+        lasting = whole_windows(self.seconds, self._frame, since=self._next)
+        passing = [last_window(self.seconds, self._frame)]
+        if passing[0][0] <= max([self._last, *(begin for begin, _ in lasting)]):
+            passing = []
+        if lasting:
+            self._last = lasting[-1][0]
+            self._next = self._last + HOP_SECONDS / 2
+        if final:
+            lasting, passing = lasting + passing, []
         for begin, end, hits in self._looked_up(lasting):
             strands = self._laid(begin, end, self._going_on, hits)
             self._lines.add(strands)
             self._going_on = [one for one in strands if _agreeing_stretches(one)]
         self._look_back(lasting)
         self._latest = []
-        for begin, end, hits in self._looked_up(windows[len(lasting) :]):
+        for begin, end, hits in self._looked_up(passing):
             self._latest = self._laid(begin, end, self._going_on, hits)
-        self._windows += len(windows)
-        self._next = settled_until
+        self._windows += len(lasting) + len(passing)
         if not final and self.seconds - self._forgotten > 2 * REMEMBERED_SECONDS:
             self._forget(self.seconds - REMEMBERED_SECONDS)
-        return min(self._next, max(self.seconds - KEPT_SECONDS, 0.0) // HOP_SECONDS * HOP_SECONDS)
+        return max(self.seconds - KEPT_SECONDS, 0.0) // HOP_SECONDS * HOP_SECONDS
 
     def copy(self) -> Timeline:
         """Return a timeline that hears on by itself."""
