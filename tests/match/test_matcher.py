@@ -241,9 +241,7 @@ def test_held_tones_of_which_z_says_nothing_stand_out_more_on_their_own_recordin
 def test_of_diagonals_and_peaks_as_good_the_one_that_stands_out_ranks_first(with_peaks: Shelf) -> None:
     silent = with_peaks.asked(np.zeros(RATE))
     matcher = with_peaks.matcher()
-    look = Look(
-        with_peaks.plan, silent, with_peaks.index, keys=matcher.keys, references=matcher.references, wide=False
-    )
+    look = Look(with_peaks.plan, silent, with_peaks.index, keys=matcher.keys, references=matcher.references, wide=False)
 
     def candidate(track: int, contrast: float) -> Candidate:
         placements = {
