@@ -6,10 +6,11 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import islice, repeat
+from typing import Literal
 
 import numpy as np
 
-from earmark.match.compare import make_comparison
+from earmark.match.compare import brief, make_comparison
 from earmark.match.protocol import Candidate, Comparison, Placement, References, Search, Separable, Sweepable
 from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive
 from earmark.match.votes import Guess, tracks_by_votes, vote
@@ -24,6 +25,7 @@ ONE_PLACE_SECONDS = 1.0  # within which two places are one
 PLACE_SHARE = 0.6  # of the best place's z, from which another is told too
 SILENCE_SECONDS = 1.0  # without features, which are no pause of music
 
+Effort = Literal["full", "known places", "places"]
 QueryKeys = Callable[[Fingerprint], Mapping[str, Keys]]
 
 
@@ -40,15 +42,17 @@ class Look:
         references: References,
         wide: bool,
         hits: Mapping[str, Hits] | None = None,
+        effort: Effort = "full",
     ) -> None:
         """`keys` returns what each channel looks up; `wide` also tries larger changes of speed.
 
-        `hits` are what channels have found already.
+        `hits` are what channels have found already. With the effort of `places` a window is laid, not weighed; with
+        that of `known places` it is weighed by what can be told without the nearest neighbours of its segments.
         """
         self.window, self.ranked = window, list[Candidate]()  # the best candidate of each track, best first
         self.comparisons: dict[str, Comparison] = {}  # by layer, in the plan's order
         self._plan, self._make_keys, self._references = plan, keys, references
-        self._search, self._wide = search, wide
+        self._search, self._wide, self._effort = search, wide, effort
         self._hits: dict[str, Hits] = dict(hits or {})  # by channel
         self._tried: list[Candidate] = []
         self._first = self._plan.compare[0].layer
@@ -190,6 +194,10 @@ class Look:
     def _comparison(self, rule: CompareRule) -> Comparison:
         channels = [one for one in self._plan.channels if one.layer == rule.layer and one.metric == "inner"]
         hits = next((partial(self._hits_of, one) for one in channels if one.name in self._search.channels), None)
+        if self._effort == "places":
+            rule, hits = brief(rule), None
+        elif self._effort == "known places" and len(self._plan.compare) > 1:
+            hits = None
         return make_comparison(rule, self.window.layers[rule.layer], hits=hits, wide=self._wide)
 
     def _hits_of(self, channel: Channel) -> Hits:

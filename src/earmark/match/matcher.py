@@ -15,7 +15,7 @@ import numpy as np
 
 from earmark.match.calibration import Calibration
 from earmark.match.lines import Strand
-from earmark.match.look import ONE_PLACE_SECONDS, Look, QueryKeys
+from earmark.match.look import ONE_PLACE_SECONDS, Effort, Look, QueryKeys
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Options, Others, References, Registrable, Search
@@ -97,7 +97,7 @@ class Matcher:
 
         Without `hits` only the known ones.
         """
-        look = self._look(window, search, options, hits=hits)
+        look = self._look(window, search, options, hits=hits, effort="places")
         if not look.can_compare(self.plan.compare[0]):
             return []
         for guesses, layer in look.by_channels(most=MOST_GUESSES) if hits is not None else ():
@@ -109,7 +109,7 @@ class Matcher:
         self, window: Fingerprint, search: Search, options: Options, stretches: Sequence[Stretch], *, begin: float
     ) -> tuple[Fingerprint, str]:
         """Return (a window without what stretches explain, the layer that tells); no layer where none can."""
-        look = self._look(window, search, options)
+        look = self._look(window, search, options, effort="places")
         name, comparison = look.separable()
         if comparison is None:
             return window, name
@@ -124,7 +124,7 @@ class Matcher:
 
     def repetitions(self, part: Fingerprint, search: Search, options: Options, track: int) -> list[Guess]:
         """Return other places of a track at which a part of a sound may lie, the likeliest first."""
-        look = self._look(part, search, options)
+        look = self._look(part, search, options, effort="places")
         return look.repetitions(track) if look.can_compare(self.plan.compare[0]) else []
 
     def judge(
@@ -142,7 +142,7 @@ class Matcher:
 
         There is none unless it sounds at the same time as the tracks `beside` it.
         """
-        look = self._look(part, search, options)
+        look = self._look(part, search, options, effort="known places")
         if not look.can_compare(self.plan.compare[0]):
             return None
         look.add([claim, *claims], "")
@@ -166,9 +166,11 @@ class Matcher:
         found = [passage]
         for one in look.places(passage.track, most=MOST_PLACES) if look.comparisons else ():
             here = self._passage(look, one, Others([], frozenset()), begin=begin, measuring=False)
-            if any(other.lies_on(here) for other in found):
-                continue
             start, end = here.reference_at(passage.query_start), here.reference_at(passage.query_end)
+            if any(
+                min(end, other.reference_end) - max(start, other.reference_start) > (end - start) / 2 for other in found
+            ):
+                continue  # music that repeats itself lies on itself
             found.append(
                 replace(
                     passage,
@@ -182,11 +184,26 @@ class Matcher:
         return sorted(found, key=lambda one: one.reference_start)
 
     def _look(
-        self, window: Fingerprint, search: Search, options: Options, *, hits: Mapping[str, Hits] | None = None
+        self,
+        window: Fingerprint,
+        search: Search,
+        options: Options,
+        *,
+        hits: Mapping[str, Hits] | None = None,
+        effort: Effort = "full",
     ) -> Look:
         rule = self.plan.warp
         wide = options.speed and (rule is None or rule.channel not in search.channels)
-        return Look(self.plan, window, search, keys=self.keys, references=self.references, wide=wide, hits=hits)
+        return Look(
+            self.plan,
+            window,
+            search,
+            keys=self.keys,
+            references=self.references,
+            wide=wide,
+            hits=hits,
+            effort=effort,
+        )
 
     def _strand(self, look: Look, one: Candidate, begin: float) -> Strand:
         reference = self.references([one.track])[one.track]
@@ -216,7 +233,8 @@ class Matcher:
         self, look: Look, found: Candidate, others: Others, *, begin: float, measuring: bool = True
     ) -> Passage:
         reference = look.reference(found.track)
-        evidence = {figure: 0.0 for rule in self.plan.compare for figure in rule.figures}
+        missing = (rule for rule in self.plan.compare if rule.layer not in look.comparisons)
+        evidence = {figure: 0.0 for rule in missing for figure in rule.figures}
         alignments = []
         for layer, comparison in look.comparisons.items():
             placement = found.placements[layer]
