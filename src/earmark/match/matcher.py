@@ -15,7 +15,7 @@ import numpy as np
 
 from earmark.match.calibration import Calibration
 from earmark.match.lines import Strand
-from earmark.match.look import ONE_PLACE_SECONDS, Effort, Look, QueryKeys
+from earmark.match.look import MARGIN_SECONDS, ONE_PLACE_SECONDS, Effort, Look, QueryKeys, without_silence
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Options, Others, References, Registrable, Search
@@ -30,6 +30,7 @@ MOST_GUESSES = 12  # places that a channel names in a window of a long sound
 LOOK_UP_SECONDS = 0.25  # from one segment of a long sound that is looked up to the next
 MOST_STRANDS = 8  # places of a window that are looked at moment by moment
 FEWEST_PASSAGES = 5  # of a window that are weighed, however few are wanted: the answer must not depend on that
+SHORTEST_SECONDS = 1.0  # of sound amid silence: a door, a word, a click are no recording
 MOST_PLACES = 100  # of one track
 
 
@@ -54,6 +55,10 @@ class Matcher:
 
         A window whose first layer holds too little has none.
         """
+        whole, (window, silent) = window.seconds, without_silence(window)
+        begin += silent
+        if window.seconds < min(whole, SHORTEST_SECONDS + 2 * MARGIN_SECONDS):
+            return []
         look = self._look(window, search, options)
         if not look.can_compare(self.plan.compare[0]):
             return []

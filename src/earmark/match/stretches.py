@@ -57,7 +57,7 @@ class Evidence:
     line: Line
     first: int  # step of the first value, from the sound's beginning
     values: NDArray[np.float64]
-    strengths: tuple[float, ...]  # mean score of each layer where the line agrees best
+    strengths: Mapping[str, float]  # mean score of each layer where the line agrees best
     support: float  # sum of the values there
     best: tuple[float, float]  # seconds between which that is
 
@@ -96,12 +96,14 @@ class Evidence:
 def evidence_of(line: Line) -> Evidence:
     """Return the evidence of a line, by how strongly it agrees where it agrees best."""
     first, parts = _first(line), _parts(line)
-    strengths = tuple(_strongest(sums, counts) for sums, counts, _ in parts)
+    strengths = {layer: _strongest(sums, counts) for layer, (sums, counts, _) in parts.items()}
     values, support, best = _weighed(line, strengths, parts), 0.0, (0.0, 0.0)
     if found := agreeing(values):
         low, high, _ = max(found, key=lambda one: one[2])
-        means = [float(sums[low:high].sum()) / max(counts[low:high].sum(), 1) for sums, counts, _ in parts]
-        strengths = tuple(max(mean, 0.0) for mean in means)
+        strengths = {
+            layer: max(float(sums[low:high].sum()) / max(counts[low:high].sum(), 1), 0.0)
+            for layer, (sums, counts, _) in parts.items()
+        }
         values = _weighed(line, strengths, parts)
         support, best = float(values[low:high].sum()), ((first + low) * STEP_SECONDS, (first + high) * STEP_SECONDS)
     return Evidence(line, first, values, strengths, support, best)
@@ -126,7 +128,7 @@ def comparable(lines: Sequence[Evidence]) -> list[Evidence]:
     for line in lines:
         beside = [one for one in lines if one is line or _share(one, line)]
         measure = max((one for one in beside if one.line.track == line.line.track), key=lambda one: one.support)
-        strengths = [WEAKEST_SHARE * one for one in measure.strengths]
+        strengths = {layer: WEAKEST_SHARE * strength for layer, strength in measure.strengths.items()}
         values = _weighed(line.line, strengths, _parts(line.line))
         found.append(replace(line, values=values * LARGEST_RATE / rates[line.first : line.last]))
     return found
@@ -257,10 +259,11 @@ def _first(line: Line) -> int:
     return math.floor(line.begin / STEP_SECONDS)
 
 
-def _parts(line: Line) -> list[Part]:
+def _parts(line: Line) -> dict[str, Part]:
     """Return what each layer says, step by step."""
     steps = math.ceil(line.end / STEP_SECONDS) - _first(line)
-    return [_binned(line, layer, steps) for layer in line.strands[0].scores]
+    layers = dict.fromkeys(layer for strand in line.strands for layer in strand.scores)
+    return {layer: _binned(line, layer, steps) for layer in layers}
 
 
 def _binned(line: Line, layer: str, steps: int) -> Part:
@@ -277,10 +280,11 @@ def _binned(line: Line, layer: str, steps: int) -> Part:
     return sums, counts, correlation
 
 
-def _weighed(line: Line, strengths: Sequence[float], parts: Sequence[Part]) -> NDArray[np.float64]:
+def _weighed(line: Line, strengths: Mapping[str, float], parts: Mapping[str, Part]) -> NDArray[np.float64]:
     """Return the log odds of each step, of scores that are normal about a strength against scores about zero."""
-    evidence = np.zeros(len(parts[0][0]))
-    for (sums, counts, correlation), strength in zip(parts, strengths, strict=True):
+    evidence = np.zeros(math.ceil(line.end / STEP_SECONDS) - _first(line))
+    for layer, (sums, counts, correlation) in parts.items():
+        strength = strengths.get(layer, 0.0)
         evidence += (strength * sums - strength**2 / 2 * counts) / correlation
     low, high = (max(round(second / STEP_SECONDS) - _first(line), 0) for second in line.inside)
     evidence[:low] = evidence[high:] = -np.inf

@@ -32,7 +32,7 @@ LOOKED_UP_WINDOWS = 24  # at once, which is quicker: a minute
 KEPT_SECONDS = 15.0  # of sound that arrives, which may have to be judged again
 REMEMBERED_SECONDS = 60.0  # of lines through sound that arrives, beyond which a passage has begun where it was told to
 LEAST_SUPPORT = 6.0  # of a stretch, below which nobody asks how sure it is
-SHORTEST_SECONDS = 1.0  # of a stretch that can be sure
+SHORTEST_SECONDS = 1.0  # of sound in a stretch that can be sure
 JUDGED_SECONDS = 10.0  # as long a part of a stretch is judged at once
 MOST_JUDGED = 4  # parts of a stretch
 SURE_LOG_ODDS = 7.0  # from which no other part has to be judged: one in a thousand is wrong
@@ -237,7 +237,7 @@ class Timeline:
             )
             if found is not None and (best is None or found.log_odds > best.log_odds):
                 best = found
-        if best is None:
+        if best is None or best.evidence["seconds"] < SHORTEST_SECONDS:
             return None
         self._surest[one.line.number] = best
         return self._told(one, best)
