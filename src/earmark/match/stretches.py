@@ -17,6 +17,7 @@ from earmark.match.lines import Line
 STEP_SECONDS = 0.1  # resolution of borders
 STRONGEST_STEPS = 10  # in which a line's strongest agreement is sought first: a second
 SWITCH_LOG_ODDS = 4.0  # against a change of line, or of none, at a moment: there are 55 moments to one in some seconds
+IDLE_LOG_ODDS = 0.02  # against a step of which nothing speaks: silence is in no stretch that it ends
 WEAKEST_SHARE = 0.6  # of how strongly a line agrees at its best, from half of which on it is taken to agree
 LARGEST_RATE = 8.0  # log odds a second: what agrees very clearly must not make single moments decide
 COMPARED_SECONDS = 1.0  # that two lines share, from which their evidence is of one measure
@@ -282,7 +283,7 @@ def _binned(line: Line, layer: str, steps: int) -> Part:
 
 def _weighed(line: Line, strengths: Mapping[str, float], parts: Mapping[str, Part]) -> NDArray[np.float64]:
     """Return the log odds of each step, of scores that are normal about a strength against scores about zero."""
-    evidence = np.zeros(math.ceil(line.end / STEP_SECONDS) - _first(line))
+    evidence = np.full(math.ceil(line.end / STEP_SECONDS) - _first(line), -IDLE_LOG_ODDS)
     for layer, (sums, counts, correlation) in parts.items():
         strength = strengths.get(layer, 0.0)
         evidence += (strength * sums - strength**2 / 2 * counts) / correlation
