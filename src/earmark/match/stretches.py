@@ -58,6 +58,7 @@ class Evidence:
     line: Line
     first: int  # step of the first value, from the sound's beginning
     values: NDArray[np.float64]
+    heard: NDArray[np.bool_]  # steps of which anything speaks
     strengths: Mapping[str, float]  # mean score of each layer where the line agrees best
     support: float  # sum of the values there
     best: tuple[float, float]  # seconds between which that is
@@ -91,6 +92,10 @@ class Evidence:
         start, end = (self.first + low) * STEP_SECONDS, (self.first + high) * STEP_SECONDS
         support = float(self.values[low:high].sum())
         first, last = self.line.inside
+        if not self.heard[:low].any():
+            start = first
+        if not self.heard[high:].any():
+            end = last
         return Stretch(self.line, max(start, first), min(end, last), support)
 
 
@@ -107,7 +112,8 @@ def evidence_of(line: Line) -> Evidence:
         }
         values = _weighed(line, strengths, parts)
         support, best = float(values[low:high].sum()), ((first + low) * STEP_SECONDS, (first + high) * STEP_SECONDS)
-    return Evidence(line, first, values, strengths, support, best)
+    heard = sum((counts for _, counts, _ in parts.values()), start=np.zeros(len(values))) > 0
+    return Evidence(line, first, values, heard, strengths, support, best)
 
 
 def stretches_of(evidence: Evidence) -> list[Stretch]:

@@ -247,9 +247,13 @@ class Timeline:
         beyond_doubt = max(judged.evidence.get("z", 0.0) - DECISIVE_Z, 0.0)
         start = 0.0 if one.start < EDGE_SECONDS else one.start
         end = self.seconds if self.seconds - one.end < EDGE_SECONDS else one.end
-        place = one.line.straight(start, end) if one.seconds > JUDGED_SECONDS else judged.reference_at
+        place, speed, is_measured = judged.reference_at, judged.speed, judged.is_measured
+        if one.seconds > JUDGED_SECONDS:
+            straight = one.line.straight(start, end)
+            place = one.line.reference_at if straight is None else straight.reference_at
+            if straight is not None and abs(straight.speed - speed) > 3 * straight.error:
+                speed, is_measured = straight.speed, is_measured and abs(straight.speed - speed) < SAME_FACTOR
         first, last = place(start), place(end)
-        speed = (last - first) / (end - start)
         return replace(
             judged,
             log_odds=judged.log_odds + beyond_doubt - math.log(self._windows),
@@ -258,7 +262,7 @@ class Timeline:
             reference_start=first,
             reference_end=last,
             speed=speed,
-            is_measured=judged.is_measured and abs(speed - judged.speed) < SAME_FACTOR,
+            is_measured=is_measured,
         )
 
     def _forget(self, before: float) -> None:
