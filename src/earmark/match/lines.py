@@ -87,7 +87,7 @@ class Line:
         return min(self.strands, key=lambda strand: abs(strand.middle - second)).reference_at(second)
 
     def straight(self, start: float, end: float) -> Straight | None:
-        """Return the straight line that fits the windows between two seconds best; None where there are few or it bends."""
+        """Return the straight line that fits windows between two seconds best; None where they are few or it bends."""
         parts = [
             (middle := min(max(strand.middle, low), high), strand.reference_at(middle))
             for strand, low, high in self.parts(start, end)

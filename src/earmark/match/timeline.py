@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -247,7 +247,8 @@ class Timeline:
         beyond_doubt = max(judged.evidence.get("z", 0.0) - DECISIVE_Z, 0.0)
         start = 0.0 if one.start < EDGE_SECONDS else one.start
         end = self.seconds if self.seconds - one.end < EDGE_SECONDS else one.end
-        place, speed, is_measured = judged.reference_at, judged.speed, judged.is_measured
+        place: Callable[[float], float] = judged.reference_at
+        speed, is_measured = judged.speed, judged.is_measured
         if one.seconds > JUDGED_SECONDS:
             straight = one.line.straight(start, end)
             place = one.line.reference_at if straight is None else straight.reference_at
