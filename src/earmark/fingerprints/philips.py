@@ -88,7 +88,7 @@ class Philips(Fingerprinter):
     """Layer `bits`, (n, 1) uint32, of a clip (n, speeds); channel `words`."""
 
     def __init__(self, *, variant: str = "default") -> None:
-        """`variant` names an entry of `VARIANTS`: "paper" has the numbers of Haitsma and Kalker, and one speed."""
+        """`variant` names an entry of `VARIANTS`: "paper" has those of Haitsma and Kalker, one speed and no sweep."""
         if variant not in VARIANTS:
             raise OptionError(f"variant {variant!r} is not known: choose one of {', '.join(VARIANTS)}")
         self.shape, self.query = VARIANTS[variant], PhilipsQuery()
@@ -116,7 +116,7 @@ class Philips(Fingerprinter):
                 ),
             ),
             models=(MODEL,),
-            sweep=SWEEP,
+            sweep=SWEEP if variant == "default" else None,
             query=asdict(self.query),
         )
 

@@ -24,7 +24,7 @@ USUAL_SPEEDS = (1.0, 0.98, 1.02, 0.96, 1.04)
 WIDE_SPEEDS = (*USUAL_SPEEDS, 0.94, 1.06, 0.92, 1.08, 0.9, 1.1)
 SPEED_COST = 2.0  # z that the best of so many speeds gains by chance
 CHANCE_ROWS, CHANCE_COLUMNS = 12, 48  # signatures of the clip and of the track, evenly spread, that chance is read from
-LEAST_CHANCE = 0.05  # share; music of one kind has more in common
+LEAST_CHANCE = 0.1  # share; the median of unrelated recordings, since less says nothing yet of a clip of 5 s
 PEAK_HOPS = 3  # query hops to either side of the diagonal within which an image's best place is looked for
 FEWEST_PLACES = 5  # images that a straight line is fitted through
 STEEPEST = 0.03  # largest correction of speed by the fit
@@ -235,7 +235,7 @@ class _Sweep:
     """Some images of a clip, evenly spread, that are laid on a reference everywhere."""
 
     def __init__(self, frames: Frames, signatures: NDArray[np.uint8], *, hop: int, stored_hop: int) -> None:
-        """Images a multiple of `hop` frames behind the first are compared; stored ones lie `stored_hop` frames apart."""
+        """Images a multiple of `hop` frames behind the first are compared; stored ones are `stored_hop` frames apart."""
         behind = frames - frames[0]
         used = np.flatnonzero(behind % hop == 0)
         self._first, self._hop, self._stored_hop = int(frames[0]), hop, stored_hop
