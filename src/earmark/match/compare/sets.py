@@ -235,7 +235,7 @@ class _Sweep:
     """Some images of a clip, evenly spread, that are laid on a reference everywhere."""
 
     def __init__(self, frames: Frames, signatures: NDArray[np.uint8], *, hop: int, stored_hop: int) -> None:
-        """Images a multiple of `hop` frames behind the first are compared; stored ones are `stored_hop` frames apart."""
+        """Images a multiple of `hop` frames behind the first are compared; stored ones lie `stored_hop` apart."""
         behind = frames - frames[0]
         used = np.flatnonzero(behind % hop == 0)
         self._first, self._hop, self._stored_hop = int(frames[0]), hop, stored_hop
