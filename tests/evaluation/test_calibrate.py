@@ -97,6 +97,16 @@ def test_a_model_is_fitted_for_each_length(samples):
         assert row.mean == pytest.approx(row.right, abs=0.12)
 
 
+def test_a_length_whose_unknown_clips_come_near_is_less_sure_so_that_one_threshold_serves_all(samples):
+    near = [sample(0.83, seconds=1.0, known=False, kind="alike") for _ in range(20)]
+    alone, together = fit(samples, SHAPE, most_false=0.01), fit(samples + near, SHAPE, most_false=0.01)
+    assert together.log_odds == pytest.approx(alone.log_odds, abs=0.3)  # as the longer clips have it
+    long, short = (sample(0.83, seconds=seconds).evidence for seconds in (4.0, 1.0))
+    assert together.model.log_odds(short) < together.log_odds < together.model.log_odds(long)
+    false = [row.false for row in together.thresholds if row.log_odds >= together.log_odds]
+    assert max(false) <= 0.01
+
+
 def test_clips_without_a_candidate_count_as_not_answered(samples):
     silent = [Sample("clean@1", 1.0, True, False, {}) for _ in range(200)]
     with_them, without = fit(samples + silent, SHAPE), fit(samples, SHAPE)

@@ -180,13 +180,16 @@ def samples_of(catalog: earmark.Catalog, clips: ClipSet, *, workers: int | None 
 
 
 def fit(samples: Sequence[Sample], shape: ModelShape, *, most_false: float = MOST_FALSE) -> Fit:
-    """Return the model of a shape that suits the samples, with the threshold that `choose_threshold` takes."""
+    """Return the model of a shape that suits the samples, with the threshold that `choose_threshold` takes.
+
+    One threshold serves all lengths: a length that would need a higher one than the longest is less sure by that much.
+    """
     draft = Model(shape.layers, shape.features, shape.rising, shape.lengths, (), 1.0)
     answered = [sample for sample in samples if sample.evidence]
     features = np.array([features_of(sample.evidence, draft) for sample in answered], np.float64)
     weights = fit_by_length(features, answered, shape)
-    log_odds = np.full(len(samples), -np.inf)
-    log_odds[[bool(sample.evidence) for sample in samples]] = log_odds_of(features, answered, shape.lengths, weights)
+    weights[:, 0] -= _excess(samples, _log_odds(samples, features, shape, weights), shape, most_false)
+    log_odds = _log_odds(samples, features, shape, weights)
     threshold = choose_threshold(samples, log_odds, most_false)
     rows = tuple(tuple(float(value) for value in row) for row in weights)
     model = msgspec.structs.replace(draft, weights=rows, threshold=probability(threshold))
@@ -194,12 +197,10 @@ def fit(samples: Sequence[Sample], shape: ModelShape, *, most_false: float = MOS
 
 
 def fit_by_length(features: Array, samples: Sequence[Sample], shape: ModelShape) -> Array:
-    """Return weights (lengths, features), rounded to 0.001; a clip belongs to the nearest length, by its logarithm."""
+    """Return weights (lengths, features), rounded to 0.001; a clip belongs to the nearest length."""
     right = np.array([sample.right for sample in samples], np.float64)
     rising = [place for place, name in enumerate(shape.features) if name in shape.rising]
-    distances = np.abs(np.subtract.outer([np.log(sample.seconds) for sample in samples], np.log(shape.lengths)))
-    nearest = distances.argmin(axis=1) if len(samples) else np.zeros(0, np.intp)
-    rows = []
+    nearest, rows = _nearest(samples, shape), []
     for number, length in enumerate(shape.lengths):
         own = nearest == number
         part = [sample for sample, is_own in zip(samples, own, strict=True) if is_own]
@@ -208,6 +209,31 @@ def fit_by_length(features: Array, samples: Sequence[Sample], shape: ModelShape)
                 raise OptionError(f"no {wanted} clip of about {length:g} s has a candidate; give more clips")
         rows.append(fit_weights(features[own], right[own], weights_of(part), rising=rising))
     return np.round(rows, 3)
+
+
+def _nearest(samples: Sequence[Sample], shape: ModelShape) -> NDArray[np.intp]:
+    """Return which of the lengths each sample belongs to, (n,): the nearest, by its logarithm."""
+    distances = np.abs(np.subtract.outer([np.log(sample.seconds) for sample in samples], np.log(shape.lengths)))
+    return distances.argmin(axis=1) if len(samples) else np.zeros(0, np.intp)
+
+
+def _log_odds(samples: Sequence[Sample], features: Array, shape: ModelShape, weights: Array) -> Array:
+    """Return the log odds of all samples, (n,), minus infinity for one without a candidate."""
+    answered = [sample for sample in samples if sample.evidence]
+    log_odds = np.full(len(samples), -np.inf)
+    log_odds[[bool(sample.evidence) for sample in samples]] = log_odds_of(features, answered, shape.lengths, weights)
+    return log_odds
+
+
+def _excess(samples: Sequence[Sample], log_odds: Array, shape: ModelShape, most_false: float) -> Array:
+    """Return by how much the threshold of each length is higher than that of the longest, (lengths,); at least 0."""
+    nearest = _nearest(samples, shape)
+    thresholds = [
+        choose_threshold([samples[place] for place in np.flatnonzero(own)], log_odds[own], most_false)
+        for own in (nearest == number for number in range(len(shape.lengths)))
+    ]
+    excess: Array = np.maximum(np.array(thresholds) - thresholds[-1], 0.0)
+    return excess
 
 
 def weights_of(samples: Sequence[Sample]) -> Array:
