@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from earmark.catalog.listen import Listener
 from earmark.extract.pool import worker_count
@@ -33,13 +33,14 @@ class Questions:
         threshold: float | None = None,
         limit: int = 5,
         several: bool = False,
-        speed: bool = False,
+        speed: bool | Literal["only"] = False,
     ) -> Answer:
         """Say which tracks a clip comes from: a path, bytes, a file object, (samples, rate), or a fingerprint
         that `earmark.fingerprint(..., query=True)` made.
 
         Matches of at least `threshold` confidence (default: the calibrated one; 0 gives the candidates too) come back,
-        at most `limit`, best first. `several` looks for one recording after another, `speed` for other playing speeds.
+        at most `limit`, best first. `several` looks for one recording after another, `speed` for other playing speeds,
+        "only" for those that a catalog with `any_speed` finds by its quads, as it is calibrated.
         A clip that nothing can be said of has an answer without matches and a reason; one that cannot be read as audio
         raises MediaError.
         """
@@ -57,7 +58,7 @@ class Questions:
         threshold: float | None = None,
         limit: int = 5,
         several: bool = False,
-        speed: bool = False,
+        speed: bool | Literal["only"] = False,
     ) -> Iterator[Answer]:
         """Yield an answer for each source, in their order, as `identify` would, on all cores.
 

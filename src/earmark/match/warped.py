@@ -57,13 +57,17 @@ class WarpedLook:
         return self.ranked
 
     def registered(self, found: Candidate) -> Candidate:
-        """Return a candidate of another search at the speed and pitch that fit better, if any do."""
+        """Return a candidate of another search at the place, speed and pitch that fit better, if any do."""
         layer, best = self._rule.layer, found.placements[self._rule.layer]
         for _ in range(MOST_STEPS):
             (place,) = self._register([Candidate(found.track, best.start, best.speed)])
             if place is None or place.figures["z"] <= max(best.figures["z"] + WARP_COST, DECISIVE_Z):
                 break  # what fits by chance is no better than what was given
             best = place
+        if best is found.placements[layer]:
+            return found
+        here = Candidate(found.track, best.start, best.speed, {layer: best}, best.figures["z"])
+        best = max([here, *self._placed(self._repetitions(here))], key=lambda one: one.score).placements[layer]
         return replace(found, placements={**found.placements, layer: best})
 
     def passage(self, found: Candidate, others: Others, *, calibration: Calibration, begin: float) -> Passage:
