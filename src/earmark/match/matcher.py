@@ -63,6 +63,8 @@ class Matcher:
         if not look.can_compare(self.plan.compare[0]):
             return []
         warped = self._warped_look(look, search) if options.speed else None
+        if options.speed == "only":
+            return [] if warped is None else self._warped_passages(look, warped, warped.search(search), options, begin)
         is_clear = look.settle(look.by_channels())
         if warped is not None and not is_decisive(look.ranked, look.same, least=CLEAR_Z):
             is_clear = is_decisive(warped.search(search), look.same) or is_clear
@@ -73,8 +75,7 @@ class Matcher:
             look.ranked[0] = warped.registered(look.ranked[0])
         passages = _passages(look, look.ranked, options.limit, partial(self._passage, look, begin=begin))
         if warped is not None:
-            make = partial(warped.passage, calibration=self.calibration, begin=begin)
-            passages = merged(passages, _passages(look, warped.ranked, options.limit, make))
+            passages = merged(passages, self._warped_passages(look, warped, warped.ranked, options, begin))
         return passages[: options.limit]
 
     def hits(self, sound: Fingerprint, search: Search) -> dict[str, Hits]:
@@ -198,7 +199,7 @@ class Matcher:
         effort: Effort = "full",
     ) -> Look:
         rule = self.plan.warp
-        wide = options.speed and (rule is None or rule.channel not in search.channels)
+        wide = bool(options.speed) and (rule is None or rule.channel not in search.channels)
         return Look(
             self.plan,
             window,
@@ -233,6 +234,12 @@ class Matcher:
         if not isinstance(comparison, Registrable):
             return None
         return WarpedLook(self.plan, rule, look.window, comparison, keys=keys, references=self.references)
+
+    def _warped_passages(
+        self, look: Look, warped: WarpedLook, ranked: Sequence[Candidate], options: Options, begin: float
+    ) -> list[Passage]:
+        make = partial(warped.passage, calibration=self.calibration, begin=begin)
+        return _passages(look, ranked, options.limit, make)
 
     def _passage(
         self, look: Look, found: Candidate, others: Others, *, begin: float, measuring: bool = True

@@ -41,7 +41,6 @@ MOST_CLAIMS = 20
 BEGINNING_SECONDS = 1.0  # from a window's beginning within which what agrees may have begun earlier
 EDGE_SECONDS = 0.5  # from an end of the sound within which a stretch reaches it
 BETTER_SHARE = 0.1  # by which another place must agree better
-BEYOND_REPETITION_Z = 40.0  # of clear sound, whose own place is among those that were named
 MOST_REPETITIONS = 3  # other places of a track that are tried
 REPEATED_NUMBERS = 1 << 40  # from which lines through them are numbered
 ROUNDS = 6  # of explaining, between which what is not sure is left out
@@ -177,9 +176,9 @@ class Timeline:
     def _repeated(self, explained: Sequence[Explained]) -> list[Evidence]:
         """Return lines through other places of the same tracks, which may be the right ones: music repeats itself."""
         lines = Lines(numbers=REPEATED_NUMBERS)
-        for one, passage in explained:
+        for one, _ in explained:
             start, end = max(one.start, self._since), one.end
-            if end - start < SHORTEST_SECONDS or passage.evidence.get("z", 0.0) > BEYOND_REPETITION_Z:
+            if end - start < SHORTEST_SECONDS:
                 continue
             end = min(end, start + JUDGED_SECONDS)
             guesses = self._matcher.repetitions(self._between(start, end), self._search, self._options, one.track)
