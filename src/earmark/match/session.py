@@ -102,8 +102,18 @@ def _with_the_whole(found: Sequence[Passage], whole: Sequence[Passage], *, sever
     passages = list(found)
     for one in whole:
         place = next((number for number, other in enumerate(passages) if other.lies_on(one)), None)
-        if place is None and not (several and any(one.overlaps(other) for other in found)):
+        repeated = next(
+            (n for n, other in enumerate(passages) if other.track == one.track and one.overlaps(other)), None
+        )
+        if place is None and repeated is not None and _is_clearer(one, passages[repeated]):
+            passages[repeated] = replace(one, log_odds=max(one.log_odds, passages[repeated].log_odds))
+        elif place is None and not (several and any(one.overlaps(other) for other in found)):
             passages.append(one)
         elif place is not None and one.log_odds > passages[place].log_odds:
             passages[place] = replace(passages[place], log_odds=one.log_odds, evidence=one.evidence)
     return passages
+
+
+def _is_clearer(one: Passage, other: Passage) -> bool:
+    """Return whether more speaks for a place by the whole sound than for another by a part of it."""
+    return one.evidence.get("z", 0.0) > other.evidence.get("z", 0.0)

@@ -21,6 +21,8 @@ IDLE_LOG_ODDS = 0.02  # against a step of which nothing speaks: silence is in no
 WEAKEST_SHARE = 0.6  # of how strongly a line agrees at its best, from half of which on it is taken to agree
 LARGEST_RATE = 8.0  # log odds a second: what agrees very clearly must not make single moments decide
 COMPARED_SECONDS = 1.0  # that two lines share, from which their evidence is of one measure
+SOFT_SECONDS = 3.0  # beside a stretch, that may be of it although nothing speaks for it
+SOFT_LOG_ODDS = 2.0  # against it
 GOES_ON_SECONDS = 0.5  # gap within which a line may go on in the stead of another
 GOES_ON_SHARE = 0.5  # of the other's evidence, from which it does: music repeats itself
 
@@ -171,6 +173,25 @@ def settled(stretches: Sequence[Stretch], lines: Sequence[Evidence]) -> list[Str
                 break
             kept[-2:] = [both]
     return kept
+
+
+def extended(stretches: Sequence[Stretch], lines: Sequence[Evidence], *, end: float) -> list[Stretch]:
+    """Return stretches, each up to its neighbours and the ends of the sound where little speaks against it.
+
+    Noise hides what is soft, and a recording that begins a second late is less likely than one that is soft there.
+    """
+    by_line = {evidence.line.number: evidence for evidence in lines}
+    found = list(stretches)
+    for number, one in enumerate(found):
+        before = found[number - 1].end if number else 0.0
+        after = found[number + 1].start if number + 1 < len(found) else end
+        evidence = by_line[one.line.number]
+        if 0 < one.start - before <= SOFT_SECONDS and evidence.sum(before, one.start) >= -SOFT_LOG_ODDS:
+            one = replace(one, start=before)
+        if 0 < after - one.end <= SOFT_SECONDS and evidence.sum(one.end, after) >= -SOFT_LOG_ODDS:
+            one = replace(one, end=after)
+        found[number] = one
+    return found
 
 
 def agreeing(evidence: NDArray[np.float64]) -> list[tuple[int, int, float]]:

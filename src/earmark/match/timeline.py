@@ -15,12 +15,12 @@ from earmark.match.passages import Passage
 from earmark.match.protocol import SAME_FACTOR, Options, Search
 from earmark.match.rivals import DECISIVE_Z
 from earmark.match.stretches import (
-    SWITCH_LOG_ODDS,
     Evidence,
     Stretch,
     comparable,
     evidence_of,
     explain,
+    extended,
     settled,
     stretches_of,
 )
@@ -40,9 +40,8 @@ CLAIMED_SHARE = 0.3  # of a part's time, from which another stretch claims it to
 MOST_CLAIMS = 20
 BEGINNING_SECONDS = 1.0  # from a window's beginning within which what agrees may have begun earlier
 EDGE_SECONDS = 0.5  # from an end of the sound within which a stretch reaches it
-BETTER_SHARE = 0.1  # by which another place must agree better
-MOST_REPETITIONS = 3  # other places of a track that are tried
-REPEATED_NUMBERS = 1 << 40  # from which lines through them are numbered
+MOST_REPETITIONS = 5  # other places of a track that are tried
+MOVED_NUMBERS = 1 << 40  # from which lines through them are numbered
 ROUNDS = 6  # of explaining, between which what is not sure is left out
 
 Explained = tuple[Stretch, Passage]
@@ -104,8 +103,6 @@ class Timeline:
         claimed = {one.line.number for one in claims}
         lines = [line for line in lines if line.line.number in claimed]
         loudest = self._explained(lines, claims, ())
-        if repeated := self._repeated(loudest):
-            loudest = self._explained([*lines, *repeated], claims, ())
         beside = self._explained(self._left_over(claims, loudest), claims, loudest)
         return _joined([*self._past, *(passage for _, passage in (*loudest, *beside))])
 
@@ -155,44 +152,57 @@ class Timeline:
         self, lines: Sequence[Evidence], claims: Sequence[Stretch], known: Sequence[Explained]
     ) -> list[Explained]:
         """Return the stretches that explain a sound beside what is known and are sure enough, in order of time."""
-        lines, judged, kept = comparable(lines), dict[tuple[int, float, float], Passage | None](), list[Explained]()
+        lines, judged, kept = (
+            comparable(lines),
+            dict[tuple[int, float, float], tuple[Stretch, Passage | None]](),
+            list[Explained](),
+        )
         for _ in range(ROUNDS):
             kept, refused = [], list[Stretch]()
-            for one in settled(explain(lines), lines):
+            for one in extended(settled(explain(lines), lines), lines, end=self.seconds):
                 key = (one.line.number, round(one.start, 1), round(one.end, 1))
                 if key not in judged:
-                    judged[key] = self._judged(one, claims, known)
-                passage = judged[key]
+                    placed = one if known else self._at_best_place(one)
+                    judged[key] = placed, self._judged(placed, claims, known)
+                placed, passage = judged[key]
                 if passage is None or passage.confidence < self._threshold:
                     refused.append(one)
                 else:
-                    kept.append((one, passage))
+                    kept.append((placed, passage))
             if not refused:
                 break
             for one in refused:
                 lines = [line.without(one) if line.line is one.line else line for line in lines]
         return kept
 
-    def _repeated(self, explained: Sequence[Explained]) -> list[Evidence]:
-        """Return lines through other places of the same tracks, which may be the right ones: music repeats itself."""
-        lines = Lines(numbers=REPEATED_NUMBERS)
-        for one, _ in explained:
-            start, end = max(one.start, self._since), one.end
-            if end - start < SHORTEST_SECONDS:
-                continue
-            end = min(end, start + JUDGED_SECONDS)
-            guesses = self._matcher.repetitions(self._between(start, end), self._search, self._options, one.track)
-            apart = [guess.start - one.line.reference_at(start) for guess in guesses]
-            others = [seconds for seconds in apart if abs(seconds) > ONE_LINE_SECONDS][:MOST_REPETITIONS]
-            for strand in one.line.strands if others else ():
-                if strand.begin >= self._since and one.overlap(strand.begin, strand.end):
-                    places = [Guess(one.track, strand.reference_at(strand.begin) + seconds) for seconds in others]
-                    window = self._between(strand.begin, strand.end)
-                    lines.add(
-                        self._matcher.strands(window, self._search, self._options, begin=strand.begin, known=places)
-                    )
-        found = [evidence_of(line) for line in lines]
-        return [line for line in found if any(_is_better(line, one.line, one) for one, _ in explained)]
+    def _at_best_place(self, one: Stretch) -> Stretch:
+        """Return a stretch where it lies best on its track: music repeats itself, and windows name one round of many."""
+        parts = pieces_of(max(one.start, self._since), one.end, JUDGED_SECONDS, self._frame)[:MOST_JUDGED]
+        begin, end = parts[0]
+        if end - begin < SHORTEST_SECONDS:
+            return one
+        guesses = self._matcher.repetitions(self._between(begin, end), self._search, self._options, one.track)
+        apart = [guess.start - one.line.reference_at(begin) for guess in guesses]
+        shifts = [0.0, *[seconds for seconds in apart if abs(seconds) > ONE_LINE_SECONDS][:MOST_REPETITIONS]]
+        if len(shifts) == 1:
+            return one
+        totals = np.zeros(len(shifts))
+        for begin, end in parts:
+            places = [Guess(one.track, _claim(one.line, begin, end).start + seconds) for seconds in shifts]
+            totals += self._matcher.agreement(self._between(begin, end), self._search, self._options, places)
+        return self._moved(one, shifts[int(totals.argmax())]) if totals.argmax() else one
+
+    def _moved(self, one: Stretch, seconds: float) -> Stretch:
+        """Return a stretch so many seconds later on its track."""
+        lines = Lines(numbers=MOVED_NUMBERS + one.line.number)
+        for strand in one.line.strands:
+            if strand.begin >= self._since and one.overlap(strand.begin, strand.end):
+                place = Guess(one.track, strand.reference_at(strand.begin) + seconds)
+                window = self._between(strand.begin, strand.end)
+                again = self._matcher.strands(window, self._search, self._options, begin=strand.begin, known=[place])
+                lines.add(again[:1])
+        moved = max(lines, key=lambda line: len(line.strands), default=None)
+        return one if moved is None else replace(one, line=moved)
 
     def _left_over(self, claims: Sequence[Stretch], explained: Sequence[Explained]) -> list[Evidence]:
         """Return the lines of other tracks that agree with what passages leave unexplained."""
@@ -284,15 +294,6 @@ class Timeline:
 
 def _agreeing_stretches(strand: Strand) -> list[Stretch]:
     return stretches_of(evidence_of(Line(0, (strand,))))
-
-
-def _is_better(line: Evidence, before: Line, stretch: Stretch) -> bool:
-    """Return whether another line of the track agrees clearly better throughout a stretch."""
-    if line.line.track != before.track:
-        return False
-    one, other = comparable([line, evidence_of(before)])
-    gained, had = one.sum(stretch.start, stretch.end), other.sum(stretch.start, stretch.end)
-    return gained > had + max(SWITCH_LOG_ODDS, BETTER_SHARE * had)
 
 
 def _begins_early(line: Line) -> bool:
