@@ -134,13 +134,13 @@ class Matcher:
         return look.repetitions(track) if look.can_compare(self.plan.compare[0]) else []
 
     def agreement(self, part: Fingerprint, search: Search, options: Options, places: Sequence[Guess]) -> list[float]:
-        """Return the z of a part of a sound at each of some places."""
+        """Return the ranking score of a part of a sound at each of some places."""
         look = self._look(part, search, options, effort="known places")
         if not look.can_compare(self.plan.compare[0]):
             return [0.0] * len(places)
         look.add(places, "")
         found = [look.nearest_to(place, within=ONE_PLACE_SECONDS / 2) for place in places]
-        return [0.0 if one is None else one.figure("z") for one in found]
+        return [0.0 if one is None else one.score for one in found]
 
     def judge(
         self,

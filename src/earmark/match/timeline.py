@@ -176,7 +176,7 @@ class Timeline:
         return kept
 
     def _at_best_place(self, one: Stretch) -> Stretch:
-        """Return a stretch where it lies best on its track: music repeats itself, and windows name one round of many."""
+        """Return a stretch where it lies best on its track: music repeats itself, and windows name one of its rounds."""
         parts = pieces_of(max(one.start, self._since), one.end, JUDGED_SECONDS, self._frame)[:MOST_JUDGED]
         begin, end = parts[0]
         if end - begin < SHORTEST_SECONDS:
