@@ -41,13 +41,14 @@ def heard(shelf: Shelf, sound: np.ndarray, *, every: float = 0.0) -> Timeline:
 
 
 def arriving(shelf: Shelf, one: Timeline, sound: np.ndarray, *, every: float) -> list[float]:
-    """Hear a sound as it arrives, and return from which second on each next one was wanted."""
+    """Hear a sound as it arrives, asking each time, and return from which second on each next one was wanted."""
     stream, since = shelf.maker.stream(query=True), [0.0]
     blocks = np.split(sound.astype(np.float32), range(round(every * RATE), len(sound), round(every * RATE)))
     for number, block in enumerate(blocks, start=1):
         stream.push(block)
         final = number == len(blocks)
         since.append(one.hear(stream.take(since_seconds=since[-1]), shelf.index, since=since[-1], final=final))
+        one.passages()
     return since
 
 
