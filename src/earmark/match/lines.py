@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, count
 
 import numpy as np
 
@@ -139,9 +139,13 @@ class Line:
 class Lines:
     """The lines of a sound, from windows in any order."""
 
-    def __init__(self, lines: Mapping[int, Sequence[Line]] | None = None, *, numbers: int = 0) -> None:
+    def __init__(
+        self, lines: Mapping[int, Sequence[Line]] | None = None, *, numbers: Iterator[int] | None = None
+    ) -> None:
         self._lines = {track: list(known) for track, known in (lines or {}).items()}  # by track
-        self._numbers = numbers  # given so far
+        self._numbers = (
+            count() if numbers is None else numbers
+        )  # no two lines of a sound have the same, copies included
 
     def __iter__(self) -> Iterator[Line]:
         return chain.from_iterable(self._lines.values())
@@ -155,8 +159,7 @@ class Lines:
                     known[place] = known[place].with_one_more(strand)
                     break
             else:
-                known.append(Line(self._numbers, (strand,)))
-                self._numbers += 1
+                known.append(Line(next(self._numbers), (strand,)))
 
     def with_more(self, strands: Sequence[Strand]) -> Lines:
         """Return a copy that has taken the strands of another window."""

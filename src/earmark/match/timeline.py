@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from earmark.match.stretches import (
     stretches_of,
 )
 from earmark.match.votes import Guess
-from earmark.match.windows import HOP_SECONDS, last_window, pieces_of, whole_windows
+from earmark.match.windows import HOP_SECONDS, WINDOW_SECONDS, last_window, pieces_of, whole_windows
 from earmark.types import Fingerprint, Hits
 
 LOOKED_UP_WINDOWS = 24  # at once, which is quicker: a minute
@@ -60,7 +61,7 @@ class Timeline:
         self._last, self._next = -1.0, 0.0  # second at which the last settled window begins; earliest for the next one
         self._going_on = list[Strand]()  # of the last settled window
         self._past = list[Passage]()  # that ended before what is remembered
-        self._surest: dict[int, Passage] = {}  # what a line's parts were judged to be, by its number
+        self._surest: dict[int, tuple[Line, Passage]] = {}  # where lines lie best, and what they were judged to be
         self._forgotten = 0.0  # second before which lines are not remembered
         self.seconds = 0.0
 
@@ -176,11 +177,12 @@ class Timeline:
         return kept
 
     def _at_best_place(self, one: Stretch) -> Stretch:
-        """Return a stretch where it lies best on its track: music repeats itself, and windows name one of its rounds."""
-        parts = pieces_of(max(one.start, self._since), one.end, JUDGED_SECONDS, self._frame)[:MOST_JUDGED]
+        """Return a stretch where it lies best on its track: windows name one round of music that repeats itself."""
+        begin = max(one.start, self._since)
+        if one.end - begin < SHORTEST_SECONDS:
+            return replace(one, line=self._surest[one.line.number][0]) if one.line.number in self._surest else one
+        parts = pieces_of(begin, one.end, JUDGED_SECONDS, self._frame)[:MOST_JUDGED]
         begin, end = parts[0]
-        if end - begin < SHORTEST_SECONDS:
-            return one
         guesses = self._matcher.repetitions(self._between(begin, end), self._search, self._options, one.track)
         apart = [guess.start - one.line.reference_at(begin) for guess in guesses]
         shifts = [0.0, *[seconds for seconds in apart if abs(seconds) > ONE_LINE_SECONDS][:MOST_REPETITIONS]]
@@ -194,7 +196,7 @@ class Timeline:
 
     def _moved(self, one: Stretch, seconds: float) -> Stretch:
         """Return a stretch so many seconds later on its track."""
-        lines = Lines(numbers=MOVED_NUMBERS + one.line.number)
+        lines = Lines(numbers=count(MOVED_NUMBERS + one.line.number))
         for strand in one.line.strands:
             if strand.begin >= self._since and one.overlap(strand.begin, strand.end):
                 place = Guess(one.track, strand.reference_at(strand.begin) + seconds)
@@ -227,15 +229,16 @@ class Timeline:
         """Return the passage of a stretch; None of one that is too short or holds too little."""
         if one.seconds < SHORTEST_SECONDS:
             return None
-        best = self._surest.get(one.line.number) if one.start < self._since else None
-        for start, end in pieces_of(max(one.start, self._since), one.end, JUDGED_SECONDS, self._frame)[:MOST_JUDGED]:
+        number, begin, found = one.line.number % MOVED_NUMBERS, max(one.start, self._since), list[Passage]()
+        parts = pieces_of(begin, one.end, JUDGED_SECONDS, self._frame) if one.end - begin >= SHORTEST_SECONDS else []
+        for start, end in parts[:MOST_JUDGED]:
             beside = [other for other, _ in known if other.overlap(start, end) > CLAIMED_SHARE * (end - start)]
             others = [
                 other
                 for other in claims
                 if other.line.number != one.line.number and other.overlap(start, end) > CLAIMED_SHARE * (end - start)
             ]
-            found = self._matcher.judge(
+            passage = self._matcher.judge(
                 self._between(start, end),
                 self._search,
                 self._options,
@@ -244,15 +247,23 @@ class Timeline:
                 claims=[_claim(other.line, start, end) for other in [*beside, *others][:MOST_CLAIMS]],
                 beside=frozenset(other.track for other in beside),
             )
-            if found is not None and (best is None or found.log_odds > best.log_odds):
-                best = found
-        if best is None or best.evidence["seconds"] < SHORTEST_SECONDS:
+            if passage is not None and passage.evidence["seconds"] >= SHORTEST_SECONDS:
+                found.append(passage)
+        if one.start < self._since and number in self._surest:
+            found.append(self._surest[number][1])
+        if not found:
             return None
-        self._surest[one.line.number] = best
-        return self._told(one, best)
+        surest = max(found, key=lambda passage: passage.log_odds)
+        together = sum(passage.log_odds for passage in found[: len(parts)])  # parts hear different sound
+        surest = replace(surest, log_odds=max(surest.log_odds, together))
+        self._surest[number] = one.line, surest
+        return self._told(one, surest)
 
     def _told(self, one: Stretch, judged: Passage) -> Passage:
-        """Return a passage as long as its stretch; its odds pay for every window where they are doubtful."""
+        """Return a passage as long as its stretch; its odds pay for every look where they are doubtful.
+
+        Windows that overlap by half are as many looks as if they did not.
+        """
         beyond_doubt = max(judged.evidence.get("z", 0.0) - DECISIVE_Z, 0.0)
         start = 0.0 if one.start < EDGE_SECONDS else one.start
         end = self.seconds if self.seconds - one.end < EDGE_SECONDS else one.end
@@ -266,7 +277,7 @@ class Timeline:
         first, last = place(start), place(end)
         return replace(
             judged,
-            log_odds=judged.log_odds + beyond_doubt - math.log(self._windows),
+            log_odds=judged.log_odds + beyond_doubt - math.log(max(self._windows * HOP_SECONDS / WINDOW_SECONDS, 1.0)),
             query_start=start,
             query_end=end,
             reference_start=first,

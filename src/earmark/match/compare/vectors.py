@@ -22,6 +22,7 @@ NEAR_HOPS = 2  # query hops beyond those, in which stored segments are read too
 USUAL_SPEEDS = (1.0, 0.98, 1.02, 0.96, 1.04)  # half a step still matches over about ten seconds
 WIDE_SPEEDS = (*USUAL_SPEEDS, 0.94, 1.06, 0.92, 1.08, 0.9, 1.1)
 UNRELATED, DEVIATION = 0.15, 0.15  # mean and standard deviation of the similarity of sounds without relation
+MOST_ALIKE = 0.4  # that is taken for the mean: of static music all places agree, the right one too
 FEWEST_BESIDE = 20  # pairs of segments off the line that tell the mean of this window
 CORRELATION = 2.0  # variance of a sum of similarities over that of independent ones: segments overlap by half
 SPEED_COST = 0.02  # mean similarity that the best of so many speeds gains by chance
@@ -146,7 +147,7 @@ class VectorComparison:
             return Scores(np.zeros(0), np.zeros(0), CORRELATION)
         products = self._vectors @ (reference.values[part].astype(np.float32) / np.float32(VECTOR_SCALE)).T
         beside = np.abs(self._frames[:, None] - there[None]) > 2 * self._segment
-        mean = float(products[beside].mean()) if beside.sum() >= FEWEST_BESIDE else UNRELATED
+        mean = min(float(products[beside].mean()), MOST_ALIKE) if beside.sum() >= FEWEST_BESIDE else UNRELATED
         values = (products[rows[known], known].astype(np.float64) - mean) / DEVIATION
         seconds = (self._frames[rows[known]] + self._segment / 2) * self._frame
         return Scores(seconds.astype(np.float64), values, CORRELATION)
