@@ -109,6 +109,7 @@ def test_two_copies_of_a_recording_are_both_named(shelf: Shelf) -> None:
     assert [match.track for match in found[:2]] == [0, 2]
     assert found[0].reference_start == pytest.approx(found[1].reference_start, abs=1e-6)
     if shelf.has_peaks:  # they say that the two are copies, and a copy is no rival
+        assert (found[0].copies, found[1].copies) == ({2}, {0})
         assert found[1].confidence == pytest.approx(found[0].confidence, abs=0.01)
         assert all(one.evidence["rival_contrast"] < 0.7 * one.evidence["contrast"] for one in found[:2])
         assert found[1].confidence > shelf.threshold

@@ -10,7 +10,7 @@ import soxr
 
 MATCH = {
     "track", "confidence", "query_start", "query_end", "reference_start", "reference_end", "position_error", "speed",
-    "pitch", "evidence",
+    "pitch", "copies", "evidence",
 }  # fmt: skip
 
 
