@@ -62,13 +62,14 @@ class Timeline:
         self._going_on = list[Strand]()  # of the last settled window
         self._past = list[Passage]()  # that ended before what is remembered
         self._surest: dict[int, tuple[Line, Passage]] = {}  # where lines lie best, and what they were judged to be
+        self._found: Sequence[Passage] | None = None  # of what was heard last, once it was asked for
         self._forgotten = 0.0  # second before which lines are not remembered
         self.seconds = 0.0
 
     def hear(self, sound: Fingerprint, search: Search, *, since: float, final: bool) -> float:
         """Lay the windows that are new, of sound that begins at `since`, and return what `since` may be next time."""
         self._sound, self._since, self._search = sound, since, search
-        self.seconds = since + sound.seconds
+        self.seconds, self._found = since + sound.seconds, None
         lasting = whole_windows(self.seconds, self._frame, since=self._next)
         passing = [last_window(self.seconds, self._frame)]
         if passing[0][0] <= max([self._last, *(begin for begin, _ in lasting)]):
@@ -89,7 +90,10 @@ class Timeline:
         self._windows += len(lasting) + len(passing)
         if not final and self.seconds - self._forgotten > 2 * REMEMBERED_SECONDS:
             self._forget(self.seconds - REMEMBERED_SECONDS)
-        return max(self.seconds - KEPT_SECONDS, 0.0) // HOP_SECONDS * HOP_SECONDS
+        kept = max(self.seconds - KEPT_SECONDS, 0.0) // HOP_SECONDS * HOP_SECONDS
+        if not final and kept > since:
+            self.passages()  # they are judged by sound that is not kept any longer
+        return kept
 
     def copy(self) -> Timeline:
         """Return a timeline that hears on by itself."""
@@ -97,8 +101,13 @@ class Timeline:
         other._lines, other._surest = self._lines.with_more(()), dict(self._surest)
         return other
 
-    def passages(self) -> list[Passage]:
+    def passages(self) -> Sequence[Passage]:
         """Return what explains the sound, in order of time: what sounds alone or loudest, and what is beside it."""
+        if self._found is None:
+            self._found = self._explanation()
+        return self._found
+
+    def _explanation(self) -> list[Passage]:
         lines = [evidence_of(line) for line in self._lines.with_more(self._latest)]
         claims = [one for line in lines for one in stretches_of(line) if one.support >= LEAST_SUPPORT]
         claimed = {one.line.number for one in claims}
@@ -109,6 +118,7 @@ class Timeline:
 
     def drop(self, track: int) -> None:
         """Forget a track."""
+        self._found = None
         self._lines.drop(track)
         self._past = [one for one in self._past if one.track != track]
         self._latest, self._going_on = (
@@ -289,6 +299,7 @@ class Timeline:
     def _forget(self, before: float) -> None:
         """Keep what was found of passages that began before a second, and forget the lines until then."""
         self._past = [one for one in self.passages() if one.query_start < before]
+        self._found = None
         self._lines.forget(before=before)
         kept = {line.number for line in self._lines}
         self._surest = {number: one for number, one in self._surest.items() if number in kept}
