@@ -24,6 +24,7 @@ from earmark.fingerprints.landmarks import (
     CompanionShape,
     LandmarkShape,
     QueryDensity,
+    at_speed,
     have_information,
     landmark_channel,
     landmark_keys,
@@ -171,6 +172,14 @@ class Neural(Fingerprinter):
         self.check(fingerprint.spec)
         assert self.quads is not None
         return quad_query_keys(fingerprint.layers["strongest"], self.quads, self.quad_query)
+
+    def at_speed(self, fingerprint: Fingerprint, speed: float) -> Fingerprint | None:
+        """Return the fingerprint with its strongest peaks moved, which are what landmarks are made of."""
+        if self.companion is None:
+            return None
+        layers, front_end = fingerprint.layers, self.companion.front_end
+        moved = {**layers, "strongest": at_speed(layers["strongest"], speed, front_end)}
+        return replace(fingerprint, seconds=fingerprint.seconds / speed, layers=moved)
 
     def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
         """Return whether there are different landmarks, or where no peaks are kept, different vectors."""

@@ -50,6 +50,13 @@ class Fingerprinter(ABC):
         """Return what a query looks up in the channel of the plan's `warp`, which a fingerprinter with one defines."""
         raise NotImplementedError(f"{self.spec} finds no clips at any speed")
 
+    def at_speed(self, fingerprint: Fingerprint, speed: float) -> Fingerprint | None:
+        """Return the fingerprint of a recording as if it played by a factor faster, its pitch too.
+
+        It serves `keys` alone; None of a kind whose features do not tell.
+        """
+        return None
+
     @abstractmethod
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return a compact form for the catalog; the features survive it exactly."""

@@ -7,7 +7,7 @@ candidate is checked against every peak rather than the few that landmarks agree
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import msgspec
 
@@ -17,6 +17,7 @@ from earmark.fingerprints.landmarks import (
     Density,
     LandmarkShape,
     QueryDensity,
+    at_speed,
     have_information,
     landmark_channel,
     landmark_keys,
@@ -101,6 +102,12 @@ class Shazam(Fingerprinter):
         self.check(fingerprint.spec)
         assert self.quads is not None
         return quad_query_keys(fingerprint.layers["strongest"], self.quads, self.quad_query)
+
+    def at_speed(self, fingerprint: Fingerprint, speed: float) -> Fingerprint | None:
+        """Return the fingerprint with its strongest peaks moved, which are what landmarks are made of."""
+        moved = at_speed(fingerprint.layers["strongest"], speed, self.shape.front_end)
+        layers = {**fingerprint.layers, "strongest": moved}
+        return replace(fingerprint, seconds=fingerprint.seconds / speed, layers=layers)
 
     def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
         """Return whether there are enough peaks, and different landmarks among them."""
