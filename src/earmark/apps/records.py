@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from earmark.types import Answer, Match, Track
+    from earmark.types import Answer, Duplicate, DuplicateGroup, Match, Repeat, Track
 
 
 def track_record(track: Track) -> dict[str, Any]:
@@ -25,15 +25,8 @@ def track_record(track: Track) -> dict[str, Any]:
 
 def match_record(match: Match) -> dict[str, Any]:
     """Return a match; of its track, what tells it apart."""
-    track = match.track
     return {
-        "track": {
-            "id": track.id,
-            "title": track.title,
-            "artist": track.artist,
-            "album": track.album,
-            "path": track.path,
-        },
+        "track": _named(match.track),
         "confidence": match.confidence,
         "query_start": match.query_start,
         "query_end": match.query_end,
@@ -55,3 +48,43 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "calibrated": answer.calibrated,
         "elapsed": answer.elapsed,
     }
+
+
+def group_record(group: DuplicateGroup) -> dict[str, Any]:
+    """Return a group of duplicates: the object that `duplicates --json` prints."""
+    return {
+        "tracks": [{**_named(track), "seconds": track.seconds} for track in group.tracks],
+        "parts": [{**_named(track), "seconds": track.seconds} for track in group.parts],
+        "pairs": [_pair_record(pair) for pair in group.pairs],
+    }
+
+
+def repeat_record(number: int, item: Repeat) -> dict[str, Any]:
+    """Return what recurs: the object that `repeats --json` prints."""
+    places = [{"path": one.track.path, "start": one.start, "end": one.end} for one in item.places]
+    return {"item": number, "seconds": item.seconds, "places": places}
+
+
+def _named(track: Track) -> dict[str, str]:
+    return {
+        "id": track.id,
+        "title": track.title,
+        "artist": track.artist,
+        "album": track.album,
+        "path": track.path,
+    }
+
+
+def _pair_record(pair: Duplicate) -> dict[str, Any]:
+    ranges = [
+        {
+            "first_start": one.first_start,
+            "first_end": one.first_end,
+            "second_start": one.second_start,
+            "second_end": one.second_end,
+            "speed": one.speed,
+        }
+        for one in pair.ranges
+    ]
+    ids = {"first": pair.first.id, "second": pair.second.id}
+    return {**ids, "relation": pair.relation, "share": pair.share, "speed": pair.speed, "ranges": ranges}
