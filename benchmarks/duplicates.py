@@ -2,7 +2,7 @@
 
     python benchmarks/duplicates.py plant CATALOG --music DATA/dev --pcm FOLDER --out PLANTED [--pairs 100] [--seed 1]
     python benchmarks/duplicates.py find CATALOG PLANTED [--tracks 10000] [--seed 1]
-    python benchmarks/duplicates.py repeats --music DATA/train --speech SPEECH [--episodes 10] [--minutes 40]
+    python benchmarks/duplicates.py repeats --music DATA/train --speech SPEECH --pcm FOLDER [--episodes 10]
 
 `plant` cuts pieces of 60 to 75 s from the stored fingerprints of a catalog, and makes a copy of each from its audio:
 the same (exact), MP3 at 32 kbit/s mono (mp3), 3 to 12 s less at both ends (cut), 20 s of it (excerpt), 3 % faster or
@@ -15,15 +15,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import msgspec
 import numpy as np
+import soundfile
 import soxr
 
 import earmark
@@ -31,7 +34,10 @@ from earmark.distort.codecs import transcode
 from earmark.distort.timing import change_speed
 from earmark.evaluation.recordings import Recordings
 from earmark.extract.fingerprinter import make_fingerprinter
-from earmark.types import Fingerprint, Samples
+from earmark.fingerprints.landmarks import at_speed
+from earmark.fingerprints.neural import Neural as Fingerprinter
+from earmark.match.protocol import Options
+from earmark.types import Duplicate, Fingerprint, RepeatPlace, Samples, Track
 
 KINDS = ("exact", "mp3", "cut", "excerpt", "speed")
 RATE = 16_000  # Hz of the sound that copies are made of
@@ -40,6 +46,8 @@ SHORTEST, LONGEST = 60.0, 75.0  # seconds of a piece
 EXCERPT_SECONDS = 20.0
 CUT_SECONDS = (3.0, 12.0)
 SPEEDS = (0.97, 1.03)
+FACTORS = (1.0, *(1.1**step for number in range(1, 8) for step in (number, -number)))  # none within 4 % of another
+ITEM_SECONDS = (25.0, 15.0, 3.0, 5.0, 8.0, 20.0, 30.0)  # opening and closing music, jingles, adverts
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -129,6 +137,163 @@ def read(path: Path) -> list[Piece]:
     return found
 
 
+def others(
+    catalog: earmark.Catalog, maker: Fingerprinter, planted: Sequence[Piece], *, frame: float, seed: int
+) -> Iterator[tuple[str, Fingerprint]]:
+    """Yield (id, fingerprint) of pieces that are not planted: as they are, then transposed, one factor after another."""
+    taken = {(piece.path, round(piece.start, 3)) for piece in planted if piece.id.endswith("/original")}
+    for factor in FACTORS:
+        for cut in pieces_of(catalog, below=None, frame=frame, seed=seed):
+            if (cut.path, round(cut.start, 3)) not in taken:
+                name = f"other/{Path(cut.path).stem}/{cut.start:.1f}/{factor:.3f}"
+                yield name, cut.fingerprint if factor == 1 else transposed(maker, cut.fingerprint, factor)
+
+
+def transposed(maker: Fingerprinter, fingerprint: Fingerprint, factor: float) -> Fingerprint:
+    """Return a fingerprint of peaks as of another speed and pitch, on the same vectors, which are not asked."""
+    front_end = maker.companion.front_end
+    layers = {name: at_speed(fingerprint.layers[name], factor, front_end) for name in ("peaks", "strongest")}
+    return replace(fingerprint, seconds=float(fingerprint.seconds / factor), layers={**fingerprint.layers, **layers})
+
+
+def find(options: argparse.Namespace) -> None:
+    """Ask a catalog of planted pairs and others for its duplicates, and say what was found."""
+    maker, planted = make_fingerprinter("neural", {}), read(options.planted)
+    frame = maker.plan.channels[0].frame_seconds
+    with tempfile.TemporaryDirectory() as folder, earmark.open(Path(folder) / "c") as catalog:
+        began = time.process_time()
+        wanted = [(one.id, maker.unpack_stored(one.packed)) for one in planted]
+        with earmark.open(options.catalog, create=False, read_only=True) as base:
+            rest = others(base, maker, planted, frame=frame, seed=options.seed)
+            wanted += list(islice(rest, max(options.tracks - len(wanted), 0)))
+        paths = {one.id: one for one in planted}
+        for number in range(0, len(wanted), 256):
+            put(catalog, maker, wanted[number : number + 256])
+        print(f"{len(wanted)} tracks, {time.process_time() - began:.0f} s to index", file=sys.stderr)
+        began = time.process_time()
+        pairs = list(catalog.duplicates())
+        each = (time.process_time() - began) / len(wanted)
+        question = time_of_a_question(catalog, maker, [one for _, one in wanted[:: max(len(wanted) // 100, 1)]])
+    told = {frozenset((pair.first.id, pair.second.id)) for pair in pairs}
+    for kind in KINDS:
+        truth = [
+            one.id.removesuffix("/copy") for one in planted if one.id.startswith(kind) and one.id.endswith("/copy")
+        ]
+        found = [name for name in truth if frozenset((f"{name}/copy", f"{name}/original")) in told]
+        print(f"{kind:8} {len(found)} of {len(truth)}  lost: {', '.join(sorted(set(truth) - set(found))[:8])}")
+    unplanted = [pair for pair in pairs if not is_planted(pair)]
+    print(f"{len(pairs)} pairs told, {len(unplanted)} of them not planted")
+    for pair in unplanted:
+        one = pair.ranges[0]
+        files = [paths[id].path if id in paths else id for id in (pair.first.id, pair.second.id)]
+        print(
+            f"  {files[0]} {one.first_start:.1f}-{one.first_end:.1f} {files[1]} {one.second_start:.1f} {one.speed:.3f}"
+        )
+    print(f"{1000 * each:.1f} ms a track; {1000 * question:.1f} ms a question of five seconds")
+
+
+def put(catalog: earmark.Catalog, maker: Fingerprinter, tracks: Sequence[tuple[str, Fingerprint]]) -> None:
+    """Add tracks by their fingerprints alone."""
+    new = []
+    with catalog._store.transaction():
+        for id, fingerprint in tracks:
+            track = Track(id, id, "", "", id, fingerprint.seconds)
+            new.append((catalog._store.insert(track, id.encode().ljust(32), maker.pack(fingerprint)), fingerprint))
+    catalog._index.include(new)
+
+
+def time_of_a_question(catalog: earmark.Catalog, maker: Fingerprinter, sounds: Sequence[Fingerprint]) -> float:
+    """Return the seconds that the catalog takes for five seconds from the middle of each, by what is stored of it."""
+    began = time.process_time()
+    for sound in sounds:
+        session = catalog._identify.session(Options())
+        session.hear(sound.between(sound.seconds / 2, sound.seconds / 2 + 5))
+        session.passages()
+    return (time.process_time() - began) / len(sounds)
+
+
+def is_planted(pair: Duplicate) -> bool:
+    """Return whether a pair is an original and its copy."""
+    names = [track.id.rpartition("/") for track in (pair.first, pair.second)]
+    return names[0][0] == names[1][0] and {names[0][2], names[1][2]} == {"original", "copy"}
+
+
+@dataclass(frozen=True)
+class Recurring:
+    """A place at which something that recurs was put into an episode."""
+
+    item: int
+    path: str
+    start: float
+    end: float
+
+
+def repeats(options: argparse.Namespace) -> None:
+    """Make episodes of speech with opening and closing music, jingles and adverts, and say what is told of them."""
+    random = np.random.default_rng(options.seed)
+    with Recordings(RATE, folder=options.pcm) as sounds, tempfile.TemporaryDirectory() as folder:
+        music = sorted((options.music / "music").glob("*.ogg"))
+        items = [
+            sounds.piece(music[which], float(random.uniform(5, 20)), length)
+            for which, length in zip(random.permutation(len(music)), ITEM_SECONDS, strict=False)
+        ]
+        speech = sorted(options.speech.glob("*.wav"))
+        truth = list[Recurring]()
+        for number in range(options.episodes):
+            truth += episode(Path(folder) / f"{number:02d}.wav", items, speech, sounds, options.minutes, random)
+        began = time.process_time()
+        report = earmark.repeats(sorted(Path(folder).glob("*.wav")))
+        print(f"{time.process_time() - began:.0f} s of this process for {options.episodes} of {options.minutes:g} min")
+    told = [place for item in report.items for place in item.places]
+    errors, missed = list[float](), 0
+    for one in truth:
+        same = [place for place in told if place.track.path == one.path and meets(place, one)]
+        if not same:
+            missed += 1
+            print(f"lost: item {one.item} of {one.end - one.start:.1f} s, {one.path} at {one.start:.1f}")
+            continue
+        best = min(same, key=lambda place: abs(place.start - one.start) + abs(place.end - one.end))
+        errors.append(max(abs(best.start - one.start), abs(best.end - one.end)))
+    within = sum(error <= 0.5 for error in errors)
+    false = [place for place in told if not any(place.track.path == one.path and meets(place, one) for one in truth)]
+    print(f"{len(truth)} places, {missed} lost, {within} with both borders within 0.5 s, largest {max(errors):.2f} s")
+    print(f"{len(report.items)} items told of {len(items)}, {len(false)} places of what was not put there")
+    for place in false[:20]:
+        print(f"  {place.track.path} {place.start:.1f} to {place.end:.1f}")
+
+
+def meets(place: RepeatPlace, one: Recurring) -> bool:
+    """Return whether a place that was told is of a true one for the most part."""
+    common = min(place.end, one.end) - max(place.start, one.start)
+    return common > (one.end - one.start) / 2
+
+
+def episode(
+    path: Path,
+    items: Sequence[Samples],
+    speech: Sequence[Path],
+    sounds: Recordings,
+    minutes: float,
+    random: np.random.Generator,
+) -> Iterator[Recurring]:
+    """Write an episode, and yield what recurs in it: the first item opens it, the second closes it."""
+    parts, at, left = list[Samples](), 0.0, minutes * 60
+    between = [int(one) for one in random.permutation(np.repeat(np.arange(2, len(items)), 2))][: int(minutes / 3)]
+    order, pause = [0, *between, 1], (left - sum(len(item) / RATE for item in items)) / (len(between) + 1)
+    for place, which in enumerate(order):
+        item = items[which]
+        parts.append(item)
+        yield Recurring(which, str(path), at, at + len(item) / RATE)
+        at += len(item) / RATE
+        if place + 1 < len(order):
+            voice = speech[int(random.integers(len(speech)))]
+            length = float(random.uniform(0.8, 1.2)) * pause
+            start = float(random.uniform(0, max(sounds.seconds(voice) - length, 0)))
+            parts.append(sounds.piece(voice, start, length))
+            at += length
+    soundfile.write(path, np.concatenate(parts), RATE, subtype="PCM_16")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
@@ -140,6 +305,20 @@ def main() -> None:
     planting.add_argument("--pairs", type=int, default=100)
     planting.add_argument("--seed", type=int, default=1)
     planting.set_defaults(run=plant)
+    finding = commands.add_parser("find")
+    finding.add_argument("catalog", type=Path)
+    finding.add_argument("planted", type=Path)
+    finding.add_argument("--tracks", type=int, default=10_000)
+    finding.add_argument("--seed", type=int, default=1)
+    finding.set_defaults(run=find)
+    episodes = commands.add_parser("repeats")
+    episodes.add_argument("--music", type=Path, required=True)
+    episodes.add_argument("--speech", type=Path, required=True)
+    episodes.add_argument("--pcm", type=Path, required=True)
+    episodes.add_argument("--episodes", type=int, default=10)
+    episodes.add_argument("--minutes", type=float, default=40)
+    episodes.add_argument("--seed", type=int, default=1)
+    episodes.set_defaults(run=repeats)
     options = parser.parse_args()
     options.run(options)
 

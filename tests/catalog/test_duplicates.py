@@ -7,20 +7,21 @@ import pytest
 import soundfile
 
 import earmark
+from earmark.audio.decode import load
 from earmark.distort.codecs import transcode
 from earmark.distort.timing import change_speed
 from earmark.types import Duplicate, SharedRange, Track
-from tests.catalog.conftest import RATE, samples_of
 
 KINDS = {"landmarks beside vectors": "neural", "landmarks alone": "shazam"}
 SPEED = 1.03
+RATE = 16_000
 
 
 @pytest.fixture(scope="session")
 def forms(music, tmp_path_factory):
     """Files of one recording in several forms, and of two other ones; the first is the whole."""
     folder = tmp_path_factory.mktemp("forms")
-    whole, other, third = (samples_of(path) for path in music[:3])
+    whole, other, third = (load(path, rate=RATE)[0] for path in music[:3])
     whole = whole[: 28 * RATE]
     sounds = {
         "whole": whole,

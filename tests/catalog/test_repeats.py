@@ -9,9 +9,10 @@ import pytest
 import soundfile
 
 import earmark
+from earmark.audio.decode import load
 from earmark.catalog.repeats import Estimate, items_of
-from tests.catalog.conftest import RATE, samples_of
 
+RATE = 16_000
 OPENING, JINGLE = 8.0, 4.0  # seconds of what recurs
 
 
@@ -19,7 +20,7 @@ OPENING, JINGLE = 8.0, 4.0  # seconds of what recurs
 def episodes(music, tmp_path_factory):
     """Three files of music that differs, each with an opening and, twice in the last, a jingle; where the jingle is."""
     folder = tmp_path_factory.mktemp("episodes")
-    opening, jingle, *talk = (samples_of(path) for path in music[:5])
+    opening, jingle, *talk = (load(path, rate=RATE)[0] for path in music[:5])
     opening, jingle = opening[: round(OPENING * RATE)], jingle[5 * RATE :][: round(JINGLE * RATE)]
     paths, places = [], []
     for number, own in enumerate(talk):

@@ -38,7 +38,7 @@ def repeats(
     if not paths:
         raise OptionError("files=[]: give the files to look through")
     for path in paths:
-        if os.path.isdir(path):
+        if Path(path).is_dir():
             raise OptionError(f"{path} is a folder: give the files in it")
 
     def read(done: int, total: int) -> None:

@@ -112,9 +112,7 @@ def _places(estimates: Sequence[Estimate]) -> list[list[int]]:
 
 
 def _consensus(estimates: Sequence[Estimate]) -> Estimate:
-    return Estimate(
-        estimates[0].track, median(one.start for one in estimates), median(one.end for one in estimates)
-    )
+    return Estimate(estimates[0].track, median(one.start for one in estimates), median(one.end for one in estimates))
 
 
 def _without_parts(items: list[list[Estimate]]) -> list[list[Estimate]]:

@@ -29,7 +29,7 @@ def test_a_part_is_told_in_words_with_both_ranges(doubled, earmark, music):
 
 
 def test_json_is_one_object_a_group(doubled, earmark):
-    folder, part = doubled
+    folder, _ = doubled
     (group,) = earmark("duplicates", "--catalog", folder, "--json").records
     (pair,) = group["pairs"]
     assert (pair["relation"], len(pair["ranges"])) == ("part", 1)
@@ -71,7 +71,9 @@ def test_repeats_as_json_and_csv_hold_the_same_places(earmark, music, cut):
     (item,) = earmark("repeats", *files, "--json").records
     rows = list(csv.DictReader(earmark("repeats", *files, "--csv").lines))
     assert [row["path"] for row in rows] == [place["path"] for place in item["places"]] == [str(one) for one in files]
-    assert [float(row["start"]) for row in rows] == pytest.approx([place["start"] for place in item["places"]], abs=1e-3)
+    assert [float(row["start"]) for row in rows] == pytest.approx(
+        [place["start"] for place in item["places"]], abs=1e-3
+    )
 
 
 def test_unreadable_files_are_told_and_passed_over(earmark, music, tmp_path):

@@ -1,4 +1,4 @@
-"""`earmark repeats`: what recurs in and across files that are in no catalog, as opening music, jingles and adverts do."""
+"""`earmark repeats`: what recurs in and across files that are in no catalog, as jingles and adverts do."""
 
 from __future__ import annotations
 
