@@ -28,7 +28,7 @@ def forms(music, tmp_path_factory):
         "again": whole * np.float32(0.5),
         "mp3": transcode(whole, "mp3", rate=RATE, bit_rate=32_000),
         "cut": whole[round(3.3 * RATE) : round(25.1 * RATE)],
-        "excerpt": whole[round(11.7 * RATE) : round(23.7 * RATE)],
+        "excerpt": whole[round(11.7 * RATE) : round(20.7 * RATE)],
         "faster": change_speed(whole, SPEED),
         "other": other,
         "third": third[: 20 * RATE],
@@ -70,7 +70,7 @@ def test_a_copy_is_the_same_recording(found, copy):
     assert pair.relation == "same"
 
 
-@pytest.mark.parametrize(("part", "start", "end"), [("cut", 3.3, 25.1), ("excerpt", 11.7, 23.7)])
+@pytest.mark.parametrize(("part", "start", "end"), [("cut", 3.3, 25.1), ("excerpt", 11.7, 20.7)])
 def test_a_part_is_told_with_where_it_lies_in_the_whole(found, part, start, end):
     pair, part_is_first = pair_of(found[0], part, "whole")
     (one,) = pair.ranges
@@ -113,5 +113,5 @@ def test_a_group_is_connected_by_pairs_that_hold_mostly_the_same():
 def test_excerpts_stand_with_the_recording_that_holds_them_and_join_no_groups():
     a, b, mix = track("a", 100), track("b", 100), track("mix", 1_000)
     first, second = earmark.duplicate_groups([pair(a, mix, 0.1, "part"), pair(b, mix, 0.1, "part"), pair(a, b, 1)])
-    assert (first.tracks, set(first.parts)) == ((mix,), {a, b})
-    assert (set(second.tracks), second.parts) == ({a, b}, ())
+    assert (first.tracks, sorted(one.id for one in first.parts)) == ((mix,), ["a", "b"])
+    assert (sorted(one.id for one in second.tracks), second.parts) == (["a", "b"], ())

@@ -41,7 +41,7 @@ def episodes(music, tmp_path_factory):
 def test_what_recurs_is_told_with_its_borders_in_every_place(episodes):
     paths, places = episodes
     report = earmark.repeats(paths)
-    opening, jingle = sorted(report.items, key=lambda item: -item.seconds)
+    jingle, opening, *_ = report.items  # what the music between them repeats has fewer places
     told = sorted((place.track.path, place.start, place.end) for place in jingle.places)
     assert [path for path, _, _ in told] == [path for path, _, _ in places]
     for (_, *borders), (_, *truth) in zip(told, places, strict=True):
@@ -51,7 +51,7 @@ def test_what_recurs_is_told_with_its_borders_in_every_place(episodes):
 
 
 def test_what_is_shorter_than_asked_is_not_told(episodes):
-    (opening,) = earmark.repeats(episodes[0], shortest=6).items
+    (opening,) = earmark.repeats(episodes[0], shortest=6).items  # the music between repeats itself for five
     assert opening.seconds == pytest.approx(OPENING, abs=0.5)
 
 

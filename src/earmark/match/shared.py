@@ -278,8 +278,7 @@ def _range(stretch: Stretch, votes: float) -> Range:
             kept = slice(*np.searchsorted(scores.seconds, [low, high]))
             total, count = total + float(scores.values[kept].sum()), count + len(scores.values[kept])
     place = line.straight(stretch.start, stretch.end)
-    first, last = place(stretch.start), place(stretch.end)
-    speed = (last - first) / max(stretch.seconds, 1e-9)
-    return Range(
-        stretch.track, stretch.start, stretch.end, first, last, speed, total / max(count, 1), stretch.support, votes
-    )
+    first, last = float(place(stretch.start)), float(place(stretch.end))
+    start, end = float(stretch.start), float(stretch.end)
+    speed, agreement = (last - first) / max(end - start, 1e-9), total / max(count, 1)
+    return Range(stretch.track, start, end, first, last, speed, agreement, stretch.support, votes)
