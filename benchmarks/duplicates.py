@@ -28,6 +28,7 @@ import msgspec
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 
 import earmark
 from earmark.distort.codecs import transcode
@@ -95,6 +96,11 @@ def copied(kind: str, sound: Samples, number: int, random: np.random.Generator) 
     return change_speed(sound, SPEEDS[number % 2]), 0.0
 
 
+def without_vectors(segments: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+    """Return no vector of any segment: duplicates are found by landmarks and peaks, and the network takes long."""
+    return np.zeros(len(segments), bool), np.zeros((0, 128), np.int8)
+
+
 def plant(options: argparse.Namespace) -> None:
     """Write originals and copies."""
     random, encoder = np.random.default_rng(options.seed), msgspec.msgpack.Encoder()
@@ -104,6 +110,7 @@ def plant(options: argparse.Namespace) -> None:
         options.out.open("wb") as out,
     ):
         maker = make_fingerprinter("neural", {})
+        maker.encode = without_vectors
         frame = maker.plan.channels[0].frame_seconds
         cuts = list(pieces_of(catalog, below=options.music.resolve(), frame=frame, seed=options.seed))
         order = random.permutation(len(cuts))
