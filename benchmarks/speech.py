@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make a folder of talk, for `earmark evaluate --scenes`: voices of espeak-ng that read the licences of a Debian system.
+"""Make a folder of talk, for `earmark evaluate --scenes`: voices of espeak-ng that read a Debian system's licences.
 
     python benchmarks/speech.py SPEECH [--recordings 12] [--minutes 10]
 
@@ -18,35 +18,37 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 
 RATE = 16_000  # Hz
 TEXTS = Path("/usr/share/common-licenses")
 LICENCES = (
-    "GPL-3 Artistic Apache-2.0 GFDL-1.3 LGPL-2.1 MPL-2.0 GPL-2 LGPL-3 CC0-1.0 MPL-1.1 GPL-1 GFDL-1.2 LGPL-2".split()
-)
+    "GPL-3", "Artistic", "Apache-2.0", "GFDL-1.3", "LGPL-2.1", "MPL-2.0", "GPL-2", "LGPL-3", "CC0-1.0", "MPL-1.1",
+    "GPL-1", "GFDL-1.2", "LGPL-2",
+)  # fmt: skip
 VOICES = ("en-us", "en-gb+f3", "en-gb-scotland+m3", "en-029+f2", "en-us+m7", "en-gb-x-rp+f5")
 WORDS_A_PART = 400  # about two minutes
-WORDS_A_RECORDING = 37  # words by which the text of one recording begins after that of the one before
+WORDS_APART = 37  # words by which the text of a recording begins later than that of the one before
 
 
 def words_of(number: int) -> list[str]:
     """Return the text of a recording, from a place of its own on."""
     licence = TEXTS / LICENCES[number % len(LICENCES)]
     words = [word for word in licence.read_text("utf-8", "replace").split() if word.isascii()]
-    start = (WORDS_A_RECORDING * number) % len(words)
+    start = (WORDS_APART * number) % len(words)
     return words[start:] + words[:start]
 
 
-def spoken(words: list[str], number: int) -> np.ndarray:
+def spoken(words: list[str], number: int) -> NDArray[np.float32]:
     """Return words in the voice of a recording, (n,) at RATE."""
     voice, pace = VOICES[number % len(VOICES)], 140 + 7 * (number % 7)
     command = ["espeak-ng", "-v", voice, "-s", str(pace), "--stdout"]
     done = subprocess.run(command, input=" ".join(words).encode(), check=True, capture_output=True)
     samples, rate = soundfile.read(io.BytesIO(done.stdout), dtype="float32")
-    return soxr.resample(samples, rate, RATE)
+    return np.asarray(soxr.resample(samples, rate, RATE), np.float32)
 
 
-def recording(number: int, seconds: float) -> np.ndarray:
+def recording(number: int, seconds: float) -> NDArray[np.float32]:
     """Return so many seconds of one voice; a text that is too short is read again."""
     words, parts, total, first = words_of(number), [], 0, 0
     while total < seconds * RATE:

@@ -161,6 +161,7 @@ class Match:
     speed: float | None  # 1.02: the clip plays 2 % faster than the reference; None where that is not sure
     pitch: float | None  # the clip's frequencies over the reference's; None where that is not sure
     evidence: Mapping[str, float]  # the figures the confidence was made of
+    copies: tuple[Track, ...] = ()  # other tracks of the catalog that hold the same sound
 
     @property
     def rate(self) -> float:

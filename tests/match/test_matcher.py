@@ -14,7 +14,7 @@ from earmark.fingerprints import make
 from earmark.fingerprints.landmarks import MIN_PEAKS
 from earmark.match.compare.correlation import Correlation
 from earmark.match.compare.query_map import Place
-from earmark.match.matcher import _Look
+from earmark.match.look import Look
 from earmark.match.passages import Passage
 from earmark.match.protocol import Candidate, Placement
 from earmark.match.rivals import best_of_each_track
@@ -240,7 +240,8 @@ def test_held_tones_of_which_z_says_nothing_stand_out_more_on_their_own_recordin
 
 def test_of_diagonals_and_peaks_as_good_the_one_that_stands_out_ranks_first(with_peaks: Shelf) -> None:
     silent = with_peaks.asked(np.zeros(RATE))
-    look = _Look(with_peaks.matcher(), silent, with_peaks.index, wide=False)
+    matcher = with_peaks.matcher()
+    look = Look(with_peaks.plan, silent, with_peaks.index, keys=matcher.keys, references=matcher.references, wide=False)
 
     def candidate(track: int, contrast: float) -> Candidate:
         placements = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from earmark.match.protocol import Alignment, Candidate, Others, Placement
+from earmark.match.protocol import Alignment, Candidate, Others, Placement, Scores
 from earmark.types import Layer
 
 NEARBY = range(-2, 3)  # frames beside a candidate's place that are tried
@@ -35,13 +35,20 @@ class BitComparison:
             for layer, one in zip(references, candidates, strict=True)
         ]
 
-    def fit(self, reference: Layer, placement: Placement) -> Alignment:
+    def fit(self, reference: Layer, placement: Placement, *, measuring: bool = True) -> Alignment:
         first, last = placement.detail
         edges = first * self._frame, last * self._frame
         return Alignment(placement.start, 1.0, 1.0, self._frame, *edges, {"z": placement.figures["z"]})
 
     def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:
         return {"z": round(candidate.figure("z"), 3), "rival_z": round(others.largest("z"), 3)}
+
+    def over_time(self, reference: Layer, alignment: Alignment) -> Scores:
+        start = round(alignment.start / self._frame)
+        first, last = max(-start, 0), min(len(self._bits), len(reference.values) - start)
+        frames = np.arange(first, max(last, first))
+        different = np.bitwise_count(self._bits[frames] ^ reference.values[start + frames, 0])
+        return Scores(frames * self._frame, (16.0 - different) / np.sqrt(8.0), CORRELATED**2)
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         start = round(one[1].start / self._frame)

@@ -1,15 +1,19 @@
-"""Compare two files: the longer one is put into a temporary catalog, which is asked for the shorter (decision 2)."""
+"""Compare two files: the longer one is put into a temporary catalog, which is asked what the other holds of it."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import earmark
 from earmark.errors import MediaError
 from earmark.types import Answer, Match
+
+MOST_PASSAGES = 10_000  # that two files can share
+LEAST_GAP_SECONDS = 1.0  # of a file that is told as not being in the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +24,23 @@ class SharedPassage:
     first_end: float
     second_start: float
     second_end: float
-    speed: float | None  # seconds of the second file's passage in a second of the first one's; None if not sure
+    speed: float | None  # seconds of the second file's passage in a second of the first one's
     confidence: float
+
+    @property
+    def drift(self) -> float:
+        """By how many millionths the second file's clock runs faster than the first one's, as the passages lie."""
+        seconds = self.first_end - self.first_start
+        return ((self.second_end - self.second_start) / seconds - 1) * 1e6 if seconds else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class FileComparison:
-    """What two files have in common, surest first; empty when they are not the same recording."""
+    """What two files have in common, in the order of the first; empty when they share nothing."""
 
     passages: tuple[SharedPassage, ...]
+    first_seconds: float  # length of the first file
+    second_seconds: float
     reason: str  # why there is none, as in an Answer
     elapsed: float  # seconds it took to ask
 
@@ -36,6 +48,16 @@ class FileComparison:
     def same(self) -> bool:
         """Whether they hold the same recording."""
         return bool(self.passages)
+
+    @property
+    def only_first(self) -> tuple[tuple[float, float], ...]:
+        """The (start, end) of what of the first file is not in the second one, a second and more of it."""
+        return _gaps(((one.first_start, one.first_end) for one in self.passages), self.first_seconds)
+
+    @property
+    def only_second(self) -> tuple[tuple[float, float], ...]:
+        """The (start, end) of what of the second file is not in the first one, a second and more of it."""
+        return _gaps(((one.second_start, one.second_end) for one in self.passages), self.second_seconds)
 
 
 def compare(
@@ -51,12 +73,14 @@ def compare(
     cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="earmark-") as folder:
-        answer, first_seconds = _ask(Path(folder) / "first", first, second, threshold=threshold, speed=speed)
-        is_swapped = answer.seconds > first_seconds
+        answer, known_seconds = _ask(Path(folder) / "first", first, second, threshold=threshold, speed=speed)
+        is_swapped = answer.seconds > known_seconds
         if is_swapped:
-            answer, _ = _ask(Path(folder) / "second", second, first, threshold=threshold, speed=speed)
+            answer, known_seconds = _ask(Path(folder) / "second", second, first, threshold=threshold, speed=speed)
     passages = [_passage(match) if is_swapped else _swap(_passage(match)) for match in answer.matches]
-    return FileComparison(tuple(passages), answer.reason, answer.elapsed)
+    passages.sort(key=lambda one: (one.first_start, one.second_start))
+    lengths = (answer.seconds, known_seconds) if is_swapped else (known_seconds, answer.seconds)
+    return FileComparison(tuple(passages), *lengths, reason=answer.reason, elapsed=answer.elapsed)
 
 
 def _ask(
@@ -73,7 +97,10 @@ def _ask(
             code, _, detail = reason.partition(": ")
             raise MediaError(code, f"{path}: {detail}" if detail else path)
         (track,) = catalog.tracks()
-        return catalog.identify(clip, threshold=threshold, speed=speed), track.seconds
+        answer = catalog.identify(
+            clip, threshold=threshold, limit=MOST_PASSAGES, several=True, places=True, speed=speed
+        )
+        return answer, track.seconds
 
 
 def _passage(match: Match) -> SharedPassage:
@@ -84,3 +111,13 @@ def _passage(match: Match) -> SharedPassage:
 def _swap(one: SharedPassage) -> SharedPassage:
     first, second = (one.first_start, one.first_end), (one.second_start, one.second_end)
     return SharedPassage(*second, *first, speed=one.speed and 1 / one.speed, confidence=one.confidence)
+
+
+def _gaps(parts: Iterable[tuple[float, float]], seconds: float) -> tuple[tuple[float, float], ...]:
+    """Return what of so many seconds lies in none of the parts."""
+    gaps, reached = [], 0.0
+    for start, end in [*sorted(parts), (seconds, seconds)]:
+        if start - reached >= LEAST_GAP_SECONDS:
+            gaps.append((reached, start))
+        reached = max(reached, end)
+    return tuple(gaps)

@@ -35,7 +35,18 @@ def match_record(match: Match) -> dict[str, Any]:
         "position_error": match.position_error,
         "speed": match.speed,
         "pitch": match.pitch,
+        "copies": [_named(track) for track in match.copies],
         "evidence": dict(match.evidence),
+    }
+
+
+def _named(track: Track) -> dict[str, Any]:
+    return {
+        "id": track.id,
+        "title": track.title,
+        "artist": track.artist,
+        "album": track.album,
+        "path": track.path,
     }
 
 

@@ -123,6 +123,7 @@ class Identify:
             speed=passage.speed if passage.is_measured else None,
             pitch=passage.pitch if passage.is_measured else None,
             evidence=passage.evidence,
+            copies=tuple(self._track(number) for number in sorted(passage.copies)),
         )
 
     def _answer_of(

@@ -33,17 +33,20 @@ class Questions:
         threshold: float | None = None,
         limit: int = 5,
         several: bool = False,
+        places: bool = False,
         speed: bool = False,
     ) -> Answer:
         """Say which tracks a clip comes from: a path, bytes, a file object, (samples, rate), or a fingerprint
         that `earmark.fingerprint(..., query=True)` made.
 
         Matches of at least `threshold` confidence (default: the calibrated one; 0 gives the candidates too) come back,
-        at most `limit`, best first. `several` looks for one recording after another, `speed` for other playing speeds.
+        at most `limit`, best first. `several` tells recordings that follow one another or sound at once, `places` every
+        place of a recording that the clip fits; `speed` looks for other playing speeds.
         A clip that nothing can be said of has an answer without matches and a reason; one that cannot be read as audio
         raises MediaError.
         """
-        return self._identify.answer(source, Options(threshold, limit, several, speed))
+        options = Options(threshold, limit, several=several, places=places, speed=speed)
+        return self._identify.answer(source, options)
 
     def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5) -> Listener:
         """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure."""
@@ -57,13 +60,15 @@ class Questions:
         threshold: float | None = None,
         limit: int = 5,
         several: bool = False,
+        places: bool = False,
         speed: bool = False,
     ) -> Iterator[Answer]:
         """Yield an answer for each source, in their order, as `identify` would, on all cores.
 
         A source that cannot be read as audio does not stop the others: its answer's reason is the MediaError's code.
         """
-        count, options = worker_count(workers), Options(threshold, limit, several, speed)
+        options = Options(threshold, limit, several=several, places=places, speed=speed)
+        count = worker_count(workers)
         ask = partial(self._identify.answer, options=options, raises=False)
         remaining, waiting = iter(sources), deque[Future[Answer]]()
         with ThreadPoolExecutor(count, thread_name_prefix="earmark-identify") as pool:

@@ -84,8 +84,7 @@ def evaluate(
     fingerprinter "all" stands for every kind that earmark has.
     Raises OptionError for an unknown fingerprinter, an empty folder, and parameters that leave nothing to measure.
     """
-    asked = [one for name in fingerprinters for one in (NAMES if name == ALL else (name,))]
-    kinds = {name: str(make(name).spec) for name in asked}
+    kinds = specs_of(fingerprinters)
     corpus = music if isinstance(music, Corpus) else cut_corpus(music)
     measurements = {}
     with Sameness(corpus.known) as same_place:
@@ -119,10 +118,7 @@ def cut_corpus(
     """
     grid = grid or Grid()
     recordings = dict(music) if isinstance(music, Mapping) else recordings_in(music)
-    unknown_count = round(held_out * len(recordings))
-    if len(recordings) - unknown_count < 1:
-        raise OptionError(f"{len(recordings)} recordings with {unknown_count} held out leave none to index; give more")
-    unknown = _spread(list(recordings), unknown_count)
+    unknown = hold_out(recordings, held_out)
     known = {track: path for track, path in recordings.items() if track not in unknown}
     queries = from_music(
         list(known.items()), [(track, recordings[track]) for track in unknown], grid, count=count, seed=seed
@@ -164,6 +160,20 @@ def read_corpus(clips: Pathname, references: Pathname, *, only: Sequence[str] | 
     return Corpus(Path(clips).resolve().name, parameters, known, queries)
 
 
+def specs_of(fingerprinters: Sequence[str]) -> dict[str, str]:
+    """Return specs by fingerprinter, "all" being every kind; raises OptionError for one that is not known."""
+    asked = [one for name in fingerprinters for one in (NAMES if name == ALL else (name,))]
+    return {name: str(make(name).spec) for name in asked}
+
+
+def hold_out(recordings: Mapping[str, Path], share: float) -> list[str]:
+    """Return the tracks that are not indexed, a share of all at equal distances; raises OptionError if that is all."""
+    count, names = round(share * len(recordings)), list(recordings)
+    if len(names) - count < 1:
+        raise OptionError(f"{len(names)} recordings with {count} held out leave none to index; give more")
+    return [names[index * len(names) // count] for index in range(count)]
+
+
 def references_in(folder: Pathname) -> dict[str, Path]:
     """Return the recordings of a folder's music.csv (track_id, path) by track; raises OptionError without one."""
     table = Path(folder) / "music.csv"
@@ -195,7 +205,7 @@ def _measure(
     progress: Callable[[Stage], object] | None,
 ) -> Measurement:
     began = time.perf_counter()
-    path, failed = _indexed(corpus, kind, folder, workers=workers)
+    path, failed = indexed(corpus.known, kind, folder, workers=workers)
     replies = _replies(corpus, path, folder, workers=workers, progress=progress)
     cost = {"seconds_of_this_run": time.perf_counter() - began}
     cost["median_seconds_to_answer"] = sorted(reply.elapsed for reply in replies)[len(replies) // 2]
@@ -205,16 +215,16 @@ def _measure(
     return Measurement(summary, folder, failed, tuple(report.write(summary, folder)))
 
 
-def _indexed(
-    corpus: Corpus, kind: Mapping[str, str], folder: Path, *, workers: int | None
+def indexed(
+    known: Mapping[str, Path], kind: Mapping[str, str], folder: Path, *, workers: int | None
 ) -> tuple[Path, tuple[tuple[str, str], ...]]:
-    """Return a catalog of the known recordings, and the files that could not be indexed with reasons.
+    """Return a catalog of recordings, and the files that could not be indexed with reasons.
 
-    The catalog is kept in the folder of the runs, for all that index the same music with a fingerprinter of this kind.
+    It is kept beside `folder`, that of a run, for all that index the same music with a fingerprinter of this kind.
     """
-    recordings = {"recordings": run.stamps(corpus.known.values())}
+    recordings = {"recordings": run.stamps(known.values())}
     path = run.named(folder.parent, "catalog", {**recordings, **kind})
-    ids = {str(path): track for track, path in corpus.known.items()}
+    ids = {str(path): track for track, path in known.items()}
     spent = costs.Processor()
     with earmark.open(path, fingerprinter=kind["fingerprinter"]) as catalog:
         report = catalog.add(list(ids), ids=ids, workers=workers)
@@ -247,8 +257,3 @@ def _replies(
         cost = {"processor_seconds_a_clip": (spent.seconds - sum(making)) / len(making)}
         costs.write(folder / costs.NAME, cost)
     return replies
-
-
-def _spread(names: list[str], wanted: int) -> list[str]:
-    """Return `wanted` of the names at equal distances."""
-    return [names[index * len(names) // wanted] for index in range(wanted)]

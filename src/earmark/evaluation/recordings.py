@@ -23,8 +23,11 @@ class Recordings:
     def __init__(self, rate: int, *, folder: Path | None = None) -> None:
         """`folder` keeps what is decoded for other runs; a file that has changed is decoded again."""
         self.rate = rate
-        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="earmark-")
-        self._folder = folder or Path(self._temporary.name if self._temporary else "")
+        self._temporary = None
+        if folder is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="earmark-")
+            folder = Path(self._temporary.name)
+        self._folder = folder
         self._mapped: dict[Path, NDArray[Any]] = {}
 
     def __enter__(self) -> Self:
@@ -36,7 +39,7 @@ class Recordings:
     def close(self) -> None:
         """Remove what was decoded, unless it lies in a folder that was given."""
         self._mapped.clear()
-        if self._temporary:
+        if self._temporary is not None:
             self._temporary.cleanup()
 
     def seconds(self, path: Path) -> float:

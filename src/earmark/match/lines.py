@@ -78,7 +78,8 @@ class Line:
         Where the line bends, as tapes do, it is that of the nearest window.
         """
         parts = [
-            (middle := min(max(strand.middle, low), high), strand.reference_at(middle)) for strand, low, high in self.parts(start, end)
+            (middle := min(max(strand.middle, low), high), strand.reference_at(middle))
+            for strand, low, high in self.parts(start, end)
         ]
         if len(parts) < FEWEST_STRAIGHT:
             return self.reference_at
@@ -89,7 +90,7 @@ class Line:
 
     def goes_on(self, strand: Strand) -> bool:
         """Return whether a strand of the track lies on this line, in a window that has none yet."""
-        if any(one.begin == strand.begin for one in self.strands[-2:] + self.strands[:1]):
+        if any(one.begin == strand.begin for one in self.strands):
             return False
         for near in (self.strands[-1], self.strands[0]):
             if near.begin <= strand.end and strand.begin <= near.end:

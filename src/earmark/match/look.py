@@ -5,9 +5,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from itertools import islice
+from itertools import islice, repeat
+from typing import Literal
 
-from earmark.match.compare import make_comparison
+import numpy as np
+
+from earmark.match.compare import brief, make_comparison
 from earmark.match.protocol import Candidate, Comparison, Placement, References, Search, Separable, Sweepable
 from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive
 from earmark.match.votes import Guess, tracks_by_votes, vote
@@ -18,6 +21,11 @@ APART_SECONDS = 0.125  # distance from a candidate within which a new proposal i
 READ_AT_ONCE = 16  # references that a sweep reads in one batch: it may stop after any of them
 APART_SHARE = 0.6  # of z without what the other explains: 0.9 and more of two that sound at once, 0.2 of likenesses
 
+ONE_PLACE_SECONDS = 1.0  # within which two places are one
+PLACE_SHARE = 0.6  # of the best place's z, from which another is told too
+SILENCE_SECONDS = 1.0  # without features, which are no pause of music
+
+Effort = Literal["full", "known places", "places"]
 QueryKeys = Callable[[Fingerprint], Mapping[str, Keys]]
 
 
@@ -34,21 +42,28 @@ class Look:
         references: References,
         wide: bool,
         hits: Mapping[str, Hits] | None = None,
+        effort: Effort = "full",
     ) -> None:
         """`keys` returns what each channel looks up; `wide` also tries larger changes of speed.
 
-        `hits` are what channels have found already.
+        `hits` are what channels have found already. With the effort of `places` a window is laid, not weighed; with
+        that of `known places` it is weighed by what can be told without the nearest neighbours of its segments.
         """
         self.window, self.ranked = window, list[Candidate]()  # the best candidate of each track, best first
         self.comparisons: dict[str, Comparison] = {}  # by layer, in the plan's order
         self._plan, self._make_keys, self._references = plan, keys, references
-        self._search, self._wide = search, wide
+        self._search, self._wide, self._effort = search, wide, effort
         self._hits: dict[str, Hits] = dict(hits or {})  # by channel
         self._tried: list[Candidate] = []
         self._first = self._plan.compare[0].layer
         if self.can_compare(self._plan.compare[0]):
             for rule in filter(self.can_compare, self._plan.compare):
                 self.comparisons[rule.layer] = self._comparison(rule)
+
+    @property
+    def sounding_seconds(self) -> float:
+        """How much of the window is not silence of a second and more."""
+        return max(map(_sounding, self.window.layers.values(), repeat(self.window.seconds)))
 
     def can_compare(self, rule: CompareRule) -> bool:
         """Return whether the window has enough of a layer."""
@@ -125,15 +140,30 @@ class Look:
         again = self._compare([*own, *added], rule.layer, own=False)
         self.ranked[0] = max([first, *again], key=lambda one: one.score)
 
-    def repetitions(self, track: int) -> list[Guess]:
-        """Return the places of a track at which the window lies best, by a sweep; none where that takes too long."""
+    def repetitions(self, track: int, *, most: int = 0) -> list[Guess]:
+        """Return the places of a track at which the window lies best, by a sweep.
+
+        Unless it is said how many at `most`, as many as the plan allows, and none where they would take too long.
+        """
         sweepable, rule = self._sweepable, self._plan.sweep
         if sweepable is None or rule is None:
             return []
         layer = self.reference(track).layers[rule.layer]
-        if sweepable.sweep_cost(layer) > rule.repetition_budget:
+        if not most and sweepable.sweep_cost(layer) > rule.repetition_budget:
             return []
-        return [Guess(track, place.start) for place in sweepable.sweep(layer, limit=rule.repetitions)]
+        return [Guess(track, place.start) for place in sweepable.sweep(layer, limit=most or rule.repetitions)]
+
+    def places(self, track: int, *, most: int) -> list[Candidate]:
+        """Return all places of a track that the window fits nearly as well as the best, best first."""
+        by_votes = [one for guesses, _ in self.by_channels() for one in guesses if one.track == track]
+        self.add([*self.repetitions(track, most=most), *by_votes], "")
+        found = sorted((one for one in self._tried if one.track == track), key=lambda one: -one.figure("z"))
+        kept: list[Candidate] = []
+        for one in found:
+            is_good = one.figure("z") >= max(PLACE_SHARE * found[0].figure("z"), DECISIVE_Z)
+            if is_good and all(abs(one.start - other.start) >= ONE_PLACE_SECONDS for other in kept):
+                kept.append(one)
+        return kept[:most]
 
     def reference(self, track: int) -> Fingerprint:
         """Return a track's stored fingerprint."""
@@ -164,6 +194,10 @@ class Look:
     def _comparison(self, rule: CompareRule) -> Comparison:
         channels = [one for one in self._plan.channels if one.layer == rule.layer and one.metric == "inner"]
         hits = next((partial(self._hits_of, one) for one in channels if one.name in self._search.channels), None)
+        if self._effort == "places":
+            rule, hits = brief(rule), None
+        elif self._effort == "known places" and len(self._plan.compare) > 1:
+            hits = None
         return make_comparison(rule, self.window.layers[rule.layer], hits=hits, wide=self._wide)
 
     def _hits_of(self, channel: Channel) -> Hits:
@@ -248,3 +282,10 @@ class Look:
         while batch := list(islice(remaining, READ_AT_ONCE)):
             references = self._references(batch)
             yield from ((track, references[track].layers[layer]) for track in batch)
+
+
+def _sounding(layer: Layer, seconds: float) -> float:
+    """Return how many seconds of a layer are not in gaps of a second and more."""
+    edges = np.concatenate([[0.0], layer.frames * layer.frame_seconds, [seconds]])
+    gaps = np.diff(edges)
+    return float(seconds - gaps[gaps >= SILENCE_SECONDS].sum())

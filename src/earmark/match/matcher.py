@@ -6,6 +6,7 @@ is the fingerprinter's plan.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,7 @@ import numpy as np
 
 from earmark.match.calibration import Calibration
 from earmark.match.lines import Strand
-from earmark.match.look import Look, QueryKeys
+from earmark.match.look import ONE_PLACE_SECONDS, Effort, Look, QueryKeys
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Options, Others, References, Registrable, Search
@@ -28,7 +29,8 @@ from earmark.types import Fingerprint, Hits, Keys
 MOST_GUESSES = 12  # places that a channel names in a window of a long sound
 LOOK_UP_SECONDS = 0.25  # from one segment of a long sound that is looked up to the next
 MOST_STRANDS = 8  # places of a window that are looked at moment by moment
-ONE_PLACE_SECONDS = 1.0  # distance from a claimed place within which the best one is its own
+FEWEST_PASSAGES = 5  # of a window that are weighed, however few are wanted: the answer must not depend on that
+MOST_PLACES = 100  # of one track
 
 
 class Matcher:
@@ -95,7 +97,7 @@ class Matcher:
 
         Without `hits` only the known ones.
         """
-        look = self._look(window, search, options, hits=hits)
+        look = self._look(window, search, options, hits=hits, effort="places")
         if not look.can_compare(self.plan.compare[0]):
             return []
         for guesses, layer in look.by_channels(most=MOST_GUESSES) if hits is not None else ():
@@ -107,7 +109,7 @@ class Matcher:
         self, window: Fingerprint, search: Search, options: Options, stretches: Sequence[Stretch], *, begin: float
     ) -> tuple[Fingerprint, str]:
         """Return (a window without what stretches explain, the layer that tells); no layer where none can."""
-        look = self._look(window, search, options)
+        look = self._look(window, search, options, effort="places")
         name, comparison = look.separable()
         if comparison is None:
             return window, name
@@ -122,7 +124,7 @@ class Matcher:
 
     def repetitions(self, part: Fingerprint, search: Search, options: Options, track: int) -> list[Guess]:
         """Return other places of a track at which a part of a sound may lie, the likeliest first."""
-        look = self._look(part, search, options)
+        look = self._look(part, search, options, effort="places")
         return look.repetitions(track) if look.can_compare(self.plan.compare[0]) else []
 
     def judge(
@@ -140,7 +142,7 @@ class Matcher:
 
         There is none unless it sounds at the same time as the tracks `beside` it.
         """
-        look = self._look(part, search, options)
+        look = self._look(part, search, options, effort="known places")
         if not look.can_compare(self.plan.compare[0]):
             return None
         look.add([claim, *claims], "")
@@ -151,16 +153,57 @@ class Matcher:
         together = look.together_with(found)
         if beside - together:
             return None
-        apart = duplicates_of(found, look.ranked, look.same) | together
+        copies = duplicates_of(found, look.ranked, look.same)
+        apart = copies | together
         others = [one for one in look.ranked[1:] if one.track not in apart]
-        return self._passage(look, found, Others(others, apart), begin=begin)
+        passage = self._passage(look, found, Others(others, apart), begin=begin)
+        return replace(passage, copies=copies)
+
+    def places(self, part: Fingerprint, search: Search, options: Options, passage: Passage) -> list[Passage]:
+        """Return a passage of which `part` is the sound, and where else on its track the same sound is, in order."""
+        look = self._look(part, search, options)
+        begin, length = passage.query_start, self.references([passage.track])[passage.track].seconds
+        found = [passage]
+        for one in look.places(passage.track, most=MOST_PLACES) if look.comparisons else ():
+            here = self._passage(look, one, Others([], frozenset()), begin=begin, measuring=False)
+            start, end = here.reference_at(passage.query_start), here.reference_at(passage.query_end)
+            if any(
+                min(end, other.reference_end) - max(start, other.reference_start) > (end - start) / 2 for other in found
+            ):
+                continue  # music that repeats itself lies on itself
+            found.append(
+                replace(
+                    passage,
+                    log_odds=min(here.log_odds, passage.log_odds),
+                    reference_start=max(start, 0.0),
+                    reference_end=min(end, length),
+                    position_error=here.position_error,
+                    evidence=here.evidence,
+                )
+            )
+        return sorted(found, key=lambda one: one.reference_start)
 
     def _look(
-        self, window: Fingerprint, search: Search, options: Options, *, hits: Mapping[str, Hits] | None = None
+        self,
+        window: Fingerprint,
+        search: Search,
+        options: Options,
+        *,
+        hits: Mapping[str, Hits] | None = None,
+        effort: Effort = "full",
     ) -> Look:
         rule = self.plan.warp
         wide = options.speed and (rule is None or rule.channel not in search.channels)
-        return Look(self.plan, window, search, keys=self.keys, references=self.references, wide=wide, hits=hits)
+        return Look(
+            self.plan,
+            window,
+            search,
+            keys=self.keys,
+            references=self.references,
+            wide=wide,
+            hits=hits,
+            effort=effort,
+        )
 
     def _strand(self, look: Look, one: Candidate, begin: float) -> Strand:
         reference = self.references([one.track])[one.track]
@@ -186,14 +229,18 @@ class Matcher:
             return None
         return WarpedLook(self.plan, rule, look.window, comparison, keys=keys, references=self.references)
 
-    def _passage(self, look: Look, found: Candidate, others: Others, *, begin: float) -> Passage:
+    def _passage(
+        self, look: Look, found: Candidate, others: Others, *, begin: float, measuring: bool = True
+    ) -> Passage:
         reference = look.reference(found.track)
-        evidence = {figure: 0.0 for rule in self.plan.compare for figure in rule.figures}
+        missing = (rule for rule in self.plan.compare if rule.layer not in look.comparisons)
+        evidence = {figure: 0.0 for rule in missing for figure in rule.figures}
         alignments = []
         for layer, comparison in look.comparisons.items():
-            alignments.append(comparison.fit(reference.layers[layer], found.placements[layer]))
+            placement = found.placements[layer]
+            alignments.append(comparison.fit(reference.layers[layer], placement, measuring=measuring))
             evidence |= comparison.evidence(found, alignments[-1], others)
-        evidence["seconds"] = round(look.window.seconds, 3)
+        evidence["seconds"] = round(look.sounding_seconds, 3)
         return passage_of(
             found.track,
             combine(alignments),
@@ -205,17 +252,25 @@ class Matcher:
         )
 
 
-def _passages(
-    look: Look, ranked: Sequence[Candidate], limit: int, make: Callable[[Candidate, Others], Passage]
-) -> list[Passage]:
-    """Return the passages of the first candidates, each with what else the window might be."""
-    passages: list[Passage] = []
-    for found in ranked[:limit]:
+def _passages(look: Look, ranked: Sequence[Candidate], limit: int, make: Callable[..., Passage]) -> list[Passage]:
+    """Return the passages of the first candidates, each with what else the window might be, the surest first.
+
+    As many are weighed however few are wanted; more are no surer than these, so that the first are always the same.
+    """
+    passages, least = list[tuple[Passage, Candidate, Others]](), math.inf
+    for number, found in enumerate(ranked[: max(limit, FEWEST_PASSAGES)]):
         duplicates = duplicates_of(found, ranked, look.same)
-        others = [one for one in ranked if one is not found and one.track not in duplicates]
-        passage = make(found, Others(others, duplicates))
-        passages.append(behind_duplicates(passage, [one for one in passages if one.track in duplicates]))
-    return passages
+        others = Others([one for one in ranked if one is not found and one.track not in duplicates], duplicates)
+        passage = make(found, others, measuring=False)
+        passage = behind_duplicates(passage, [one for one, _, _ in passages if one.track in duplicates])
+        if number >= FEWEST_PASSAGES:
+            passage = replace(passage, log_odds=min(passage.log_odds, least))
+        least = min(least, passage.log_odds)
+        passages.append((replace(passage, copies=duplicates), found, others))
+    passages.sort(key=lambda one: -one[0].log_odds)
+    return [
+        replace(passage, is_measured=make(found, others).is_measured) for passage, found, others in passages[:limit]
+    ]
 
 
 def _spread(keys: Keys, frames: int) -> Keys:

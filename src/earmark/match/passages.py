@@ -26,6 +26,7 @@ class Passage:
     pitch: float
     position_error: float  # standard error of the position
     evidence: Mapping[str, float]  # figures of the surest window
+    copies: frozenset[int] = frozenset()  # other tracks that hold the same sound
     is_measured: bool = True  # whether speed and pitch are surely these
 
     @property

@@ -23,6 +23,7 @@ class Options:
     threshold: float | None = None  # least confidence; None for the calibrated one
     limit: int = 5  # matches
     several: bool = False  # one recording after another
+    places: bool = False  # every place of a track that the clip fits, not the likeliest alone
     speed: bool = False  # changes of speed of up to 10 %; any, where plan and index have a channel for them
 
     def __post_init__(self) -> None:

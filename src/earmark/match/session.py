@@ -19,6 +19,7 @@ from earmark.types import Fingerprint
 
 LONGEST_WHOLE_SECONDS = 15.0  # of sound that is looked at as a whole, besides its windows
 SHORTEST_LOOK_SECONDS = 1.0  # sound that is still arriving is not looked at earlier
+PLACED_SECONDS = 10.0  # of a passage, by which other places of it are found
 NOW_SECONDS = 2 * WINDOW_SECONDS  # before the end, in which what ends there is heard now
 
 
@@ -30,6 +31,7 @@ class Session:
         self._matcher, self._snapshot, self.options = matcher, snapshot, options
         self._timeline: Timeline | None = None  # of a sound that is longer than a window
         self._whole: Sequence[Passage] = ()  # of all the sound at once, as long as it is short
+        self._sound: Fingerprint | None = None  # what was heard last
         self._looks = 0  # at the whole, of which its odds pay for each
         self.since = 0.0  # second from which on the next `hear` wants its fingerprint
         self.seconds = 0.0  # heard so far
@@ -47,7 +49,7 @@ class Session:
         if seconds <= LONGEST_WHOLE_SECONDS and (final or seconds >= SHORTEST_LOOK_SECONDS):
             whole, looks = self._matcher.match(fingerprint, search, self.options), looks + 1
         self._timeline, self._whole, self._looks, self.since = timeline, whole, looks, since
-        self.seconds = seconds
+        self._sound, self.seconds = fingerprint, seconds
 
     def forget(self, track: int) -> None:
         """Drop what was found of a track that cannot be had any more."""
@@ -64,7 +66,17 @@ class Session:
         surest = sorted(found, key=lambda one: (-one.log_odds, one.query_start))
         chosen = surest if several else best_of_each_track(surest)
         chosen = [one for one in chosen if one.confidence >= self.threshold][: self.options.limit]
-        return sorted(chosen, key=lambda one: one.query_start) if several else chosen
+        chosen = sorted(chosen, key=lambda one: one.query_start) if several else chosen
+        return [place for one in chosen for place in self._places(one)] if self.options.places else chosen
+
+    def _places(self, passage: Passage) -> list[Passage]:
+        """Return a passage, and the other places of its track that its sound fits."""
+        begin = self.seconds - self._sound.seconds if self._sound else 0.0
+        start, end = max(passage.query_start, begin), min(passage.query_end, passage.query_start + PLACED_SECONDS)
+        if self._sound is None or end <= start:
+            return [passage]
+        part = self._sound.between(start - begin, end - begin)
+        return self._matcher.places(part, self._snapshot(), self.options, passage)
 
     def playing(self) -> list[Passage]:
         """Return what is heard now: the passages that reach the last ten seconds, surest first."""

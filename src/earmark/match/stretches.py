@@ -119,8 +119,9 @@ def comparable(lines: Sequence[Evidence]) -> list[Evidence]:
     """
     rates = np.full(max((line.last for line in lines), default=0), LARGEST_RATE)
     for line in lines:
-        part = rates[line.first : line.last]
-        np.maximum(part, line.rate, out=part)
+        for low, high, _ in agreeing(line.values):
+            part = rates[line.first + low : line.first + high]
+            np.maximum(part, line.rate, out=part)
     found = []
     for line in lines:
         beside = [one for one in lines if one is line or _share(one, line)]
@@ -231,8 +232,11 @@ class _Path:
 
 def _one_of(before: Stretch, after: Stretch, lines: Mapping[int, Evidence]) -> Stretch | None:
     """Return the stretch that goes on in the other's stead, if one of two does."""
-    if after.start - before.end > GOES_ON_SECONDS or before.line is after.line:
+    if after.start - before.end > GOES_ON_SECONDS:
         return None
+    if before.line is after.line:
+        support = lines[before.line.number].sum(before.start, after.end)
+        return replace(before, end=after.end, support=support)
     found = []
     for one, other in ((before, after), (after, before)):
         gained = lines[one.line.number].sum(other.start, other.end)

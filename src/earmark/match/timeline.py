@@ -25,7 +25,7 @@ from earmark.match.stretches import (
     stretches_of,
 )
 from earmark.match.votes import Guess
-from earmark.match.windows import HOP_SECONDS, pieces_of, settled_before, windows_of
+from earmark.match.windows import HOP_SECONDS, last_window, pieces_of, whole_windows
 from earmark.types import Fingerprint, Hits
 
 LOOKED_UP_WINDOWS = 24  # at once, which is quicker: a minute
@@ -41,6 +41,7 @@ MOST_CLAIMS = 20
 BEGINNING_SECONDS = 1.0  # from a window's beginning within which what agrees may have begun earlier
 EDGE_SECONDS = 0.5  # from an end of the sound within which a stretch reaches it
 BETTER_SHARE = 0.1  # by which another place must agree better
+BEYOND_REPETITION_Z = 40.0  # of clear sound, whose own place is among those that were named
 MOST_REPETITIONS = 3  # other places of a track that are tried
 REPEATED_NUMBERS = 1 << 40  # from which lines through them are numbered
 ROUNDS = 6  # of explaining, between which what is not sure is left out
@@ -58,7 +59,7 @@ class Timeline:
         )
         self._lines, self._latest = Lines(), list[Strand]()  # of settled windows; of the sound's end
         self._windows = 0  # that were laid on tracks, of which the odds pay for each
-        self._next = 0.0  # second from which on windows are to be settled
+        self._last, self._next = -1.0, 0.0  # second at which the last settled window begins; earliest for the next one
         self._going_on = list[Strand]()  # of the last settled window
         self._past = list[Passage]()  # that ended before what is remembered
         self._surest: dict[int, Passage] = {}  # what a line's parts were judged to be, by its number
@@ -69,22 +70,27 @@ class Timeline:
         """Lay the windows that are new, of sound that begins at `since`, and return what `since` may be next time."""
         self._sound, self._since, self._search = sound, since, search
         self.seconds = since + sound.seconds
-        windows = windows_of(self.seconds, self._frame, since=self._next)
-        settled_until = math.inf if final else settled_before(self.seconds, self._frame)
-        lasting = [window for window in windows if window[0] < settled_until]
+        lasting = whole_windows(self.seconds, self._frame, since=self._next)
+        passing = [last_window(self.seconds, self._frame)]
+        if passing[0][0] <= max([self._last, *(begin for begin, _ in lasting)]):
+            passing = []
+        if lasting:
+            self._last = lasting[-1][0]
+            self._next = self._last + HOP_SECONDS / 2
+        if final:
+            lasting, passing = lasting + passing, []
         for begin, end, hits in self._looked_up(lasting):
             strands = self._laid(begin, end, self._going_on, hits)
             self._lines.add(strands)
             self._going_on = [one for one in strands if _agreeing_stretches(one)]
         self._look_back(lasting)
         self._latest = []
-        for begin, end, hits in self._looked_up(windows[len(lasting) :]):
+        for begin, end, hits in self._looked_up(passing):
             self._latest = self._laid(begin, end, self._going_on, hits)
-        self._windows += len(windows)
-        self._next = settled_until
+        self._windows += len(lasting) + len(passing)
         if not final and self.seconds - self._forgotten > 2 * REMEMBERED_SECONDS:
             self._forget(self.seconds - REMEMBERED_SECONDS)
-        return min(self._next, max(self.seconds - KEPT_SECONDS, 0.0) // HOP_SECONDS * HOP_SECONDS)
+        return max(self.seconds - KEPT_SECONDS, 0.0) // HOP_SECONDS * HOP_SECONDS
 
     def copy(self) -> Timeline:
         """Return a timeline that hears on by itself."""
@@ -171,9 +177,9 @@ class Timeline:
     def _repeated(self, explained: Sequence[Explained]) -> list[Evidence]:
         """Return lines through other places of the same tracks, which may be the right ones: music repeats itself."""
         lines = Lines(numbers=REPEATED_NUMBERS)
-        for one, _ in explained:
+        for one, passage in explained:
             start, end = max(one.start, self._since), one.end
-            if end - start < SHORTEST_SECONDS:
+            if end - start < SHORTEST_SECONDS or passage.evidence.get("z", 0.0) > BEYOND_REPETITION_Z:
                 continue
             end = min(end, start + JUDGED_SECONDS)
             guesses = self._matcher.repetitions(self._between(start, end), self._search, self._options, one.track)

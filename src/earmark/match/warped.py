@@ -66,10 +66,14 @@ class WarpedLook:
             best = place
         return replace(found, placements={**found.placements, layer: best})
 
-    def passage(self, found: Candidate, others: Others, *, calibration: Calibration, begin: float) -> Passage:
+    def passage(
+        self, found: Candidate, others: Others, *, calibration: Calibration, begin: float, measuring: bool = True
+    ) -> Passage:
         """Return the passage of a candidate; the window begins at second `begin` of the clip."""
         reference = self._references([found.track])[found.track]
-        alignment = self._comparison.fit(reference.layers[self._rule.layer], found.placements[self._rule.layer])
+        alignment = self._comparison.fit(
+            reference.layers[self._rule.layer], found.placements[self._rule.layer], measuring=measuring
+        )
         evidence = {
             **alignment.figures,
             "rival_z": round(others.largest("z"), 3),

@@ -63,12 +63,27 @@ def test_it_measures_clips_that_are_there(earmark, music, tmp_path, cut):
     assert "other" not in done.out
 
 
+def test_it_measures_scenes_of_a_folder_and_says_what_it_leaves_out(earmark, album, music, tmp_path):
+    scenes = ("--scenes", "--kinds", "halves,jingles", "--count", "1", "--held-out", "0", "--fingerprinter", "shazam")
+    done = earmark("evaluate", album, *scenes, "--workers", "1", "--out", tmp_path / "runs")
+    assert done.status == 0, done.err
+    assert done.lines[0].startswith("halves\t5 + 5 s\t\t\t1\t2\t")
+    assert "Left out: jingles, 10 min: no speech" in done.err
+    (run,) = (tmp_path / "runs").glob("album-scenes-*")
+    assert {path.name for path in run.iterdir()} == {"parameters.json", "scenes.jsonl", "report.json", "report.md"}
+    again = earmark("evaluate", album, *scenes, "--workers", "1", "--out", tmp_path / "runs", "--json")
+    assert again.records[0]["scenes"] == json.loads((run / "report.json").read_text())["scenes"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--clips", "x"), "--clips needs --corpus"),
         (("--corpus", "x"), "go with --clips"),
         (("--held-out", "1"), "leave none to index"),
+        (("--speech", "x"), "go with --scenes"),
+        (("--scenes", "--only", "x"), "do not go with --scenes"),
+        (("--scenes", "--kinds", "opera"), "scenes of kind 'opera'"),
         (("--snr", "loud"), "is not a list of numbers"),
         (("--effects", "flanger"), "effect 'flanger'"),
         (("--fingerprinter", "shazam,panako"), "fingerprinter 'panako' is not known"),

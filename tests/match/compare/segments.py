@@ -94,7 +94,7 @@ class Asked:
         return Neighbours(self.hits, rows, len(self.clip.frames), HOP)
 
     def comparison(self, *, wide: bool = False) -> VectorComparison:
-        return VectorComparison(self.clip, FIGURES, settings=SETTINGS, wide=wide, hits=self.hits)
+        return VectorComparison(self.clip, FIGURES, settings=SETTINGS, wide=wide, hits=lambda: self.hits)
 
     def guesses(self) -> list[Guess]:
         return vote(self.hits, CHANNEL, features=len(self.clip.frames))

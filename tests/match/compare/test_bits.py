@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from earmark.match.compare.bits import BitComparison, BitSettings
-from earmark.match.protocol import Candidate, Others, Placement
+from earmark.match.protocol import Alignment, Candidate, Others, Placement
 from earmark.types import Layer
 
 FRAME = 0.01  # seconds
@@ -130,3 +130,29 @@ def test_two_recordings_of_the_same_sound_are_told_from_others(share: float, sam
     other = Layer(track(1).frames, turned(track(1).values, share, seed=3), FRAME)
     placements = [laid(asked, layer, 5.0) for layer in (track(1), other)]
     assert comparison(asked).same((track(1), placements[0]), (other, placements[1])) is same
+
+
+def test_scores_tell_which_part_of_a_window_agrees() -> None:
+    one, other = clip(track(1), 500, 200, share=0.2), clip(track(3), 700, 200)
+    words = np.concatenate([one.values, other.values])
+    asked = Layer(np.arange(400, dtype=np.int32), words, FRAME)
+    found = comparison(asked).over_time(track(1), Alignment(5.0, 1.0, 1.0, 0.01, 0.0, 4.0))
+    assert found.seconds == pytest.approx(np.arange(400) * FRAME)
+    assert found.values[:200].mean() == pytest.approx(0.6 * math.sqrt(32), abs=0.3)  # 0.8 right, less half, twice
+    assert abs(found.values[200:].mean()) < 0.4
+    assert found.values[200:].std() == pytest.approx(1.0, abs=0.25)
+    assert found.correlation == SETTINGS.correlated**2
+
+
+@pytest.mark.parametrize(("speed", "pitch", "column"), [(1.03, 1.0, 0), (0.98, 0.98, 1), (1.02, 1.02, 2)])
+def test_scores_are_of_the_words_that_were_made_for_the_pitch(speed: float, pitch: float, column: int) -> None:
+    asked = clip(track(1), 500, 400, speed=speed, column=column)
+    found = comparison(asked).over_time(track(1), Alignment(5.0, speed, pitch, 0.01, 0.0, 4.0))
+    assert found.values.mean() > 4
+
+
+def test_scores_beside_a_track_are_nought() -> None:
+    found = comparison(clip(track(1), 500, 400)).over_time(track(1), Alignment(-2.0, 1.0, 1.0, 0.01, 0.0, 4.0))
+    assert (found.values[:200] == 0).all()
+    beyond = comparison(clip(track(1), 500, 400)).over_time(track(1), Alignment(500.0, 1.0, 1.0, 0.01, 0.0, 4.0))
+    assert (beyond.values == 0).all()

@@ -243,3 +243,113 @@ def test_a_salience_map_speaks_for_peaks_that_noise_has_covered() -> None:
     assert by_peaks.z < 5
     assert by_salience.z > 8
     assert by_salience.start == pytest.approx(800, abs=1)
+
+
+# --- moment by moment
+
+
+def laid_at(start: float) -> Alignment:
+    return Alignment(start, 1.0, 1.0, 0.1, 0.0, float(FRAMES))
+
+
+def test_scores_add_up_to_z_and_come_in_order_of_time() -> None:
+    for query, start in ((clip(REFERENCE, 800), 800.0), (clip(REFERENCE, 800), 300.0)):
+        [place] = checked(query, [Guess(REFERENCE, start)])
+        alignment = fitted(query, REFERENCE, place)
+        found = query.over_time(REFERENCE, alignment)
+        assert len(found.seconds) == len(found.values) > 100
+        assert (np.diff(found.seconds) >= 0).all()
+        assert 0 <= found.seconds[0] < found.seconds[-1] <= FRAMES
+        assert found.values.sum() / np.sqrt(len(found.values)) == pytest.approx(alignment.figures["z"], abs=0.01)
+
+
+def test_scores_of_other_music_are_about_nought_and_vary_by_one() -> None:
+    query = clip(REFERENCE, 800)
+    values = np.concatenate([query.over_time(constellation(seed), laid_at(700.0)).values for seed in range(2, 20)])
+    assert abs(values.mean()) < 0.05
+    assert values.std() == pytest.approx(1.0, abs=0.1)
+
+
+def test_scores_tell_which_part_of_a_window_agrees() -> None:
+    part = REFERENCE.between(800.0, 1_120.0)
+    late = part.frames >= 160
+    noise = np.random.default_rng(3).integers(20, BINS, 240)
+    at = np.concatenate([np.sort(np.random.default_rng(4).integers(0, 160, 240)), part.frames[late]])
+    query = comparison(peaks(at, np.concatenate([noise, part.values[late]])))
+    found = query.over_time(REFERENCE, laid_at(800.0))
+    assert found.values[found.seconds >= 165].mean() > 2
+    assert abs(found.values[found.seconds < 155].mean()) < 0.3
+
+
+def test_scores_follow_an_alignment_at_another_speed_and_pitch() -> None:
+    query = clip(REFERENCE, 800.0, speed=1.04, pitch=1.04, keep=0.8)
+    [place] = checked(query, [Guess(REFERENCE, 800.0, 1.04)])
+    assert query.over_time(REFERENCE, fitted(query, REFERENCE, place)).values.mean() > 1
+    assert query.over_time(REFERENCE, laid_at(800.0)).values.mean() < 0.6
+
+
+def test_where_a_reference_has_no_peaks_there_are_no_scores() -> None:
+    query = clip(REFERENCE, 800)
+    for reference, start in ((NO_PEAKS, 800.0), (REFERENCE, 9_000.0), (REFERENCE, -9_000.0)):
+        found = query.over_time(reference, laid_at(start))
+        assert (len(found.seconds), len(found.values)) == (0, 0)
+
+
+# --- two at once
+
+
+def at_once(*parts: Layer) -> PeakComparison:
+    """A window in which some layers sound together; each begins with it."""
+    frames = np.concatenate([part.frames for part in parts])
+    bins = np.concatenate([part.values for part in parts])
+    order = np.lexsort((bins, frames))
+    return comparison(peaks(frames[order], bins[order]))
+
+
+OTHER = constellation(2)
+
+
+def test_two_recordings_that_sound_at_once_are_apart() -> None:
+    query = at_once(REFERENCE.between(800.0, 1_120.0), OTHER.between(300.0, 620.0))
+    one, other = placed(query, [Guess(REFERENCE, 800.0), Guess(OTHER, 300.0)])
+    shares = query.apart((REFERENCE, one), (OTHER, other))
+    assert min(shares) > 0.7
+    assert query.apart((OTHER, other), (REFERENCE, one)) == pytest.approx(shares[::-1])
+
+
+def test_two_that_are_alike_are_not_apart() -> None:
+    """Nothing of the window speaks for the one that the other does not meet."""
+    query = at_once(REFERENCE.between(800.0, 1_120.0))
+    kept = np.random.default_rng(8).random(len(REFERENCE.frames)) < 0.5
+    like = peaks(REFERENCE.frames, np.where(kept, REFERENCE.values, (REFERENCE.values * 7) % (BINS - 40)))
+    one, other = placed(query, [Guess(REFERENCE, 800.0), Guess(like, 800.0)])
+    of_one, of_other = query.apart((REFERENCE, one), (like, other))
+    assert of_other < 0.2
+    assert of_one > of_other
+    assert max(query.apart((REFERENCE, one), (REFERENCE, one))) < 0.1
+
+
+def test_what_a_reference_meets_is_explained_and_the_rest_is_left() -> None:
+    mine, others = REFERENCE.between(800.0, 1_120.0), OTHER.between(300.0, 620.0)
+    query = at_once(mine, others)
+    left = query.unexplained([(REFERENCE, laid_at(800.0), 0.0, float(FRAMES))])
+    assert left.frame_seconds == mine.frame_seconds
+    places = set(zip(left.frames.tolist(), left.values.tolist(), strict=True))
+    assert not places & set(zip(mine.frames.tolist(), mine.values.tolist(), strict=True))
+    of_other = set(zip(others.frames.tolist(), others.values.tolist(), strict=True))
+    assert places <= of_other
+    assert len(places) > 0.9 * len(of_other)  # a few lie on the other's by chance
+    rest = comparison(left)
+    of_reference, of_others = checked(rest, [Guess(REFERENCE, 800.0), Guess(OTHER, 300.0)])
+    assert of_reference.z < 4 < 10 < of_others.z
+
+
+def test_only_between_the_seconds_of_a_reference_something_is_explained() -> None:
+    mine = REFERENCE.between(800.0, 1_120.0)
+    query = at_once(mine)
+    assert len(query.unexplained([]).frames) == len(mine.frames)
+    left = query.unexplained([(REFERENCE, laid_at(800.0), 100.0, 200.0)])
+    assert np.array_equal(left.frames, mine.frames[(mine.frames < 100) | (mine.frames >= 200)])
+    both = query.unexplained([(REFERENCE, laid_at(800.0), 0.0, 150.0), (REFERENCE, laid_at(800.0), 150.0, 320.0)])
+    assert len(both.frames) == 0
+    assert len(query.unexplained([(OTHER, laid_at(300.0), 0.0, 320.0)]).frames) > 0.9 * len(mine.frames)

@@ -232,3 +232,28 @@ def test_without_a_salience_peaks_stand_out_too() -> None:
     query = query_map(clip(REFERENCE, 800, 290))
     right, wrong = contrasts(query, [REFERENCE] * 2, [Place(800.0, Warp(), 0.0), Place(300.0, Warp(), 0.0)])
     assert right > 8 > 4 > wrong
+
+
+def test_scores_of_places_add_up_to_their_z() -> None:
+    for layer in (
+        clip(REFERENCE, 800, 290),
+        with_salience(clip(REFERENCE, 800, 64), under_noise(REFERENCE, 800, 64, height=3)),
+    ):
+        query = query_map(layer)
+        at, bins = query.inside(REFERENCE, 800.0, Warp())
+        scores = query.scores_at(at, bins)
+        assert scores.shape == at.shape
+        assert scores.sum() / np.sqrt(len(at)) == pytest.approx(query.z_at(at, bins), rel=1e-5)
+    nowhere = query.inside(REFERENCE, 9_000.0, Warp())
+    assert query.scores_at(*nowhere).shape == (0,)
+
+
+def test_peaks_are_met_by_a_reference_within_a_frame_and_a_bin() -> None:
+    query = query_map(peaks(np.array([10, 20, 30, 40, 90]), np.array([100, 100, 100, 100, 700])))
+    reference = peaks(np.array([10, 21, 32, 40, 41]), np.array([101, 99, 100, 300, 100]))
+    assert query.met_by(reference, 0.0, Warp()).tolist() == [True, True, False, True, False]
+    assert query.met_by(reference, 1.0, Warp()).tolist() == [True, True, True, True, False]
+    assert query.met_by(reference, 900.0, Warp()).tolist() == [False] * 5
+    assert query.met_by(NO_PEAKS, 0.0, Warp()).tolist() == [False] * 5
+    fast = peaks(np.array([20, 40]), np.array([50, 50]))
+    assert query.met_by(fast, 0.0, Warp(2.0, 2.0)).tolist() == [True, True, False, False, False]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.match.compare.sets import SetComparison, SetSettings, equal_shares
-from earmark.match.protocol import Candidate, Others, Placement
+from earmark.match.protocol import Alignment, Candidate, Others, Placement
 from earmark.types import Layer
 
 FRAME, HOP, STORED_HOP, IMAGE = 0.01, 4, 32, 128  # seconds; frames
@@ -192,3 +192,31 @@ def test_shares_are_counted_for_each_pair() -> None:
     for row in range(4):
         for column in range(5):
             assert shares[row, column] == pytest.approx(sum(one[row] == other[column]) / 7)
+
+
+def test_scores_tell_which_part_of_a_window_agrees() -> None:
+    one, other = clip(TRACKS[2], 1_003, 100, kept=0.6), clip(TRACKS[0], 2_000, 100)
+    frames = np.arange(200, dtype=np.int32) * HOP
+    compared = comparison(Layer(frames, np.concatenate([one.values, other.values]), FRAME))
+    found = compared.over_time(STORED[2], Alignment(10.03, 1.0, 1.0, 0.01, 0.0, 8.0))
+    assert (np.diff(found.seconds) > 0).all()
+    border = (100 * HOP + IMAGE / 2) * FRAME
+    assert found.values[found.seconds < border].mean() > 5
+    assert found.values[found.seconds > border].mean() < 0.5
+    assert found.correlation == SETTINGS.correlation
+
+
+def test_scores_follow_an_alignment_at_another_tempo() -> None:
+    compared = comparison(clip(TRACKS[1], 1_500, 200, speed=1.04))
+    fast, plain = (
+        compared.over_time(STORED[1], Alignment(15.0, speed, 1.0, 0.01, 0.0, 8.0)).values.mean()
+        for speed in (1.04, 1.0)
+    )
+    assert fast > 1.2 * plain > 0
+
+
+def test_scores_beside_a_track_are_none() -> None:
+    compared = comparison(clip(TRACKS[1], 1_500, 200))
+    for start in (500.0, -500.0):
+        found = compared.over_time(STORED[1], Alignment(start, 1.0, 1.0, 0.01, 0.0, 8.0))
+        assert (len(found.seconds), len(found.values)) == (0, 0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from earmark.match.compare.vectors import Diagonal, VectorComparison
-from earmark.match.protocol import Candidate, Others, Placement
+from earmark.match.protocol import Alignment, Candidate, Others, Placement
 from earmark.match.votes import tracks_by_votes
 from earmark.types import Hits, Layer
 from tests.match.compare.segments import (
@@ -268,7 +268,7 @@ def evidence_of(rivals: Sequence[Candidate] = (), duplicates: Collection[int] = 
         np.array([0.9, 0.5, 0.8, 0.4, 0.7, 0.3], np.float32),
     )
     clip = Layer(frames, np.zeros((3, 2), np.int8), 1.0)
-    comparison = VectorComparison(clip, FIGURES, settings=SETTINGS, wide=False, hits=hits)
+    comparison = VectorComparison(clip, FIGURES, settings=SETTINGS, wide=False, hits=lambda: hits)
     diagonal = Diagonal(7, 100.0, 1.0, np.arange(3), np.array([0.9, 0.8, 0.6], np.float32), score=0.75)
     placement = Placement(100.0, 1.0, {"similarity": 0.75}, diagonal)
     candidate = Candidate(7, 100.0, placements={"vectors": placement})
@@ -301,3 +301,33 @@ def test_a_duplicate_is_as_if_it_were_not_there() -> None:
 
 def test_evidence_is_plain_numbers() -> None:
     assert {type(figure) for figure in evidence_of([rival(0.3)]).values()} == {float}
+
+
+def laid(start: float, *, speed: float = 1.0) -> Alignment:
+    return Alignment(start, speed, speed, 0.1, 0.0, 600.0)
+
+
+@pytest.mark.parametrize("speed", [1.0, 0.96, 1.04])
+def test_scores_tell_which_part_of_a_window_agrees(speed: float) -> None:
+    asked = ask(np.concatenate([played(TRACKS[1], 150, 300, speed=speed), sound(300, 77)]), TRACKS)
+    found = asked.comparison().over_time(asked.tracks[1], laid(150.0, speed=speed))
+    assert (np.diff(found.seconds) > 0).all()
+    assert found.values[(found.seconds > 32) & (found.seconds < 280)].mean() > 3
+    assert abs(found.values[found.seconds > 320].mean()) < 0.5
+    assert found.seconds[0] < 32
+    assert found.seconds[-1] > 560
+
+
+def test_scores_of_another_recording_are_about_nought() -> None:
+    asked = ask(played(TRACKS[1], 150, 600), TRACKS)
+    values = [asked.comparison().over_time(asked.tracks[number], laid(100.0)).values.mean() for number in (0, 2, 3, 4)]
+    assert np.abs(values).max() < 0.5
+
+
+def test_beside_a_track_there_are_no_scores() -> None:
+    asked = ask(played(TRACKS[1], 150, 600), TRACKS)
+    for start in (5_000.0, -5_000.0):
+        found = asked.comparison().over_time(asked.tracks[1], laid(start))
+        assert (len(found.seconds), len(found.values)) == (0, 0)
+    early = asked.comparison().over_time(asked.tracks[1], laid(-200.0))
+    assert early.seconds[0] >= 200.0

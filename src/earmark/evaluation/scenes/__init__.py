@@ -1,4 +1,4 @@
-"""Long sounds that hold more than one thing, with their truth: what a catalog says of them, and how well.
+"""Long sounds that hold more than one thing, with their truth: what a catalog finds in them, and how well.
 
 scene.py · kinds.py · material.py   what a scene is made of; its kinds; where pieces, talk and noise come from
 render.py                           a scene as samples

@@ -1,4 +1,4 @@
-"""Put scenes to a catalog through its public API, and keep what it tells, one JSON line a scene."""
+"""Put scenes to a catalog through its public API, and keep what it answers, one JSON line a scene."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from earmark.evaluation.costs import Processor
 from earmark.evaluation.scenes.material import Material
 from earmark.evaluation.scenes.render import render
 from earmark.evaluation.scenes.scene import Scene
-from earmark.evaluation.scenes.scoring import Told
+from earmark.evaluation.scenes.scoring import Detection
 
 ANSWERS = "scenes.jsonl"
 LIMIT = 10_000  # passages of a scene, more than there are
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What a catalog told of one scene."""
+class SceneReply:
+    """The passages that a catalog found in one scene."""
 
     id: str
-    told: tuple[Told, ...]
+    detections: tuple[Detection, ...]
     processor_seconds: float
 
 
@@ -35,8 +35,8 @@ def answer(
     *,
     folder: Path | None = None,
     progress: Callable[[Scene], object] | None = None,
-) -> Iterator[tuple[Scene, Reply]]:
-    """Yield scenes with what the catalog tells of them; those whose replies `folder` has are not asked again.
+) -> Iterator[tuple[Scene, SceneReply]]:
+    """Yield scenes with their replies; those whose replies `folder` has are not asked again.
 
     `progress` is called before each scene.
     """
@@ -54,7 +54,7 @@ def answer(
             yield scene, known[scene.id]
 
 
-def read(path: Path) -> dict[str, Reply]:
+def read(path: Path) -> dict[str, SceneReply]:
     """Return the replies of an earlier run by scene; a last line that was cut off is taken away from the file."""
     if not path.exists():
         return {}
@@ -68,18 +68,18 @@ def read(path: Path) -> dict[str, Reply]:
         raise OptionError(f"{path} cannot be understood: {error}; remove it to begin again") from error
 
 
-def _asked(catalog: earmark.Catalog, scene: Scene, material: Material) -> Reply:
+def _asked(catalog: earmark.Catalog, scene: Scene, material: Material) -> SceneReply:
     samples = render(scene, material)
     spent = Processor()
     said = catalog.identify((samples, material.sounds.rate), several=True, limit=LIMIT)
     seconds = spent.seconds
-    told = [
-        Told(one.track.id, one.query_start, one.query_end, one.reference_start, getattr(one, "rate", one.speed), one.confidence)
+    detections = [
+        Detection(one.track.id, one.query_start, one.query_end, one.reference_start, one.rate, one.confidence)
         for one in said.matches
     ]
-    return Reply(scene.id, tuple(sorted(told, key=lambda one: one.span)), seconds)
+    return SceneReply(scene.id, tuple(sorted(detections, key=lambda one: one.span)), seconds)
 
 
-def _parsed(line: str) -> Reply:
-    id, told, processor_seconds = json.loads(line)
-    return Reply(id, tuple(Told(*one) for one in told), processor_seconds)
+def _parsed(line: str) -> SceneReply:
+    id, detections, processor_seconds = json.loads(line)
+    return SceneReply(id, tuple(Detection(*one) for one in detections), processor_seconds)

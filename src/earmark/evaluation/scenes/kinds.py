@@ -1,4 +1,4 @@
-"""The kinds of scenes: each is its numbers, and how its parts are laid on the line of time."""
+"""The kinds of scenes: each is its numbers, and how its excerpts are laid on the line of time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from earmark.evaluation.scenes.material import Material, Place
-from earmark.evaluation.scenes.scene import Part, Scene
+from earmark.evaluation.scenes.material import LoudPlace, Material
+from earmark.evaluation.scenes.scene import Excerpt, Scene
 
 CLEAN_AND_NOISY = (None, 5.0)  # ratios of signal to noise, dB; None: no noise
 
@@ -21,16 +21,16 @@ class Layout:
     """Parts, and how long the scene is."""
 
     seconds: float
-    parts: tuple[Part, ...]
+    excerpts: tuple[Excerpt, ...]
 
     @classmethod
-    def of(cls, parts: list[Part]) -> Layout:
-        """Return a layout that ends with its last part."""
-        return cls(max(part.end for part in parts), tuple(parts))
+    def of(cls, excerpts: list[Excerpt]) -> Layout:
+        """Return a layout that ends with its last excerpt."""
+        return cls(max(excerpt.end for excerpt in excerpts), tuple(excerpts))
 
 
-class Kind(Protocol):
-    """What `scenes_of` asks of a kind; a kind that needs speech or unknown music says so."""
+class SceneKind(Protocol):
+    """What `scenes_of` asks of a kind."""
 
     @property
     def count(self) -> int:
@@ -40,15 +40,11 @@ class Kind(Protocol):
     def snr_decibels(self) -> tuple[float | None, ...]:
         """Noise, in which the same scenes are asked again."""
 
-    @property
-    def needs(self) -> str:
-        """The field of `Material` without which there are no such scenes, or nothing."""
-
     def conditions(self) -> Mapping[str, Any]:
         """Return what `layout` takes, by the condition's name."""
 
     def layout(self, condition: Any, material: Material, draw: np.random.Generator) -> Layout:
-        """Return a scene's parts, drawn."""
+        """Return a scene's excerpts, drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,6 @@ class Playlist:
     pieces: int = 30
     count: int = 4
     snr_decibels: tuple[float | None, ...] = CLEAN_AND_NOISY
-    needs: str = ""
 
     def conditions(self) -> Mapping[str, float]:
         """Return lengths of a piece, in seconds."""
@@ -68,7 +63,7 @@ class Playlist:
     def layout(self, condition: float, material: Material, draw: np.random.Generator) -> Layout:
         """Return pieces one after another."""
         places = islice(material.places(condition, draw), self.pieces)
-        return Layout.of([_part(place, number * condition, condition) for number, place in enumerate(places)])
+        return Layout.of([_excerpt(place, number * condition, condition) for number, place in enumerate(places)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +77,6 @@ class Jingles:
     again: float = 0.25  # share that was heard before in the same show
     count: int = 2
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = "speech"
 
     def conditions(self) -> Mapping[str, float]:
         """Return lengths of a show, in minutes."""
@@ -92,7 +86,7 @@ class Jingles:
         """Return a talk, and the jingles that replace it; they are counted by their length."""
         whole = 60 * condition
         places = {seconds: material.places(seconds, draw) for seconds in self.seconds}
-        heard: dict[float, list[Place]] = {seconds: [] for seconds in self.seconds}
+        heard: dict[float, list[LoudPlace]] = {seconds: [] for seconds in self.seconds}
         jingles = []
         for slot in np.arange(self.every / 2, whole - self.every, self.every).tolist():
             seconds = self.seconds[int(draw.integers(len(self.seconds)))]
@@ -102,7 +96,7 @@ class Jingles:
             else:
                 place = next(places[seconds])
                 earlier.append(place)
-            jingle = _part(place, slot + draw.uniform(0, self.jitter), seconds)
+            jingle = _excerpt(place, slot + draw.uniform(0, self.jitter), seconds)
             jingles.append(replace(jingle, replaces=True, label=f"{seconds:g} s"))
         return Layout(whole, (*material.talk(whole, draw), *jingles))
 
@@ -114,7 +108,6 @@ class Halves:
     splits: tuple[tuple[float, float], ...] = ((5.0, 5.0), (3.0, 7.0), (7.0, 3.0))  # seconds
     count: int = 70
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = ""
 
     def conditions(self) -> Mapping[str, tuple[float, float]]:
         """Return the seconds of both."""
@@ -123,7 +116,7 @@ class Halves:
     def layout(self, condition: tuple[float, float], material: Material, draw: np.random.Generator) -> Layout:
         """Return the two halves."""
         first, second = islice(material.places(max(condition), draw), 2)
-        return Layout.of([_part(first, 0.0, condition[0]), _part(second, condition[0], condition[1])])
+        return Layout.of([_excerpt(first, 0.0, condition[0]), _excerpt(second, condition[0], condition[1])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +127,6 @@ class Together:
     seconds: float = 10.0
     count: int = 100
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = ""
 
     def conditions(self) -> Mapping[str, float]:
         """Return the second one's level."""
@@ -143,8 +135,8 @@ class Together:
     def layout(self, condition: float, material: Material, draw: np.random.Generator) -> Layout:
         """Return both, counted apart."""
         first, second = islice(material.places(self.seconds, draw), 2)
-        louder = replace(_part(first, 0.0, self.seconds), label="first")
-        softer = replace(_part(second, 0.0, self.seconds, decibels=condition), label="second")
+        louder = replace(_excerpt(first, 0.0, self.seconds), label="first")
+        softer = replace(_excerpt(second, 0.0, self.seconds, decibels=condition), label="second")
         return Layout.of([louder, softer])
 
 
@@ -158,7 +150,6 @@ class Edits:
     margin: float = 5.0  # seconds of music at least before and after the edit
     count: int = 67
     snr_decibels: tuple[float | None, ...] = CLEAN_AND_NOISY
-    needs: str = ""
 
     def conditions(self) -> Mapping[str, str]:
         """Return the edits by themselves."""
@@ -172,18 +163,18 @@ class Edits:
         earliest = max(self.margin, changed) if condition == "repeated" else self.margin
         first = draw.uniform(earliest, music - self.margin)
         place = next(material.places(music + changed, draw))
-        before = _part(place, 0.0, first)
+        before = _excerpt(place, 0.0, first)
         skipped = {"cut": changed, "inserted": 0.0, "repeated": -changed}[condition]
         gap = changed if condition == "inserted" else 0.0
-        after = replace(_part(place, first + gap, music - first), start=place.start + first + skipped)
-        parts = [before, after]
+        after = replace(_excerpt(place, first + gap, music - first), start=place.start + first + skipped)
+        excerpts = [before, after]
         if condition == "inserted":
-            parts.append(_part(next(material.other_places(changed, draw)), first, changed))
-        return Layout.of(parts)
+            excerpts.append(_excerpt(next(material.other_places(changed, draw)), first, changed))
+        return Layout.of(excerpts)
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
+class DjMix:
     """A DJ's mix: cross-fades, every track at a speed of its own with its pitch."""
 
     pieces: int = 12
@@ -192,7 +183,6 @@ class Mix:
     speed: float = 0.04  # largest change of speed, either way
     count: int = 5
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = ""
 
     def conditions(self) -> Mapping[str, float]:
         """Return the length of a fade, in seconds."""
@@ -201,14 +191,13 @@ class Mix:
     def layout(self, condition: float, material: Material, draw: np.random.Generator) -> Layout:
         """Return the pieces, each of which begins where the one before fades out."""
         places = material.places(self.seconds[1] * (1 + self.speed), draw)
-        parts, at = list[Part](), 0.0
+        excerpts, at = list[Excerpt](), 0.0
         for number, place in enumerate(islice(places, self.pieces)):
             seconds, speed = draw.uniform(*self.seconds), 1 + draw.uniform(-self.speed, self.speed)
-            is_last = number == self.pieces - 1
-            fades = {"fade_in": condition if number else 0.0, "fade_out": 0.0 if is_last else condition}
-            parts.append(replace(_part(place, at, seconds), speed=speed, **fades))
+            fade_in, fade_out = condition * (number > 0), condition * (number < self.pieces - 1)
+            excerpts.append(replace(_excerpt(place, at, seconds), speed=speed, fade_in=fade_in, fade_out=fade_out))
             at += seconds - condition
-        return Layout.of(parts)
+        return Layout.of(excerpts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +210,6 @@ class Bed:
     minutes: float = 5.0
     count: int = 2
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = "speech"
 
     def conditions(self) -> Mapping[str, float]:
         """Return the music's level."""
@@ -230,10 +218,10 @@ class Bed:
     def layout(self, condition: float, material: Material, draw: np.random.Generator) -> Layout:
         """Return a talk with beds."""
         whole, places = 60 * self.minutes, material.places(self.seconds[1], draw)
-        beds, at = list[Part](), self.gap_seconds
+        beds, at = list[Excerpt](), self.gap_seconds
         while at + self.seconds[1] + self.gap_seconds < whole:
             seconds = draw.uniform(*self.seconds)
-            beds.append(_part(next(places), at, seconds, decibels=condition))
+            beds.append(_excerpt(next(places), at, seconds, decibels=condition))
             at += seconds + self.gap_seconds
         return Layout(whole, (*material.talk(whole, draw), *beds))
 
@@ -245,7 +233,6 @@ class Talk:
     minutes: float = 120.0
     count: int = 1
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = "speech"
 
     def conditions(self) -> Mapping[str, float]:
         """Return the length, in minutes."""
@@ -263,7 +250,6 @@ class UnknownMusic:
     minutes: float = 120.0
     count: int = 1
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = "unknown"
 
     def conditions(self) -> Mapping[str, float]:
         """Return the greatest length, in minutes."""
@@ -282,7 +268,6 @@ class Bursts:
     seconds: tuple[float, ...] = (5.0, 7.0, 10.0)  # of the clip
     count: int = 240
     snr_decibels: tuple[float | None, ...] = (None,)
-    needs: str = "other"
 
     def conditions(self) -> Mapping[str, tuple[float, float]]:
         """Return the shortest and the longest burst, in seconds."""
@@ -293,17 +278,17 @@ class Bursts:
         """Return one burst."""
         seconds = self.seconds[int(draw.integers(len(self.seconds)))]
         length = draw.uniform(*condition)
-        burst = _part(next(material.other_places(length, draw)), draw.uniform(0, seconds - length), length)
+        burst = _excerpt(next(material.other_places(length, draw)), draw.uniform(0, seconds - length), length)
         return Layout(seconds, (burst,))
 
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, SceneKind] = {
     "playlist": Playlist(),
     "jingles": Jingles(),
     "halves": Halves(),
     "together": Together(),
     "edits": Edits(),
-    "mix": Mix(),
+    "mix": DjMix(),
     "bed": Bed(),
     "talk": Talk(),
     "unknown": UnknownMusic(),
@@ -311,17 +296,30 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def scenes_of(name: str, kind: Kind, material: Material, *, seed: int, count: int | None = None) -> Iterator[Scene]:
-    """Yield the scenes of a kind, `count` for each condition; every scene depends on the seed and its number alone."""
-    for rank, (condition, value) in enumerate(kind.conditions().items()):
-        for number in range(count or kind.count):
-            drawn_by = (seed, zlib.crc32(name.encode()), rank, number)
-            layout = kind.layout(value, material, np.random.default_rng(drawn_by))
-            for snr in kind.snr_decibels:
-                noise_seed = (*drawn_by, 1)
-                yield Scene(name, condition, number, layout.seconds, layout.parts, snr, noise_seed)
+def scenes_of(
+    name: str, kind: SceneKind, material: Material, *, seed: int, count: int | None = None
+) -> Iterator[Scene]:
+    """Yield the scenes of a kind, `count` for each condition; every scene depends on the seed and its number alone.
+
+    Raises OptionError where the material does not suffice for a condition.
+    """
+    for condition in kind.conditions():
+        yield from scenes_of_condition(name, kind, condition, material, seed=seed, count=count)
 
 
-def _part(place: Place, at: float, seconds: float, *, decibels: float = 0.0) -> Part:
+def scenes_of_condition(
+    name: str, kind: SceneKind, condition: str, material: Material, *, seed: int, count: int | None = None
+) -> Iterator[Scene]:
+    """Yield the scenes of one condition of a kind, as `scenes_of` does."""
+    conditions = kind.conditions()
+    rank = list(conditions).index(condition)
+    for number in range(count or kind.count):
+        drawn_by = (seed, zlib.crc32(name.encode()), rank, number)
+        layout = kind.layout(conditions[condition], material, np.random.default_rng(drawn_by))
+        for snr in kind.snr_decibels:
+            yield Scene(name, condition, number, layout.seconds, layout.excerpts, snr, seed=(*drawn_by, 1))
+
+
+def _excerpt(place: LoudPlace, at: float, seconds: float, *, decibels: float = 0.0) -> Excerpt:
     gain = place.gain * 10 ** (decibels / 20)
-    return Part(place.path, place.start, at, seconds, gain, track=place.track)
+    return Excerpt(place.path, place.start, at, seconds, gain, track=place.track)

@@ -12,7 +12,7 @@ from earmark.distort.levels import active_power
 from earmark.distort.noises import coloured_noise
 from earmark.errors import MediaError, OptionError
 from earmark.evaluation.recordings import Recordings
-from earmark.evaluation.scenes.scene import Part
+from earmark.evaluation.scenes.scene import Excerpt
 from earmark.types import Samples
 
 LEVEL = 0.1  # amplitude of what plays at 0 dB, without its pauses: 20 dB below full scale, so that two and noise fit
@@ -27,7 +27,7 @@ Named = tuple[str | None, Path]  # track, None for what the catalog does not kno
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LoudPlace:
     """A stretch of a recording that is loud throughout."""
 
     path: Path
@@ -46,11 +46,11 @@ class Material:
     speech: Sequence[Path] = ()
     noises: Sequence[Path] = ()  # without any, noise is made
 
-    def places(self, seconds: float, draw: np.random.Generator) -> Iterator[Place]:
+    def places(self, seconds: float, draw: np.random.Generator) -> Iterator[LoudPlace]:
         """Yield places of so many seconds in known music; tracks take turns, in another order each time."""
         return self._places(self.tracks, seconds, draw)
 
-    def other_places(self, seconds: float, draw: np.random.Generator) -> Iterator[Place]:
+    def other_places(self, seconds: float, draw: np.random.Generator) -> Iterator[LoudPlace]:
         """Yield places in unknown music and in speech, half and half; raises OptionError when there is neither."""
         kinds = [[(None, path) for path in paths] for paths in (self.unknown, self.speech) if paths]
         if not kinds:
@@ -59,33 +59,33 @@ class Material:
         while True:
             yield next(places[int(draw.integers(len(places)))])
 
-    def talk(self, seconds: float, draw: np.random.Generator) -> tuple[Part, ...]:
+    def talk(self, seconds: float, draw: np.random.Generator) -> tuple[Excerpt, ...]:
         """Return voices that speak in turn, from 0 to `seconds`; raises OptionError without speech."""
         if not self.speech:
             raise OptionError("no speech; give a folder of recordings of speech")
         return tuple(self._turns(seconds, draw))
 
-    def unknown_music(self, seconds: float, draw: np.random.Generator) -> tuple[Part, ...]:
+    def unknown_music(self, seconds: float, draw: np.random.Generator) -> tuple[Excerpt, ...]:
         """Return unknown recordings one after another, each once, `seconds` at most; raises OptionError without any."""
         if not self.unknown:
             raise OptionError("no unknown music; give a folder of music that is not indexed")
-        parts, at = list[Part](), 0.0
+        excerpts, at = list[Excerpt](), 0.0
         for number in draw.permutation(len(self.unknown)).tolist():
             path = self.unknown[number]
             length = min(self._seconds(path), seconds - at)
             if length > 0:
-                parts.append(Part(path, 0.0, at, length, self._gain(path, 0.0, length)))
+                excerpts.append(Excerpt(path, 0.0, at, length, self._gain(path, 0.0, length)))
                 at += length
-        return tuple(parts)
+        return tuple(excerpts)
 
     def noise(self, seconds: float, draw: np.random.Generator) -> Samples:
         """Return noise, shape (n,), that changes every 20 s: recorded, and babble if there is speech, or made."""
         count = round(seconds * self.sounds.rate)
         turn = round(NOISE_SECONDS * self.sounds.rate)
-        parts = [self._one_noise(min(turn, count - first), draw) for first in range(0, count, turn)]
-        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        turns = [self._one_noise(min(turn, count - first), draw) for first in range(0, count, turn)]
+        return np.concatenate(turns) if turns else np.zeros(0, np.float32)
 
-    def _places(self, recordings: Sequence[Named], seconds: float, draw: np.random.Generator) -> Iterator[Place]:
+    def _places(self, recordings: Sequence[Named], seconds: float, draw: np.random.Generator) -> Iterator[LoudPlace]:
         while True:
             found = 0
             for number in draw.permutation(len(recordings)).tolist():
@@ -99,7 +99,7 @@ class Material:
                     f"none of {len(recordings)} recordings has {seconds:.1f} s without silence; give longer ones"
                 )
 
-    def _place(self, track: str | None, path: Path, seconds: float, draw: np.random.Generator) -> Place | None:
+    def _place(self, track: str | None, path: Path, seconds: float, draw: np.random.Generator) -> LoudPlace | None:
         """Return a place in which every second is loud enough, or None."""
         spare = self._seconds(path) - seconds
         for _ in range(TRIES if spare > 0 else 0):
@@ -107,10 +107,10 @@ class Material:
             piece = self.sounds.piece(path, start, seconds)
             powers = [np.mean(second**2) for second in np.array_split(piece, max(int(seconds), 1))]
             if min(powers) > 10 ** (SILENT_DECIBELS / 10):
-                return Place(path, start, LEVEL / float(np.sqrt(active_power(piece, rate=self.sounds.rate))), track)
+                return LoudPlace(path, start, LEVEL / float(np.sqrt(active_power(piece, rate=self.sounds.rate))), track)
         return None
 
-    def _turns(self, seconds: float, draw: np.random.Generator) -> Iterator[Part]:
+    def _turns(self, seconds: float, draw: np.random.Generator) -> Iterator[Excerpt]:
         at, misses = 0.0, 0
         while at < seconds:
             path = self.speech[int(draw.integers(len(self.speech)))]
@@ -122,7 +122,7 @@ class Material:
                 continue
             length = min(draw.uniform(*TURN_SECONDS), whole, seconds - at)
             start = draw.uniform(0, whole - length)
-            yield Part(path, start, at, length, self._gain(path, start, length))
+            yield Excerpt(path, start, at, length, self._gain(path, start, length))
             at += length
 
     def _one_noise(self, count: int, draw: np.random.Generator) -> Samples:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ ALL = "all"  # condition of a row of several conditions
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SceneRow:
     """The figures of one condition of scenes, or of the pieces with one label in them.
 
     Figures of borders, fragments and speed are of the pieces that are named; None where there are none.
@@ -29,13 +31,14 @@ class Row:
     scenes: int
     hours: float
     named: Share | None  # of pieces
-    all_named: Share  # of scenes: every piece is named; where nothing is known, nothing is told
+    all_named: Share  # of scenes: every piece is named; where nothing is known, nothing is found
     borders: dict[float, Share]  # pieces with both borders right, by seconds
     invented: int  # passages
-    precision: float | None  # told seconds that are right
-    recall: float | None  # of the pieces' seconds, those that are told
-    fragmentation: float | None  # passages that tell a piece
-    over_seconds: float | None  # told beyond a piece's borders, the mean
+    misplaced: int  # of those: the track plays then, at another place
+    precision: float | None  # seconds of passages that are right
+    recall: float | None  # of the pieces' seconds, those that were found
+    fragmentation: float | None  # passages of a piece
+    over_seconds: float | None  # beyond a piece's borders, the mean
     border_median: float | None  # seconds
     border_p95: float | None
     speed_median: float | None  # error as a share
@@ -51,9 +54,9 @@ class Row:
         return 2 * self.precision * self.recall / total if total else 0.0
 
 
-def rows_of(scores: Sequence[SceneScore]) -> list[Row]:
+def rows_of(scores: Sequence[SceneScore]) -> list[SceneRow]:
     """Return the rows, in the order in which the scenes came."""
-    rows = list[Row]()
+    rows = list[SceneRow]()
     for kind, of_kind in _grouped(scores, lambda one: one.scene.kind).items():
         for snr, of_snr in _grouped(of_kind, lambda one: one.scene.snr_decibels).items():
             conditions = _grouped(of_snr, lambda one: one.scene.condition)
@@ -72,15 +75,15 @@ def _grouped(scores: Sequence[SceneScore], key: Any) -> dict[Any, list[SceneScor
     return groups
 
 
-def _row(kind: str, condition: str, snr: float | None, group: Sequence[SceneScore], label: str) -> Row:
+def _row(kind: str, condition: str, snr: float | None, group: Sequence[SceneScore], label: str) -> SceneRow:
     pieces = [piece for one in group for piece in one.pieces if label in ("", piece.label)]
     named = [piece for piece in pieces if piece.named]
-    told = sum(one.told_seconds for one in group)
+    detected = sum(one.detected_seconds for one in group)
     true = sum(piece.seconds for piece in pieces)
     hours = sum(one.scene.seconds for one in group) / 3_600
     borders = [abs(error) for piece in named for error in (piece.start_error, piece.end_error) if error is not None]
     speeds = [abs(piece.speed_error) for piece in named if piece.speed_error is not None]
-    return Row(
+    return SceneRow(
         kind=kind,
         condition=condition,
         snr_decibels=snr,
@@ -93,7 +96,8 @@ def _row(kind: str, condition: str, snr: float | None, group: Sequence[SceneScor
         if pieces
         else {},
         invented=sum(len(one.invented) for one in group),
-        precision=sum(one.right_seconds for one in group) / told if told else None,
+        misplaced=sum(len(one.misplaced) for one in group),
+        precision=sum(one.right_seconds for one in group) / detected if detected else None,
         recall=sum(piece.found_seconds for piece in pieces) / true if true else None,
         fragmentation=_mean([piece.fragments for piece in named]),
         over_seconds=_mean([piece.over_seconds for piece in named]),
@@ -122,13 +126,14 @@ COLUMNS = (
     "kind",
     "condition",
     "dB",
-    "pieces",
+    "of",
     "scenes",
-    "n",
+    "pieces",
     "named",
     "all",
     *(f"{seconds:g} s" for seconds in BORDER_SECONDS),
     "invented",
+    "place",
     "prec",
     "recall",
     "F1",
@@ -141,12 +146,12 @@ COLUMNS = (
 )
 
 
-def table_rows(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+def table_rows(rows: Sequence[SceneRow]) -> list[tuple[str, ...]]:
     """Return the cells of the table: shares in per cent, borders and `over` in seconds, speed in per cent."""
     return [_cells(row) for row in rows]
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: SceneRow) -> tuple[str, ...]:
     of_scenes = not row.label  # figures that belong to whole scenes stand in their rows alone
     return (
         row.kind,
@@ -159,6 +164,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _percent(row.all_named.value) if of_scenes else "",
         *(_percent(row.borders[seconds].value) if row.borders else "" for seconds in BORDER_SECONDS),
         str(row.invented) if of_scenes else "",
+        str(row.misplaced) if of_scenes else "",
         _percent(row.precision) if of_scenes else "",
         _percent(row.recall),
         _percent(row.f1) if of_scenes else "",
@@ -171,12 +177,36 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def record(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def record(rows: Sequence[SceneRow]) -> list[dict[str, Any]]:
     """Return the rows as what JSON can hold, with an interval beside every share."""
     return [_plain(row) for row in rows]
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def markdown(rows: Sequence[SceneRow], left_out: Mapping[str, str]) -> str:
+    """Return the figures as a page."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in (COLUMNS, ["---"] * len(COLUMNS), *table_rows(rows))]
+    for line in sentences(left_out):
+        lines += ["", line]
+    return "\n".join(lines) + "\n"
+
+
+def sentences(left_out: Mapping[str, str]) -> list[str]:
+    """Return what was left out, and why."""
+    return [f"Left out: {condition}: {reason}" for condition, reason in left_out.items()]
+
+
+def write(
+    rows: Sequence[SceneRow], left_out: Mapping[str, str], parameters: Mapping[str, Any], folder: Path
+) -> list[Path]:
+    """Write report.json and report.md, and return their paths."""
+    table, page = folder / "report.json", folder / "report.md"
+    values = {"parameters": dict(parameters), "left_out": dict(left_out), "scenes": record(rows)}
+    table.write_text(json.dumps(values, indent=1, default=str) + "\n")
+    page.write_text(markdown(rows, left_out))
+    return [table, page]
+
+
+def _plain(row: SceneRow) -> dict[str, Any]:
     values = {name: getattr(row, name) for name in row.__dataclass_fields__}
     return {
         **values,

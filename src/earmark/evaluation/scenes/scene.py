@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Excerpt:
     """A stretch of a recording, placed in a scene."""
 
     path: Path
@@ -33,7 +33,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What plays from when to when. A fade's middle is the border; it can be heard, and told, from the fade's begin."""
+    """What plays from when to when; the border of a fade is its middle, and `heard_...` are its ends."""
 
     track: str
     query_start: float
@@ -62,7 +62,7 @@ class Scene:
     condition: str
     number: int
     seconds: float
-    parts: tuple[Part, ...]
+    excerpts: tuple[Excerpt, ...]
     snr_decibels: float | None = None  # None: no noise
     seed: tuple[int, ...] = ()  # of the noise
 
@@ -74,20 +74,20 @@ class Scene:
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """What a catalog should say of it, in the order of time."""
-        known = [_piece_of(part, part.track) for part in self.parts if part.track is not None]
+        """What a catalog should find in it, in the order of time."""
+        known = [_piece_of(excerpt, excerpt.track) for excerpt in self.excerpts if excerpt.track is not None]
         return tuple(sorted(known, key=lambda piece: piece.query_start))
 
 
-def _piece_of(part: Part, track: str) -> Piece:
-    border = part.at + part.fade_in / 2
+def _piece_of(excerpt: Excerpt, track: str) -> Piece:
+    border = excerpt.at + excerpt.fade_in / 2
     return Piece(
         track=track,
         query_start=border,
-        query_end=part.end - part.fade_out / 2,
-        heard_start=part.at,
-        heard_end=part.end,
-        reference_start=part.start + part.fade_in / 2 * part.speed,
-        speed=part.speed,
-        label=part.label,
+        query_end=excerpt.end - excerpt.fade_out / 2,
+        heard_start=excerpt.at,
+        heard_end=excerpt.end,
+        reference_start=excerpt.start + excerpt.fade_in / 2 * excerpt.speed,
+        speed=excerpt.speed,
+        label=excerpt.label,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -25,12 +26,21 @@ COMPARISONS: dict[str, tuple[Callable[..., Comparison], type[Any]]] = {
     "vectors": (VectorComparison, VectorSettings),
 }
 
+LONG_FIGURES = ("contrast", "rival_contrast", "rival", "margin", "share")  # that take long and place nothing
+BRIEF_OPTIONS: dict[str, dict[str, Any]] = {"peaks": {"refined": 0, "warped_best": 2, "warped_first": 2}}
+
 
 def make_comparison(rule: CompareRule, layer: Layer, *, hits: Callable[[], Hits] | None, wide: bool) -> Comparison:
     """Return the comparison of a window's layer that a rule asks for; raises ValueError for options it has not."""
     make, kind = COMPARISONS.get(rule.kind) or _installed(rule.kind)
     settings = msgspec.convert(rule.options, kind, strict=True)
     return make(layer, rule.figures, settings=settings, wide=wide, hits=hits)
+
+
+def brief(rule: CompareRule) -> CompareRule:
+    """Return a rule that takes less time and tells less: where a window lies, not how sure that is."""
+    figures = tuple(figure for figure in rule.figures if figure not in LONG_FIGURES)
+    return replace(rule, figures=figures, options=rule.options | BRIEF_OPTIONS.get(rule.kind, {}))
 
 
 @cache

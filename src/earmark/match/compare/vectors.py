@@ -116,12 +116,15 @@ class VectorComparison:
         )
 
     def evidence(self, candidate: Candidate, alignment: Alignment, others: Others) -> Mapping[str, float]:
-        """Return the similarity and the largest of any other track, and how the nearest neighbours agree."""
+        """Return the similarity; with hits, the largest of any other track and how the nearest neighbours agree too."""
         diagonal = next(one.detail for one in candidate.placements.values() if isinstance(one.detail, Diagonal))
+        similarity = {"similarity": round(diagonal.score, 4)}
+        if self._hits is None:
+            return similarity
         near, duplicates = self._neighbours, others.duplicates
         on_track = diagonal.track, diagonal.offset, diagonal.speed
         figures = {
-            "similarity": round(diagonal.score, 4),
+            **similarity,
             "rival": round(others.largest("similarity", default=near.background), 4),
             "margin": round(float(near.margin(diagonal.track, diagonal.rows, diagonal.similarities, duplicates)), 4),
             "share": round(near.share_on(*on_track, duplicates), 4),

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from earmark.evaluation.music import Corpus, Evaluation, Measurement
     from earmark.evaluation.report import Report
     from earmark.evaluation.run import Stage
+    from earmark.evaluation.scenes.run import Sources
 
 BUNDLED = "bundled"  # name of the bundled music among the runs
+CLIPS = 50  # clips a condition, where --count does not say
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--effects", type=words, default="none", metavar="NAME,...", help="as mp3,speed+4 (default: none)"
     )
     grid.add_argument("--noise", metavar="FOLDER", help="recordings of noise (default: noise is made)")
-    parser.add_argument("--count", type=count, default=50, metavar="N", help="clips a condition (default: 50)")
+    scenes = parser.add_argument_group(
+        "instead of clips, long sounds that hold more than one thing, and their passages"
+    )
+    scenes.add_argument("--scenes", action="store_true", help="measure what identify --several finds in them")
+    scenes.add_argument("--kinds", type=words, metavar="NAME,...", help="as playlist,jingles (default: all)")
+    scenes.add_argument("--speech", metavar="FOLDER", help="recordings of speech, for talk shows, beds and noise")
+    scenes.add_argument("--unknown-music", metavar="FOLDER", help="more music that is not indexed")
+    scenes.add_argument(
+        "--catalog", metavar="FOLDER", help="ask this catalog, for pieces of its own files below FOLDER"
+    )
+    parser.add_argument(
+        "--count", type=count, metavar="N", help="clips a condition (default: 50), or scenes (default: by their kind)"
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="draws other clips (default: 1)")
     parser.add_argument(
         "--held-out", type=probability, default=0.2, metavar="SHARE",
@@ -60,6 +74,12 @@ def run(options: argparse.Namespace) -> int:
     import earmark
 
     output = Output.of(options)
+    if options.scenes:
+        return run_scenes(options, output)
+    if options.kinds or options.speech or options.unknown_music or options.catalog:
+        raise OptionError(
+            "--kinds, --speech, --unknown-music and --catalog go with --scenes; leave them out, or give it"
+        )
     corpus = read_corpus(options) if options.clips else cut_corpus(options)
 
     def begin(name: str, folder: Path) -> None:
@@ -84,6 +104,50 @@ def run(options: argparse.Namespace) -> int:
     return PARTLY if evaluation.failed else DONE
 
 
+def run_scenes(options: argparse.Namespace, output: Output) -> int:
+    """Measure what each fingerprinter, or a catalog, finds in scenes, and print the tables."""
+    from earmark.evaluation.scenes import report
+    from earmark.evaluation.scenes.kinds import KINDS
+    from earmark.evaluation.scenes.run import Selection, evaluate_scenes, kinds_named
+
+    selection = Selection(kinds_named(options.kinds or tuple(KINDS)), options.seed, options.count)
+    line = ProgressLine(output)
+
+    def progress(stage: Stage) -> None:
+        line.update(f"{stage.done} of {stage.total} scenes, {stage.seconds_left:.0f} s left", stage.done, stage.total)
+
+    measured = evaluate_scenes(
+        scene_sources(options), selection, catalog=options.catalog, fingerprinters=options.fingerprinter,
+        out=options.out, workers=options.workers,
+        begin=lambda name, folder: output.remark(f"{name}: the run is kept in {folder}"),
+        progress=progress,
+    )  # fmt: skip
+    failed = {path: reason for one in measured.values() for path, reason in one.failed}
+    for name, one in measured.items():
+        output.record({"of": name, "left_out": dict(one.left_out), "scenes": report.record(one.rows)})
+        output.table(report.COLUMNS, report.table_rows(one.rows))
+        for sentence in report.sentences(one.left_out):
+            output.remark(sentence)
+        output.line(f"Wrote {', '.join(map(str, one.written))}.")
+    for path, reason in failed.items():
+        error_line(f"{path}: {reason}")
+    return PARTLY if failed else DONE
+
+
+def scene_sources(options: argparse.Namespace) -> Sources:
+    """Return what the scenes are made of: a catalog's own files, a folder of music, or the bundled music."""
+    from earmark.apps.demo import excerpts
+    from earmark.evaluation.scenes.run import sources_of_catalog, sources_of_folder
+
+    if options.clips or options.corpus or options.only:
+        raise OptionError("--clips, --corpus and --only do not go with --scenes; leave them out")
+    others = {"unknown": options.unknown_music, "speech": options.speech, "noise": options.noise}
+    if options.catalog:
+        return sources_of_catalog(options.catalog, music=options.folder, **others)
+    recordings = options.folder or {path.stem: path for path in excerpts()}
+    return sources_of_folder(recordings, name=BUNDLED, held_out=options.held_out, **others)
+
+
 def cut_corpus(options: argparse.Namespace) -> Corpus:
     """Return the clips to be cut from a folder of music, or from the bundled music."""
     from earmark.apps.demo import excerpts
@@ -95,7 +159,7 @@ def cut_corpus(options: argparse.Namespace) -> Corpus:
     recordings = options.folder or {path.stem: path for path in excerpts()}
     grid = Grid(options.snr, options.t60, options.seconds, options.effects)
     return music.cut_corpus(
-        recordings, grid, name=BUNDLED, noise=options.noise, count=options.count, seed=options.seed,
+        recordings, grid, name=BUNDLED, noise=options.noise, count=options.count or CLIPS, seed=options.seed,
         held_out=options.held_out,
     )  # fmt: skip
 
@@ -110,7 +174,7 @@ def read_corpus(options: argparse.Namespace) -> Corpus:
 
 
 def show(output: Output, name: str, measurement: Measurement, *, alone: bool) -> None:
-    """Draw the pictures of one fingerprinter, and print its table when there is no other."""
+    """Selection the pictures of one fingerprinter, and print its table when there is no other."""
     from earmark.evaluation import report as reports
 
     report = measurement.report
@@ -124,7 +188,7 @@ def show(output: Output, name: str, measurement: Measurement, *, alone: bool) ->
 
 
 def show_comparison(output: Output, evaluation: Evaluation, folder: Path) -> None:
-    """Draw the pictures of several fingerprinters, and print their table."""
+    """Selection the pictures of several fingerprinters, and print their table."""
     from earmark.evaluation import comparison
 
     measured = evaluation.reports
@@ -140,7 +204,7 @@ def show_comparison(output: Output, evaluation: Evaluation, folder: Path) -> Non
 
 
 def pictures_of(output: Output, measured: Mapping[str, Report], folder: Path) -> list[Path]:
-    """Draw what is measured, and return where."""
+    """Selection what is measured, and return where."""
     from earmark.evaluation import figures
 
     try:

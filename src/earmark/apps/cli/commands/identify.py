@@ -11,7 +11,7 @@ from earmark.apps.cli.failures import DONE, NOT_FOUND, describe, error_line, sta
 from earmark.apps.cli.options import add_catalog, add_longest, add_output, catalog_path, count, probability
 from earmark.apps.cli.output import Output
 from earmark.apps.text import clock
-from earmark.errors import MediaError
+from earmark.errors import MediaError, OptionError
 
 if TYPE_CHECKING:
     from earmark import Catalog
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 SLIGHT = 0.002  # difference of a factor from 1 that is not worth a word
 LONGEST_SECONDS = 10_800  # ExtractLimits.longest_query_seconds, which is not imported for a page of help
-SEVERAL_LIMIT = 100  # matches in one file: the recordings of three hours of radio
+SEVERAL_LIMIT = 10_000  # matches in one file: a jingle every second of three hours
+LISTS = {"csv": "a table for spreadsheets", "cue": "a cue sheet", "audacity": "labels that Audacity imports"}
 REASONS = {
     "silent": "it is silent",
     "too_short": "it is too short",
@@ -45,13 +46,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"at most N matches a file (default: 1; {SEVERAL_LIMIT} with --several)",
     )
-    parser.add_argument("--several", action="store_true", help="look for several recordings, one after another")
+    parser.add_argument(
+        "--several", action="store_true", help="tell recordings that follow one another or sound at once"
+    )
+    parser.add_argument("--places", action="store_true", help="tell every place of a recording that fits")
     parser.add_argument(
         "--speed", action="store_true",
         help="look for other playing speeds too (slower): for any, where the catalog was made with --any-speed",
     )  # fmt: skip
     add_longest(parser, LONGEST_SECONDS)
     add_output(parser)
+    lists = parser.add_mutually_exclusive_group()
+    for name, what in LISTS.items():
+        lists.add_argument(
+            f"--{name}", dest="list", action="store_const", const=name, help=f"print {what} (implies --several)"
+        )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,7 +68,12 @@ def run(options: argparse.Namespace) -> int:
     import earmark
 
     output = Output.of(options)
-    found, unreadable = 0, DONE
+    if options.list and (options.json or options.quiet):
+        raise OptionError(
+            f"--{options.list} and --{'json' if options.json else 'quiet'} exclude each other: choose one"
+        )
+    options.several |= bool(options.list)
+    found, unreadable, is_first = 0, DONE, True
     limits = earmark.ExtractLimits(longest_query_seconds=options.longest or LONGEST_SECONDS)
     with earmark.open(catalog_path(options), create=False, read_only=True, limits=limits) as catalog:
         for name, answer in answers(catalog, options):
@@ -68,8 +82,14 @@ def run(options: argparse.Namespace) -> int:
                 error_line(f"{name}: {describe(answer)}")
                 output.record(failure_record(name, answer))
                 continue
+            if options.list:
+                from earmark.apps.cli.tracklist import FORMATS
+
+                sys.stdout.write(FORMATS[options.list](name, answer, heading=is_first))
+            else:
+                show(output, name, answer, several=options.several)
             found += bool(answer.matches)
-            show(output, name, answer)
+            is_first = False
             sys.stdout.flush()
     return unreadable or (DONE if found else NOT_FOUND)
 
@@ -79,7 +99,12 @@ def answers(catalog: Catalog, options: argparse.Namespace) -> Iterator[tuple[str
     limit = options.limit or (SEVERAL_LIMIT if options.several else 1)
     sources = [sys.stdin.buffer if name == "-" else name for name in options.files]
     found = catalog.identify_many(
-        sources, threshold=options.threshold, limit=limit, several=options.several, speed=options.speed
+        sources,
+        threshold=options.threshold,
+        limit=limit,
+        several=options.several,
+        places=options.places,
+        speed=options.speed,
     )
     for name, answer in zip(options.files, found, strict=True):
         is_unread = answer.reason in MediaError.CODES and answer.reason not in REASONS
@@ -91,7 +116,7 @@ def failure_record(name: str, error: MediaError) -> dict[str, Any]:
     return {"query": {"source": name}, "error": {"code": error.code, "message": error.detail}}
 
 
-def show(output: Output, name: str, answer: Answer) -> None:
+def show(output: Output, name: str, answer: Answer, *, several: bool = False) -> None:
     """Print one answer."""
     if answer.degraded:
         output.remark(f"earmark: {name}: part of the catalog is damaged and was not searched; run `earmark verify`")
@@ -103,7 +128,8 @@ def show(output: Output, name: str, answer: Answer) -> None:
     if not answer.matches:
         output.line(f"{name}: not found: {REASONS.get(answer.reason, answer.reason)}")
     for match in answer.matches:
-        output.line(f"{name}: {sentence(match)}")
+        when = f"{clock(match.query_start)} to {clock(match.query_end)}: " if several else ""
+        output.line(f"{name}: {when}{sentence(match)}{copies(match)}")
         if output.verbose:
             figures = ", ".join(f"{key} {value:.4g}" for key, value in match.evidence.items())
             output.line(f"    id {match.track.id}, file {match.track.path}")
@@ -114,6 +140,12 @@ def show(output: Output, name: str, answer: Answer) -> None:
         output.line(f"    clip of {answer.seconds:.2f} s, {answer.elapsed:.3f} s to answer")
         if not answer.calibrated:
             output.line(f"    {NOT_CALIBRATED}")
+
+
+def copies(match: Match) -> str:
+    """Return '; also in 2 others' where other tracks hold the same sound."""
+    count = len(match.copies)
+    return f"; also in {count} other{'s' if count > 1 else ''}" if count else ""
 
 
 def sentence(match: Match) -> str:
