@@ -76,16 +76,6 @@ def repeat_record(number: int, item: Repeat) -> dict[str, Any]:
     return {"item": number, "seconds": item.seconds, "places": places}
 
 
-def _named(track: Track) -> dict[str, str]:
-    return {
-        "id": track.id,
-        "title": track.title,
-        "artist": track.artist,
-        "album": track.album,
-        "path": track.path,
-    }
-
-
 def _pair_record(pair: Duplicate) -> dict[str, Any]:
     ranges = [
         {
