@@ -8,7 +8,7 @@ from itertools import chain
 
 from earmark.catalog.backend import LiveIndex, Store
 from earmark.catalog.unpack import unpacked
-from earmark.errors import CatalogDamaged, TrackNotFound
+from earmark.errors import CatalogDamaged, OptionError, TrackNotFound
 from earmark.fingerprints.protocol import Fingerprinter
 from earmark.match.calibration import Calibration
 from earmark.match.matcher import Matcher
@@ -24,7 +24,10 @@ Progress = Callable[[int, int], object]  # (tracks done, tracks in all)
 
 
 class StoredSound:
-    """What stored fingerprints of a catalog share, at one moment of its index."""
+    """What stored fingerprints of a catalog share, at one moment of its index.
+
+    Raises OptionError for an index without keys to look up.
+    """
 
     def __init__(self, store: Store, index: LiveIndex, maker: Fingerprinter) -> None:
         index.refresh(wait=False)
@@ -33,6 +36,11 @@ class StoredSound:
         calibration = Calibration(str(maker.spec), plan.digest, index.name, (), "nothing")
         matcher = Matcher(plan, calibration, keys=maker.keys, references=CachedReferences(self._fingerprints))
         self._shared = SharedSound(matcher, keys=maker.keys, at_speed=maker.at_speed)
+        if not self._shared.can_ask(self._search):
+            raise OptionError(
+                f"index {index.name} of {maker.spec} holds vectors alone, which take too long to compare one with all: "
+                "index the audio again with peaks and the index 'both', or with the fingerprinter shazam"
+            )
 
     def __iter__(self) -> Iterator[tuple[int, Fingerprint]]:
         """Yield (number, fingerprint) of every track that can be read."""

@@ -101,8 +101,11 @@ class SharedSound:
         `at_speed` returns a fingerprint as it would be of the same sound played by a factor faster, None if unknown.
         """
         self._matcher, self._keys, self._at_speed = matcher, keys, at_speed
-        channels = matcher.plan.usual_channels
-        self._channels = [one for one in channels if one.metric == "equal"] or list(channels)
+        self._channels = [one for one in matcher.plan.usual_channels if one.metric == "equal"]
+
+    def can_ask(self, search: Search) -> bool:
+        """Return whether an index holds keys that can be looked up; nearest neighbours are looked for in all of it."""
+        return any(channel.name in search.channels for channel in self._channels)
 
     def places(self, number: int, sound: Fingerprint, search: Search, *, within: bool = False) -> list[Place]:
         """Return where a recording of a number may lie on others, and `within` itself, most votes first."""
