@@ -147,7 +147,7 @@ def read(path: Path) -> list[Piece]:
 def others(
     catalog: earmark.Catalog, maker: Fingerprinter, planted: Sequence[Piece], *, frame: float, seed: int
 ) -> Iterator[tuple[str, Fingerprint]]:
-    """Yield (id, fingerprint) of pieces that are not planted: as they are, then transposed, one factor after another."""
+    """Yield (id, fingerprint) of pieces that are not planted: as they are, then transposed factor by factor."""
     taken = {(piece.path, round(piece.start, 3)) for piece in planted if piece.id.endswith("/original")}
     for factor in FACTORS:
         for cut in pieces_of(catalog, below=None, frame=frame, seed=seed):
