@@ -1,24 +1,26 @@
 """Duplicates planted in a catalog, and what recurs in episodes: how many are found, how surely and how fast.
 
     python benchmarks/duplicates.py plant CATALOG --music DATA/dev --pcm FOLDER --out PLANTED [--pairs 100] [--seed 1]
+    python benchmarks/duplicates.py ask CATALOG --music DATA/dev --pcm FOLDER [--pairs 100] [--seed 1]
     python benchmarks/duplicates.py find CATALOG PLANTED [--tracks 10000] [--seed 1]
     python benchmarks/duplicates.py repeats --music DATA/train --speech SPEECH --pcm FOLDER [--episodes 10]
 
 `plant` cuts pieces of 60 to 75 s from the stored fingerprints of a catalog, and makes a copy of each from its audio:
 the same (exact), MP3 at 32 kbit/s mono (mp3), 3 to 12 s less at both ends (cut), 20 s of it (excerpt), 3 % faster or
-slower (speed). `find` puts them among other tracks: the rest of the catalog in pieces, as they are and transposed by
+slower (speed). `ask` asks the catalog itself for such copies. `find` puts them among other tracks: the rest of the catalog in pieces, as they are and transposed by
 so much that no two are alike. Times are of the processor.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -31,6 +33,7 @@ import soxr
 from numpy.typing import NDArray
 
 import earmark
+from earmark.catalog.duplicates import StoredSound
 from earmark.distort.codecs import transcode
 from earmark.distort.timing import change_speed
 from earmark.evaluation.recordings import Recordings
@@ -132,6 +135,39 @@ def plant(options: argparse.Namespace) -> None:
                 out.write(len(content).to_bytes(4, "little") + content)
             out.flush()
             print(f"{name}  {time.process_time() - began:.2f} s", file=sys.stderr)
+
+
+def ask(options: argparse.Namespace) -> None:
+    """Ask a catalog for copies of pieces of its tracks, and print a line of JSON for each: what it surely shares."""
+    random = np.random.default_rng(options.seed)
+    maker = make_fingerprinter("neural", {})
+    maker.encode = without_vectors
+    with (
+        earmark.open(options.catalog, create=False, read_only=True) as catalog,
+        Recordings(RATE, folder=options.pcm) as sounds,
+    ):
+        known = StoredSound(catalog._store, catalog._index, maker)
+        folder = options.music.resolve()
+        tracks = [one for one in catalog.tracks() if Path(one.path).resolve().is_relative_to(folder)]
+        tracks = [one for one in tracks if one.seconds >= SHORTEST]
+        for place in range(options.pairs * (len(KINDS) - 1)):
+            track, kind = tracks[int(random.integers(len(tracks)))], KINDS[1 + place % (len(KINDS) - 1)]
+            length = float(random.uniform(SHORTEST, min(LONGEST, track.seconds)))
+            start = float(random.uniform(0, track.seconds - length))
+            changed, later = copied(kind, sounds.piece(Path(track.path), start, length), place // 4, random)
+            copy = maker.extract(soxr.resample(changed, RATE, maker.rate))
+            began = time.process_time()
+            places = known._shared.places(-1, copy, known._search)
+            ranges = known._shared.ranges(copy, places, known._search)
+            record = {
+                "kind": kind,
+                "path": track.path,
+                "start": start + float(later),
+                "seconds": len(changed) / RATE,
+                "processor_seconds": time.process_time() - began,
+                "ranges": [{**asdict(one), "sure": one.is_sure, "path": known.track(one.track).path} for one in ranges],
+            }
+            print(json.dumps(record), flush=True)
 
 
 def read(path: Path) -> list[Piece]:
@@ -312,6 +348,13 @@ def main() -> None:
     planting.add_argument("--pairs", type=int, default=100)
     planting.add_argument("--seed", type=int, default=1)
     planting.set_defaults(run=plant)
+    asking = commands.add_parser("ask")
+    asking.add_argument("catalog", type=Path)
+    asking.add_argument("--music", type=Path, required=True)
+    asking.add_argument("--pcm", type=Path, required=True)
+    asking.add_argument("--pairs", type=int, default=100)
+    asking.add_argument("--seed", type=int, default=1)
+    asking.set_defaults(run=ask)
     finding = commands.add_parser("find")
     finding.add_argument("catalog", type=Path)
     finding.add_argument("planted", type=Path)

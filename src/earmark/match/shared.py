@@ -32,6 +32,7 @@ MOST_OF_A_TRACK = 6  # of these of one track
 AGREEING_Z = 6.0  # of a window that lies on the track
 MOST_MISSES = 3  # windows without agreement through which a line is followed
 
+EDGE_SECONDS = 0.5  # from an end within which what agrees is taken to reach it
 HALF = 0.5  # of a range, by which it may overlap a likelier one
 
 AtSpeed = Callable[[Fingerprint, float], Fingerprint | None]
@@ -73,7 +74,6 @@ class Range:
     speed: float  # seconds of the track in one of the recording
     agreement: float  # mean score of what was compared, in standard deviations of chance
     support: float  # natural logarithm of the odds against chance, of agreement alone
-    votes: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -130,7 +130,7 @@ class SharedSound:
             line = self._followed(sound, place, search)
             if line is not None:
                 lines.append(line)
-                found += [_range(one, place.votes) for one in stretches_of(evidence_of(line))]
+                found += [_range(one, sound.seconds) for one in stretches_of(evidence_of(line))]
         return sorted(found, key=lambda one: -one.support)
 
     def _asked(self, sound: Fingerprint, channel: Channel) -> Iterator[list[_Asked]]:
@@ -274,14 +274,20 @@ def _goes_through(line: Line, track: int, middle: float, at: float) -> bool:
     return inside and line.track == track and abs(line.reference_at(middle) - at) < ONE_LINE_SECONDS
 
 
-def _range(stretch: Stretch, votes: float) -> Range:
+def _range(stretch: Stretch, seconds: float) -> Range:
+    """Return a stretch as a range; it goes on to an end of the recording of so many seconds, or of the track, near by."""
     line, total, count = stretch.line, 0.0, 0
     for strand, low, high in line.parts(stretch.start, stretch.end):
         for scores in strand.scores.values():
             kept = slice(*np.searchsorted(scores.seconds, [low, high]))
             total, count = total + float(scores.values[kept].sum()), count + len(scores.values[kept])
-    place = line.straight(stretch.start, stretch.end)
-    first, last = float(place(stretch.start)), float(place(stretch.end))
+    place, length = line.straight(stretch.start, stretch.end), line.strands[0].length
     start, end = float(stretch.start), float(stretch.end)
-    speed, agreement = (last - first) / max(end - start, 1e-9), total / max(count, 1)
-    return Range(stretch.track, start, end, first, last, speed, agreement, stretch.support, votes)
+    first, last = float(place(start)), float(place(end))
+    speed = (last - first) / max(end - start, 1e-9)
+    before, after = min(start, first / speed), min(seconds - end, (length - last) / speed)
+    if before < EDGE_SECONDS:
+        start, first = start - before, first - before * speed
+    if after < EDGE_SECONDS:
+        end, last = end + after, last + after * speed
+    return Range(stretch.track, start, end, first, last, speed, total / max(count, 1), stretch.support)
