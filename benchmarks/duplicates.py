@@ -7,8 +7,8 @@
 
 `plant` cuts pieces of 60 to 75 s from the stored fingerprints of a catalog, and makes a copy of each from its audio:
 the same (exact), MP3 at 32 kbit/s mono (mp3), 3 to 12 s less at both ends (cut), 20 s of it (excerpt), 3 % faster or
-slower (speed). `ask` asks the catalog itself for such copies. `find` puts them among other tracks: the rest of the catalog in pieces, as they are and transposed by
-so much that no two are alike. Times are of the processor.
+slower (speed). `find` puts them among other tracks: the rest of the catalog in pieces, as they are and transposed by
+so much that no two are alike. `ask` asks a catalog for such copies of its own tracks. Times are of the processor.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from earmark.evaluation.calibrate import (
     choose_threshold,
     confidence_rows,
     cut_clips,
+    finds_any_speed,
     fit,
     fit_weights,
     read_clips,
@@ -24,7 +25,8 @@ from earmark.evaluation.calibrate import (
     weights_of,
     write,
 )
-from earmark.evaluation.queries import Grid
+from earmark.evaluation.queries import ClipMaker, Grid
+from earmark.fingerprints import make
 from earmark.match.calibration import Calibration
 from earmark.plan import ModelShape
 
@@ -97,6 +99,16 @@ def test_a_model_is_fitted_for_each_length(samples):
         assert row.mean == pytest.approx(row.right, abs=0.12)
 
 
+def test_a_length_whose_unknown_clips_come_near_is_less_sure_so_that_one_threshold_serves_all(samples):
+    near = [sample(0.83, seconds=1.0, known=False, kind="alike") for _ in range(20)]
+    alone, together = fit(samples, SHAPE, most_false=0.01), fit(samples + near, SHAPE, most_false=0.01)
+    assert together.log_odds == pytest.approx(alone.log_odds, abs=0.3)  # as the longer clips have it
+    long, short = (sample(0.83, seconds=seconds).evidence for seconds in (4.0, 1.0))
+    assert together.model.log_odds(short) < together.log_odds < together.model.log_odds(long)
+    false = [row.false for row in together.thresholds if row.log_odds >= together.log_odds]
+    assert max(false) <= 0.01
+
+
 def test_clips_without_a_candidate_count_as_not_answered(samples):
     silent = [Sample("clean@1", 1.0, True, False, {}) for _ in range(200)]
     with_them, without = fit(samples + silent, SHAPE), fit(samples, SHAPE)
@@ -158,6 +170,32 @@ def test_a_calibration_says_what_it_was_fitted_for_and_is_written_as_json(landma
     path = write(calibration, tmp_path / "calibration.json")
     assert msgspec.json.decode(path.read_bytes(), type=Calibration) == calibration
     assert [one.name for one in tmp_path.iterdir()] == ["calibration.json"]
+
+
+def test_a_catalog_that_finds_clips_at_any_speed_gets_a_model_for_those_too(clips, music, tmp_path):
+    path, unknown = tmp_path / "fast.earmark", {path.stem: path for path in music[10:13]}
+    with earmark.open(path, fingerprinter="shazam", any_speed=True) as catalog:
+        catalog.add(music[:5])
+    assert finds_any_speed(path)
+    grid = Grid((None,), (0.0,), (5.0, 10.0), ("speed+15", "pitch-12"))
+    played = cut_clips(path, unknown, grid, count=6, seed=3, any_speed=True)
+    with pytest.raises(OptionError, match="give clips at other speeds too"):
+        calibrate([path], [clips], most_false=0.1, workers=1)
+    calibration, fits = calibrate([path], [clips, played], most_false=0.1, workers=1)
+    assert (len(fits), calibration.models) == (2, (fits[0].model,))
+    assert calibration.warped == fits[1].model
+    assert calibration.warped.features == make("shazam", any_speed=True).plan.warp.model.features
+    assert [row.right for row in fits[1].thresholds if row.log_odds == 0] == pytest.approx([1.0, 1.0], abs=0.2)
+    write(calibration, path / "calibration.json")
+    maker = ClipMaker()
+    with earmark.open(path, read_only=True) as catalog:
+        known = [query for query in played.queries if query.track]
+        answers = [catalog.identify(maker(query), speed=True) for query in known]
+    assert all(answer.calibrated for answer in answers)
+    found = [
+        one.best is not None and one.best.track.id == query.track for one, query in zip(answers, known, strict=True)
+    ]
+    assert sum(found) >= 0.8 * len(found)
 
 
 def test_clips_are_read_with_their_truth(landmarks, music, cut, tmp_path):

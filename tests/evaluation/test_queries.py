@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import soundfile
@@ -65,7 +67,7 @@ def test_every_distortion_leaves_a_clip_of_the_length_that_was_asked_for(queries
         assert 0.2 < np.abs(heard).max() < 1
 
 
-@pytest.mark.parametrize("effect", ["mp3", "telephone", "compressed", "clipped", "tempo-4"])
+@pytest.mark.parametrize("effect", ["mp3", "telephone", "compressed", "clipped", "tempo-4", "pitch+6"])
 def test_effects_change_the_clip(recordings, effect):
     plain, changed = from_music(recordings[:1], [], Grid((None,), (0.0,), (2.0,), ("none", effect)), count=1, seed=1)
     maker = ClipMaker()
@@ -92,8 +94,16 @@ def test_conditions_have_names_and_speeds():
     assert str(Condition()) == "clean"
     assert str(Condition(0.0, 0.5, "mp3")) == "mp3 t60=0.5 snr=0"
     assert [Condition(effect=effect).speed for effect in ("none", "speed+4", "tempo-4")] == [1, 1.04, 0.96]
-    with pytest.raises(OptionError, match="effect 'flanger'; give one of none, mp3"):
-        Condition(effect="flanger")
+    assert [Condition(effect=effect).pitch for effect in ("none", "speed+4", "tempo-4", "pitch-12")] == [
+        1,
+        1.04,
+        1,
+        0.88,
+    ]
+    assert Condition(effect="pitch-12").speed == 1
+    for effect in ("flanger", "speed+31"):
+        with pytest.raises(OptionError, match=rf"effect '{re.escape(effect)}'; give one of none, mp3"):
+            Condition(effect=effect)
 
 
 def test_clips_of_a_folder_are_read_with_their_table(tmp_path):

@@ -86,19 +86,28 @@ def test_parts_follow_one_another_and_leave_nothing_out(numbers: list[int], star
 def test_a_straight_line_is_told_through_windows_that_lie_beside_it_a_little() -> None:
     beside = [0.02, -0.02, 0.0, -0.02, 0.02]
     whole = line(0, *(strand(3, begin, 40 + 1.01 * begin + off) for begin, off in zip(BEGINS, beside, strict=True)))
-    place = whole.straight(0.0, 15.0)
-    assert place(1.0) - place(0.0) == pytest.approx(1.01, abs=0.001)
-    assert place(7.5) == pytest.approx(40.0 + 1.01 * 5 + 2.5, abs=0.03)
+    straight = whole.straight(0.0, 15.0)
+    assert straight is not None
+    assert straight.speed == pytest.approx(1.01, abs=3 * straight.error)
+    assert 0 < straight.error < 0.005
+    assert straight.reference_at(7.5) == pytest.approx(40.0 + 1.01 * 5 + 2.5, abs=0.03)
+    assert straight.reference_at(1.0) - straight.reference_at(0.0) == pytest.approx(straight.speed)
 
 
-def test_where_a_line_bends_or_is_short_each_window_tells_its_own_place() -> None:
+def test_the_more_windows_agree_the_surer_is_the_speed_of_their_line() -> None:
+    short, long = (line(0, *windows(3, [HOP * number for number in range(count)], 40.0)) for count in (4, 12))
+    one, other = short.straight(0.0, 99.0), long.straight(0.0, 99.0)
+    assert one is not None
+    assert other is not None
+    assert 0 < other.error < one.error / 3
+    assert other.speed == pytest.approx(1.0)
+
+
+def test_where_a_line_bends_or_is_short_no_straight_line_is_told() -> None:
     bent = line(0, *(strand(3, begin, 40 + begin + (begin - 5) ** 2 * LARGEST_BEND_SECONDS / 5) for begin in BEGINS))
-    short = line(0, strand(3, 0.0, 40.0), strand(3, 2.5, 42.7))
-    for whole in (bent, short):
-        place = whole.straight(whole.begin, whole.end)
-        assert [place(second) for second in (0.0, 4.0, whole.end)] == [
-            whole.reference_at(second) for second in (0.0, 4.0, whole.end)
-        ]
+    assert bent.straight(0.0, 15.0) is None
+    assert line(0, strand(3, 0.0, 40.0), strand(3, 2.5, 42.7)).straight(0.0, 7.5) is None
+    assert line(0, *windows(3, BEGINS, 40.0)).straight(0.0, 3.0) is None  # of two windows alone
 
 
 # --- which windows are of a line

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
 
 from earmark.fingerprints.landmarks import landmark_channel
 from earmark.fingerprints.quads import SPEEDS, quad_channel
-from earmark.match.votes import EVEN_CHANCE, Guess, tracks_by_votes, vote, vote_along, votes_of
+from earmark.match.votes import EVEN_CHANCE, SAME_SPEED, Guess, tracks_by_votes, vote, vote_along, votes_of
 from earmark.plan import Channel, VoteRule
 from earmark.types import Hits
 
@@ -147,12 +148,21 @@ def test_a_hit_counts_once_however_many_keys_name_it() -> None:
     assert vote_along(hits(*loud, *line), QUADS, SPEEDS)[0].track == 7
 
 
-def test_candidates_along_all_speeds_lie_apart_in_the_clips_middle() -> None:
+def test_candidates_along_all_speeds_lie_apart_in_the_clips_middle_or_in_speed() -> None:
     line = [(frame, 7, 500 + frame) for frame in range(0, 320, 4)]
     found = [one for one in vote_along(hits(*line), QUADS, SPEEDS) if one.track == 7]
-    middles = [one.start + one.speed * 158 for one in found]
-    assert len(found) <= QUADS.votes.per_track
-    assert min((abs(a - b) for a in middles for b in middles if a != b), default=99) >= QUADS.votes.apart_seconds
+    assert 1 < len(found) <= QUADS.votes.per_track
+    for one, other in combinations(found, 2):
+        apart = abs(one.start + one.speed * 158 - other.start - other.speed * 158)
+        assert apart >= QUADS.votes.apart_seconds or abs(one.speed / other.speed - 1) > SAME_SPEED / 2
+
+
+def test_a_taller_bin_at_a_wrong_speed_does_not_hide_the_right_one() -> None:
+    right = [(frame, 7, round(500 + 0.75 * frame)) for frame in range(0, 320, 16)]
+    wrong = [(frame, 7, round(620 + 1.1 * (frame - 160))) for frame in range(3, 320, 8)]  # through the same middle
+    found = [one for one in vote_along(hits(*right, *wrong), QUADS, SPEEDS) if one.track == 7]
+    assert abs(found[0].speed / 0.75 - 1) > SAME_SPEED
+    assert any(abs(one.speed / 0.75 - 1) <= SAME_SPEED for one in found)
 
 
 def test_without_hits_nothing_is_named_at_any_speed() -> None:

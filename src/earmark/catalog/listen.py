@@ -18,8 +18,7 @@ LOOK_SECONDS = 1.0  # seconds of new sound from one look to the next
 class Listener:
     """What a catalog makes of a stream, through the code that identifies a file. `Catalog.listen` makes one.
 
-    A stream of up to 15 s has the answer that a file of it has; a longer one is cut into windows of 10 s as it arrives,
-    a file into equal parts.
+    A stream is looked at in the windows of a file; at its end it has the answer that a file of it has.
     """
 
     def __init__(self, identify: Identify, *, rate: int, options: Options) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from earmark.catalog.listen import Listener
 from earmark.extract.pool import worker_count
@@ -34,14 +34,15 @@ class Questions:
         limit: int = 5,
         several: bool = False,
         places: bool = False,
-        speed: bool = False,
+        speed: bool | Literal["only"] = False,
     ) -> Answer:
         """Say which tracks a clip comes from: a path, bytes, a file object, (samples, rate), or a fingerprint
         that `earmark.fingerprint(..., query=True)` made.
 
         Matches of at least `threshold` confidence (default: the calibrated one; 0 gives the candidates too) come back,
         at most `limit`, best first. `several` tells recordings that follow one another or sound at once, `places` every
-        place of a recording that the clip fits; `speed` looks for other playing speeds.
+        place of a recording that the clip fits. `speed` looks for other playing speeds, "only" for those that a catalog
+        with `any_speed` finds by its quads, as it is calibrated.
         A clip that nothing can be said of has an answer without matches and a reason; one that cannot be read as audio
         raises MediaError.
         """
@@ -61,7 +62,7 @@ class Questions:
         limit: int = 5,
         several: bool = False,
         places: bool = False,
-        speed: bool = False,
+        speed: bool | Literal["only"] = False,
     ) -> Iterator[Answer]:
         """Yield an answer for each source, in their order, as `identify` would, on all cores.
 

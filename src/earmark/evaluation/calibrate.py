@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -25,7 +26,7 @@ from earmark.errors import OptionError
 from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music, select
 from earmark.fingerprints import make
 from earmark.match.calibration import Calibration, Model, features_of, probability
-from earmark.plan import ModelShape
+from earmark.plan import ModelShape, Plan
 
 Array = NDArray[np.float64]
 Pathname = str | os.PathLike[str]
@@ -36,6 +37,12 @@ STEP = 0.25  # log odds between thresholds that are tried
 LOG_ODDS = (-8.0, 30.0)  # lowest and highest threshold that is tried; a float64 probability ends at 1 - 1e-13
 SHOWN_STEP = 0.5  # log odds between rows of the table of thresholds
 SHOWN_LOG_ODDS = (0.0, 7.5)  # range of that table, without its end
+AT_ANY_SPEED = Grid(  # about what turntables, radio stations, karaoke and edits do
+    snr_decibels=(None, 10.0),
+    t60_seconds=(0.0,),
+    seconds=(5.0, 10.0),
+    effects=("speed+8", "speed-15", "speed+25", "speed-25", "pitch+6", "pitch-12", "tempo+15", "tempo-25"),
+)
 CONFIDENCE_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 1.0)  # ranges of confidence that are compared with the truth
 
 
@@ -47,6 +54,7 @@ class ClipSet:
     queries: Sequence[Query]
     tracks: Mapping[str, str]  # track by resolved path, where a catalog has another id for the recording
     unknown: bool = False  # no clip is in any catalog, whatever its table says
+    any_speed: bool = False  # they are asked at any speed alone, for the model that weighs what is found so
     maker: ClipMaker | None = None  # None: the clips lie in files
 
 
@@ -95,7 +103,12 @@ class Fit:
 
 
 def read_clips(
-    folder: Pathname, tracks: Mapping[str, Path], *, unknown: bool = False, only: Sequence[str] | None = None
+    folder: Pathname,
+    tracks: Mapping[str, Path],
+    *,
+    unknown: bool = False,
+    any_speed: bool = False,
+    only: Sequence[str] | None = None,
 ) -> ClipSet:
     """Return the clips of a folder with queries.csv; `tracks` are the recordings by track_id.
 
@@ -103,7 +116,7 @@ def read_clips(
     """
     names = {str(path.resolve()): track for track, path in tracks.items()}
     queries = from_clips(Path(folder))
-    return ClipSet(os.fspath(folder), select(queries, only) if only else queries, names, unknown)
+    return ClipSet(os.fspath(folder), select(queries, only) if only else queries, names, unknown, any_speed)
 
 
 def cut_clips(
@@ -114,18 +127,28 @@ def cut_clips(
     noises: Sequence[Path] = (),
     count: int = 50,
     seed: int = 1,
+    any_speed: bool = False,
 ) -> ClipSet:
     """Return clips to be cut from a catalog's own files, and as many from music that it does not hold.
 
-    Raises OptionError when none of the catalog's files is where it was when it was indexed.
+    The default grid is one of noise and rooms, or for `any_speed`, of changes of speed and pitch. Raises OptionError
+    when none of the catalog's files is where it was when it was indexed.
     """
     with earmark.open(catalog, create=False, read_only=True) as opened:
         known = [(track.id, Path(track.path)) for track in opened if Path(track.path).is_file()]
     if not known:
         raise OptionError(f"none of the recordings of {os.fspath(catalog)} is where it was; give a folder of clips")
-    queries = from_music(known, list(unknown.items()), grid or Grid(), count=count, seed=seed)
+    grid = grid or (AT_ANY_SPEED if any_speed else Grid())
+    queries = from_music(known, list(unknown.items()), grid, count=count, seed=seed)
     names = {str(path.resolve()): track for track, path in known}
-    return ClipSet(f"clips cut from {os.fspath(catalog)}, seed {seed}", queries, names, maker=ClipMaker(noises))
+    words = f"clips {'at other speeds ' if any_speed else ''}cut from {os.fspath(catalog)}, seed {seed}"
+    return ClipSet(words, queries, names, any_speed=any_speed, maker=ClipMaker(noises))
+
+
+def finds_any_speed(catalog: Pathname) -> bool:
+    """Return whether a catalog finds clips at any speed, for which its calibration has a model."""
+    with earmark.open(catalog, create=False, read_only=True) as opened:
+        return _plan_of(opened).warp is not None
 
 
 def calibrate(
@@ -136,37 +159,45 @@ def calibrate(
     workers: int | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> tuple[Calibration, tuple[Fit, ...]]:
-    """Return the calibration for catalogs of one kind, and the fit of each of its models.
+    """Return the calibration for catalogs of one kind, and the fit of each of its models, that at any speed last.
 
     Each catalog is asked for all clips; catalogs of several sizes make weights that suit them all. Raises OptionError
     for catalogs of several kinds, and for clips that leave a length or a side without any.
     """
-    total = len(catalogs) * sum(len(one.queries) for one in clips)
-    samples: list[Sample] = []
+    total, done = len(catalogs) * sum(len(one.queries) for one in clips), 0
+    samples: dict[bool, list[Sample]] = {False: [], True: []}  # by whether they were asked at any speed alone
     with ExitStack() as stack:
         opened = [stack.enter_context(earmark.open(path, create=False, read_only=True)) for path in catalogs]
         kinds = {(str(one.info()["spec"]), str(one.info()["index"])) for one in opened}
         if len(kinds) > 1:
             raise OptionError(f"the catalogs hold {_listed(' in '.join(kind) for kind in kinds)}: give one kind")
-        information = opened[0].info()
+        ((spec, index),) = kinds
+        plan = _plan_of(opened[0])
         for catalog in opened:
             for one in clips:
                 for sample in samples_of(catalog, one, workers=workers):
-                    samples.append(sample)
-                    progress(len(samples), total)
+                    samples[one.any_speed].append(sample)
+                    done += 1
+                    progress(done, total)
         tracks = _listed({f"{len(catalog):,}" for catalog in opened})
-    plan = make(information["fingerprinter"], **information["preset"]).plan
-    fits = tuple(fit(samples, shape, most_false=most_false) for shape in plan.models)
-    words = f"{len(samples):,} clips ({_listed(one.name for one in clips)}) among {tracks} tracks"
+    if plan.warp is not None and not samples[True]:
+        raise OptionError(
+            "the catalog finds clips at any speed: give clips at other speeds too (any_speed, --any-speed)"
+        )
+    fits = [fit(samples[False], shape, most_false=most_false) for shape in plan.models]
+    warped = None if plan.warp is None else fit(samples[True], plan.warp.model, most_false=most_false)
+    words = f"{total:,} clips ({_listed(one.name for one in clips)}) among {tracks} tracks"
     models = tuple(one.model for one in fits)
-    return Calibration(str(information["spec"]), plan.digest, str(information["index"]), models, words), fits
+    calibration = Calibration(spec, plan.digest, index, models, words, None if warped is None else warped.model)
+    return calibration, tuple(fits if warped is None else [*fits, warped])
 
 
 def samples_of(catalog: earmark.Catalog, clips: ClipSet, *, workers: int | None = None) -> Iterator[Sample]:
     """Yield a sample for each clip, as the catalog answers it."""
     held = {_track(clips, track) for track in catalog}
     maker = clips.maker or ClipMaker()
-    answers = catalog.identify_many(map(maker, clips.queries), workers=workers, threshold=0, limit=1)
+    speed: bool | Literal["only"] = "only" if clips.any_speed else False
+    answers = catalog.identify_many(map(maker, clips.queries), workers=workers, threshold=0, limit=1, speed=speed)
     for query, answer in zip(clips.queries, answers, strict=True):
         known = query.track in held and not clips.unknown
         best = answer.best
@@ -180,13 +211,16 @@ def samples_of(catalog: earmark.Catalog, clips: ClipSet, *, workers: int | None 
 
 
 def fit(samples: Sequence[Sample], shape: ModelShape, *, most_false: float = MOST_FALSE) -> Fit:
-    """Return the model of a shape that suits the samples, with the threshold that `choose_threshold` takes."""
+    """Return the model of a shape that suits the samples, with the threshold that `choose_threshold` takes.
+
+    One threshold serves all lengths: a length that would need a higher one than the longest is less sure by that much.
+    """
     draft = Model(shape.layers, shape.features, shape.rising, shape.lengths, (), 1.0)
     answered = [sample for sample in samples if sample.evidence]
     features = np.array([features_of(sample.evidence, draft) for sample in answered], np.float64)
     weights = fit_by_length(features, answered, shape)
-    log_odds = np.full(len(samples), -np.inf)
-    log_odds[[bool(sample.evidence) for sample in samples]] = log_odds_of(features, answered, shape.lengths, weights)
+    weights[:, 0] -= _excess(samples, _log_odds(samples, features, shape, weights), shape, most_false)
+    log_odds = _log_odds(samples, features, shape, weights)
     threshold = choose_threshold(samples, log_odds, most_false)
     rows = tuple(tuple(float(value) for value in row) for row in weights)
     model = msgspec.structs.replace(draft, weights=rows, threshold=probability(threshold))
@@ -194,12 +228,10 @@ def fit(samples: Sequence[Sample], shape: ModelShape, *, most_false: float = MOS
 
 
 def fit_by_length(features: Array, samples: Sequence[Sample], shape: ModelShape) -> Array:
-    """Return weights (lengths, features), rounded to 0.001; a clip belongs to the nearest length, by its logarithm."""
+    """Return weights (lengths, features), rounded to 0.001; a clip belongs to the nearest length."""
     right = np.array([sample.right for sample in samples], np.float64)
     rising = [place for place, name in enumerate(shape.features) if name in shape.rising]
-    distances = np.abs(np.subtract.outer([np.log(sample.seconds) for sample in samples], np.log(shape.lengths)))
-    nearest = distances.argmin(axis=1) if len(samples) else np.zeros(0, np.intp)
-    rows = []
+    nearest, rows = _nearest(samples, shape), []
     for number, length in enumerate(shape.lengths):
         own = nearest == number
         part = [sample for sample, is_own in zip(samples, own, strict=True) if is_own]
@@ -208,6 +240,31 @@ def fit_by_length(features: Array, samples: Sequence[Sample], shape: ModelShape)
                 raise OptionError(f"no {wanted} clip of about {length:g} s has a candidate; give more clips")
         rows.append(fit_weights(features[own], right[own], weights_of(part), rising=rising))
     return np.round(rows, 3)
+
+
+def _nearest(samples: Sequence[Sample], shape: ModelShape) -> NDArray[np.intp]:
+    """Return which of the lengths each sample belongs to, (n,): the nearest, by its logarithm."""
+    distances = np.abs(np.subtract.outer([np.log(sample.seconds) for sample in samples], np.log(shape.lengths)))
+    return distances.argmin(axis=1) if len(samples) else np.zeros(0, np.intp)
+
+
+def _log_odds(samples: Sequence[Sample], features: Array, shape: ModelShape, weights: Array) -> Array:
+    """Return the log odds of all samples, (n,), minus infinity for one without a candidate."""
+    answered = [sample for sample in samples if sample.evidence]
+    log_odds = np.full(len(samples), -np.inf)
+    log_odds[[bool(sample.evidence) for sample in samples]] = log_odds_of(features, answered, shape.lengths, weights)
+    return log_odds
+
+
+def _excess(samples: Sequence[Sample], log_odds: Array, shape: ModelShape, most_false: float) -> Array:
+    """Return by how much the threshold of each length is higher than that of the longest, (lengths,); at least 0."""
+    nearest = _nearest(samples, shape)
+    thresholds = [
+        choose_threshold([samples[place] for place in np.flatnonzero(own).tolist()], log_odds[own], most_false)
+        for own in (nearest == number for number in range(len(shape.lengths)))
+    ]
+    excess: Array = np.maximum(np.array(thresholds) - thresholds[-1], 0.0)
+    return excess
 
 
 def weights_of(samples: Sequence[Sample]) -> Array:
@@ -300,6 +357,11 @@ def write(calibration: Calibration, path: Pathname) -> Path:
     with written_beside(target) as part:
         part.write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
     return target
+
+
+def _plan_of(catalog: earmark.Catalog) -> Plan:
+    information = catalog.info()
+    return make(information["fingerprinter"], **information["preset"]).plan
 
 
 def _track(clips: ClipSet, track: earmark.Track) -> str:

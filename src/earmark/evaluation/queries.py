@@ -29,7 +29,10 @@ SILENT_DECIBELS = -45.0  # dB re full scale; a clip with a softer second is not 
 TRIES = 50  # places drawn in a recording to find one without silence
 KEPT_RECORDINGS = 8  # decoded recordings in memory; queries come in order of recordings within a condition
 
-EFFECTS = ("none", "mp3", "opus", "telephone", "compressed", "clipped", "speed+4", "speed-4", "tempo+4", "tempo-4")
+EFFECTS = ("none", "mp3", "opus", "telephone", "compressed", "clipped")
+# A change of speed with pitch, of speed alone or of pitch alone, by a percentage, as "tempo-15".
+PLAYED = re.compile(r"(speed|tempo|pitch)([+-]\d+)")
+MOST_PERCENT = 30  # of such a change
 BITS_A_SECOND = {"mp3": 64_000, "opus": 24_000}
 
 
@@ -42,8 +45,12 @@ class Condition:
     effect: str = "none"
 
     def __post_init__(self) -> None:
-        if self.effect not in EFFECTS:
-            raise OptionError(f"effect {self.effect!r}; give one of {', '.join(EFFECTS)}")
+        played = PLAYED.fullmatch(self.effect)
+        if self.effect not in EFFECTS and not (played and abs(int(played[2])) <= MOST_PERCENT):
+            raise OptionError(
+                f"effect {self.effect!r}; give one of {', '.join(EFFECTS)}, "
+                f"or speed, tempo or pitch with a change of up to {MOST_PERCENT} %, as tempo-15"
+            )
 
     def __str__(self) -> str:
         parts = [self.effect] if self.effect != "none" else []
@@ -54,8 +61,16 @@ class Condition:
     @property
     def speed(self) -> float:
         """Seconds of the recording in a second of the clip."""
-        percent = re.fullmatch(r"(?:speed|tempo)([+-]\d+)", self.effect)
-        return 1 + float(percent[1]) / 100 if percent else 1.0
+        return self._factor("speed", "tempo")
+
+    @property
+    def pitch(self) -> float:
+        """Frequencies of the clip over the recording's."""
+        return self._factor("speed", "pitch")
+
+    def _factor(self, *changes: str) -> float:
+        played = PLAYED.fullmatch(self.effect)
+        return 1 + int(played[2]) / 100 if played and played[1] in changes else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +108,8 @@ def from_music(
     known: Sequence[tuple[str, Path]], unknown: Sequence[tuple[str, Path]], grid: Grid, *, count: int, seed: int
 ) -> list[Query]:
     """Return `count` queries a condition from recordings, as (track, path), and as many from unknown ones."""
-    longest, conditions = max(grid.seconds) * 1.1, grid.conditions()
+    conditions = grid.conditions()
+    longest = max(grid.seconds) * max(1.1, *(condition.speed for condition, _ in conditions))
     queries: list[Query] = []
     for kind, recordings in enumerate((known, unknown)):
         places = _places(recordings, count, longest, np.random.default_rng([seed, kind])) if recordings else []
@@ -178,10 +194,10 @@ class ClipMaker:
     def _distorted(
         self, clip: Samples, condition: Condition, length: int, history: int, draw: np.random.Generator
     ) -> Samples:
-        if condition.effect.startswith("speed"):
-            clip = change_speed(clip, condition.speed)
-        elif condition.effect.startswith("tempo"):
-            clip = change_tempo(clip, condition.speed, rate=RATE)
+        if condition.pitch != 1:
+            clip = change_speed(clip, condition.pitch)
+        if condition.speed != condition.pitch:
+            clip = change_tempo(clip, condition.speed / condition.pitch, rate=RATE)
         if condition.t60_seconds:
             response = distort.room_response(condition.t60_seconds, rate=RATE, generator=draw)
             clip = distort.reverberate(clip, response, history=history)

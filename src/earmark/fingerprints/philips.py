@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
-from earmark.plan import Channel, CompareRule, ModelShape, Plan, VoteRule
+from earmark.plan import Channel, CompareRule, ModelShape, Plan, SweepRule, VoteRule
 from earmark.types import Codes, Fingerprint, Keys, Layer, Samples
 
 VERSION = 1
@@ -28,6 +28,14 @@ FRONT_END = FrontEnd(rate=5_512, window=2_048, hop=64, low_bin=100, high_bin=800
 CHUNK_FRAMES = 256  # frames of the chunks that a spectrogram comes in
 CORRELATED = 2.7  # measured standard deviation of chance over that of independent bits; the paper has 3 (section 5)
 LARGEST_FRAMES = 1 << 26  # frames of an unpacked fingerprint: nine days of audio
+SWEEP = SweepRule(
+    "bits",
+    "bits",
+    budget=300_000_000,  # words: all tracks among 26 h for a clip of 5 s, in a quarter of a second
+    repetition_budget=5_000_000,  # words: a track of half an hour
+    most_tracks=700,
+    repetitions=4,
+)
 MODEL = ModelShape(
     layers=("bits",),
     features=("constant", "root of z", "lead in z", "log of seconds"),
@@ -80,7 +88,7 @@ class Philips(Fingerprinter):
     """Layer `bits`, (n, 1) uint32, of a clip (n, speeds); channel `words`."""
 
     def __init__(self, *, variant: str = "default") -> None:
-        """`variant` names an entry of `VARIANTS`: "paper" has the numbers of Haitsma and Kalker, and one speed."""
+        """`variant` names an entry of `VARIANTS`: "paper" has those of Haitsma and Kalker, one speed and no sweep."""
         if variant not in VARIANTS:
             raise OptionError(f"variant {variant!r} is not known: choose one of {', '.join(VARIANTS)}")
         self.shape, self.query = VARIANTS[variant], PhilipsQuery()
@@ -108,6 +116,7 @@ class Philips(Fingerprinter):
                 ),
             ),
             models=(MODEL,),
+            sweep=SWEEP if variant == "default" else None,
             query=asdict(self.query),
         )
 

@@ -67,7 +67,7 @@ class QuadShape:
 class QuadQuery:
     """The same of a query, whose first targets may be later ones of the recording."""
 
-    peaks: int = 18  # strongest of each block of the spectrogram; the recording has 14
+    peaks: int = 24  # strongest of each block of the spectrogram; the recording has 14, and 25 % lower some less
     near: int = 6
     far: int = 8
     edge: float = 0.15  # share of a cell from its border within which the next cell is looked up too
@@ -79,7 +79,7 @@ def quad_channel(frame_seconds: float) -> Channel:
         bin_seconds=12 * frame_seconds,
         neighbours="next",
         limit=40,
-        per_track=3,
+        per_track=4,
         apart_seconds=32 * frame_seconds,
         min_votes=3,
         shortlist=2,

@@ -24,11 +24,11 @@ class ImageShape:
 
     frames: int = 128  # 1.49 s
     bands: int = 32
-    low_hertz: float = 318.0
+    low_hertz: float = 100.0
     high_hertz: float = 2_000.0
     knee: float = 0.1  # share of an image's mean power, from which on power counts by its logarithm
     silence_decibels: float = -70.0  # an image whose loudest band stays under it is silent (sine at full scale: 0)
-    wavelets: int = 200  # largest coefficients of an image, of which the signs are kept
+    wavelets: int = 100  # largest coefficients of an image, of which the signs are kept
 
 
 def sum_bands(spectra: NDArray[np.float32], front_end: FrontEnd, shape: ImageShape) -> Bands:

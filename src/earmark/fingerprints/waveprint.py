@@ -20,18 +20,26 @@ from earmark.errors import OptionError
 from earmark.fingerprints.packing import pack_vectors, unpack_vectors
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.fingerprints.wavelets import Bands, ImageShape, largest_signs, silent, sum_bands
-from earmark.plan import Channel, CompareRule, ModelShape, Plan, VoteRule
+from earmark.plan import Channel, CompareRule, ModelShape, Plan, SweepRule, VoteRule
 from earmark.types import Codes, Fingerprint, Frames, Keys, Layer, Samples, Spec
 
 Signatures = NDArray[np.uint8]  # (n, permutations)
 
 VERSION = 1
-FRONT_END = FrontEnd(rate=5_512, window=2_048, hop=64, low_bin=118, high_bin=744)  # 11.6 ms
+FRONT_END = FrontEnd(rate=5_512, window=2_048, hop=64, low_bin=37, high_bin=744)  # 11.6 ms
 CHUNK_FRAMES = 256  # frames of the spectrogram that are made at a time
 IMAGES_AT_ONCE = 64  # images whose wavelets stay in the cache
 STRIDES = {"quarter": 32, "half": 64}  # frames from one stored image to the next, as a share of an image
 CORRELATION = 2.3  # variance of chance over that of independent entries: 2.33 at 2,399 places of unrelated recordings
 MIN_IMAGES = 2  # images of the shortest clip that is answered, of 1.9 s
+SWEEP = SweepRule(
+    "signatures",
+    "signatures",
+    budget=900_000_000,  # entries: all tracks among 27 h for a clip of 5 s, in a fifth of a second
+    repetition_budget=20_000_000,  # entries: a track of half an hour
+    most_tracks=700,
+    repetitions=4,
+)
 MODEL = ModelShape(
     layers=("signatures",),
     features=("constant", "root of z", "lead in z over chance", "share", "log of seconds"),
@@ -249,5 +257,6 @@ def _plan(shape: WaveprintShape, query: WaveprintQuery) -> Plan:
         channels=(Channel("bands", "equal", "signatures", frame, votes, key_bits=shape.hashes.key_bits),),
         compare=(compare,),
         models=(MODEL,),
+        sweep=SWEEP,
         query=asdict(query),
     )

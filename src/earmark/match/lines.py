@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -11,6 +11,7 @@ import numpy as np
 from earmark.match.protocol import Alignment, Scores
 
 FEWEST_STRAIGHT = 3  # windows that a straight line is fitted through
+LEAST_ERROR_SECONDS = 0.005  # of a window's place, however well windows agree
 LARGEST_BEND_SECONDS = 0.1  # from a straight line, beyond which there is none
 ONE_LINE_SECONDS = 0.25  # distance of two windows of a recording that goes on; repetitions differ by more
 
@@ -38,6 +39,19 @@ class Strand:
     def middle(self) -> float:
         """The second in the middle of the window."""
         return (self.begin + self.end) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Straight:
+    """A straight line: second q of the sound is second `start` + `speed` x q of the track."""
+
+    start: float
+    speed: float
+    error: float  # standard error of the speed
+
+    def reference_at(self, second: float) -> float:
+        """Return the second of the track at a second of the sound."""
+        return self.start + self.speed * second
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,21 +86,23 @@ class Line:
         """Return the second of the track at a second of the sound."""
         return min(self.strands, key=lambda strand: abs(strand.middle - second)).reference_at(second)
 
-    def straight(self, start: float, end: float) -> Callable[[float], float]:
-        """Return the second of the track at a second of the sound, by the straight line that fits two seconds best.
-
-        Where the line bends, as tapes do, it is that of the nearest window.
-        """
+    def straight(self, start: float, end: float) -> Straight | None:
+        """Return the straight line that fits windows between two seconds best; None where they are few or it bends."""
         parts = [
             (middle := min(max(strand.middle, low), high), strand.reference_at(middle))
             for strand, low, high in self.parts(start, end)
         ]
         if len(parts) < FEWEST_STRAIGHT:
-            return self.reference_at
+            return None
         seconds, places = np.array(parts).T
-        slope, offset = np.polyfit(seconds, places, 1)
-        residuals = np.abs(slope * seconds + offset - places)
-        return self.reference_at if residuals.max() > LARGEST_BEND_SECONDS else lambda second: slope * second + offset
+        centred = seconds - seconds.mean()
+        spread = float((centred**2).sum())
+        slope = float((centred * places).sum()) / spread
+        residuals = places - places.mean() - slope * centred
+        if np.abs(residuals).max() > LARGEST_BEND_SECONDS:
+            return None
+        error = float(np.sqrt((residuals**2).sum() / (len(parts) - 2) / spread)) + LEAST_ERROR_SECONDS / spread**0.5
+        return Straight(float(places.mean()) - slope * float(seconds.mean()), slope, error)
 
     def goes_on(self, strand: Strand) -> bool:
         """Return whether a strand of the track lies on this line, in a window that has none yet."""

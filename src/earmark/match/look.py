@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from itertools import islice, repeat
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ APART_SHARE = 0.6  # of z without what the other explains: 0.9 and more of two t
 
 ONE_PLACE_SECONDS = 1.0  # within which two places are one
 PLACE_SHARE = 0.6  # of the best place's z, from which another is told too
+MARGIN_SECONDS = 0.25  # about what sounds, where silence is cut off
 SILENCE_SECONDS = 1.0  # without features, which are no pause of music
 
 Effort = Literal["full", "known places", "places"]
@@ -63,7 +64,7 @@ class Look:
     @property
     def sounding_seconds(self) -> float:
         """How much of the window is not silence of a second and more."""
-        return max(map(_sounding, self.window.layers.values(), repeat(self.window.seconds)))
+        return _sounding(_finest(self.window), self.window.seconds)
 
     def can_compare(self, rule: CompareRule) -> bool:
         """Return whether the window has enough of a layer."""
@@ -196,7 +197,7 @@ class Look:
         hits = next((partial(self._hits_of, one) for one in channels if one.name in self._search.channels), None)
         if self._effort == "places":
             rule, hits = brief(rule), None
-        elif self._effort == "known places" and len(self._plan.compare) > 1:
+        elif self._effort == "known places" and sum(map(self.can_compare, self._plan.compare)) > 1:
             hits = None
         return make_comparison(rule, self.window.layers[rule.layer], hits=hits, wide=self._wide)
 
@@ -289,3 +290,22 @@ def _sounding(layer: Layer, seconds: float) -> float:
     edges = np.concatenate([[0.0], layer.frames * layer.frame_seconds, [seconds]])
     gaps = np.diff(edges)
     return float(seconds - gaps[gaps >= SILENCE_SECONDS].sum())
+
+
+def without_silence(window: Fingerprint) -> tuple[Fingerprint, float]:
+    """Return (a window without the silence at its ends, the second at which that begins), where it is long."""
+    finest = _finest(window)
+    if not len(finest.frames):
+        return window, 0.0
+    first, last = finest.frames[[0, -1]] * finest.frame_seconds
+    begin = first - MARGIN_SECONDS if first >= SILENCE_SECONDS else 0.0
+    end = last + MARGIN_SECONDS if window.seconds - last >= SILENCE_SECONDS else window.seconds
+    if end - begin >= window.seconds:
+        return window, 0.0
+    grid = max(layer.frame_seconds for layer in window.layers.values())
+    begin = int(begin / grid) * grid
+    return window.between(begin, end), begin
+
+
+def _finest(window: Fingerprint) -> Layer:
+    return max(window.layers.values(), key=lambda layer: len(layer.frames))

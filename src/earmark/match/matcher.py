@@ -15,7 +15,7 @@ import numpy as np
 
 from earmark.match.calibration import Calibration
 from earmark.match.lines import Strand
-from earmark.match.look import ONE_PLACE_SECONDS, Effort, Look, QueryKeys
+from earmark.match.look import MARGIN_SECONDS, ONE_PLACE_SECONDS, Effort, Look, QueryKeys, without_silence
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Options, Others, References, Registrable, Search
@@ -30,6 +30,7 @@ MOST_GUESSES = 12  # places that a channel names in a window of a long sound
 LOOK_UP_SECONDS = 0.25  # from one segment of a long sound that is looked up to the next
 MOST_STRANDS = 8  # places of a window that are looked at moment by moment
 FEWEST_PASSAGES = 5  # of a window that are weighed, however few are wanted: the answer must not depend on that
+SHORTEST_SECONDS = 1.0  # of sound amid silence: a door, a word, a click are no recording
 MOST_PLACES = 100  # of one track
 
 
@@ -54,10 +55,16 @@ class Matcher:
 
         A window whose first layer holds too little has none.
         """
+        whole, (window, silent) = window.seconds, without_silence(window)
+        begin += silent
+        if window.seconds < min(whole, SHORTEST_SECONDS + 2 * MARGIN_SECONDS):
+            return []
         look = self._look(window, search, options)
         if not look.can_compare(self.plan.compare[0]):
             return []
         warped = self._warped_look(look, search) if options.speed else None
+        if options.speed == "only":
+            return [] if warped is None else self._warped_passages(look, warped, warped.search(search), options, begin)
         is_clear = look.settle(look.by_channels())
         if warped is not None and not is_decisive(look.ranked, look.same, least=CLEAR_Z):
             is_clear = is_decisive(warped.search(search), look.same) or is_clear
@@ -68,8 +75,7 @@ class Matcher:
             look.ranked[0] = warped.registered(look.ranked[0])
         passages = _passages(look, look.ranked, options.limit, partial(self._passage, look, begin=begin))
         if warped is not None:
-            make = partial(warped.passage, calibration=self.calibration, begin=begin)
-            passages = merged(passages, _passages(look, warped.ranked, options.limit, make))
+            passages = merged(passages, self._warped_passages(look, warped, warped.ranked, options, begin))
         return passages[: options.limit]
 
     def hits(self, sound: Fingerprint, search: Search) -> dict[str, Hits]:
@@ -193,7 +199,7 @@ class Matcher:
         effort: Effort = "full",
     ) -> Look:
         rule = self.plan.warp
-        wide = options.speed and (rule is None or rule.channel not in search.channels)
+        wide = bool(options.speed) and (rule is None or rule.channel not in search.channels)
         return Look(
             self.plan,
             window,
@@ -228,6 +234,12 @@ class Matcher:
         if not isinstance(comparison, Registrable):
             return None
         return WarpedLook(self.plan, rule, look.window, comparison, keys=keys, references=self.references)
+
+    def _warped_passages(
+        self, look: Look, warped: WarpedLook, ranked: Sequence[Candidate], options: Options, begin: float
+    ) -> list[Passage]:
+        make = partial(warped.passage, calibration=self.calibration, begin=begin)
+        return _passages(look, ranked, options.limit, make)
 
     def _passage(
         self, look: Look, found: Candidate, others: Others, *, begin: float, measuring: bool = True

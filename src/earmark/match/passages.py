@@ -59,9 +59,13 @@ class Passage:
     def joined_with(self, later: Passage) -> Passage:
         """Return both as one, as sure as the surer."""
         surer = max(self, later, key=lambda one: one.log_odds)
+        longer = max(self, later, key=lambda one: one.query_end - one.query_start)
         last = max(self, later, key=lambda one: one.query_end)
         return replace(
             surer,
+            speed=longer.speed,
+            pitch=longer.pitch,
+            is_measured=longer.is_measured,
             query_start=self.query_start,
             reference_start=self.reference_start,
             query_end=last.query_end,

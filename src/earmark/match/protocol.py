@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,8 @@ class Options:
     limit: int = 5  # matches
     several: bool = False  # one recording after another
     places: bool = False  # every place of a track that the clip fits, not the likeliest alone
-    speed: bool = False  # changes of speed of up to 10 %; any, where plan and index have a channel for them
+    # Changes of speed of up to 10 %; any, where plan and index have a channel for them. "only": by that channel alone.
+    speed: bool | Literal["only"] = False
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not (isinstance(self.threshold, Real) and 0 <= self.threshold <= 1):
@@ -33,6 +34,8 @@ class Options:
             )
         if not (isinstance(self.limit, Integral) and self.limit >= 1):
             raise OptionError(f"limit={self.limit}; give 1 or more")
+        if isinstance(self.speed, str) and self.speed != "only":
+            raise OptionError(f"speed={self.speed!r}; give True, False or 'only'")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

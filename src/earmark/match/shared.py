@@ -275,15 +275,15 @@ def _goes_through(line: Line, track: int, middle: float, at: float) -> bool:
 
 
 def _range(stretch: Stretch, seconds: float) -> Range:
-    """Return a stretch as a range; it goes on to an end of the recording of so many seconds, or of the track, near by."""
+    """Return a stretch as a range, which reaches the ends of the recording, of so many seconds, and of the track."""
     line, total, count = stretch.line, 0.0, 0
     for strand, low, high in line.parts(stretch.start, stretch.end):
         for scores in strand.scores.values():
             kept = slice(*np.searchsorted(scores.seconds, [low, high]))
             total, count = total + float(scores.values[kept].sum()), count + len(scores.values[kept])
-    place, length = line.straight(stretch.start, stretch.end), line.strands[0].length
+    place, length = line.straight(stretch.start, stretch.end) or line, line.strands[0].length
     start, end = float(stretch.start), float(stretch.end)
-    first, last = float(place(start)), float(place(end))
+    first, last = float(place.reference_at(start)), float(place.reference_at(end))
     speed = (last - first) / max(end - start, 1e-9)
     before, after = min(start, first / speed), min(seconds - end, (length - last) / speed)
     if before < EDGE_SECONDS:

@@ -17,6 +17,7 @@ from earmark.match.lines import Line
 STEP_SECONDS = 0.1  # resolution of borders
 STRONGEST_STEPS = 10  # in which a line's strongest agreement is sought first: a second
 SWITCH_LOG_ODDS = 4.0  # against a change of line, or of none, at a moment: there are 55 moments to one in some seconds
+IDLE_LOG_ODDS = 0.02  # against a step of which nothing speaks: silence is in no stretch that it ends
 WEAKEST_SHARE = 0.6  # of how strongly a line agrees at its best, from half of which on it is taken to agree
 LARGEST_RATE = 8.0  # log odds a second: what agrees very clearly must not make single moments decide
 COMPARED_SECONDS = 1.0  # that two lines share, from which their evidence is of one measure
@@ -57,7 +58,8 @@ class Evidence:
     line: Line
     first: int  # step of the first value, from the sound's beginning
     values: NDArray[np.float64]
-    strengths: tuple[float, ...]  # mean score of each layer where the line agrees best
+    heard: NDArray[np.bool_]  # steps of which anything speaks
+    strengths: Mapping[str, float]  # mean score of each layer where the line agrees best
     support: float  # sum of the values there
     best: tuple[float, float]  # seconds between which that is
 
@@ -90,21 +92,28 @@ class Evidence:
         start, end = (self.first + low) * STEP_SECONDS, (self.first + high) * STEP_SECONDS
         support = float(self.values[low:high].sum())
         first, last = self.line.inside
+        if not self.heard[:low].any():
+            start = first
+        if not self.heard[high:].any():
+            end = last
         return Stretch(self.line, max(start, first), min(end, last), support)
 
 
 def evidence_of(line: Line) -> Evidence:
     """Return the evidence of a line, by how strongly it agrees where it agrees best."""
     first, parts = _first(line), _parts(line)
-    strengths = tuple(_strongest(sums, counts) for sums, counts, _ in parts)
+    strengths = {layer: _strongest(sums, counts) for layer, (sums, counts, _) in parts.items()}
     values, support, best = _weighed(line, strengths, parts), 0.0, (0.0, 0.0)
     if found := agreeing(values):
         low, high, _ = max(found, key=lambda one: one[2])
-        means = [float(sums[low:high].sum()) / max(counts[low:high].sum(), 1) for sums, counts, _ in parts]
-        strengths = tuple(max(mean, 0.0) for mean in means)
+        strengths = {
+            layer: max(float(sums[low:high].sum()) / max(counts[low:high].sum(), 1), 0.0)
+            for layer, (sums, counts, _) in parts.items()
+        }
         values = _weighed(line, strengths, parts)
         support, best = float(values[low:high].sum()), ((first + low) * STEP_SECONDS, (first + high) * STEP_SECONDS)
-    return Evidence(line, first, values, strengths, support, best)
+    heard = sum((counts for _, counts, _ in parts.values()), start=np.zeros(len(values))) > 0
+    return Evidence(line, first, values, heard, strengths, support, best)
 
 
 def stretches_of(evidence: Evidence) -> list[Stretch]:
@@ -126,7 +135,7 @@ def comparable(lines: Sequence[Evidence]) -> list[Evidence]:
     for line in lines:
         beside = [one for one in lines if one is line or _share(one, line)]
         measure = max((one for one in beside if one.line.track == line.line.track), key=lambda one: one.support)
-        strengths = [WEAKEST_SHARE * one for one in measure.strengths]
+        strengths = {layer: WEAKEST_SHARE * strength for layer, strength in measure.strengths.items()}
         values = _weighed(line.line, strengths, _parts(line.line))
         found.append(replace(line, values=values * LARGEST_RATE / rates[line.first : line.last]))
     return found
@@ -257,10 +266,11 @@ def _first(line: Line) -> int:
     return math.floor(line.begin / STEP_SECONDS)
 
 
-def _parts(line: Line) -> list[Part]:
+def _parts(line: Line) -> dict[str, Part]:
     """Return what each layer says, step by step."""
     steps = math.ceil(line.end / STEP_SECONDS) - _first(line)
-    return [_binned(line, layer, steps) for layer in line.strands[0].scores]
+    layers = dict.fromkeys(layer for strand in line.strands for layer in strand.scores)
+    return {layer: _binned(line, layer, steps) for layer in layers}
 
 
 def _binned(line: Line, layer: str, steps: int) -> Part:
@@ -277,10 +287,11 @@ def _binned(line: Line, layer: str, steps: int) -> Part:
     return sums, counts, correlation
 
 
-def _weighed(line: Line, strengths: Sequence[float], parts: Sequence[Part]) -> NDArray[np.float64]:
+def _weighed(line: Line, strengths: Mapping[str, float], parts: Mapping[str, Part]) -> NDArray[np.float64]:
     """Return the log odds of each step, of scores that are normal about a strength against scores about zero."""
-    evidence = np.zeros(len(parts[0][0]))
-    for (sums, counts, correlation), strength in zip(parts, strengths, strict=True):
+    evidence = np.full(math.ceil(line.end / STEP_SECONDS) - _first(line), -IDLE_LOG_ODDS)
+    for layer, (sums, counts, correlation) in parts.items():
+        strength = strengths.get(layer, 0.0)
         evidence += (strength * sums - strength**2 / 2 * counts) / correlation
     low, high = (max(round(second / STEP_SECONDS) - _first(line), 0) for second in line.inside)
     evidence[:low] = evidence[high:] = -np.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -32,7 +32,7 @@ LOOKED_UP_WINDOWS = 24  # at once, which is quicker: a minute
 KEPT_SECONDS = 15.0  # of sound that arrives, which may have to be judged again
 REMEMBERED_SECONDS = 60.0  # of lines through sound that arrives, beyond which a passage has begun where it was told to
 LEAST_SUPPORT = 6.0  # of a stretch, below which nobody asks how sure it is
-SHORTEST_SECONDS = 1.0  # of a stretch that can be sure
+SHORTEST_SECONDS = 1.25  # of sound in a stretch that can be sure: a word or a chord is shorter
 JUDGED_SECONDS = 10.0  # as long a part of a stretch is judged at once
 MOST_JUDGED = 4  # parts of a stretch
 SURE_LOG_ODDS = 7.0  # from which no other part has to be judged: one in a thousand is wrong
@@ -41,7 +41,6 @@ MOST_CLAIMS = 20
 BEGINNING_SECONDS = 1.0  # from a window's beginning within which what agrees may have begun earlier
 EDGE_SECONDS = 0.5  # from an end of the sound within which a stretch reaches it
 BETTER_SHARE = 0.1  # by which another place must agree better
-BEYOND_REPETITION_Z = 40.0  # of clear sound, whose own place is among those that were named
 MOST_REPETITIONS = 3  # other places of a track that are tried
 REPEATED_NUMBERS = 1 << 40  # from which lines through them are numbered
 ROUNDS = 6  # of explaining, between which what is not sure is left out
@@ -177,9 +176,9 @@ class Timeline:
     def _repeated(self, explained: Sequence[Explained]) -> list[Evidence]:
         """Return lines through other places of the same tracks, which may be the right ones: music repeats itself."""
         lines = Lines(numbers=REPEATED_NUMBERS)
-        for one, passage in explained:
+        for one, _ in explained:
             start, end = max(one.start, self._since), one.end
-            if end - start < SHORTEST_SECONDS or passage.evidence.get("z", 0.0) > BEYOND_REPETITION_Z:
+            if end - start < SHORTEST_SECONDS:
                 continue
             end = min(end, start + JUDGED_SECONDS)
             guesses = self._matcher.repetitions(self._between(start, end), self._search, self._options, one.track)
@@ -237,7 +236,7 @@ class Timeline:
             )
             if found is not None and (best is None or found.log_odds > best.log_odds):
                 best = found
-        if best is None:
+        if best is None or best.evidence["seconds"] < SHORTEST_SECONDS:
             return None
         self._surest[one.line.number] = best
         return self._told(one, best)
@@ -247,9 +246,14 @@ class Timeline:
         beyond_doubt = max(judged.evidence.get("z", 0.0) - DECISIVE_Z, 0.0)
         start = 0.0 if one.start < EDGE_SECONDS else one.start
         end = self.seconds if self.seconds - one.end < EDGE_SECONDS else one.end
-        place = one.line.straight(start, end) if one.seconds > JUDGED_SECONDS else judged.reference_at
+        place: Callable[[float], float] = judged.reference_at
+        speed, is_measured = judged.speed, judged.is_measured
+        if one.seconds > JUDGED_SECONDS:
+            straight = one.line.straight(start, end)
+            place = one.line.reference_at if straight is None else straight.reference_at
+            if straight is not None and abs(straight.speed - speed) > 3 * straight.error:
+                speed, is_measured = straight.speed, is_measured and abs(straight.speed - speed) < SAME_FACTOR
         first, last = place(start), place(end)
-        speed = (last - first) / (end - start)
         return replace(
             judged,
             log_odds=judged.log_odds + beyond_doubt - math.log(self._windows),
@@ -258,7 +262,7 @@ class Timeline:
             reference_start=first,
             reference_end=last,
             speed=speed,
-            is_measured=judged.is_measured and abs(speed - judged.speed) < SAME_FACTOR,
+            is_measured=is_measured,
         )
 
     def _forget(self, before: float) -> None:

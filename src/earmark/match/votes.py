@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from earmark.plan import Channel, VoteRule
 from earmark.types import Frames, Hits
 
+SAME_SPEED = 0.1  # difference of speeds, as a share, that registration makes up for
 _BIAS = 1 << 30  # frames; keeps diagonals positive, in 32 bits
 _CELLS = 1 << 18  # entries of the table that tells which hits are alone
 EVEN_CHANCE = 1e-3  # smallest vote of a neighbour
@@ -98,14 +99,20 @@ def _once(hits: Hits) -> tuple[NDArray[np.int32], Frames, Frames]:
 def _apart(
     tallest: Sequence[tuple[float, int, int, int]], channel: Channel, speeds: Sequence[float], *, middle: float
 ) -> list[Guess]:
-    """Return the tallest bins as guesses, without those of a track that lie near a taller one in the clip's middle."""
-    rule, guesses, taken = channel.votes, list[Guess](), defaultdict[int, list[float]](list)
+    """Return the tallest bins as guesses, without those of a track that are like a taller one.
+
+    Alike are bins that lie near each other in the clip's middle at about the same speed: where a few notes repeat
+    themselves, the tallest may be of a wrong one.
+    """
+    rule, guesses, taken = channel.votes, list[Guess](), defaultdict[int, list[tuple[float, float]]](list)
     apart = rule.apart_seconds / channel.frame_seconds
     for votes, place, track, offset in tallest:
         speed = speeds[-place]
         here, others = offset + speed * middle, taken[track]
-        if len(others) < rule.per_track and all(abs(other - here) >= apart for other in others):
-            others.append(here)
+        if len(others) < rule.per_track and not any(
+            abs(there - here) < apart and abs(other / speed - 1) < SAME_SPEED for there, other in others
+        ):
+            others.append((here, speed))
             guesses.append(Guess(track, offset * channel.frame_seconds, votes, speed))
             if len(guesses) == rule.limit:
                 break

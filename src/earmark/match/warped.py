@@ -18,6 +18,7 @@ WARP_COST = 1.0  # z that a warp gains by chance when it is fitted to what is th
 MOST_STEPS = 3  # registrations from one place, each of which reaches a tenth faster or slower
 AT_OTHER_SPEEDS = 5  # best tracks that are registered from other speeds too
 OTHER_SPEEDS = (0.93, 1.07)  # of the one found: noise can lead a registration astray by as much
+FAR_SPEEDS = (0.78, 0.88, 1.12, 1.26)  # from which what the usual search found is registered: it knows its own speed
 AGREED_Z = 8.0  # z that chance seldom reaches: 7.1 among 668 tracks
 REPETITIONS = 12  # of them
 
@@ -57,13 +58,22 @@ class WarpedLook:
         return self.ranked
 
     def registered(self, found: Candidate) -> Candidate:
-        """Return a candidate of another search at the speed and pitch that fit better, if any do."""
+        """Return a candidate of another search at the place, speed and pitch that fit better, if any do."""
         layer, best = self._rule.layer, found.placements[self._rule.layer]
         for _ in range(MOST_STEPS):
-            (place,) = self._register([Candidate(found.track, best.start, best.speed)])
-            if place is None or place.figures["z"] <= max(best.figures["z"] + WARP_COST, DECISIVE_Z):
+            here = Candidate(found.track, best.start, best.speed)
+            starts = [here]
+            if best.figures["z"] < DECISIVE_Z:
+                starts += [self._at_speed(here, factor * here.speed) for factor in FAR_SPEEDS]
+            places = [place for place in self._register(starts) if place is not None]
+            better = max(places, key=lambda place: place.figures["z"], default=best)
+            if better.figures["z"] <= max(best.figures["z"] + WARP_COST, DECISIVE_Z):
                 break  # what fits by chance is no better than what was given
-            best = place
+            best = better
+        if best is found.placements[layer]:
+            return found
+        here = Candidate(found.track, best.start, best.speed, {layer: best}, best.figures["z"])
+        best = max([here, *self._placed(self._repetitions(here))], key=lambda one: one.score).placements[layer]
         return replace(found, placements={**found.placements, layer: best})
 
     def passage(

@@ -156,3 +156,50 @@ def test_scores_beside_a_track_are_nought() -> None:
     assert (found.values[:200] == 0).all()
     beyond = comparison(clip(track(1), 500, 400)).over_time(track(1), Alignment(500.0, 1.0, 1.0, 0.01, 0.0, 4.0))
     assert (beyond.values == 0).all()
+
+
+@pytest.mark.parametrize("start", [0, 1, 778, 2_481, 2_590])
+@pytest.mark.parametrize("frames", [86, 400])
+def test_a_sweep_finds_a_clip_wherever_it_was_taken_from(start: int, frames: int) -> None:
+    asked = clip(track(1), start, frames, share=0.2)
+    [swept] = comparison(asked).sweep(track(1))
+    assert swept.start == pytest.approx(start * FRAME, abs=1.01 * FRAME)  # every second place is tried
+    assert swept.figures["z"] > 0.75 * laid(asked, track(1), start * FRAME).figures["z"]
+    assert swept.figures["z"] > max(comparison(asked).sweep(track(seed))[0].figures["z"] for seed in range(2, 8))
+
+
+@pytest.mark.parametrize("start", [-150, 2_750])
+def test_a_sweep_finds_a_clip_that_reaches_over_an_end_of_the_recording(start: int) -> None:
+    words = np.concatenate([track(8).values[-500:], track(1).values, track(9).values[:500]])
+    asked = clip(Layer(np.arange(4_000, dtype=np.int32), words, FRAME), start + 500, 400)
+    [swept] = comparison(asked).sweep(track(1))
+    assert swept.start == pytest.approx(start * FRAME, abs=FRAME)
+
+
+def test_a_sweep_returns_places_that_repeat_a_passage_and_none_twice() -> None:
+    words = track(1).values.copy()
+    words[2_000:2_400] = words[500:900]
+    repeating = Layer(track(1).frames, words, FRAME)
+    places = comparison(clip(track(1), 500, 400)).sweep(repeating, limit=5)
+    assert sorted(round(place.start, 2) for place in places[:2]) == [5.0, 20.0]
+    assert [place.figures["z"] for place in places] == sorted((place.figures["z"] for place in places), reverse=True)
+    starts = [place.start for place in places]
+    assert min(abs(a - b) for i, a in enumerate(starts) for b in starts[:i]) > 16 * FRAME
+
+
+def test_a_sweep_passes_over_silence_in_a_clip_and_in_a_recording() -> None:
+    asked, kept = clip(track(1), 500, 400), np.r_[0:600, 700:3_000]
+    holed = Layer(track(1).frames[kept], track(1).values[kept], FRAME)
+    heard = np.r_[0:50, 120:400]
+    partly = Layer(asked.frames[heard], asked.values[heard], FRAME)
+    for one, reference in ((asked, holed), (partly, track(1)), (partly, holed)):
+        assert comparison(one).sweep(reference)[0].start == pytest.approx(5.0, abs=FRAME)
+    empty = Layer(np.zeros(0, np.int32), np.zeros((0, 1), np.uint32), FRAME)
+    assert comparison(asked).sweep(empty) == []
+    assert comparison(asked).sweep_cost(empty) == 0
+
+
+def test_a_sweep_costs_every_word_of_the_recording_for_some_of_the_clip() -> None:
+    compared = comparison(clip(track(1), 500, 400))
+    assert compared.seconds == pytest.approx(399 * FRAME)
+    assert compared.sweep_cost(track(1)) == 3_000 // 2 * (2 * (len(range(0, 400, 6)) // 2))

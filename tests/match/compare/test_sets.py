@@ -220,3 +220,48 @@ def test_scores_beside_a_track_are_none() -> None:
     for start in (500.0, -500.0):
         found = compared.over_time(STORED[1], Alignment(start, 1.0, 1.0, 0.01, 0.0, 8.0))
         assert (len(found.seconds), len(found.values)) == (0, 0)
+
+
+@pytest.mark.parametrize("start", [0, 10, 1_003, 2_517, 5_600])
+@pytest.mark.parametrize(("count", "kept"), [(70, 1.0), (70, 0.5), (17, 1.0), (2, 1.0)])
+def test_a_sweep_finds_a_clip_wherever_it_was_taken_from(start: int, count: int, kept: float) -> None:
+    compared = comparison(clip(TRACKS[2], start, count, kept=kept))
+    [swept] = compared.sweep(STORED[2])
+    assert swept.start == pytest.approx(start * FRAME, abs=4 * HOP * FRAME)  # within reach of the comparison
+    assert placed(compared, 2, swept.start).figures["z"] > 0.75 * swept.figures["z"]
+    others = [one.figures["z"] for track in (0, 1, 3) for one in compared.sweep(STORED[track])]
+    assert swept.figures["z"] > max(others)
+
+
+def test_a_sweep_finds_a_clip_that_reaches_over_an_end_of_the_recording() -> None:
+    for start in (-80, FRAMES - 200):
+        [swept] = comparison(clip(TRACKS[3], start, 70)).sweep(STORED[3])
+        assert swept.start == pytest.approx(start * FRAME, abs=HOP * FRAME)
+
+
+def test_a_sweep_returns_places_that_repeat_a_passage_and_none_twice() -> None:
+    repeating = TRACKS[2].copy()
+    repeating[4_000:4_800] = repeating[1_000:1_800]
+    places = comparison(clip(TRACKS[2], 1_000, 70)).sweep(stored(repeating), limit=4)
+    assert sorted(place.start for place in places[:2]) == [pytest.approx(one, abs=HOP * FRAME) for one in (10.0, 40.0)]
+    figures = [place.figures["z"] for place in places]
+    assert figures == sorted(figures, reverse=True)
+    starts = sorted(place.start for place in places)
+    assert np.diff(starts).min() > 1.5 * STORED_HOP * FRAME
+
+
+def test_a_sweep_passes_over_silence_in_a_clip_and_in_a_recording() -> None:
+    whole = clip(TRACKS[2], 1_000, 70)
+    kept, there = np.r_[0:20, 45:70], np.r_[0:33, 36:100, 110:188]
+    partly = Layer(whole.frames[kept], whole.values[kept], FRAME)
+    holed = Layer(STORED[2].frames[there], STORED[2].values[there], FRAME)
+    for asked, reference in ((partly, STORED[2]), (whole, holed), (partly, holed)):
+        assert comparison(asked).sweep(reference)[0].start == pytest.approx(10.0, abs=HOP * FRAME)
+    empty = Layer(np.zeros(0, np.int32), np.zeros((0, ENTRIES), np.uint8), FRAME)
+    assert comparison(whole).sweep(empty) == []
+
+
+def test_a_sweep_costs_every_entry_of_the_recording_for_half_the_images_of_the_clip() -> None:
+    compared = comparison(clip(TRACKS[2], 1_000, 70))
+    assert compared.seconds == pytest.approx(69 * HOP * FRAME)
+    assert compared.sweep_cost(STORED[2]) == len(STORED[2].frames) * 35 * ENTRIES

@@ -29,7 +29,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def add_csv(parser: argparse.ArgumentParser) -> None:
     """Add --csv."""
-    parser.add_argument("--csv", action="store_true", help="print a table of comma-separated values, with a header")
+    parser.add_argument("--csv", dest="as_table", action="store_true", help="print a table for spreadsheets")
 
 
 def add_longest(parser: argparse.ArgumentParser, seconds: float) -> None:

@@ -26,20 +26,20 @@ class Output:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
-    csv: bool = False
+    as_table: bool = False  # as comma-separated values
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Output:
         """Return the output that --json, --csv, --quiet and --verbose ask for; raises OptionError for both forms."""
-        wants_csv = getattr(options, "csv", False)
-        if wants_csv and options.json:
+        as_table = getattr(options, "as_table", False)
+        if as_table and options.json:
             raise OptionError("--json and --csv are two forms of the same results: give one")
-        return cls(json=options.json, quiet=options.quiet, verbose=options.verbose, csv=wants_csv)
+        return cls(json=options.json, quiet=options.quiet, verbose=options.verbose, as_table=as_table)
 
     @property
     def text(self) -> bool:
         """Whether results are wanted as text for people."""
-        return not self.json and not self.csv and not self.quiet
+        return not self.json and not self.as_table and not self.quiet
 
     @property
     def interactive(self) -> bool:
@@ -58,7 +58,7 @@ class Output:
 
     def rows(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print a header and rows of comma-separated values (RFC 4180), when CSV is wanted."""
-        if self.csv:
+        if self.as_table:
             writer = csv.writer(sys.stdout)
             writer.writerow(columns)
             writer.writerows([[escaped(cell) for cell in row] for row in rows])

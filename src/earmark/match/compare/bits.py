@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,16 @@ WORD_BITS = 32
 COARSE_STEP = 3  # frames of the clip from one that is compared in the first pass to the next: neighbours say the same
 CLOSELY = 8  # candidates that are compared with every frame
 REACH_STEP = 2  # frames from one place that is tried in the first pass to the next
+SWEPT_STEP = 6  # frames of the clip from one that a sweep compares to the next; those between say a tenth more
+SWEPT_PLACES = 2  # frames from one place that a sweep tries to the next: a word differs from its neighbour's by 7 %
+SWEPT_APART = 16  # frames between two places of one reference that a sweep returns
 SPEED_STEP = 0.01  # change of speed from one line that is tried to the next; it moves the ends of 5 s by two frames
 FINE_SPEED, FINE_STEPS = 0.0025, 3  # change of speed, and steps to either side, by which the best place is fitted
 SAME_REACH = 4  # frames to either side in which two references are compared
 AGREEING_QUANTILE = 0.25  # quantile of the frames' shares of wrong bits that a passage which agrees is taken to have
 MOST_TEMPO = 0.05  # largest change of tempo that is tried at the pitch of the recording
 WIDE_TEMPO = 0.1  # largest change of tempo that is tried when larger ones are asked for
+NO_PLACE = np.iinfo(np.uint16).max  # wrong bits of a place that is taken
 DUPLICATE_RATE = 0.2  # bit error rate: two encodings of a recording have less, other music far more
 
 
@@ -47,7 +52,7 @@ class BitPlace:
 
 
 class BitComparison:
-    """The bits of one window; implements `Comparison`."""
+    """The bits of one window; implements `Sweepable`."""
 
     def __init__(
         self,
@@ -118,6 +123,24 @@ class BitComparison:
         middle = other_placement.detail.start + int(frames[known][0] + frames[known][-1]) // 2
         return part.best(other_layer, middle).rate < DUPLICATE_RATE
 
+    @property
+    def seconds(self) -> float:
+        """Length of the window, from its first word to its last."""
+        return int(self._frames[-1] - self._frames[0]) * self._frame
+
+    def sweep_cost(self, reference: Layer) -> int:
+        """Return how many words a sweep of the reference compares: a billion and more in a second."""
+        return self._sweep.cost(reference)
+
+    def sweep(self, reference: Layer, *, limit: int = 1) -> list[Placement]:
+        """Return the best placements on the whole of a reference, at the clip's own speed, best first."""
+        places = self._sweep.best(reference, limit)
+        return [Placement(place.start * self._frame, 1.0, {"z": self._z(place.rate)}, place) for place in places]
+
+    @cached_property
+    def _sweep(self) -> _Sweep:
+        return _Sweep(self._frames, self._words[:, 0])
+
     def _grid(self, lines: Sequence[Line], shifts: Sequence[int], *, every: int = 1) -> _Grid:
         columns = self._words[::every].T[[column for _, column in lines]]
         return _Grid(self._frames[::every], columns, lines, shifts, middle=self._middle)
@@ -172,6 +195,53 @@ class _Grid:
         line, shift = divmod(int(rates.argmin()), len(self._shifts))
         speed, column = self._lines[line]
         return BitPlace(base + self._shifts[shift] - speed * self._middle, speed, column, float(rates[line, shift]))
+
+
+class _Sweep:
+    """Some frames of a clip, evenly spread, that are laid on a reference everywhere, two at a time."""
+
+    def __init__(self, frames: Frames, words: NDArray[np.uint32]) -> None:
+        """`words` are the clip's at its own speed, one for each of `frames`."""
+        self._first, self._span = int(frames[0]), int(frames[-1] - frames[0]) + 1
+        own, _ = _dense(Layer(frames, words[:, None], 1.0), self._first, self._span)
+        swept = own[::SWEPT_STEP]
+        half = len(swept) // 2
+        self._pairs = _paired(swept, half)[:half]
+        self._apart = SWEPT_STEP // SWEPT_PLACES  # places between two frames of the clip
+        self._margin = self._span // 2 // SWEPT_PLACES * SWEPT_PLACES  # frames that the clip may reach over an end
+
+    def cost(self, reference: Layer) -> int:
+        """Return how many words are compared."""
+        return (int(reference.frames[-1]) // SWEPT_PLACES + 1) * 2 * len(self._pairs) if len(reference.frames) else 0
+
+    def best(self, reference: Layer, limit: int) -> list[BitPlace]:
+        """Return the places with the fewest wrong bits, fewest first; frames without a word count by their number 0."""
+        if not len(reference.frames) or not len(self._pairs):
+            return []
+        words, _ = _dense(reference, -self._margin, int(reference.frames[-1]) + 1 + 2 * self._margin)
+        pairs = _paired(words[::SWEPT_PLACES], self._apart * len(self._pairs))
+        count = len(pairs) - self._apart * (len(self._pairs) - 1)
+        if count < 1:
+            return []
+        wrong, different, bits = np.zeros(count, np.uint16), np.empty(count, np.uint64), np.empty(count, np.uint8)
+        for number, pair in enumerate(self._pairs):
+            first = number * self._apart
+            np.bitwise_xor(pairs[first : first + count], pair, out=different)
+            wrong += np.bitwise_count(different, out=bits)
+        found: list[BitPlace] = []
+        while len(found) < limit and (least := int(wrong.argmin())) >= 0 and wrong[least] < NO_PLACE:
+            start = float(least * SWEPT_PLACES - self._margin - self._first)
+            found.append(BitPlace(start, 1.0, 0, float(wrong[least]) / (2 * len(self._pairs) * WORD_BITS)))
+            apart = SWEPT_APART // SWEPT_PLACES
+            wrong[max(least - apart, 0) : least + apart + 1] = NO_PLACE
+        return found
+
+
+def _paired(words: NDArray[np.uint32], apart: int) -> NDArray[np.uint64]:
+    """Return each word with the one so many behind it, as one of 64 bits."""
+    ends = words[apart:].astype(np.uint64)
+    pairs: NDArray[np.uint64] = words[: len(ends)] | ends << np.uint64(WORD_BITS)
+    return pairs
 
 
 def _lines(speeds: Sequence[float], most_tempo: float) -> list[Line]:

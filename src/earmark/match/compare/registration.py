@@ -16,6 +16,7 @@ from earmark.match.compare.query_map import Warp
 from earmark.types import Layer
 
 Numbers = NDArray[np.float64]
+LARGEST_SLOPE = 0.5  # of a line through pairs, beyond which they are a chord or two, not a clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ def register(
         weights = near.bins**2  # a bin is the less of a peak's pitch, the higher it is
         pitch = float((weights * near.pitch).sum() / weights.sum())
         slope, lag = _line(near.query - middle, near.lag)
+        if abs(slope) > LARGEST_SLOPE:
+            return None
     return start - speed * (lag - slope * middle), Warp(speed * (1 - slope), float(np.exp(pitch)))
 
 

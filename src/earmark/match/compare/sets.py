@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores
-from earmark.types import Hits, Layer
+from earmark.types import Frames, Hits, Layer
 
 Shares = NDArray[np.float32]
 
@@ -22,10 +24,12 @@ USUAL_SPEEDS = (1.0, 0.98, 1.02, 0.96, 1.04)
 WIDE_SPEEDS = (*USUAL_SPEEDS, 0.94, 1.06, 0.92, 1.08, 0.9, 1.1)
 SPEED_COST = 2.0  # z that the best of so many speeds gains by chance
 CHANCE_ROWS, CHANCE_COLUMNS = 12, 48  # signatures of the clip and of the track, evenly spread, that chance is read from
-LEAST_CHANCE = 0.05  # share; music of one kind has more in common
+LEAST_CHANCE = 0.1  # share; the median of unrelated recordings, since less says nothing yet of a clip of 5 s
 PEAK_HOPS = 3  # query hops to either side of the diagonal within which an image's best place is looked for
 FEWEST_PLACES = 5  # images that a straight line is fitted through
 STEEPEST = 0.03  # largest correction of speed by the fit
+SWEPT_HOPS = 2  # query hops from one image of the clip that a sweep compares to the next
+SWEPT_APART = 2  # stored hops between two places of one reference that a sweep returns
 DUPLICATE_SHARE = 0.3  # share of equal entries from which two references hold the same sound
 
 
@@ -59,7 +63,7 @@ class _Diagonal:
 
 
 class SetComparison:
-    """The signatures of one window; implements `Comparison`."""
+    """The signatures of one window; implements `Sweepable`."""
 
     def __init__(
         self,
@@ -147,6 +151,34 @@ class SetComparison:
         at = np.where(np.abs(others.frames[before] - wanted) < np.abs(others.frames[at] - wanted), before, at)
         return float((here.values == others.values[at]).mean()) > DUPLICATE_SHARE
 
+    @property
+    def seconds(self) -> float:
+        """Length of the window, from its first image to its last."""
+        return int(self._frames[-1] - self._frames[0]) * self._frame
+
+    def sweep_cost(self, reference: Layer) -> int:
+        """Return how many entries a sweep of the reference compares: some billions in a second."""
+        return self._sweep.cost(reference)
+
+    def sweep(self, reference: Layer, *, limit: int = 1) -> list[Placement]:
+        """Return the best placements on the whole of a reference, at the clip's own speed, best first."""
+        found = []
+        for offset, share, images, mean in self._sweep.best(reference, limit):
+            chance = max(mean, LEAST_CHANCE)
+            z = float(self._z(share, chance, images))
+            found.append(Placement(offset * self._frame, 1.0, {"z": z}, _Diagonal(offset, 1.0, share, chance)))
+        return found
+
+    @cached_property
+    def _sweep(self) -> _Sweep:
+        stored_hop = round(self._settings.stored_hop_seconds / self._frame)
+        return _Sweep(self._frames, self._signatures, hop=self._hop * SWEPT_HOPS, stored_hop=stored_hop)
+
+    def _z(self, share: Any, chance: float, images: Any) -> Any:
+        """Return shares of equal entries of so many images as deviations from chance."""
+        entries = images * self._signatures.shape[1] / self._settings.correlation
+        return (share - chance) * np.sqrt(entries / (chance * (1 - chance)))
+
     def _under(self, layer: Layer, offset: float, chance: float) -> _Track:
         """Return the track's images that may lie under the clip, compared with all of the clip's."""
         part = self._inside(layer, offset)
@@ -178,8 +210,7 @@ class SetComparison:
         sums = np.where(known, track.shares[rows, np.arange(len(track.frames))], 0).sum(axis=1)
         shares = sums / np.maximum(counts, 1)
         images = np.minimum(counts, self._images)  # or a diagonal would be moved to get one more
-        entries = images * self._signatures.shape[1] / self._settings.correlation
-        z = (shares - track.chance) * np.sqrt(entries / (track.chance * (1 - track.chance)))
+        z = self._z(shares, track.chance, images)
         best = int(np.argmax(z - np.where(speeds == 1, 0, SPEED_COST)))
         figure = float(z[best] - (speeds[best] != 1) * SPEED_COST)
         found = _Diagonal(float(offsets[best]), float(speeds[best]), float(shares[best]), track.chance)
@@ -216,6 +247,58 @@ class SetComparison:
         query: NDArray[np.float64] = self._frames[near[each, best]] + between * self._hop + self._centre
         there = track.frames[columns].astype(np.float64) + self._centre
         return query, there, weights.astype(np.float64)
+
+
+class _Sweep:
+    """Some images of a clip, evenly spread, that are laid on a reference everywhere."""
+
+    def __init__(self, frames: Frames, signatures: NDArray[np.uint8], *, hop: int, stored_hop: int) -> None:
+        """Images a multiple of `hop` frames behind the first are compared; stored ones lie `stored_hop` apart."""
+        behind = frames - frames[0]
+        used = np.flatnonzero(behind % hop == 0)
+        self._first, self._hop, self._stored_hop = int(frames[0]), hop, stored_hop
+        self._signatures = signatures[used]
+        self._columns, self._phases = np.divmod(behind[used], stored_hop)  # where images lie on stored ones
+        self._phases //= hop
+        self._margin = (int(self._columns.max()) + 1) // 2  # stored images that the clip may reach over an end
+
+    def cost(self, reference: Layer) -> int:
+        """Return how many entries are compared."""
+        return len(reference.frames) * self._signatures.size
+
+    def best(self, reference: Layer, limit: int) -> list[tuple[float, float, int, float]]:
+        """Return (offset, share of equal entries, images, mean share everywhere) of the best places, best first."""
+        if not len(reference.frames):
+            return []
+        equal = self._equal(reference)
+        entries, span = self._signatures.shape[1], int(self._columns.max())
+        images = np.bincount(self._phases, minlength=self._stored_hop // self._hop)
+        sums = np.zeros((len(images), equal.shape[1] - span), np.uint16)
+        for row, phase, column in zip(equal, self._phases, self._columns, strict=True):
+            sums[phase] += row[column : column + sums.shape[1]]
+        shares = sums / np.maximum(images * entries, 1)[:, None]
+        mean = float(equal.sum() / (self._signatures.size * len(reference.frames)))
+        found: list[tuple[float, float, int, float]] = []
+        while len(found) < limit and (share := float(shares.max())) > 0:
+            phase, place = divmod(int(shares.argmax()), shares.shape[1])
+            offset = (place - self._margin) * self._stored_hop - phase * self._hop - self._first
+            found.append((float(offset), share, int(images[phase]), mean))
+            shares[:, max(place - SWEPT_APART, 0) : place + SWEPT_APART + 1] = 0
+        return found
+
+    def _equal(self, reference: Layer) -> NDArray[np.uint8]:
+        """Return how many entries of each image of the clip and each stored one are equal, (n, places)."""
+        at = reference.frames // self._stored_hop + self._margin
+        stored = np.zeros((self._signatures.shape[1], int(at[-1]) + 1 + self._margin), np.uint8)
+        stored[:, at] = reference.values.T
+        equal = np.empty((len(self._signatures), stored.shape[1]), np.uint8)
+        same = np.empty(stored.shape, bool)
+        for row, own in enumerate(self._signatures):
+            np.equal(own[:, None], stored, out=same).view(np.uint8).sum(axis=0, dtype=np.uint8, out=equal[row])
+        empty = np.ones(stored.shape[1], bool)
+        empty[at] = False
+        equal[:, empty] = 0
+        return equal
 
 
 def equal_shares(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Shares:

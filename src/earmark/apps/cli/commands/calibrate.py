@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unknown", action="append", default=[], metavar="CLIPS", help="more clips, all unknown; may be repeated"
     )
+    parser.add_argument(
+        "--any-speed", action="append", default=[], metavar="CLIPS",
+        help="clips at other speeds and pitches, known and unknown, for a catalog that was made with --any-speed; "
+        "may be repeated",
+    )  # fmt: skip
     parser.add_argument(
         "--also", action="append", default=[], metavar="CATALOG",
         help="a catalog of the same kind and another size, asked for the same clips; may be repeated",
@@ -77,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
 
 def clip_sets(options: argparse.Namespace) -> list[ClipSet]:
     """Return the clips that the options name, or those to be cut."""
-    from earmark.evaluation.calibrate import cut_clips, read_clips
+    from earmark.evaluation.calibrate import cut_clips, finds_any_speed, read_clips
     from earmark.evaluation.music import recordings_in, references_in
     from earmark.evaluation.queries import Grid
 
@@ -85,14 +91,20 @@ def clip_sets(options: argparse.Namespace) -> list[ClipSet]:
         if not options.corpus or options.unknown_music or options.noise:
             raise OptionError("CLIPS needs --corpus, and neither --unknown-music nor --noise beside it")
         tracks = references_in(options.corpus)
-        known = read_clips(options.clips, tracks, only=options.only)
-        return [known, *(read_clips(folder, tracks, unknown=True, only=options.only) for folder in options.unknown)]
-    if options.corpus or options.only or options.unknown or not options.unknown_music:
+        return [
+            read_clips(options.clips, tracks, only=options.only),
+            *(read_clips(folder, tracks, unknown=True, only=options.only) for folder in options.unknown),
+            *(read_clips(folder, tracks, any_speed=True) for folder in options.any_speed),
+        ]
+    if options.corpus or options.only or options.unknown or options.any_speed or not options.unknown_music:
         raise OptionError("give CLIPS with --corpus, or --unknown-music to cut clips, and nothing of the other")
     noises = tuple(recordings_in(options.noise).values()) if options.noise else ()
     grid = Grid(options.snr, options.t60, options.seconds)
-    unknown = recordings_in(options.unknown_music)
-    return [cut_clips(options.catalog, unknown, grid, noises=noises, count=options.count, seed=options.seed)]
+    cut = partial(
+        cut_clips, options.catalog, recordings_in(options.unknown_music),
+        noises=noises, count=options.count, seed=options.seed,
+    )  # fmt: skip
+    return [cut(grid), *([cut(any_speed=True)] if finds_any_speed(options.catalog) else [])]
 
 
 def record(fit: Fit) -> dict[str, object]:

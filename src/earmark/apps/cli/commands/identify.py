@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from earmark.apps.cli.failures import DONE, NOT_FOUND, describe, error_line, status_of
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SLIGHT = 0.002  # difference of a factor from 1 that is not worth a word
 LONGEST_SECONDS = 10_800  # ExtractLimits.longest_query_seconds, which is not imported for a page of help
+CANDIDATES = 3  # that are asked for where an answer is explained
 SEVERAL_LIMIT = 10_000  # matches in one file: a jingle every second of three hours
 LISTS = {"csv": "a table for spreadsheets", "cue": "a cue sheet", "audacity": "labels that Audacity imports"}
 REASONS = {
@@ -54,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--speed", action="store_true",
         help="look for other playing speeds too (slower): for any, where the catalog was made with --any-speed",
     )  # fmt: skip
+    parser.add_argument("--explain", action="store_true", help="say why each was found, or what stopped it")
     add_longest(parser, LONGEST_SECONDS)
     add_output(parser)
     lists = parser.add_mutually_exclusive_group()
@@ -72,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
         raise OptionError(
             f"--{options.list} and --{'json' if options.json else 'quiet'} exclude each other: choose one"
         )
+    if options.explain and "-" in options.files:
+        raise OptionError("--explain reads each file twice, and standard input cannot be: give a file instead of -")
     options.several |= bool(options.list)
     found, unreadable, is_first = 0, DONE, True
     limits = earmark.ExtractLimits(longest_query_seconds=options.longest or LONGEST_SECONDS)
@@ -87,7 +91,8 @@ def run(options: argparse.Namespace) -> int:
 
                 sys.stdout.write(FORMATS[options.list](name, answer, heading=is_first))
             else:
-                show(output, name, answer, several=options.several)
+                reasons = _reasons(catalog, name, answer, options) if options.explain else ()
+                show(output, name, answer, several=options.several, reasons=reasons)
             found += bool(answer.matches)
             is_first = False
             sys.stdout.flush()
@@ -111,19 +116,29 @@ def answers(catalog: Catalog, options: argparse.Namespace) -> Iterator[tuple[str
         yield name, MediaError(answer.reason, answer.detail) if is_unread else answer
 
 
+def _reasons(catalog: Catalog, name: str, answer: Answer, options: argparse.Namespace) -> list[str]:
+    """Return sentences that say why a clip was found or not."""
+    from earmark.apps.cli.explanation import explain
+
+    if answer.reason in REASONS and answer.reason != "unknown":
+        return [REASONS[answer.reason]]
+    return list(explain(answer, catalog.identify(name, threshold=0.0, limit=CANDIDATES, speed=options.speed)))
+
+
 def failure_record(name: str, error: MediaError) -> dict[str, Any]:
     """Return the object that stands for a file without an answer."""
     return {"query": {"source": name}, "error": {"code": error.code, "message": error.detail}}
 
 
-def show(output: Output, name: str, answer: Answer, *, several: bool = False) -> None:
+def show(output: Output, name: str, answer: Answer, *, several: bool = False, reasons: Sequence[str] = ()) -> None:
     """Print one answer."""
     if answer.degraded:
         output.remark(f"earmark: {name}: part of the catalog is damaged and was not searched; run `earmark verify`")
     if output.json:
         from earmark.apps.records import answer_record
 
-        output.record(answer_record(answer))
+        explained = {"explanation": list(reasons)} if reasons else {}
+        output.record({**answer_record(answer), **explained})
         return
     if not answer.matches:
         output.line(f"{name}: not found: {REASONS.get(answer.reason, answer.reason)}")
@@ -136,6 +151,8 @@ def show(output: Output, name: str, answer: Answer, *, several: bool = False) ->
             output.line(f"    clip {clock(match.query_start)} to {clock(match.query_end)}")
             factors = f"speed {number(match.speed)}, pitch {number(match.pitch)}"
             output.line(f"    {factors}, ± {match.position_error:.3f} s; {figures}")
+    for reason in reasons:
+        output.line(f"    {reason}")
     if output.verbose:
         output.line(f"    clip of {answer.seconds:.2f} s, {answer.elapsed:.3f} s to answer")
         if not answer.calibrated:
