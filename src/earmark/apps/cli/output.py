@@ -57,9 +57,9 @@ class Output:
             print(escaped(text))
 
     def rows(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print a header and rows of comma-separated values (RFC 4180), when CSV is wanted."""
+        """Print a header and rows of comma-separated values, when a table is wanted."""
         if self.as_table:
-            writer = csv.writer(sys.stdout)
+            writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(columns)
             writer.writerows([[escaped(cell) for cell in row] for row in rows])
 
