@@ -35,7 +35,7 @@ class StoredSound:
         plan = replace(maker.plan, compare=maker.plan.compare[-1:], sweep=None)  # the finest layer tells ends
         calibration = Calibration(str(maker.spec), plan.digest, index.name, (), "nothing")
         matcher = Matcher(plan, calibration, keys=maker.keys, references=CachedReferences(self._fingerprints))
-        self._shared = SharedSound(matcher, keys=maker.keys, at_speed=maker.at_speed)
+        self._shared = SharedSound(matcher, keys=maker.keys, keys_at_speed=maker.keys_at_speed)
         if not self._shared.can_ask(self._search):
             raise OptionError(
                 f"index {index.name} of {maker.spec} holds vectors alone, which take too long to compare one with all: "

@@ -173,13 +173,12 @@ class Neural(Fingerprinter):
         assert self.quads is not None
         return quad_query_keys(fingerprint.layers["strongest"], self.quads, self.quad_query)
 
-    def at_speed(self, fingerprint: Fingerprint, speed: float) -> Fingerprint | None:
-        """Return the fingerprint with its strongest peaks moved, which are what landmarks are made of."""
+    def keys_at_speed(self, fingerprint: Fingerprint, speed: float) -> Mapping[str, Keys]:
+        """Return the landmarks of the strongest peaks, moved in time and pitch."""
         if self.companion is None:
-            return None
-        layers, front_end = fingerprint.layers, self.companion.front_end
-        moved = {**layers, "strongest": at_speed(layers["strongest"], speed, front_end)}
-        return replace(fingerprint, seconds=fingerprint.seconds / speed, layers=moved)
+            return {}
+        moved = at_speed(fingerprint.layers["strongest"], speed, self.companion.front_end)
+        return {"landmarks": landmark_keys(moved, self.companion, self.companion.density.fan_out)}
 
     def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
         """Return whether there are different landmarks, or where no peaks are kept, different vectors."""

@@ -50,12 +50,12 @@ class Fingerprinter(ABC):
         """Return what a query looks up in the channel of the plan's `warp`, which a fingerprinter with one defines."""
         raise NotImplementedError(f"{self.spec} finds no clips at any speed")
 
-    def at_speed(self, fingerprint: Fingerprint, speed: float) -> Fingerprint | None:
-        """Return the fingerprint of a recording as if it played by a factor faster, its pitch too.
+    def keys_at_speed(self, fingerprint: Fingerprint, speed: float) -> Mapping[str, Keys]:
+        """Return, by channel, about what `keys` would of the same sound played by a factor faster and higher.
 
-        It serves `keys` alone; None of a kind whose features do not tell.
+        A kind whose features do not tell has none.
         """
-        return None
+        return {}
 
     @abstractmethod
     def pack(self, fingerprint: Fingerprint) -> bytes:

@@ -7,7 +7,7 @@ candidate is checked against every peak rather than the few that landmarks agree
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import msgspec
 
@@ -103,11 +103,10 @@ class Shazam(Fingerprinter):
         assert self.quads is not None
         return quad_query_keys(fingerprint.layers["strongest"], self.quads, self.quad_query)
 
-    def at_speed(self, fingerprint: Fingerprint, speed: float) -> Fingerprint | None:
-        """Return the fingerprint with its strongest peaks moved, which are what landmarks are made of."""
+    def keys_at_speed(self, fingerprint: Fingerprint, speed: float) -> Mapping[str, Keys]:
+        """Return the landmarks of the strongest peaks, moved in time and pitch."""
         moved = at_speed(fingerprint.layers["strongest"], speed, self.shape.front_end)
-        layers = {**fingerprint.layers, "strongest": moved}
-        return replace(fingerprint, seconds=fingerprint.seconds / speed, layers=layers)
+        return {"landmarks": landmark_keys(moved, self.shape, self.shape.density.fan_out)}
 
     def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
         """Return whether there are enough peaks, and different landmarks among them."""

@@ -35,7 +35,7 @@ MOST_MISSES = 3  # windows without agreement through which a line is followed
 EDGE_SECONDS = 0.5  # from an end within which what agrees is taken to reach it
 HALF = 0.5  # of a range, by which it may overlap a likelier one
 
-AtSpeed = Callable[[Fingerprint, float], Fingerprint | None]
+KeysAtSpeed = Callable[[Fingerprint, float], Mapping[str, Keys]]
 StoredKeys = Callable[[Fingerprint], Mapping[str, Keys]]
 
 
@@ -95,12 +95,12 @@ class Range:
 class SharedSound:
     """Asks a recording by its stored fingerprint."""
 
-    def __init__(self, matcher: Matcher, *, keys: StoredKeys, at_speed: AtSpeed) -> None:
+    def __init__(self, matcher: Matcher, *, keys: StoredKeys, keys_at_speed: KeysAtSpeed) -> None:
         """`matcher` compares one layer; `keys` are those that the index stores.
 
-        `at_speed` returns a fingerprint as it would be of the same sound played by a factor faster, None if unknown.
+        `keys_at_speed` returns those of the same sound played by a factor faster, none where a kind cannot tell.
         """
-        self._matcher, self._keys, self._at_speed = matcher, keys, at_speed
+        self._matcher, self._keys, self._keys_at_speed = matcher, keys, keys_at_speed
         self._channels = [one for one in matcher.plan.usual_channels if one.metric == "equal"]
 
     def can_ask(self, search: Search) -> bool:
@@ -147,9 +147,9 @@ class SharedSound:
         for begin, end in _spread(sound.seconds):
             part = sound.between(begin, end)
             for speed in SPEEDS:
-                other = self._at_speed(part, 1 / speed)
+                other = self._keys_at_speed(part, 1 / speed).get(channel.name)
                 if other is not None:
-                    turned.append(_Asked(begin, end, speed, self._keys(other)[channel.name]))
+                    turned.append(_Asked(begin, end, speed, other))
         if turned:
             yield turned
 
