@@ -3,12 +3,14 @@
     python benchmarks/duplicates.py plant CATALOG --music DATA/dev --pcm FOLDER --out PLANTED [--pairs 100] [--seed 1]
     python benchmarks/duplicates.py ask CATALOG --music DATA/dev --pcm FOLDER [--pairs 100] [--seed 1]
     python benchmarks/duplicates.py find CATALOG PLANTED [--tracks 10000] [--seed 1]
+    python benchmarks/duplicates.py scale CATALOG [--times 6]
     python benchmarks/duplicates.py repeats --music DATA/train --speech SPEECH --pcm FOLDER [--episodes 10]
 
 `plant` cuts pieces of 60 to 75 s from the stored fingerprints of a catalog, and makes a copy of each from its audio:
 the same (exact), MP3 at 32 kbit/s mono (mp3), 3 to 12 s less at both ends (cut), 20 s of it (excerpt), 3 % faster or
 slower (speed). `find` puts them among other tracks: the rest of the catalog in pieces, as they are and transposed by
-so much that no two are alike. `ask` asks a catalog for such copies of its own tracks. Times are of the processor.
+so much that no two are alike. `ask` asks a catalog for such copies of its own tracks. `scale` looks tracks up in
+an index that is as many times the catalog's. Times are of the processor.
 """
 
 from __future__ import annotations
@@ -40,7 +42,11 @@ from earmark.evaluation.recordings import Recordings
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.fingerprints.landmarks import at_speed
 from earmark.fingerprints.neural import Neural as Fingerprinter
+from earmark.index.channels import Channels
+from earmark.match.calibration import Calibration
+from earmark.match.matcher import Matcher
 from earmark.match.protocol import Options
+from earmark.match.shared import SharedSound
 from earmark.types import Duplicate, Fingerprint, RepeatPlace, Samples, Track
 
 KINDS = ("exact", "mp3", "cut", "excerpt", "speed")
@@ -52,6 +58,8 @@ CUT_SECONDS = (3.0, 12.0)
 SPEEDS = (0.97, 1.03)
 FACTORS = (1.0, *(1.1**step for number in range(1, 8) for step in (number, -number)))  # none within 4 % of another
 ITEM_SECONDS = (25.0, 15.0, 3.0, 5.0, 8.0, 20.0, 30.0)  # opening and closing music, jingles, adverts
+
+NOTHING = Calibration("", "", "", (), "nothing")
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -235,6 +243,34 @@ def find(options: argparse.Namespace) -> None:
     print(f"{1000 * each:.1f} ms a track; {1000 * question:.1f} ms a question of five seconds")
 
 
+def scale(options: argparse.Namespace) -> None:
+    """Print what it takes to look a track up among more and more: those of a catalog, then transposed ones."""
+    maker = make_fingerprinter("neural", {})
+    channel = next(one for one in maker.plan.channels if one.metric == "equal")
+    index, number, hours = Channels("both", maker.plan.channels), 0, 0.0
+    with earmark.open(options.catalog, create=False, read_only=True) as catalog:
+        asked = [
+            whole.between(0, min(whole.seconds, LONGEST)) for _, whole in islice(catalog.fingerprints(), 5, 600, 30)
+        ]
+        for factor in FACTORS[: options.times]:
+            for _, whole in catalog.fingerprints():
+                number, hours = number + 1, hours + whole.seconds / factor / 3600
+                index.add(number, {channel.name: maker.keys_at_speed(whole, factor)[channel.name]})
+            search, matcher = index.snapshot(), Matcher(maker.plan, NOTHING, keys=maker.keys, references=no_references)
+            sounds, times = SharedSound(matcher, keys=maker.keys, keys_at_speed=maker.keys_at_speed), list[float]()
+            for one in asked:
+                began = time.process_time()
+                sounds.places(-1, one, search)
+                times.append(time.process_time() - began)
+            each = 1000 * float(np.median(times))
+            print(f"{hours:6.1f} h, {number} tracks: {each:.1f} ms to look a minute up", flush=True)
+
+
+def no_references(tracks: Sequence[int]) -> dict[int, Fingerprint]:
+    """Return nothing: no track is compared."""
+    return {}
+
+
 def put(catalog: earmark.Catalog, maker: Fingerprinter, tracks: Sequence[tuple[str, Fingerprint]]) -> None:
     """Add tracks by their fingerprints alone."""
     new = []
@@ -355,6 +391,10 @@ def main() -> None:
     asking.add_argument("--pairs", type=int, default=100)
     asking.add_argument("--seed", type=int, default=1)
     asking.set_defaults(run=ask)
+    scaling = commands.add_parser("scale")
+    scaling.add_argument("catalog", type=Path)
+    scaling.add_argument("--times", type=int, default=6)
+    scaling.set_defaults(run=scale)
     finding = commands.add_parser("find")
     finding.add_argument("catalog", type=Path)
     finding.add_argument("planted", type=Path)
