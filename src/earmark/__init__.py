@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from earmark.apps.compare import compare
+    from earmark.apps.repeats import repeats
     from earmark.catalog.catalog import Catalog
+    from earmark.catalog.duplicates import duplicate_groups
     from earmark.catalog.ingest import Progress
     from earmark.catalog.open import open_catalog as open
     from earmark.catalog.verify import Verification
@@ -48,7 +50,17 @@ if TYPE_CHECKING:
     from earmark.evaluation.music import evaluate
     from earmark.extract.protocol import ExtractLimits
     from earmark.extract.sources import Source
-    from earmark.types import AddReport, Answer, Fingerprint, Match, Spec, Track
+    from earmark.types import (
+        AddReport,
+        Answer,
+        Duplicate,
+        DuplicateGroup,
+        Fingerprint,
+        Match,
+        Repeat,
+        Spec,
+        Track,
+    )
 
 __version__ = "0.1.0"
 
@@ -62,6 +74,8 @@ __all__ = [
     "CatalogNotFound",
     "CatalogReadOnly",
     "CatalogTooNew",
+    "Duplicate",
+    "DuplicateGroup",
     "EarmarkError",
     "ExtractLimits",
     "Fingerprint",
@@ -69,6 +83,7 @@ __all__ = [
     "MediaError",
     "OptionError",
     "Progress",
+    "Repeat",
     "Spec",
     "SpecMismatch",
     "Track",
@@ -77,12 +92,24 @@ __all__ = [
     "Verification",
     "__version__",
     "compare",
+    "duplicate_groups",
     "evaluate",
     "fingerprint",
     "open",
+    "repeats",
 ]
 
-_TYPES = ("AddReport", "Answer", "Fingerprint", "Match", "Spec", "Track")
+_TYPES = (
+    "AddReport",
+    "Answer",
+    "Duplicate",
+    "DuplicateGroup",
+    "Fingerprint",
+    "Match",
+    "Repeat",
+    "Spec",
+    "Track",
+)
 
 
 def fingerprint(source: Source, *, fingerprinter: str | None = None, query: bool = False, **preset: Any) -> Fingerprint:
@@ -114,5 +141,6 @@ def __dir__() -> list[str]:
 def _home_of(name: str) -> str:
     homes = {"open": "catalog.open", "Catalog": "catalog.catalog", "Progress": "catalog.ingest"}
     homes |= {"Verification": "catalog.verify", "compare": "apps.compare", "evaluate": "evaluation.music"}
+    homes |= {"duplicate_groups": "catalog.duplicates", "repeats": "apps.repeats"}
     homes |= {"ExtractLimits": "extract.protocol"}
     return f"earmark.{homes.get(name, 'types' if name in _TYPES else 'errors')}"

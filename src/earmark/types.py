@@ -204,3 +204,60 @@ class AddReport:
     unchanged: tuple[str, ...] = ()  # paths
     failed: tuple[tuple[str, str], ...] = ()  # (path, reason)
     interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRange:
+    """A part of one track and the part of another that holds the same sound, in seconds of each."""
+
+    first_start: float
+    first_end: float
+    second_start: float
+    second_end: float
+
+    @property
+    def speed(self) -> float:
+        """1.02: the first track plays it 2 % faster than the second."""
+        return (self.second_end - self.second_start) / max(self.first_end - self.first_start, 1e-9)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Two tracks that hold the same recording, or parts of it."""
+
+    first: Track
+    second: Track
+    relation: str  # same: each holds the other; part: the second holds the first; overlap: each has more of its own
+    ranges: tuple[SharedRange, ...]  # longest first
+    share: float  # share of the longer track that both hold
+
+    @property
+    def speed(self) -> float:
+        """1.02: the first track plays 2 % faster than the second, by the longest range."""
+        return self.ranges[0].speed
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    """Tracks that hold mostly the same recording, and excerpts and overlaps of them."""
+
+    tracks: tuple[Track, ...]  # that hold mostly the same recording, longest first
+    parts: tuple[Track, ...]  # that hold or share less than half of it
+    pairs: tuple[Duplicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatPlace:
+    """One place at which something recurs, in seconds."""
+
+    track: Track
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Something that recurs in or across recordings: music, a jingle, an advert."""
+
+    seconds: float  # its length, the median of its places
+    places: tuple[RepeatPlace, ...]  # in order of track and time

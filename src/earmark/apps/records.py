@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from earmark.types import Answer, Match, Track
+    from earmark.types import Answer, Duplicate, DuplicateGroup, Match, Repeat, Track
 
 
 def track_record(track: Track) -> dict[str, Any]:
@@ -59,3 +59,33 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "calibrated": answer.calibrated,
         "elapsed": answer.elapsed,
     }
+
+
+def group_record(group: DuplicateGroup) -> dict[str, Any]:
+    """Return a group of duplicates: the object that `duplicates --json` prints."""
+    return {
+        "tracks": [{**_named(track), "seconds": track.seconds} for track in group.tracks],
+        "parts": [{**_named(track), "seconds": track.seconds} for track in group.parts],
+        "pairs": [_pair_record(pair) for pair in group.pairs],
+    }
+
+
+def repeat_record(number: int, item: Repeat) -> dict[str, Any]:
+    """Return what recurs: the object that `repeats --json` prints."""
+    places = [{"path": one.track.path, "start": one.start, "end": one.end} for one in item.places]
+    return {"item": number, "seconds": item.seconds, "places": places}
+
+
+def _pair_record(pair: Duplicate) -> dict[str, Any]:
+    ranges = [
+        {
+            "first_start": one.first_start,
+            "first_end": one.first_end,
+            "second_start": one.second_start,
+            "second_end": one.second_end,
+            "speed": one.speed,
+        }
+        for one in pair.ranges
+    ]
+    ids = {"first": pair.first.id, "second": pair.second.id}
+    return {**ids, "relation": pair.relation, "share": pair.share, "speed": pair.speed, "ranges": ranges}

@@ -15,9 +15,11 @@ import msgspec
 from earmark.catalog import transfer, verify
 from earmark.catalog.backend import Backend, RebuildProgress
 from earmark.catalog.calibrations import OWN_FILE
+from earmark.catalog.duplicates import SHORTEST_SECONDS, StoredSound, duplicates
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
 from earmark.catalog.questions import Questions
+from earmark.catalog.repeats import SHORTEST_REPEAT_SECONDS, repeats
 from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings
 from earmark.catalog.tracks import Tracks
@@ -27,7 +29,7 @@ from earmark.extract.pool import worker_count
 from earmark.extract.protocol import Extractor
 from earmark.index.channels import index_name
 from earmark.text import printable
-from earmark.types import AddReport, Fingerprint, Track
+from earmark.types import AddReport, Duplicate, Fingerprint, Repeat, Track
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
@@ -109,6 +111,27 @@ class Catalog(Questions, Tracks):
     def info(self) -> dict[str, Any]:
         """Return figures about the catalog, and its problems as sentences."""
         return _figures(self._backend, self._settings, (*self._index.problems, *self._row_problems))
+
+    def duplicates(
+        self, *, shortest: float = SHORTEST_SECONDS, progress: Callable[[int, int], object] | None = None
+    ) -> Iterator[Duplicate]:
+        """Yield each pair of tracks that hold the same recording, or share `shortest` seconds of one, as it is found.
+
+        No audio is read. `progress` is called with (tracks done, tracks in all). `earmark.duplicate_groups` makes
+        groups of the pairs. A track whose fingerprint is damaged is passed over: `verify` names it.
+        """
+        sounds = StoredSound(self._store, self._index, self._fingerprinter)
+        return duplicates(sounds, total=self._store.count()[0], shortest=shortest, progress=progress)
+
+    def repeats(
+        self, *, shortest: float = SHORTEST_REPEAT_SECONDS, progress: Callable[[int, int], object] | None = None
+    ) -> list[Repeat]:
+        """Return what recurs for `shortest` seconds in and across the catalog's tracks, that of most places first.
+
+        `progress` is called with (tracks done, tracks in all).
+        """
+        sounds = StoredSound(self._store, self._index, self._fingerprinter)
+        return repeats(sounds, total=self._store.count()[0], shortest=shortest, progress=progress)
 
     # Changes
 

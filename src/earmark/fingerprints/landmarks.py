@@ -177,6 +177,15 @@ def peak_layers(peaks: Peaks, paired: int, front_end: FrontEnd) -> dict[str, Lay
     return {"peaks": every, "strongest": strongest}
 
 
+def at_speed(peaks: Layer, speed: float, front_end: FrontEnd) -> Layer:
+    """Return peaks as they would be if the sound played by a factor faster and higher; those beyond the band go."""
+    bins = np.rint(peaks.values * speed).astype(np.int32)
+    frames = np.rint(peaks.frames / speed).astype(np.int32)
+    kept = (bins >= front_end.low_bin) & (bins < front_end.high_bin)
+    order = np.lexsort((bins[kept], frames[kept]))
+    return Layer(frames[kept][order], bins[kept][order], peaks.frame_seconds)
+
+
 def landmark_keys(strongest: Layer, shape: LandmarkShape, fan_out: int) -> Keys:
     """Return the landmarks of peaks, each with its anchor's frame."""
     bins = strongest.values - np.int32(shape.front_end.low_bin)

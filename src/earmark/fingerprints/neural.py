@@ -24,6 +24,7 @@ from earmark.fingerprints.landmarks import (
     CompanionShape,
     LandmarkShape,
     QueryDensity,
+    at_speed,
     have_information,
     landmark_channel,
     landmark_keys,
@@ -171,6 +172,13 @@ class Neural(Fingerprinter):
         self.check(fingerprint.spec)
         assert self.quads is not None
         return quad_query_keys(fingerprint.layers["strongest"], self.quads, self.quad_query)
+
+    def keys_at_speed(self, fingerprint: Fingerprint, speed: float) -> Mapping[str, Keys]:
+        """Return the landmarks of the strongest peaks, moved in time and pitch."""
+        if self.companion is None:
+            return {}
+        moved = at_speed(fingerprint.layers["strongest"], speed, self.companion.front_end)
+        return {"landmarks": landmark_keys(moved, self.companion, self.companion.density.fan_out)}
 
     def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
         """Return whether there are different landmarks, or where no peaks are kept, different vectors."""

@@ -50,6 +50,13 @@ class Fingerprinter(ABC):
         """Return what a query looks up in the channel of the plan's `warp`, which a fingerprinter with one defines."""
         raise NotImplementedError(f"{self.spec} finds no clips at any speed")
 
+    def keys_at_speed(self, fingerprint: Fingerprint, speed: float) -> Mapping[str, Keys]:
+        """Return, by channel, about what `keys` would of the same sound played by a factor faster and higher.
+
+        A kind whose features do not tell has none.
+        """
+        return {}
+
     @abstractmethod
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return a compact form for the catalog; the features survive it exactly."""

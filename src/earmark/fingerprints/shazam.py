@@ -17,6 +17,7 @@ from earmark.fingerprints.landmarks import (
     Density,
     LandmarkShape,
     QueryDensity,
+    at_speed,
     have_information,
     landmark_channel,
     landmark_keys,
@@ -101,6 +102,11 @@ class Shazam(Fingerprinter):
         self.check(fingerprint.spec)
         assert self.quads is not None
         return quad_query_keys(fingerprint.layers["strongest"], self.quads, self.quad_query)
+
+    def keys_at_speed(self, fingerprint: Fingerprint, speed: float) -> Mapping[str, Keys]:
+        """Return the landmarks of the strongest peaks, moved in time and pitch."""
+        moved = at_speed(fingerprint.layers["strongest"], speed, self.shape.front_end)
+        return {"landmarks": landmark_keys(moved, self.shape, self.shape.density.fan_out)}
 
     def is_informative(self, fingerprint: Fingerprint, *, query: bool = False) -> bool:
         """Return whether there are enough peaks, and different landmarks among them."""

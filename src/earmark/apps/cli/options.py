@@ -27,6 +27,11 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     volume.add_argument("--verbose", action="store_true", help="print more")
 
 
+def add_csv(parser: argparse.ArgumentParser) -> None:
+    """Add --csv."""
+    parser.add_argument("--csv", dest="as_table", action="store_true", help="print a table for spreadsheets")
+
+
 def add_longest(parser: argparse.ArgumentParser, seconds: float) -> None:
     """Add --longest, whose default is `seconds`."""
     parser.add_argument(

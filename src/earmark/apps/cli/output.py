@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import json
 import sys
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from earmark.apps.cli.failures import message_line
+from earmark.errors import OptionError
 from earmark.text import escaped
 
 PROGRESS_SECONDS = 1.0  # least time between two lines of progress
@@ -24,16 +26,20 @@ class Output:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    as_table: bool = False  # as comma-separated values
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Output:
-        """Return the output that --json, --quiet and --verbose ask for."""
-        return cls(json=options.json, quiet=options.quiet, verbose=options.verbose)
+        """Return the output that --json, --csv, --quiet and --verbose ask for; raises OptionError for both forms."""
+        as_table = getattr(options, "as_table", False)
+        if as_table and options.json:
+            raise OptionError("--json and --csv are two forms of the same results: give one")
+        return cls(json=options.json, quiet=options.quiet, verbose=options.verbose, as_table=as_table)
 
     @property
     def text(self) -> bool:
         """Whether results are wanted as text for people."""
-        return not self.json and not self.quiet
+        return not self.json and not self.as_table and not self.quiet
 
     @property
     def interactive(self) -> bool:
@@ -49,6 +55,13 @@ class Output:
         """Print a line of results, when text is wanted."""
         if self.text:
             print(escaped(text))
+
+    def rows(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Print a header and rows of comma-separated values, when a table is wanted."""
+        if self.as_table:
+            writer = csv.writer(sys.stdout, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows([[escaped(cell) for cell in row] for row in rows])
 
     def remark(self, text: object) -> None:
         """Print a line to stderr, unless --quiet."""

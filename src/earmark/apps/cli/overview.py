@@ -6,6 +6,8 @@ COMMANDS = {  # name: what it does in a line; the module of that name (a space i
     "index": "add files and folders of music to the catalog",
     "identify": "say which known recording a clip comes from, and where in it",
     "compare": "say whether two files hold the same recording, and where they meet",
+    "duplicates": "say which tracks of the catalog hold the same recording, or parts of one",
+    "repeats": "say what recurs in and across files, as opening music and jingles do",
     "list": "list the tracks of the catalog",
     "show": "show all that is known of a track",
     "update": "change the title, artist, album or other tags of a track",

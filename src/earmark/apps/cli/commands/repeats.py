@@ -1,0 +1,69 @@
+"""`earmark repeats`: what recurs in and across files that are in no catalog, as jingles and adverts do."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from earmark.apps.cli.failures import DONE, NOT_FOUND, PARTLY, UNREADABLE
+from earmark.apps.cli.options import add_csv, add_output, duration
+from earmark.apps.cli.output import Output, ProgressLine
+from earmark.apps.text import amount, clock
+
+if TYPE_CHECKING:
+    from earmark.types import Repeat
+
+SHORTEST_SECONDS = 2.0  # apps.repeats.SHORTEST_SECONDS, which is not imported for a page of help
+COLUMNS = ("item", "path", "start", "end")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="audio or video files, as the episodes of a programme")
+    parser.add_argument(
+        "--shortest",
+        type=duration,
+        default=SHORTEST_SECONDS,
+        metavar="SECONDS",
+        help=f"least length of what recurs (default: {SHORTEST_SECONDS:g})",
+    )
+    add_output(parser)
+    add_csv(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print each item with its places; exit status 1 when there is none, or some files could not be used."""
+    import earmark
+
+    output = Output.of(options)
+    line = ProgressLine(output)
+
+    def progress(stage: str, done: int, total: int) -> None:
+        line.update(f"{stage} {done} of {amount(total, 'file')}", done, total, stage=stage)
+
+    report = earmark.repeats(options.files, shortest=options.shortest, progress=progress)
+    for path, reason in report.failed:
+        output.remark(f"earmark: {path}: {reason}; passed over")
+        output.record({"status": "failed", "path": path, "reason": reason})
+    show(output, report.items)
+    if len(report.failed) == len(options.files):
+        return UNREADABLE
+    return PARTLY if report.failed else DONE if report.items else NOT_FOUND
+
+
+def show(output: Output, items: Sequence[Repeat]) -> None:
+    """Print items in the form that is wanted."""
+    from earmark.apps.records import repeat_record
+
+    for number, item in enumerate(items, start=1):
+        output.record(repeat_record(number, item))
+    places = [(number, place) for number, item in enumerate(items, start=1) for place in item.places]
+    rows = [(number, one.track.path, round(one.start, 3), round(one.end, 3)) for number, one in places]
+    output.rows(COLUMNS, rows)
+    for number, item in enumerate(items, start=1):
+        output.line(f"item {number}: {clock(item.seconds)} at {amount(len(item.places), 'place')}")
+        for place in item.places:
+            output.line(f"  {place.track.path}: {clock(place.start)} to {clock(place.end)}")
+    if not items:
+        output.line("nothing recurs")
