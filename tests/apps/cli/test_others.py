@@ -14,9 +14,9 @@ def test_a_piece_and_its_whole_are_the_same_recording_either_way_round(earmark, 
         assert done.status == 0
         (record,) = done.records
         assert record["same"]
-        (match,) = record["matches"]
         whole, piece = ("first", "second") if first == music[4] else ("second", "first")
-        assert match[f"{whole}_start"] - match[f"{piece}_start"] == pytest.approx(10, abs=0.05)
+        starts = [match[f"{whole}_start"] - match[f"{piece}_start"] for match in record["matches"]]
+        assert any(start == pytest.approx(10, abs=0.05) for start in starts)  # the recording repeats itself
 
 
 def test_different_recordings_are_not_the_same(earmark, music):
