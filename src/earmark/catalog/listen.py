@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 from earmark.catalog.identify import Identify, Unavailable
@@ -66,13 +68,19 @@ class Listener:
         return self._answer
 
     def _look(self, *, final: bool) -> Extracted:
-        """Match what has not been settled, again without each track that turns out to be damaged or gone."""
+        """Match what has not been settled."""
         self._looked = self.seconds
         extracted = self._sound.take(since_seconds=self._session.since)
+        self._without_unavailable(partial(self._session.hear, extracted.fingerprint, final=final))
+        self._without_unavailable(self._session.passages)
+        return extracted
+
+    def _without_unavailable(self, ask: Callable[[], object]) -> None:
+        """Ask, again without each track that turns out to be damaged or gone."""
         while True:
             try:
-                self._session.hear(extracted.fingerprint, final=final)
-                return extracted
+                ask()
+                return
             except Unavailable as unavailable:
                 self._identify.leave_out(unavailable, self._session)
 

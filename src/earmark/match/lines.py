@@ -101,8 +101,9 @@ class Line:
         residuals = places - places.mean() - slope * centred
         if np.abs(residuals).max() > LARGEST_BEND_SECONDS:
             return None
-        error = float(np.sqrt((residuals**2).sum() / (len(parts) - 2) / spread)) + LEAST_ERROR_SECONDS / spread**0.5
-        return Straight(float(places.mean()) - slope * float(seconds.mean()), slope, error)
+        placed = max(strand.alignment.position_error for strand, _, _ in self.parts(start, end))
+        error = float(np.sqrt((residuals**2).sum() / (len(parts) - 2))) + placed + LEAST_ERROR_SECONDS
+        return Straight(float(places.mean()) - slope * float(seconds.mean()), slope, error / spread**0.5)
 
     def goes_on(self, strand: Strand) -> bool:
         """Return whether a strand of the track lies on this line, in a window that has none yet."""

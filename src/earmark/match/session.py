@@ -47,7 +47,7 @@ class Session:
             timeline = Timeline(self._matcher, self.options) if timeline is None else timeline.copy()
             since = timeline.hear(fingerprint, search, since=self.since, final=final)
         if seconds <= LONGEST_WHOLE_SECONDS and (final or seconds >= SHORTEST_LOOK_SECONDS):
-            whole, looks = self._matcher.match(fingerprint, search, self.options), looks + 1
+            whole, looks = self._matcher.match(fingerprint, search, self.options), 1 if final else looks + 1
         self._timeline, self._whole, self._looks, self.since = timeline, whole, looks, since
         self._sound, self.seconds = fingerprint, seconds
 

@@ -29,6 +29,7 @@ from earmark.match.votes import Guess
 from earmark.match.windows import HOP_SECONDS, WINDOW_SECONDS, last_window, pieces_of, whole_windows
 from earmark.types import Fingerprint, Hits
 
+MOST_LOOKS_PAID = 3_600  # looks in an hour: the odds of a stream are those of a false match in an hour
 LOOKED_UP_WINDOWS = 24  # at once, which is quicker: a minute
 KEPT_SECONDS = 15.0  # of sound that arrives, which may have to be judged again
 REMEMBERED_SECONDS = 60.0  # of lines through sound that arrives, beyond which a passage has begun where it was told to
@@ -57,7 +58,8 @@ class Timeline:
             one.frame_seconds for one in matcher.plan.channels if one.layer == matcher.plan.compare[0].layer
         )
         self._lines, self._latest = Lines(), list[Strand]()  # of settled windows; of the sound's end
-        self._windows = 0  # that were laid on tracks, of which the odds pay for each
+        self._windows = 0  # that are settled
+        self._looks = 0  # that the odds pay for: of a file its windows, of sound that arrives every one
         self._last, self._next = -1.0, 0.0  # second at which the last settled window begins; earliest for the next one
         self._going_on = list[Strand]()  # of the last settled window
         self._past = list[Passage]()  # that ended before what is remembered
@@ -87,7 +89,8 @@ class Timeline:
         self._latest = []
         for begin, end, hits in self._looked_up(passing):
             self._latest = self._laid(begin, end, self._going_on, hits)
-        self._windows += len(lasting) + len(passing)
+        self._windows += len(lasting)
+        self._looks = self._windows if final else self._looks + len(lasting) + len(passing)
         if not final and self.seconds - self._forgotten > 2 * REMEMBERED_SECONDS:
             self._forget(self.seconds - REMEMBERED_SECONDS)
         kept = max(self.seconds - KEPT_SECONDS, 0.0) // HOP_SECONDS * HOP_SECONDS
@@ -270,10 +273,7 @@ class Timeline:
         return self._told(one, surest)
 
     def _told(self, one: Stretch, judged: Passage) -> Passage:
-        """Return a passage as long as its stretch; its odds pay for every look where they are doubtful.
-
-        Windows that overlap by half are as many looks as if they did not.
-        """
+        """Return a passage as long as its stretch; its odds pay for every look where they are doubtful."""
         beyond_doubt = max(judged.evidence.get("z", 0.0) - DECISIVE_Z, 0.0)
         start = 0.0 if one.start < EDGE_SECONDS else one.start
         end = self.seconds if self.seconds - one.end < EDGE_SECONDS else one.end
@@ -287,7 +287,7 @@ class Timeline:
         first, last = place(start), place(end)
         return replace(
             judged,
-            log_odds=judged.log_odds + beyond_doubt - math.log(max(self._windows * HOP_SECONDS / WINDOW_SECONDS, 1.0)),
+            log_odds=judged.log_odds + beyond_doubt - _paid(self._looks),
             query_start=start,
             query_end=end,
             reference_start=first,
@@ -312,6 +312,11 @@ class Timeline:
 
     def _between(self, begin: float, end: float) -> Fingerprint:
         return self._sound.between(begin - self._since, end - self._since)
+
+
+def _paid(looks: int) -> float:
+    """Return the log odds that so many looks cost; windows that overlap by half are as many as if they did not."""
+    return math.log(min(max(looks * HOP_SECONDS / WINDOW_SECONDS, 1.0), MOST_LOOKS_PAID))
 
 
 def _agreeing_stretches(strand: Strand) -> list[Stretch]:
