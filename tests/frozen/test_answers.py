@@ -1,7 +1,8 @@
-"""Answers stay what they were at 7ec08f1, before matching moved: every match, every figure of the evidence.
+"""Answers stay what they were frozen as: every match, every figure of the evidence.
 
-But for the figures of peaks in a catalog that has none, which were always zero and are left out now, for tones, which
-say too little to be looked up, and for speeds and pitches that were told without being measured, which are null now.
+They were frozen at 7ec08f1, before matching moved, and again when long clips came to be explained by lines and the first match no longer
+depended on how many were asked for. Left out are the figures of peaks in a catalog that has none, tones, which say too little to be looked up,
+and speeds and pitches that were not measured.
 """
 
 from __future__ import annotations
