@@ -357,8 +357,11 @@ def episode(
 ) -> Iterator[Recurring]:
     """Write an episode, and yield what recurs in it: the first item opens it, the second closes it."""
     parts, at, left = list[Samples](), 0.0, minutes * 60
-    between = [int(one) for one in random.permutation(np.repeat(np.arange(2, len(items)), 2))][: int(minutes / 3)]
-    order, pause = [0, *between, 1], (left - sum(len(item) / RATE for item in items)) / (len(between) + 1)
+    between = [int(one) for one in random.permutation(np.repeat(np.arange(2, len(items)), 2))][
+        : max(int(minutes / 3), 6)
+    ]
+    order = [0, *between, 1]
+    pause = (left - sum(len(items[which]) for which in order) / RATE) / (len(order) - 1)
     for place, which in enumerate(order):
         item = items[which]
         parts.append(item)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from statistics import median
 
 from earmark.catalog.duplicates import StoredSound
@@ -115,16 +114,11 @@ def _consensus(estimates: Sequence[Estimate]) -> Estimate:
     return Estimate(estimates[0].track, median(one.start for one in estimates), median(one.end for one in estimates))
 
 
-def _without_parts(items: list[list[Estimate]]) -> list[list[Estimate]]:
-    """Return items without those whose places all lie in the places of one that has as many."""
-    dropped = set[int]()
-    for (number, one), (other, another) in combinations(enumerate(items), 2):
-        for part, whole, which in ((one, another, number), (another, one, other)):
-            if which not in dropped and len(part) <= len(whole) and _lie_in(part, whole):
-                dropped.add(which)
-                break
-    return [item for number, item in enumerate(items) if number not in dropped]
-
-
-def _lie_in(part: Sequence[Estimate], whole: Sequence[Estimate]) -> bool:
-    return all(any(one.common(other) >= INSIDE_SHARE * one.seconds for other in whole) for one in part)
+def _without_parts(items: Sequence[Sequence[Estimate]]) -> list[list[Estimate]]:
+    """Return items without those whose places all lie in places of longer ones: music repeats itself."""
+    kept = list[list[Estimate]]()
+    for item in sorted(items, key=lambda own: -median(place.seconds for place in own)):
+        longer = [place for own in kept for place in own]
+        if not all(any(one.common(other) >= INSIDE_SHARE * one.seconds for other in longer) for one in item):
+            kept.append(list(item))
+    return kept

@@ -27,13 +27,16 @@ SPEEDS = tuple(1 + step / 200 for step in range(-8, 9) if step)  # half a step m
 SPEED_WINDOWS, SPEED_SECONDS = 3, 8.0  # windows that are looked up at other speeds, and their length
 SHIFT = 1 << 24  # frames from one window's keys to the next one's, whose votes must not meet: three days
 LEAST_VOTES = 8  # of a place that is looked at; music without relation seldom has more
-MOST_PLACES = 40  # that votes name of a piece of a recording
+MOST_PLACES = 40  # that votes name of windows that are looked up at once, when two tracks share a recording
 MOST_OF_A_TRACK = 6  # of these of one track
+RECURRING_PLACES = 12  # that votes name of one window, when each may hold something else that recurs
+RECURRING_OF_A_TRACK = 3  # of these of one track
 AGREEING_Z = 6.0  # of a window that lies on the track
 MOST_MISSES = 3  # windows without agreement through which a line is followed
 
 EDGE_SECONDS = 0.5  # from an end within which what agrees is taken to reach it
-GAP_SECONDS = 5.0  # between two ranges of a line that are one
+GAP_SECONDS = 5.0  # between two ranges of a line that are one, of recordings that are the same for the most part
+SHORT_GAP_SECONDS = 1.0  # the same of any recordings: a jingle may follow another as it does elsewhere
 HALF = 0.5  # of a range, by which it may overlap a likelier one
 
 KeysAtSpeed = Callable[[Fingerprint, float], Mapping[str, Keys]]
@@ -90,10 +93,10 @@ class Range:
         """Whether it is the same recording, and neither chance nor music that is alike."""
         return self.agreement >= SURE.agreement and self.support >= SURE.support
 
-    def goes_on_in(self, later: Range) -> bool:
+    def goes_on_in(self, later: Range, *, gap: float) -> bool:
         """Return whether a later range is of the same line, after no more than a gap."""
         there = self.track_end + self.speed * (later.start - self.end)
-        return later.start - self.end <= GAP_SECONDS and abs(there - later.track_start) < ONE_LINE_SECONDS
+        return later.start - self.end <= gap and abs(there - later.track_start) < ONE_LINE_SECONDS
 
     def joined_with(self, later: Range) -> Range:
         """Return both as one."""
@@ -152,7 +155,8 @@ class SharedSound:
             line = self._followed(sound, place, search)
             if line is not None:
                 lines.append(line)
-                found += [_range(one, sound.seconds) for one in stretches_of(evidence_of(line))]
+                parts = [_range(one, sound.seconds) for one in stretches_of(evidence_of(line))]
+                found += _joined(parts, gap=SHORT_GAP_SECONDS)
         return sorted(found, key=lambda one: -one.support)
 
     def _asked(self, sound: Fingerprint, channel: Channel) -> Iterator[list[_Asked]]:
@@ -187,7 +191,10 @@ class SharedSound:
             begins = np.array([round(one.begin / frame) for one in asked], np.int32)
             apart = hits.reference_frames - hits.query_frames % SHIFT - begins[window]
             own &= np.abs(apart) < ASKED_SECONDS / frame
-        rule = replace(channel.votes, limit=MOST_PLACES, per_track=MOST_OF_A_TRACK, shortlist=2, min_votes=3)
+        limit, per_track = MOST_PLACES, MOST_OF_A_TRACK
+        if within:
+            limit, per_track = RECURRING_PLACES * len(asked), RECURRING_OF_A_TRACK * len(asked)
+        rule = replace(channel.votes, limit=limit, per_track=per_track, shortlist=2, min_votes=3)
         kept = Hits(hits.query_frames[~own], hits.tracks[~own], hits.reference_frames[~own], hits.scores[~own])
         for guess in vote(kept, replace(channel, votes=rule)):
             if guess.votes >= LEAST_VOTES:
@@ -268,12 +275,16 @@ def apart(ranges: Sequence[Range]) -> list[Range]:
     for one in sorted(ranges, key=lambda one: -one.support):
         if not any(one.overlaps(other) for other in kept):
             kept.append(one)
+    return sorted(_joined(kept, gap=GAP_SECONDS), key=lambda one: -one.seconds)
+
+
+def _joined(ranges: Sequence[Range], *, gap: float) -> list[Range]:
+    """Return ranges in order of time, those that go on after a gap as one."""
     joined = list[Range]()
-    for one in sorted(kept, key=lambda one: one.start):
-        if joined and joined[-1].goes_on_in(one):
-            one = joined.pop().joined_with(one)
-        joined.append(one)
-    return sorted(joined, key=lambda one: -one.seconds)
+    for one in sorted(ranges, key=lambda one: one.start):
+        goes_on = bool(joined) and joined[-1].goes_on_in(one, gap=gap)
+        joined.append(joined.pop().joined_with(one) if goes_on else one)
+    return joined
 
 
 def agreement_z(strand: Strand) -> float:
