@@ -39,9 +39,8 @@ from earmark.catalog.duplicates import StoredSound
 from earmark.distort.codecs import transcode
 from earmark.distort.timing import change_speed
 from earmark.evaluation.recordings import Recordings
-from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.fingerprints.landmarks import at_speed
-from earmark.fingerprints.neural import Neural as Fingerprinter
+from earmark.fingerprints.neural import Neural
 from earmark.index.channels import Channels
 from earmark.match.calibration import Calibration
 from earmark.match.matcher import Matcher
@@ -120,7 +119,7 @@ def plant(options: argparse.Namespace) -> None:
         Recordings(RATE, folder=options.pcm) as sounds,
         options.out.open("wb") as out,
     ):
-        maker = make_fingerprinter("neural", {})
+        maker = Neural()
         maker.encode = without_vectors
         frame = maker.plan.channels[0].frame_seconds
         cuts = list(pieces_of(catalog, below=options.music.resolve(), frame=frame, seed=options.seed))
@@ -148,7 +147,7 @@ def plant(options: argparse.Namespace) -> None:
 def ask(options: argparse.Namespace) -> None:
     """Ask a catalog for copies of pieces of its tracks, and print a line of JSON for each: what it surely shares."""
     random = np.random.default_rng(options.seed)
-    maker = make_fingerprinter("neural", {})
+    maker = Neural()
     maker.encode = without_vectors
     with (
         earmark.open(options.catalog, create=False, read_only=True) as catalog,
@@ -189,7 +188,7 @@ def read(path: Path) -> list[Piece]:
 
 
 def others(
-    catalog: earmark.Catalog, maker: Fingerprinter, planted: Sequence[Piece], *, frame: float, seed: int
+    catalog: earmark.Catalog, maker: Neural, planted: Sequence[Piece], *, frame: float, seed: int
 ) -> Iterator[tuple[str, Fingerprint]]:
     """Yield (id, fingerprint) of pieces that are not planted: as they are, then transposed factor by factor."""
     taken = {(piece.path, round(piece.start, 3)) for piece in planted if piece.id.endswith("/original")}
@@ -200,8 +199,9 @@ def others(
                 yield name, cut.fingerprint if factor == 1 else transposed(maker, cut.fingerprint, factor)
 
 
-def transposed(maker: Fingerprinter, fingerprint: Fingerprint, factor: float) -> Fingerprint:
+def transposed(maker: Neural, fingerprint: Fingerprint, factor: float) -> Fingerprint:
     """Return a fingerprint of peaks as of another speed and pitch, on the same vectors, which are not asked."""
+    assert maker.companion is not None  # the shipped network keeps peaks
     front_end = maker.companion.front_end
     layers = {name: at_speed(fingerprint.layers[name], factor, front_end) for name in ("peaks", "strongest")}
     return replace(fingerprint, seconds=float(fingerprint.seconds / factor), layers={**fingerprint.layers, **layers})
@@ -209,7 +209,7 @@ def transposed(maker: Fingerprinter, fingerprint: Fingerprint, factor: float) ->
 
 def find(options: argparse.Namespace) -> None:
     """Ask a catalog of planted pairs and others for its duplicates, and say what was found."""
-    maker, planted = make_fingerprinter("neural", {}), read(options.planted)
+    maker, planted = Neural(), read(options.planted)
     frame = maker.plan.channels[0].frame_seconds
     with tempfile.TemporaryDirectory() as folder, earmark.open(Path(folder) / "c") as catalog:
         began = time.process_time()
@@ -245,7 +245,7 @@ def find(options: argparse.Namespace) -> None:
 
 def scale(options: argparse.Namespace) -> None:
     """Print what it takes to look a track up among more and more: those of a catalog, then transposed ones."""
-    maker = make_fingerprinter("neural", {})
+    maker = Neural()
     channel = next(one for one in maker.plan.channels if one.metric == "equal")
     index, number, hours = Channels("both", maker.plan.channels), 0, 0.0
     with earmark.open(options.catalog, create=False, read_only=True) as catalog:
@@ -271,7 +271,7 @@ def no_references(tracks: Sequence[int]) -> dict[int, Fingerprint]:
     return {}
 
 
-def put(catalog: earmark.Catalog, maker: Fingerprinter, tracks: Sequence[tuple[str, Fingerprint]]) -> None:
+def put(catalog: earmark.Catalog, maker: Neural, tracks: Sequence[tuple[str, Fingerprint]]) -> None:
     """Add tracks by their fingerprints alone."""
     new = []
     with catalog._store.transaction():
@@ -281,7 +281,7 @@ def put(catalog: earmark.Catalog, maker: Fingerprinter, tracks: Sequence[tuple[s
     catalog._index.include(new)
 
 
-def time_of_a_question(catalog: earmark.Catalog, maker: Fingerprinter, sounds: Sequence[Fingerprint]) -> float:
+def time_of_a_question(catalog: earmark.Catalog, maker: Neural, sounds: Sequence[Fingerprint]) -> float:
     """Return the seconds that the catalog takes for five seconds from the middle of each, by what is stored of it."""
     began = time.process_time()
     for sound in sounds:

@@ -1,8 +1,8 @@
 """Answers stay what they were frozen as: every match, every figure of the evidence.
 
-They were frozen at 7ec08f1, before matching moved, and again when long clips came to be explained by lines and the first
-match no longer depended on how many were asked for. Left out are the figures of peaks in a catalog that has none, tones,
-which say too little to be looked up, and speeds and pitches that were not measured.
+They were frozen at 7ec08f1, before matching moved, and again when long clips came to be explained by lines and the
+first match no longer depended on how many were asked for. Left out are the figures of peaks in a catalog that has none,
+tones, which say too little to be looked up, and speeds and pitches that were not measured.
 """
 
 from __future__ import annotations
