@@ -106,9 +106,12 @@ def copied(kind: str, sound: Samples, number: int, random: np.random.Generator) 
     return change_speed(sound, SPEEDS[number % 2]), 0.0
 
 
-def without_vectors(segments: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
-    """Return no vector of any segment: duplicates are found by landmarks and peaks, and the network takes long."""
-    return np.zeros(len(segments), bool), np.zeros((0, 128), np.int8)
+class WithoutVectors(Neural):
+    """Keeps peaks alone: vectors take most of the time and are not asked."""
+
+    def encode(self, segments: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+        """Return no vector of any segment: duplicates are found by landmarks and peaks, and the network takes long."""
+        return np.zeros(len(segments), bool), np.zeros((0, 128), np.int8)
 
 
 def plant(options: argparse.Namespace) -> None:
@@ -119,8 +122,7 @@ def plant(options: argparse.Namespace) -> None:
         Recordings(RATE, folder=options.pcm) as sounds,
         options.out.open("wb") as out,
     ):
-        maker = Neural()
-        maker.encode = without_vectors
+        maker = WithoutVectors()
         frame = maker.plan.channels[0].frame_seconds
         cuts = list(pieces_of(catalog, below=options.music.resolve(), frame=frame, seed=options.seed))
         order = random.permutation(len(cuts))
@@ -147,8 +149,7 @@ def plant(options: argparse.Namespace) -> None:
 def ask(options: argparse.Namespace) -> None:
     """Ask a catalog for copies of pieces of its tracks, and print a line of JSON for each: what it surely shares."""
     random = np.random.default_rng(options.seed)
-    maker = Neural()
-    maker.encode = without_vectors
+    maker = WithoutVectors()
     with (
         earmark.open(options.catalog, create=False, read_only=True) as catalog,
         Recordings(RATE, folder=options.pcm) as sounds,
