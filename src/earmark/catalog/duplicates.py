@@ -39,7 +39,7 @@ class StoredSound:
         if not self._shared.can_ask(self._search):
             raise OptionError(
                 f"index {index.name} of {maker.spec} holds vectors alone, which take too long to compare one with all: "
-                "index the audio again with peaks and the index 'both', or with the fingerprinter shazam"
+                "index the audio again with peaks and the index 'both', or with a fingerprinter whose keys are codes"
             )
 
     def __iter__(self) -> Iterator[tuple[int, Fingerprint]]:
