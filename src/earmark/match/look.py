@@ -14,7 +14,7 @@ from earmark.match.compare import brief, make_comparison
 from earmark.match.protocol import Candidate, Comparison, Placement, References, Search, Separable, Sweepable
 from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive
 from earmark.match.votes import Guess, tracks_by_votes, vote
-from earmark.plan import Channel, CompareRule, Plan
+from earmark.plan import Channel, CompareRule, Plan, SweepRule
 from earmark.types import Fingerprint, Hits, Keys, Layer
 
 APART_SECONDS = 0.125  # distance from a candidate within which a new proposal is the same
@@ -89,7 +89,11 @@ class Look:
     def by_sweep(self) -> Iterator[tuple[list[Guess], str]]:
         """Yield the places that a sweep of the likeliest tracks finds, of no layer's own."""
         if self._sweepable is not None:
-            yield self._swept(self._sweepable), ""
+            tracks = dict.fromkeys(
+                [*(one.track for one in self.ranked), *tracks_by_votes(next(iter(self._hits.values())))]
+            )
+            best = self.ranked[0].figure("z") if self.ranked else 0.0
+            yield _swept(self._plan.sweep, self._sweepable, tracks, self._references, best=best), ""
 
     def add(self, guesses: Sequence[Guess], layer: str) -> None:
         """Compare the places that are not known yet, and rank them."""
@@ -110,19 +114,6 @@ class Look:
         own = (one for one in self._tried if one.track == guess.track and abs(one.start - guess.start) <= within)
         return max(own, key=lambda one: one.score, default=None)
 
-    def together_with(self, found: Candidate) -> frozenset[int]:
-        """Return the tracks that sound at the same time: peaks of the clip meet each that do not meet the other."""
-        name, comparison = self.separable()
-        if comparison is None:
-            return frozenset()
-        own, tracks = (self.reference(found.track).layers[name], found.placements[name]), set[int]()
-        for one in self.ranked:
-            if one.track != found.track and one.figure("z") >= PLAIN_Z:
-                other = self.reference(one.track).layers[name], one.placements[name]
-                if min(comparison.apart(own, other)) > APART_SHARE:
-                    tracks.add(one.track)
-        return frozenset(tracks)
-
     def separable(self) -> tuple[str, Separable | None]:
         """Return the layer that tells apart what sounds at once, and its comparison; None where there is none."""
         found = ((name, one) for name, one in self.comparisons.items() if isinstance(one, Separable))
@@ -141,6 +132,10 @@ class Look:
         again = self._compare([*own, *added], rule.layer, own=False)
         self.ranked[0] = max([first, *again], key=lambda one: one.score)
 
+    def of_track(self, track: int) -> list[Candidate]:
+        """Return all places of a track that were compared, the clearest first."""
+        return sorted((one for one in self._tried if one.track == track), key=lambda one: -one.figure("z"))
+
     def repetitions(self, track: int, *, most: int = 0) -> list[Guess]:
         """Return the places of a track at which the window lies best, by a sweep.
 
@@ -153,18 +148,6 @@ class Look:
         if not most and sweepable.sweep_cost(layer) > rule.repetition_budget:
             return []
         return [Guess(track, place.start) for place in sweepable.sweep(layer, limit=most or rule.repetitions)]
-
-    def places(self, track: int, *, most: int) -> list[Candidate]:
-        """Return all places of a track that the window fits nearly as well as the best, best first."""
-        by_votes = [one for guesses, _ in self.by_channels() for one in guesses if one.track == track]
-        self.add([*self.repetitions(track, most=most), *by_votes], "")
-        found = sorted((one for one in self._tried if one.track == track), key=lambda one: -one.figure("z"))
-        kept: list[Candidate] = []
-        for one in found:
-            is_good = one.figure("z") >= max(PLACE_SHARE * found[0].figure("z"), DECISIVE_Z)
-            if is_good and all(abs(one.start - other.start) >= ONE_PLACE_SECONDS for other in kept):
-                kept.append(one)
-        return kept[:most]
 
     def reference(self, track: int) -> Fingerprint:
         """Return a track's stored fingerprint."""
@@ -240,49 +223,7 @@ class Look:
         """Return a candidate with one more placement; the first layer tells the later ones place and speed."""
         placements = {**candidate.placements, name: placement}
         teller = placement if name == self._first else candidate
-        return Candidate(candidate.track, teller.start, teller.speed, placements, self._score(placements))
-
-    def _score(self, placements: Mapping[str, Placement]) -> float:
-        """Return the ranking score: the figures of the first layer; those of later ones can only add to it."""
-        score = 0.0
-        for rule in self._plan.compare:
-            placement = placements.get(rule.layer)
-            if placement is None:
-                continue
-            for figure, weight in rule.ranking.items():
-                value = placement.figures.get(figure, 0.0)
-                score += weight * (value if rule.layer == self._first or value > 0 else 0.0)
-        return score
-
-    def _swept(self, sweepable: Sweepable) -> list[Guess]:
-        """Return the best place of tracks that are searched from end to end, the best ones of all.
-
-        The tracks ranked so far come first, then those that were hit; until one is beyond doubt, or enough is done.
-        """
-        rule = self._plan.sweep
-        assert rule is not None
-        layer = rule.layer if sweepable.seconds < rule.short_seconds else rule.strongest
-        left, found = rule.budget, list[tuple[float, int, float]]()
-        beyond_doubt = max(DECISIVE_Z, self.ranked[0].figure("z") if self.ranked else 0.0)
-        for track, reference in self._in_batches(rule.most_tracks, layer):
-            if left < rule.budget // 100:  # less than a usual track takes
-                break
-            cost = sweepable.sweep_cost(reference)
-            if cost > left:
-                continue
-            left -= cost
-            found += [(place.figures["z"], track, place.start) for place in sweepable.sweep(reference)]
-            if found and found[-1][0] > beyond_doubt:
-                break
-        return [Guess(track, start) for _, track, start in heapq.nlargest(rule.places, found)]
-
-    def _in_batches(self, most: int, layer: str) -> Iterator[tuple[int, Layer]]:
-        hits = next(iter(self._hits.values()))
-        tracks = iter(dict.fromkeys([*(one.track for one in self.ranked), *tracks_by_votes(hits)]))
-        remaining = islice(tracks, most)
-        while batch := list(islice(remaining, READ_AT_ONCE)):
-            references = self._references(batch)
-            yield from ((track, references[track].layers[layer]) for track in batch)
+        return Candidate(candidate.track, teller.start, teller.speed, placements, _score(self._plan, placements))
 
 
 def _sounding(layer: Layer, seconds: float) -> float:
@@ -309,3 +250,72 @@ def without_silence(window: Fingerprint) -> tuple[Fingerprint, float]:
 
 def _finest(window: Fingerprint) -> Layer:
     return max(window.layers.values(), key=lambda layer: len(layer.frames))
+
+
+def together_with(found: Candidate, look: Look) -> frozenset[int]:
+    """Return the tracks that sound at the same time: peaks of the clip meet each that do not meet the other."""
+    name, comparison = look.separable()
+    if comparison is None:
+        return frozenset()
+    own, tracks = (look.reference(found.track).layers[name], found.placements[name]), set[int]()
+    for one in look.ranked:
+        if one.track != found.track and one.figure("z") >= PLAIN_Z:
+            other = look.reference(one.track).layers[name], one.placements[name]
+            if min(comparison.apart(own, other)) > APART_SHARE:
+                tracks.add(one.track)
+    return frozenset(tracks)
+
+
+def places_on(track: int, look: Look, *, most: int) -> list[Candidate]:
+    """Return all places of a track that a window fits nearly as well as the best, best first."""
+    by_votes = [one for guesses, _ in look.by_channels() for one in guesses if one.track == track]
+    look.add([*look.repetitions(track, most=most), *by_votes], "")
+    found, kept = look.of_track(track), list[Candidate]()
+    for one in found:
+        is_good = one.figure("z") >= max(PLACE_SHARE * found[0].figure("z"), DECISIVE_Z)
+        if is_good and all(abs(one.start - other.start) >= ONE_PLACE_SECONDS for other in kept):
+            kept.append(one)
+    return kept[:most]
+
+
+def _score(plan: Plan, placements: Mapping[str, Placement]) -> float:
+    """Return the ranking score: the figures of the first layer; those of later ones can only add to it."""
+    score = 0.0
+    for rule in plan.compare:
+        placement = placements.get(rule.layer)
+        if placement is None:
+            continue
+        for figure, weight in rule.ranking.items():
+            value = placement.figures.get(figure, 0.0)
+            score += weight * (value if rule is plan.compare[0] or value > 0 else 0.0)
+    return score
+
+
+def _swept(
+    rule: SweepRule | None, sweepable: Sweepable, tracks: Iterable[int], references: References, *, best: float
+) -> list[Guess]:
+    """Return the best place of tracks that are searched from end to end, the best ones of all.
+
+    The tracks come in the order given, the likeliest first, until one is beyond doubt, which `best` is the z so far of,
+    or enough is done.
+    """
+    assert rule is not None
+    layer = rule.layer if sweepable.seconds < rule.short_seconds else rule.strongest
+    left, found, beyond_doubt = rule.budget, list[tuple[float, int, float]](), max(DECISIVE_Z, best)
+    for track, reference in _in_batches(islice(tracks, rule.most_tracks), references):
+        if left < rule.budget // 100:  # less than a usual track takes
+            break
+        cost = sweepable.sweep_cost(reference.layers[layer])
+        if cost > left:
+            continue
+        left -= cost
+        found += [(place.figures["z"], track, place.start) for place in sweepable.sweep(reference.layers[layer])]
+        if found and found[-1][0] > beyond_doubt:
+            break
+    return [Guess(track, start) for _, track, start in heapq.nlargest(rule.places, found)]
+
+
+def _in_batches(tracks: Iterator[int], references: References) -> Iterator[tuple[int, Fingerprint]]:
+    while batch := list(islice(tracks, READ_AT_ONCE)):
+        read = references(batch)
+        yield from ((track, read[track]) for track in batch)

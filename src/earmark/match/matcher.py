@@ -15,7 +15,16 @@ import numpy as np
 
 from earmark.match.calibration import Calibration
 from earmark.match.lines import Strand
-from earmark.match.look import MARGIN_SECONDS, ONE_PLACE_SECONDS, Effort, Look, QueryKeys, without_silence
+from earmark.match.look import (
+    MARGIN_SECONDS,
+    ONE_PLACE_SECONDS,
+    Effort,
+    Look,
+    QueryKeys,
+    places_on,
+    together_with,
+    without_silence,
+)
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Options, Others, References, Registrable, Search
@@ -109,24 +118,14 @@ class Matcher:
         for guesses, layer in look.by_channels(most=MOST_GUESSES) if hits is not None else ():
             look.add(guesses, layer)
         look.add(known, "")
-        return [self._strand(look, one, begin) for one in look.likeliest(max(MOST_STRANDS, len(known)))]
+        return [_strand(look, one, begin) for one in look.likeliest(max(MOST_STRANDS, len(known)))]
 
     def unexplained(
         self, window: Fingerprint, search: Search, options: Options, stretches: Sequence[Stretch], *, begin: float
     ) -> tuple[Fingerprint, str]:
         """Return (a window without what stretches explain, the layer that tells); no layer where none can."""
         look = self._look(window, search, options, effort="places")
-        name, comparison = look.separable()
-        if comparison is None:
-            return window, name
-        laid = []
-        for stretch in stretches:
-            reference = self.references([stretch.track])[stretch.track].layers[name]
-            for strand, low, high in stretch.line.parts(stretch.start, stretch.end):
-                if low < begin + window.seconds and high > begin:
-                    moved = strand.alignment.start + strand.alignment.speed * (begin - strand.begin)
-                    laid.append((reference, replace(strand.alignment, start=moved), low - begin, high - begin))
-        return replace(window, layers={**window.layers, name: comparison.unexplained(laid)}), name
+        return _unexplained(look, stretches, begin)
 
     def repetitions(self, part: Fingerprint, search: Search, options: Options, track: int) -> list[Guess]:
         """Return other places of a track at which a part of a sound may lie, the likeliest first."""
@@ -165,7 +164,7 @@ class Matcher:
         if found is None:
             return None
         look.put_first(found)
-        together = look.together_with(found)
+        together = together_with(found, look)
         if beside - together:
             return None
         copies = duplicates_of(found, look.ranked, look.same)
@@ -179,7 +178,7 @@ class Matcher:
         look = self._look(part, search, options)
         begin, length = passage.query_start, self.references([passage.track])[passage.track].seconds
         found = [passage]
-        for one in look.places(passage.track, most=MOST_PLACES) if look.comparisons else ():
+        for one in places_on(passage.track, look, most=MOST_PLACES) if look.comparisons else ():
             here = self._passage(look, one, Others([], frozenset()), begin=begin, measuring=False)
             start, end = here.reference_at(passage.query_start), here.reference_at(passage.query_end)
             if any(
@@ -219,20 +218,6 @@ class Matcher:
             hits=hits,
             effort=effort,
         )
-
-    def _strand(self, look: Look, one: Candidate, begin: float) -> Strand:
-        reference = self.references([one.track])[one.track]
-        layers = reference.layers
-        fitted = [
-            comparison.fit(layers[name], one.placements[name], measuring=False)
-            for name, comparison in look.comparisons.items()
-        ]
-        alignment = combine(fitted)
-        scores = {}
-        for name, comparison in look.comparisons.items():
-            here = comparison.over_time(layers[name], alignment)
-            scores[name] = replace(here, seconds=here.seconds + begin)
-        return Strand(one.track, begin, begin + look.window.seconds, reference.seconds, alignment, scores)
 
     def _warped_look(self, look: Look, search: Search) -> WarpedLook | None:
         """Return what looks for the window at any speed; None where plan, index or window lack what it takes."""
@@ -292,6 +277,34 @@ def _passages(look: Look, ranked: Sequence[Candidate], limit: int, make: Callabl
     return [
         replace(passage, is_measured=make(found, others).is_measured) for passage, found, others in passages[:limit]
     ]
+
+
+def _strand(look: Look, one: Candidate, begin: float) -> Strand:
+    reference = look.reference(one.track)
+    layers = reference.layers
+    fitted = [
+        comparison.fit(layers[name], one.placements[name], measuring=False)
+        for name, comparison in look.comparisons.items()
+    ]
+    alignment, scores = combine(fitted), {}
+    for name, comparison in look.comparisons.items():
+        here = comparison.over_time(layers[name], alignment)
+        scores[name] = replace(here, seconds=here.seconds + begin)
+    return Strand(one.track, begin, begin + look.window.seconds, reference.seconds, alignment, scores)
+
+
+def _unexplained(look: Look, stretches: Sequence[Stretch], begin: float) -> tuple[Fingerprint, str]:
+    name, comparison = look.separable()
+    if comparison is None:
+        return look.window, name
+    laid = []
+    for stretch in stretches:
+        reference = look.reference(stretch.track).layers[name]
+        for strand, low, high in stretch.line.parts(stretch.start, stretch.end):
+            if low < begin + look.window.seconds and high > begin:
+                moved = strand.alignment.start + strand.alignment.speed * (begin - strand.begin)
+                laid.append((reference, replace(strand.alignment, start=moved), low - begin, high - begin))
+    return replace(look.window, layers={**look.window.layers, name: comparison.unexplained(laid)}), name
 
 
 def _spread(keys: Keys, frames: int) -> Keys:

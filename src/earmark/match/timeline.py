@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import count
 
-import numpy as np
-
-from earmark.match.lines import ONE_LINE_SECONDS, Line, Lines, Strand
+from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, MOVED_NUMBERS, HeardSound, claim_of
+from earmark.match.lines import Line, Lines, Strand
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
 from earmark.match.protocol import SAME_FACTOR, Options, Search
@@ -27,23 +25,18 @@ from earmark.match.stretches import (
 )
 from earmark.match.votes import Guess
 from earmark.match.windows import HOP_SECONDS, WINDOW_SECONDS, last_window, pieces_of, whole_windows
-from earmark.types import Fingerprint, Hits
+from earmark.types import Fingerprint
 
 MOST_LOOKS_PAID = 3_600  # looks in an hour: the odds of a stream are those of a false match in an hour
-LOOKED_UP_WINDOWS = 24  # at once, which is quicker: a minute
 KEPT_SECONDS = 15.0  # of sound that arrives, which may have to be judged again
 REMEMBERED_SECONDS = 60.0  # of lines through sound that arrives, beyond which a passage has begun where it was told to
 LEAST_SUPPORT = 6.0  # of a stretch, below which nobody asks how sure it is
 SHORTEST_SECONDS = 1.25  # of sound in a stretch that can be sure: a word or a chord is shorter
-JUDGED_SECONDS = 10.0  # as long a part of a stretch is judged at once
-MOST_JUDGED = 4  # parts of a stretch
 SURE_LOG_ODDS = 7.0  # from which no other part has to be judged: one in a thousand is wrong
 CLAIMED_SHARE = 0.3  # of a part's time, from which another stretch claims it too
 MOST_CLAIMS = 20
 BEGINNING_SECONDS = 1.0  # from a window's beginning within which what agrees may have begun earlier
 EDGE_SECONDS = 0.5  # from an end of the sound within which a stretch reaches it
-MOST_REPETITIONS = 5  # other places of a track that are tried
-MOVED_NUMBERS = 1 << 40  # from which lines through them are numbered
 ROUNDS = 6  # of explaining, between which what is not sure is left out
 
 Explained = tuple[Stretch, Passage]
@@ -70,7 +63,7 @@ class Timeline:
 
     def hear(self, sound: Fingerprint, search: Search, *, since: float, final: bool) -> float:
         """Lay the windows that are new, of sound that begins at `since`, and return what `since` may be next time."""
-        self._sound, self._since, self._search = sound, since, search
+        self._heard = HeardSound(self._matcher, self._options, search, sound, since, self._frame)
         self.seconds, self._found = since + sound.seconds, None
         lasting = whole_windows(self.seconds, self._frame, since=self._next)
         passing = [last_window(self.seconds, self._frame)]
@@ -81,14 +74,14 @@ class Timeline:
             self._next = self._last + HOP_SECONDS / 2
         if final:
             lasting, passing = lasting + passing, []
-        for begin, end, hits in self._looked_up(lasting):
-            strands = self._laid(begin, end, self._going_on, hits)
+        for begin, end, hits in self._heard.looked_up(lasting):
+            strands = self._heard.laid(begin, end, self._going_on, hits)
             self._lines.add(strands)
             self._going_on = [one for one in strands if _agreeing_stretches(one)]
         self._look_back(lasting)
         self._latest = []
-        for begin, end, hits in self._looked_up(passing):
-            self._latest = self._laid(begin, end, self._going_on, hits)
+        for begin, end, hits in self._heard.looked_up(passing):
+            self._latest = self._heard.laid(begin, end, self._going_on, hits)
         self._windows += len(lasting)
         self._looks = self._windows if final else self._looks + len(lasting) + len(passing)
         if not final and self.seconds - self._forgotten > 2 * REMEMBERED_SECONDS:
@@ -128,24 +121,6 @@ class Timeline:
             [one for one in strands if one.track != track] for strands in (self._latest, self._going_on)
         )
 
-    def _looked_up(self, windows: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float, Mapping[str, Hits]]]:
-        """Yield (begin, end, hits) of each window; many windows are looked up at once."""
-        frames = {one.name: one.frame_seconds for one in self._matcher.plan.channels}
-        for first in range(0, len(windows), LOOKED_UP_WINDOWS):
-            together = windows[first : first + LOOKED_UP_WINDOWS]
-            begin = together[0][0]
-            hits = self._matcher.hits(self._between(begin, together[-1][1]), self._search)
-            for start, end in together:
-                edges = {name: ((start - begin) / frame, (end - begin) / frame) for name, frame in frames.items()}
-                yield start, end, {name: _between(found, *edges[name]) for name, found in hits.items()}
-
-    def _laid(
-        self, begin: float, end: float, known: Sequence[Strand], hits: Mapping[str, Hits] | None = None
-    ) -> list[Strand]:
-        places = [Guess(one.track, one.reference_at(begin)) for one in known]
-        window = self._between(begin, end)
-        return self._matcher.strands(window, self._search, self._options, begin=begin, known=places, hits=hits)
-
     def _look_back(self, windows: Sequence[tuple[float, float]]) -> None:
         """Follow lines to before the window that named them."""
         number_of = {begin: number for number, (begin, _) in enumerate(windows)}
@@ -156,7 +131,9 @@ class Timeline:
                 missing.setdefault(number - 1, []).append(line.strands[0])
         for number in range(max(missing, default=-1), -1, -1):
             if number in missing:
-                agreeing = [one for one in self._laid(*windows[number], missing[number]) if _agreeing_stretches(one)]
+                agreeing = [
+                    one for one in self._heard.laid(*windows[number], missing[number]) if _agreeing_stretches(one)
+                ]
                 self._lines.add(agreeing)
                 if number:
                     earlier = [one for one in agreeing if _begins_early(Line(0, (one,)))]
@@ -176,7 +153,7 @@ class Timeline:
             for one in extended(settled(explain(lines), lines), lines, end=self.seconds):
                 key = (one.line.number, round(one.start, 1), round(one.end, 1))
                 if key not in judged:
-                    placed = one if known else self._at_best_place(one)
+                    placed = one if known else self._placed(one)
                     judged[key] = placed, self._judged(placed, claims, known)
                 placed, passage = judged[key]
                 if passage is None or passage.confidence < self._threshold:
@@ -189,35 +166,11 @@ class Timeline:
                 lines = [line.without(one) if line.line is one.line else line for line in lines]
         return kept
 
-    def _at_best_place(self, one: Stretch) -> Stretch:
-        """Return a stretch where it lies best on its track: windows name one round of music that repeats itself."""
-        begin = max(one.start, self._since)
-        if one.end - begin < SHORTEST_SECONDS:
-            return replace(one, line=self._surest[one.line.number][0]) if one.line.number in self._surest else one
-        parts = pieces_of(begin, one.end, JUDGED_SECONDS, self._frame)[:MOST_JUDGED]
-        begin, end = parts[0]
-        guesses = self._matcher.repetitions(self._between(begin, end), self._search, self._options, one.track)
-        apart = [guess.start - one.line.reference_at(begin) for guess in guesses]
-        shifts = [0.0, *[seconds for seconds in apart if abs(seconds) > ONE_LINE_SECONDS][:MOST_REPETITIONS]]
-        if len(shifts) == 1:
-            return one
-        totals = np.zeros(len(shifts))
-        for begin, end in parts:
-            places = [Guess(one.track, _claim(one.line, begin, end).start + seconds) for seconds in shifts]
-            totals += self._matcher.agreement(self._between(begin, end), self._search, self._options, places)
-        return self._moved(one, shifts[int(totals.argmax())]) if totals.argmax() else one
-
-    def _moved(self, one: Stretch, seconds: float) -> Stretch:
-        """Return a stretch so many seconds later on its track."""
-        lines = Lines(numbers=count(MOVED_NUMBERS + one.line.number))
-        for strand in one.line.strands:
-            if strand.begin >= self._since and one.overlap(strand.begin, strand.end):
-                place = Guess(one.track, strand.reference_at(strand.begin) + seconds)
-                window = self._between(strand.begin, strand.end)
-                again = self._matcher.strands(window, self._search, self._options, begin=strand.begin, known=[place])
-                lines.add(again[:1])
-        moved = max(lines, key=lambda line: len(line.strands), default=None)
-        return one if moved is None else replace(one, line=moved)
+    def _placed(self, one: Stretch) -> Stretch:
+        """Return a stretch where it lies best on its track, or where it did as long as its sound was at hand."""
+        if one.end - max(one.start, self._heard.since) >= SHORTEST_SECONDS:
+            return self._heard.at_best_place(one)
+        return replace(one, line=self._surest[one.line.number][0]) if one.line.number in self._surest else one
 
     def _left_over(self, claims: Sequence[Stretch], explained: Sequence[Explained]) -> list[Evidence]:
         """Return the lines of other tracks that agree with what passages leave unexplained."""
@@ -225,15 +178,15 @@ class Timeline:
         for claim in claims:
             if any(one.track != claim.track and one.overlap(claim.start, claim.end) >= 1.0 for one, _ in explained):
                 for strand in claim.line.strands:
-                    if strand.begin >= self._since and claim.overlap(strand.begin, strand.end) > 0:
+                    if strand.begin >= self._heard.since and claim.overlap(strand.begin, strand.end) > 0:
                         by_window.setdefault((strand.begin, strand.end), []).append(strand)
         lines, met = Lines(), [one for one, _ in explained]
         for (begin, end), strands in sorted(by_window.items()):
             window, layer = self._matcher.unexplained(
-                self._between(begin, end), self._search, self._options, met, begin=begin
+                self._heard.between(begin, end), self._heard.search, self._options, met, begin=begin
             )
             places = [Guess(one.track, one.reference_at(begin)) for one in strands]
-            again = self._matcher.strands(window, self._search, self._options, begin=begin, known=places)
+            again = self._matcher.strands(window, self._heard.search, self._options, begin=begin, known=places)
             lines.add([replace(one, scores={layer: one.scores[layer]}) for one in again if layer in one.scores])
         found = [evidence_of(line) for line in lines]
         return [line for line in found if any(one.support >= LEAST_SUPPORT for one in stretches_of(line))]
@@ -242,7 +195,7 @@ class Timeline:
         """Return the passage of a stretch; None of one that is too short or holds too little."""
         if one.seconds < SHORTEST_SECONDS:
             return None
-        number, begin, found = one.line.number % MOVED_NUMBERS, max(one.start, self._since), list[Passage]()
+        number, begin, found = one.line.number % MOVED_NUMBERS, max(one.start, self._heard.since), list[Passage]()
         parts = pieces_of(begin, one.end, JUDGED_SECONDS, self._frame) if one.end - begin >= SHORTEST_SECONDS else []
         for start, end in parts[:MOST_JUDGED]:
             beside = [other for other, _ in known if other.overlap(start, end) > CLAIMED_SHARE * (end - start)]
@@ -252,17 +205,17 @@ class Timeline:
                 if other.line.number != one.line.number and other.overlap(start, end) > CLAIMED_SHARE * (end - start)
             ]
             passage = self._matcher.judge(
-                self._between(start, end),
-                self._search,
+                self._heard.between(start, end),
+                self._heard.search,
                 self._options,
                 begin=start,
-                claim=_claim(one.line, start, end),
-                claims=[_claim(other.line, start, end) for other in [*beside, *others][:MOST_CLAIMS]],
+                claim=claim_of(one.line, start, end),
+                claims=[claim_of(other.line, start, end) for other in [*beside, *others][:MOST_CLAIMS]],
                 beside=frozenset(other.track for other in beside),
             )
             if passage is not None and passage.evidence["seconds"] >= SHORTEST_SECONDS:
                 found.append(passage)
-        if one.start < self._since and number in self._surest:
+        if one.start < self._heard.since and number in self._surest:
             found.append(self._surest[number][1])
         if not found:
             return None
@@ -270,31 +223,7 @@ class Timeline:
         together = sum(passage.log_odds for passage in found[: len(parts)])  # parts hear different sound
         surest = replace(surest, log_odds=max(surest.log_odds, together))
         self._surest[number] = one.line, surest
-        return self._told(one, surest)
-
-    def _told(self, one: Stretch, judged: Passage) -> Passage:
-        """Return a passage as long as its stretch; its odds pay for every look where they are doubtful."""
-        beyond_doubt = max(judged.evidence.get("z", 0.0) - DECISIVE_Z, 0.0)
-        start = 0.0 if one.start < EDGE_SECONDS else one.start
-        end = self.seconds if self.seconds - one.end < EDGE_SECONDS else one.end
-        place: Callable[[float], float] = judged.reference_at
-        speed, is_measured = judged.speed, judged.is_measured
-        if one.seconds > JUDGED_SECONDS:
-            straight = one.line.straight(start, end)
-            place = one.line.reference_at if straight is None else straight.reference_at
-            if straight is not None and abs(straight.speed - speed) > 3 * straight.error:
-                speed, is_measured = straight.speed, is_measured and abs(straight.speed - speed) < SAME_FACTOR
-        first, last = place(start), place(end)
-        return replace(
-            judged,
-            log_odds=judged.log_odds + beyond_doubt - _paid(self._looks),
-            query_start=start,
-            query_end=end,
-            reference_start=first,
-            reference_end=last,
-            speed=speed,
-            is_measured=is_measured,
-        )
+        return _told(one, surest, seconds=self.seconds, looks=self._looks)
 
     def _forget(self, before: float) -> None:
         """Keep what was found of passages that began before a second, and forget the lines until then."""
@@ -310,8 +239,30 @@ class Timeline:
         asked = self._options.threshold
         return self._matcher.calibration.threshold if asked is None else asked
 
-    def _between(self, begin: float, end: float) -> Fingerprint:
-        return self._sound.between(begin - self._since, end - self._since)
+
+def _told(one: Stretch, judged: Passage, *, seconds: float, looks: int) -> Passage:
+    """Return a passage as long as its stretch; its odds pay for every look where they are doubtful."""
+    beyond_doubt = max(judged.evidence.get("z", 0.0) - DECISIVE_Z, 0.0)
+    start = 0.0 if one.start < EDGE_SECONDS else one.start
+    end = seconds if seconds - one.end < EDGE_SECONDS else one.end
+    place: Callable[[float], float] = judged.reference_at
+    speed, is_measured = judged.speed, judged.is_measured
+    if one.seconds > JUDGED_SECONDS:
+        straight = one.line.straight(start, end)
+        place = one.line.reference_at if straight is None else straight.reference_at
+        if straight is not None and abs(straight.speed - speed) > 3 * straight.error:
+            speed, is_measured = straight.speed, is_measured and abs(straight.speed - speed) < SAME_FACTOR
+    first, last = place(start), place(end)
+    return replace(
+        judged,
+        log_odds=judged.log_odds + beyond_doubt - _paid(looks),
+        query_start=start,
+        query_end=end,
+        reference_start=first,
+        reference_end=last,
+        speed=speed,
+        is_measured=is_measured,
+    )
 
 
 def _paid(looks: int) -> float:
@@ -329,11 +280,6 @@ def _begins_early(line: Line) -> bool:
     return bool(found) and found[0].start < line.begin + BEGINNING_SECONDS
 
 
-def _claim(line: Line, start: float, end: float) -> Guess:
-    middle = (start + end) / 2
-    return Guess(line.track, line.reference_at(middle) - (end - start) / 2)
-
-
 def _joined(passages: Sequence[Passage]) -> list[Passage]:
     """Return passages in order of time; those that go on beside or after each other are one."""
     found: list[Passage] = []
@@ -344,10 +290,3 @@ def _joined(passages: Sequence[Passage]) -> list[Passage]:
         else:
             found[place] = found[place].joined_with(passage)
     return found
-
-
-def _between(hits: Hits, first: float, last: float) -> Hits:
-    """Return the hits of query frames between two, counted from the first."""
-    kept = (hits.query_frames >= first) & (hits.query_frames < last)
-    begin = np.int32(round(first))
-    return Hits(hits.query_frames[kept] - begin, hits.tracks[kept], hits.reference_frames[kept], hits.scores[kept])

@@ -1,0 +1,99 @@
+"""The sound that is at hand: its windows, looked up and laid on tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+import numpy as np
+
+from earmark.match.lines import ONE_LINE_SECONDS, Line, Lines, Strand
+from earmark.match.matcher import Matcher
+from earmark.match.protocol import Options, Search
+from earmark.match.stretches import Stretch
+from earmark.match.votes import Guess
+from earmark.match.windows import pieces_of
+from earmark.types import Fingerprint, Hits
+
+LOOKED_UP_WINDOWS = 24  # at once, which is quicker: a minute
+JUDGED_SECONDS = 10.0  # as long a part of a stretch is judged at once
+MOST_JUDGED = 4  # parts of a stretch
+MOST_REPETITIONS = 5  # other places of a track that are tried
+MOVED_NUMBERS = 1 << 40  # from which lines through them are numbered
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeardSound:
+    """What was heard last of a sound, and the index of that moment; times are seconds of the whole sound."""
+
+    matcher: Matcher
+    options: Options
+    search: Search
+    fingerprint: Fingerprint
+    since: float  # second at which the fingerprint begins
+    frame_seconds: float  # of the layer that windows begin with
+
+    def between(self, begin: float, end: float) -> Fingerprint:
+        """Return the fingerprint between two seconds of the sound."""
+        return self.fingerprint.between(begin - self.since, end - self.since)
+
+    def looked_up(self, windows: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float, Mapping[str, Hits]]]:
+        """Yield (begin, end, hits) of each window; many windows are looked up at once."""
+        frames = {one.name: one.frame_seconds for one in self.matcher.plan.channels}
+        for first in range(0, len(windows), LOOKED_UP_WINDOWS):
+            together = windows[first : first + LOOKED_UP_WINDOWS]
+            begin = together[0][0]
+            hits = self.matcher.hits(self.between(begin, together[-1][1]), self.search)
+            for start, end in together:
+                edges = {name: ((start - begin) / frame, (end - begin) / frame) for name, frame in frames.items()}
+                yield start, end, {name: _between(found, *edges[name]) for name, found in hits.items()}
+
+    def laid(
+        self, begin: float, end: float, known: Sequence[Strand], hits: Mapping[str, Hits] | None = None
+    ) -> list[Strand]:
+        """Return a window laid on what `hits` name and on lines that are known, likeliest first."""
+        places = [Guess(one.track, one.reference_at(begin)) for one in known]
+        window = self.between(begin, end)
+        return self.matcher.strands(window, self.search, self.options, begin=begin, known=places, hits=hits)
+
+    def at_best_place(self, one: Stretch) -> Stretch:
+        """Return a stretch where it lies best on its track: windows name one round of music that repeats itself."""
+        begin = max(one.start, self.since)
+        parts = pieces_of(begin, one.end, JUDGED_SECONDS, self.frame_seconds)[:MOST_JUDGED]
+        begin, end = parts[0]
+        guesses = self.matcher.repetitions(self.between(begin, end), self.search, self.options, one.track)
+        apart = [guess.start - one.line.reference_at(begin) for guess in guesses]
+        shifts = [0.0, *[seconds for seconds in apart if abs(seconds) > ONE_LINE_SECONDS][:MOST_REPETITIONS]]
+        if len(shifts) == 1:
+            return one
+        totals = np.zeros(len(shifts))
+        for begin, end in parts:
+            places = [Guess(one.track, claim_of(one.line, begin, end).start + seconds) for seconds in shifts]
+            totals += self.matcher.agreement(self.between(begin, end), self.search, self.options, places)
+        return self.moved(one, shifts[int(totals.argmax())]) if totals.argmax() else one
+
+    def moved(self, one: Stretch, seconds: float) -> Stretch:
+        """Return a stretch so many seconds later on its track."""
+        lines = Lines(numbers=count(MOVED_NUMBERS + one.line.number))
+        for strand in one.line.strands:
+            if strand.begin >= self.since and one.overlap(strand.begin, strand.end):
+                place = Guess(one.track, strand.reference_at(strand.begin) + seconds)
+                window = self.between(strand.begin, strand.end)
+                again = self.matcher.strands(window, self.search, self.options, begin=strand.begin, known=[place])
+                lines.add(again[:1])
+        moved = max(lines, key=lambda line: len(line.strands), default=None)
+        return one if moved is None else replace(one, line=moved)
+
+
+def claim_of(line: Line, start: float, end: float) -> Guess:
+    """Return where a part of a sound between two seconds lies, as a line says."""
+    middle = (start + end) / 2
+    return Guess(line.track, line.reference_at(middle) - (end - start) / 2)
+
+
+def _between(hits: Hits, first: float, last: float) -> Hits:
+    """Return the hits of query frames between two, counted from the first."""
+    kept = (hits.query_frames >= first) & (hits.query_frames < last)
+    begin = np.int32(round(first))
+    return Hits(hits.query_frames[kept] - begin, hits.tracks[kept], hits.reference_frames[kept], hits.scores[kept])
