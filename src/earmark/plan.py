@@ -60,6 +60,11 @@ class CompareRule:
     min_features: int = 1  # fewer features of a clip say nothing
     options: dict[str, Any] = field(default_factory=dict)  # fields of the comparison's own settings
 
+    @property
+    def feature_seconds(self) -> float:
+        """Length of sound that a feature stands for, from its frame on, where that is long."""
+        return float(self.options.get("image_seconds", 0.0))
+
 
 @dataclass(frozen=True, slots=True)
 class SweepRule:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from earmark.match.look import MARGIN_SECONDS, SILENCE_SECONDS, Look, without_silence
+from earmark.match.look import MARGIN_SECONDS, SILENCE_SECONDS, Look, places_on, together_with, without_silence
 from earmark.match.votes import Guess
 from tests.match.shelf import Shelf, cut
 
@@ -33,7 +33,7 @@ def test_silence_at_the_ends_is_left_out_with_a_margin(shelf: Shelf, before: flo
     sound = piece(shelf, 2, 4.0, 5.0)
     padded = np.concatenate([np.zeros(round(before * RATE)), sound, np.zeros(round(after * RATE))])
     whole = shelf.asked(padded)
-    window, begin = without_silence(whole)
+    window, begin = without_silence(whole, shelf.plan)
     slack = MARGIN_SECONDS + 1.0  # a segment lasts a second
     assert begin == pytest.approx(max(before - MARGIN_SECONDS, 0.0), abs=slack if before else 0.0)
     assert window.seconds == pytest.approx(5.0, abs=2 * slack)
@@ -48,7 +48,7 @@ def test_silence_at_the_ends_is_left_out_with_a_margin(shelf: Shelf, before: flo
 def test_a_clip_without_silence_and_one_of_nothing_else_stay_as_they_are(shelf: Shelf) -> None:
     for sound in (piece(shelf, 2, 4.0, 5.0), piece(shelf, 4, 9.0, 1.0), np.zeros(5 * RATE)):
         fingerprint = shelf.asked(sound)
-        window, begin = without_silence(fingerprint)
+        window, begin = without_silence(fingerprint, shelf.plan)
         assert window is fingerprint
         assert begin == 0.0
 
@@ -57,7 +57,7 @@ def test_a_pause_amid_sound_stays_and_is_not_counted_as_sound(with_peaks: Shelf)
     pause = np.zeros(round(3.0 * RATE))
     sound = np.concatenate([piece(with_peaks, 2, 4.0, 3.0), pause, piece(with_peaks, 2, 7.0, 3.0)])
     look = look_at(with_peaks, sound)
-    window, begin = without_silence(look.window)
+    window, begin = without_silence(look.window, with_peaks.plan)
     assert (window, begin) == (look.window, 0.0)
     assert look.sounding_seconds == pytest.approx(6.0, abs=0.5)
     assert look_at(with_peaks, piece(with_peaks, 2, 4.0, 5.0)).sounding_seconds == 5.0
@@ -106,7 +106,7 @@ def test_only_what_sounds_at_the_same_time_is_told_to_do_so(with_peaks: Shelf) -
         look.add([Guess(3, 2.0), Guess(5, 4.0), Guess(2, 6.0)], "")
         found = look.nearest_to(Guess(3, 2.0), within=0.5)
         assert found is not None
-        assert look.together_with(found) == together
+        assert together_with(found, look) == together
 
 
 def test_without_peaks_nobody_can_tell_what_sounds_at_the_same_time(shelves: dict[str, Shelf]) -> None:
@@ -114,16 +114,16 @@ def test_without_peaks_nobody_can_tell_what_sounds_at_the_same_time(shelves: dic
     look = look_at(shelf, piece(shelf, 3, 2.0, 8.0) + piece(shelf, 5, 4.0, 8.0))
     look.add([Guess(3, 2.0), Guess(5, 4.0)], "")
     assert look.separable() == ("", None)
-    assert look.together_with(look.ranked[0]) == frozenset()
+    assert together_with(look.ranked[0], look) == frozenset()
 
 
 def test_all_places_of_a_recording_that_repeats_itself_are_named(with_peaks: Shelf) -> None:
     """The sixth excerpt repeats itself every 8.25 s."""
-    found = look_at(with_peaks, piece(with_peaks, 6, 9.0, 4.0)).places(6, most=9)
+    found = places_on(6, look_at(with_peaks, piece(with_peaks, 6, 9.0, 4.0)), most=9)
     assert len(found) >= 2
-    assert len(look_at(with_peaks, piece(with_peaks, 6, 9.0, 4.0)).places(6, most=1)) == 1
+    assert len(places_on(6, look_at(with_peaks, piece(with_peaks, 6, 9.0, 4.0)), most=1)) == 1
     starts = sorted(one.start for one in found)
     assert min(np.diff(starts)) >= 1.0
     assert any(start == pytest.approx(9.0, abs=0.1) for start in starts)
-    once = look_at(with_peaks, piece(with_peaks, 2, 7.0, 4.0)).places(2, most=9)
+    once = places_on(2, look_at(with_peaks, piece(with_peaks, 2, 7.0, 4.0)), most=9)
     assert [one.start for one in once] == [pytest.approx(7.0, abs=0.1)]

@@ -14,7 +14,7 @@ from earmark.fingerprints import make
 from earmark.fingerprints.landmarks import MIN_PEAKS
 from earmark.match.compare.correlation import Correlation
 from earmark.match.compare.query_map import Place
-from earmark.match.look import Look
+from earmark.match.look import _score
 from earmark.match.passages import Passage
 from earmark.match.protocol import Candidate, Placement
 from earmark.match.rivals import best_of_each_track
@@ -239,16 +239,13 @@ def test_held_tones_of_which_z_says_nothing_stand_out_more_on_their_own_recordin
 
 
 def test_of_diagonals_and_peaks_as_good_the_one_that_stands_out_ranks_first(with_peaks: Shelf) -> None:
-    silent = with_peaks.asked(np.zeros(RATE))
-    matcher = with_peaks.matcher()
-    look = Look(with_peaks.plan, silent, with_peaks.index, keys=matcher.keys, references=matcher.references, wide=False)
 
     def candidate(track: int, contrast: float) -> Candidate:
         placements = {
             "vectors": Placement(0.0, 1.0, {"similarity": 0.5}),
             "peaks": Placement(0.0, 1.0, {"z": 4.0, "contrast": contrast}),
         }
-        return Candidate(track, 0.0, placements=placements, score=look._score(placements))
+        return Candidate(track, 0.0, placements=placements, score=_score(with_peaks.plan, placements))
 
     ranked = best_of_each_track([candidate(1, -9.0), candidate(2, 20.0), candidate(3, 5.0), candidate(0, 0.0)])
     assert [one.track for one in ranked] == [2, 3, 1, 0]

@@ -59,8 +59,8 @@ def test_a_part_of_a_clip_is_found_with_its_start_and_end(landmarks: Shelf, whol
     before, after = cut(whole_sounds[6], 0.0, 4.0), cut(whole_sounds[7], 0.0, 4.0)
     best = accepted(landmarks, np.concatenate([before, cut(landmarks.sounds[2], 10.0, 4.0), after]))[0]
     assert best.track == 2
-    assert (best.query_start, best.query_end) == pytest.approx((4.0, 8.0), abs=0.5)
-    assert (best.reference_start, best.reference_end) == pytest.approx((10.0, 14.0), abs=0.5)
+    assert (best.query_start, best.query_end) == pytest.approx((4.0, 8.0), abs=0.8)
+    assert (best.reference_start, best.reference_end) == pytest.approx((10.0, 14.0), abs=0.8)
 
 
 def test_a_clip_that_begins_before_the_recording_does(landmarks: Shelf) -> None:

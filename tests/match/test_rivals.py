@@ -139,7 +139,7 @@ def test_of_two_copies_the_one_that_more_peaks_speak_for_comes_first(with_peaks:
 def test_a_copy_leaves_no_doubt_so_nothing_is_searched_from_end_to_end(
     with_peaks: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Look, "_swept", lambda *_: pytest.fail("the tracks were swept"))
+    monkeypatch.setattr(Look, "by_sweep", lambda *_: pytest.fail("the tracks were swept"))
     found = of_originals(with_peaks, (2, 3, 2)).ask(cut(with_peaks.sounds[2], 8.0, 5.0))
     assert {match.track for match in found[:2]} == {0, 2}
 

@@ -9,13 +9,14 @@ from itertools import islice
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from earmark.match.compare import brief, make_comparison
 from earmark.match.protocol import Candidate, Comparison, Placement, References, Search, Separable, Sweepable
 from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive
 from earmark.match.votes import Guess, tracks_by_votes, vote
 from earmark.plan import Channel, CompareRule, Plan, SweepRule
-from earmark.types import Fingerprint, Hits, Keys, Layer
+from earmark.types import Fingerprint, Hits, Keys
 
 APART_SECONDS = 0.125  # distance from a candidate within which a new proposal is the same
 READ_AT_ONCE = 16  # references that a sweep reads in one batch: it may stop after any of them
@@ -64,7 +65,7 @@ class Look:
     @property
     def sounding_seconds(self) -> float:
         """How much of the window is not silence of a second and more."""
-        return _sounding(_finest(self.window), self.window.seconds)
+        return _sounding(self.window, self._plan)
 
     def can_compare(self, rule: CompareRule) -> bool:
         """Return whether the window has enough of a layer."""
@@ -226,19 +227,12 @@ class Look:
         return Candidate(candidate.track, teller.start, teller.speed, placements, _score(self._plan, placements))
 
 
-def _sounding(layer: Layer, seconds: float) -> float:
-    """Return how many seconds of a layer are not in gaps of a second and more."""
-    edges = np.concatenate([[0.0], layer.frames * layer.frame_seconds, [seconds]])
-    gaps = np.diff(edges)
-    return float(seconds - gaps[gaps >= SILENCE_SECONDS].sum())
-
-
-def without_silence(window: Fingerprint) -> tuple[Fingerprint, float]:
+def without_silence(window: Fingerprint, plan: Plan) -> tuple[Fingerprint, float]:
     """Return (a window without the silence at its ends, the second at which that begins), where it is long."""
-    finest = _finest(window)
-    if not len(finest.frames):
+    begins, ends = _features(window, plan)
+    if not len(begins):
         return window, 0.0
-    first, last = finest.frames[[0, -1]] * finest.frame_seconds
+    first, last = float(begins[0]), float(ends[-1])
     begin = first - MARGIN_SECONDS if first >= SILENCE_SECONDS else 0.0
     end = last + MARGIN_SECONDS if window.seconds - last >= SILENCE_SECONDS else window.seconds
     if end - begin >= window.seconds:
@@ -248,8 +242,18 @@ def without_silence(window: Fingerprint) -> tuple[Fingerprint, float]:
     return window.between(begin, end), begin
 
 
-def _finest(window: Fingerprint) -> Layer:
-    return max(window.layers.values(), key=lambda layer: len(layer.frames))
+def _sounding(window: Fingerprint, plan: Plan) -> float:
+    """Return how many seconds of a window are not in gaps of a second and more."""
+    begins, ends = _features(window, plan)
+    gaps = np.append(begins, window.seconds) - np.insert(ends, 0, 0.0)
+    return float(window.seconds - gaps[gaps >= SILENCE_SECONDS].sum())
+
+
+def _features(window: Fingerprint, plan: Plan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the seconds at which the features of the densest layer begin and end, in order."""
+    finest = max(window.layers.values(), key=lambda layer: len(layer.frames))
+    begins = finest.frames.astype(np.float64) * finest.frame_seconds
+    return begins, begins + max(rule.feature_seconds for rule in plan.compare)
 
 
 def together_with(found: Candidate, look: Look) -> frozenset[int]:

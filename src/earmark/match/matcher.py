@@ -64,7 +64,7 @@ class Matcher:
 
         A window whose first layer holds too little has none.
         """
-        whole, (window, silent) = window.seconds, without_silence(window)
+        whole, (window, silent) = window.seconds, without_silence(window, self.plan)
         begin += silent
         if window.seconds < min(whole, SHORTEST_SECONDS + 2 * MARGIN_SECONDS):
             return []
@@ -176,26 +176,10 @@ class Matcher:
     def places(self, part: Fingerprint, search: Search, options: Options, passage: Passage) -> list[Passage]:
         """Return a passage of which `part` is the sound, and where else on its track the same sound is, in order."""
         look = self._look(part, search, options)
-        begin, length = passage.query_start, self.references([passage.track])[passage.track].seconds
-        found = [passage]
-        for one in places_on(passage.track, look, most=MOST_PLACES) if look.comparisons else ():
-            here = self._passage(look, one, Others([], frozenset()), begin=begin, measuring=False)
-            start, end = here.reference_at(passage.query_start), here.reference_at(passage.query_end)
-            if any(
-                min(end, other.reference_end) - max(start, other.reference_start) > (end - start) / 2 for other in found
-            ):
-                continue  # music that repeats itself lies on itself
-            found.append(
-                replace(
-                    passage,
-                    log_odds=min(here.log_odds, passage.log_odds),
-                    reference_start=max(start, 0.0),
-                    reference_end=min(end, length),
-                    position_error=here.position_error,
-                    evidence=here.evidence,
-                )
-            )
-        return sorted(found, key=lambda one: one.reference_start)
+        if not look.comparisons:
+            return [passage]
+        make = partial(self._passage, look, others=Others([], frozenset()), begin=passage.query_start, measuring=False)
+        return _all_places(look, passage, make)
 
     def _look(
         self,
@@ -305,6 +289,25 @@ def _unexplained(look: Look, stretches: Sequence[Stretch], begin: float) -> tupl
                 moved = strand.alignment.start + strand.alignment.speed * (begin - strand.begin)
                 laid.append((reference, replace(strand.alignment, start=moved), low - begin, high - begin))
     return replace(look.window, layers={**look.window.layers, name: comparison.unexplained(laid)}), name
+
+
+def _all_places(look: Look, passage: Passage, make: Callable[[Candidate], Passage]) -> list[Passage]:
+    length, found = look.reference(passage.track).seconds, [passage]
+    for here in map(make, places_on(passage.track, look, most=MOST_PLACES)):
+        start, end = here.reference_at(passage.query_start), here.reference_at(passage.query_end)
+        if any(min(end, one.reference_end) - max(start, one.reference_start) > (end - start) / 2 for one in found):
+            continue  # music that repeats itself lies on itself
+        found.append(
+            replace(
+                passage,
+                log_odds=min(here.log_odds, passage.log_odds),
+                reference_start=max(start, 0.0),
+                reference_end=min(end, length),
+                position_error=here.position_error,
+                evidence=here.evidence,
+            )
+        )
+    return sorted(found, key=lambda one: one.reference_start)
 
 
 def _spread(keys: Keys, frames: int) -> Keys:

@@ -29,6 +29,8 @@ ARGUMENTS: dict[str, Callable[[Path], tuple[object, ...]]] = {
     "index": lambda folder: (folder / "music", "--catalog", folder / "new.earmark"),
     "identify": lambda folder: (folder / "music", folder / "music/clip.opus", "--catalog", folder / "catalog"),
     "compare": lambda folder: (folder / "music/clip.opus", folder / "music/clip.opus"),
+    "duplicates": lambda folder: (folder / "catalog",),
+    "repeats": lambda folder: (folder / "music/clip.opus", folder / "music/clip.opus"),
     "list": lambda folder: ("--catalog", folder / "catalog"),
     "show": lambda folder: ("0" * 16, "--catalog", folder / "catalog"),
     "update": lambda folder: ("0" * 16, "--title", "new", "--catalog", folder / "catalog"),
