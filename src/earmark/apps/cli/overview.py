@@ -5,7 +5,7 @@ from __future__ import annotations
 COMMANDS = {  # name: what it does in a line; the module of that name (a space is a _) holds its options and its work
     "index": "add files and folders of music to the catalog",
     "identify": "say which known recording a clip comes from, and where in it",
-    "compare": "say whether two files hold the same recording, and where they meet",
+    "compare": "say which parts two files share, and where",
     "duplicates": "say which tracks of the catalog hold the same recording, or parts of one",
     "repeats": "say what recurs in and across files, as opening music and jingles do",
     "list": "list the tracks of the catalog",
