@@ -11,11 +11,7 @@ if TYPE_CHECKING:
 def track_record(track: Track) -> dict[str, Any]:
     """Return everything known of a track."""
     return {
-        "id": track.id,
-        "title": track.title,
-        "artist": track.artist,
-        "album": track.album,
-        "path": track.path,
+        **_named(track),
         "seconds": track.seconds,
         "complete": track.complete,
         "added": track.added,

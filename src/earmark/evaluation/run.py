@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import earmark
-from earmark.errors import OptionError
 from earmark.evaluation.queries import Query
+from earmark.evaluation.replies import read_replies
 from earmark.evaluation.truth import Given
 
 ANSWERS = "answers.jsonl"
@@ -94,17 +94,8 @@ def answer(
 
 
 def read(path: Path) -> dict[str, Reply]:
-    """Return the replies of an earlier run by query; a last line that was cut off is taken away from the file."""
-    if not path.exists():
-        return {}
-    text = path.read_text()
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole)
-    try:
-        return {reply.id: reply for reply in map(_parsed, whole.splitlines())}
-    except (ValueError, KeyError, TypeError) as error:
-        raise OptionError(f"{path} cannot be understood: {error}; remove it to begin again") from error
+    """Return the replies of an earlier run by query."""
+    return {reply.id: reply for reply in read_replies(path, _parsed)}
 
 
 def _kept(

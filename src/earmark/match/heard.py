@@ -16,11 +16,11 @@ from earmark.match.votes import Guess
 from earmark.match.windows import pieces_of
 from earmark.types import Fingerprint, Hits
 
-LOOKED_UP_WINDOWS = 24  # at once, which is quicker: a minute
-JUDGED_SECONDS = 10.0  # as long a part of a stretch is judged at once
-MOST_JUDGED = 4  # parts of a stretch
+LOOKED_UP_WINDOWS = 24  # windows, a minute, that are looked up at once, because that is quicker
+JUDGED_SECONDS = 10.0  # longest part of a stretch that is judged at once: speeds drift over minutes
+MOST_JUDGED = 4  # parts of a stretch that are judged
 MOST_REPETITIONS = 5  # other places of a track that are tried
-MOVED_NUMBERS = 1 << 40  # from which lines through them are numbered
+MOVED_NUMBERS = 1 << 40  # number of the first line through such a place; none of a sound comes near
 
 
 @dataclass(frozen=True, slots=True, eq=False)

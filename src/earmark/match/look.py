@@ -21,11 +21,10 @@ from earmark.types import Fingerprint, Hits, Keys
 APART_SECONDS = 0.125  # distance from a candidate within which a new proposal is the same
 READ_AT_ONCE = 16  # references that a sweep reads in one batch: it may stop after any of them
 APART_SHARE = 0.6  # of z without what the other explains: 0.9 and more of two that sound at once, 0.2 of likenesses
-
-ONE_PLACE_SECONDS = 1.0  # within which two places are one
-PLACE_SHARE = 0.6  # of the best place's z, from which another is told too
-MARGIN_SECONDS = 0.25  # about what sounds, where silence is cut off
-SILENCE_SECONDS = 1.0  # without features, which are no pause of music
+ONE_PLACE_SECONDS = 1.0  # distance within which two places are one
+PLACE_SHARE = 0.6  # share of the best place's z that another must have to be told too
+MARGIN_SECONDS = 0.25  # silence that stays before and after what sounds
+SILENCE_SECONDS = 1.0  # least length without features that is silence, not a pause of music
 
 Effort = Literal["full", "known places", "places"]
 QueryKeys = Callable[[Fingerprint], Mapping[str, Keys]]

@@ -28,16 +28,15 @@ from earmark.match.windows import HOP_SECONDS, WINDOW_SECONDS, last_window, piec
 from earmark.types import Fingerprint
 
 MOST_LOOKS_PAID = 3_600  # looks in an hour: the odds of a stream are those of a false match in an hour
-KEPT_SECONDS = 15.0  # of sound that arrives, which may have to be judged again
-REMEMBERED_SECONDS = 60.0  # of lines through sound that arrives, beyond which a passage has begun where it was told to
-LEAST_SUPPORT = 6.0  # of a stretch, below which nobody asks how sure it is
-SHORTEST_SECONDS = 1.25  # of sound in a stretch that can be sure: a word or a chord is shorter
-SURE_LOG_ODDS = 7.0  # from which no other part has to be judged: one in a thousand is wrong
-CLAIMED_SHARE = 0.3  # of a part's time, from which another stretch claims it too
-MOST_CLAIMS = 20
-BEGINNING_SECONDS = 1.0  # from a window's beginning within which what agrees may have begun earlier
-EDGE_SECONDS = 0.5  # from an end of the sound within which a stretch reaches it
-ROUNDS = 6  # of explaining, between which what is not sure is left out
+KEPT_SECONDS = 15.0  # how much of sound that arrives is at hand: a part of a stretch may be judged again
+REMEMBERED_SECONDS = 60.0  # how far back lines go in sound that arrives; what began earlier stays as it was told
+LEAST_SUPPORT = 6.0  # natural log odds of a stretch that is worth judging
+SHORTEST_SECONDS = 1.25  # sound that a stretch must hold to be told: a word or a chord is shorter
+CLAIMED_SHARE = 0.3  # share of a part that another stretch must cover to be its rival
+MOST_CLAIMS = 20  # rivals that a part is judged against
+BEGINNING_SECONDS = 1.0  # a line that agrees so near the beginning of its first window may have begun before it
+EDGE_SECONDS = 0.5  # a stretch that comes so near an end of the sound reaches it
+ROUNDS = 6  # times that a sound is explained; after each, what is not sure is left out
 
 Explained = tuple[Stretch, Passage]
 

@@ -10,7 +10,7 @@ import pytest
 
 from earmark.evaluation.scenes import report
 from earmark.evaluation.scenes.scene import Scene
-from earmark.evaluation.scenes.scoring import Detection, PieceScore, SceneScore
+from earmark.evaluation.scenes.scores import Detection, PieceScore, SceneScore
 
 GOOD = PieceScore("2 s", 2.0, 2.0, True, 0.1, -0.3, 1, 0.001)
 LATE = PieceScore("4 s", 4.0, 3.0, True, 0.8, 0.2, 2, -0.002)

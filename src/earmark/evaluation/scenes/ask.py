@@ -8,12 +8,12 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import earmark
-from earmark.errors import OptionError
 from earmark.evaluation.costs import Processor
+from earmark.evaluation.replies import read_replies
 from earmark.evaluation.scenes.material import Material
 from earmark.evaluation.scenes.render import render
 from earmark.evaluation.scenes.scene import Scene
-from earmark.evaluation.scenes.scoring import Detection
+from earmark.evaluation.scenes.scores import Detection
 
 ANSWERS = "scenes.jsonl"
 LIMIT = 10_000  # passages of a scene, more than there are
@@ -55,17 +55,8 @@ def answer(
 
 
 def read(path: Path) -> dict[str, SceneReply]:
-    """Return the replies of an earlier run by scene; a last line that was cut off is taken away from the file."""
-    if not path.exists():
-        return {}
-    text = path.read_text()
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole)
-    try:
-        return {reply.id: reply for reply in map(_parsed, whole.splitlines())}
-    except (ValueError, TypeError) as error:
-        raise OptionError(f"{path} cannot be understood: {error}; remove it to begin again") from error
+    """Return the replies of an earlier run by scene."""
+    return {reply.id: reply for reply in read_replies(path, _parsed)}
 
 
 def _asked(catalog: earmark.Catalog, scene: Scene, material: Material) -> SceneReply:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from earmark.evaluation.metrics import Share
-from earmark.evaluation.scenes.scoring import PieceScore, SceneScore
+from earmark.evaluation.scenes.scores import PieceScore, SceneScore
 
 BORDER_SECONDS = (0.5, 1.0, 3.0)  # seconds within which both borders of a piece are right, for a column each
 ALL = "all"  # condition of a row of several conditions

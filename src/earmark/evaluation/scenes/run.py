@@ -20,7 +20,7 @@ from earmark.evaluation.scenes.kinds import KINDS, SceneKind, scenes_of_conditio
 from earmark.evaluation.scenes.material import Material
 from earmark.evaluation.scenes.report import SceneRow
 from earmark.evaluation.scenes.scene import Scene
-from earmark.evaluation.scenes.scoring import SceneScore, score
+from earmark.evaluation.scenes.scores import SceneScore, score
 from earmark.evaluation.truth import Sameness, SamePlace
 from earmark.fingerprints import DEFAULT
 

@@ -10,7 +10,7 @@ from earmark.apps.cli.options import add_output, probability
 from earmark.apps.cli.output import Output
 from earmark.apps.text import clock
 
-DRIFT_SECONDS = 60.0  # of a passage, from which its ends tell how two clocks differ
+DRIFT_SECONDS = 60.0  # least length of a passage whose ends tell how two clocks differ
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from earmark.evaluation.scenes.scene import Excerpt, Scene
-from earmark.evaluation.scenes.scoring import Detection, covered, score
+from earmark.evaluation.scenes.scores import Detection, covered, score
 
 
 def different(*_):
