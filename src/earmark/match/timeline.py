@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, MOVED_NUMBERS, HeardSound, claim_of
+from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, MOST_REPETITIONS, MOVED_NUMBERS, HeardSound, claim_of
 from earmark.match.lines import Line, Lines, Strand
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
@@ -24,7 +24,7 @@ from earmark.match.stretches import (
     stretches_of,
 )
 from earmark.match.votes import Guess
-from earmark.match.windows import HOP_SECONDS, WINDOW_SECONDS, last_window, pieces_of, whole_windows
+from earmark.match.windows import HOP_SECONDS, last_window, pieces_of, whole_windows
 from earmark.types import Fingerprint
 
 MOST_LOOKS_PAID = 3_600  # looks in an hour: the odds of a stream are those of a false match in an hour
@@ -51,6 +51,7 @@ class Timeline:
         )
         self._lines, self._latest = Lines(), list[Strand]()  # of settled windows; of the sound's end
         self._windows = 0  # that are settled
+        self._places = 1 + MOST_REPETITIONS if matcher.plan.sweep else 1  # of a track that each stretch is tried at
         self._looks = 0  # that the odds pay for: of a file its windows, of sound that arrives every one
         self._last, self._next = -1.0, 0.0  # second at which the last settled window begins; earliest for the next one
         self._going_on = list[Strand]()  # of the last settled window
@@ -222,7 +223,7 @@ class Timeline:
         together = sum(passage.log_odds for passage in found[: len(parts)])  # parts hear different sound
         surest = replace(surest, log_odds=max(surest.log_odds, together))
         self._surest[number] = one.line, surest
-        return _told(one, surest, seconds=self.seconds, looks=self._looks)
+        return _told(one, surest, seconds=self.seconds, looks=self._looks * self._places)
 
     def _forget(self, before: float) -> None:
         """Keep what was found of passages that began before a second, and forget the lines until then."""
@@ -265,8 +266,8 @@ def _told(one: Stretch, judged: Passage, *, seconds: float, looks: int) -> Passa
 
 
 def _paid(looks: int) -> float:
-    """Return the log odds that so many looks cost; windows that overlap by half are as many as if they did not."""
-    return math.log(min(max(looks * HOP_SECONDS / WINDOW_SECONDS, 1.0), MOST_LOOKS_PAID))
+    """Return the log odds that so many looks cost."""
+    return math.log(min(max(looks, 1), MOST_LOOKS_PAID))
 
 
 def _agreeing_stretches(strand: Strand) -> list[Stretch]:
