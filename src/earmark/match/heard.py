@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import numpy as np
@@ -23,6 +23,9 @@ MOST_REPETITIONS = 5  # other places of a track that are tried
 MOVED_NUMBERS = 1 << 40  # number of the first line through such a place; none of a sound comes near
 
 
+CloserLook = Callable[[Sequence[tuple[float, float]]], Sequence[Fingerprint]]  # the parts between seconds, more closely
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class HeardSound:
     """What was heard last of a sound, and the index of that moment; times are seconds of the whole sound."""
@@ -33,10 +36,34 @@ class HeardSound:
     fingerprint: Fingerprint
     since: float  # second at which the fingerprint begins
     frame_seconds: float  # of the layer that windows begin with
+    is_close: bool = True  # whether it is a query's fingerprint, or one of a recording that is to be looked at again
+    parts: Mapping[tuple[float, float], Fingerprint] = field(default_factory=dict)  # that were looked at more closely
+
+    @property
+    def seconds(self) -> float:
+        """The second at which it ends."""
+        return self.since + self.fingerprint.seconds
+
+    def on_grid(self, second: float) -> float:
+        """Return the second of the frame that is nearest."""
+        return float(np.rint(second / self.frame_seconds)) * self.frame_seconds
 
     def between(self, begin: float, end: float) -> Fingerprint:
-        """Return the fingerprint between two seconds of the sound."""
+        """Return the fingerprint between two seconds of the sound: of the part that holds them, where there is one."""
+        for (first, last), part in self.parts.items():
+            if first <= begin and end <= last:
+                return part.between(begin - first, end - first)
         return self.fingerprint.between(begin - self.since, end - self.since)
+
+    def looked_at_closely(self, spans: Sequence[tuple[float, float]], closer: CloserLook) -> HeardSound:
+        """Return the same with a closer look at the sound between some seconds."""
+        return replace(self, is_close=True, parts=dict(zip(spans, closer(spans), strict=True)))
+
+    def end_of_part(self, begin: float) -> float:
+        """Return the second at which the part of the sound ends that is looked at alike from a second on."""
+        inside = [last for first, last in self.parts if first <= begin < last]
+        after = [first for first, _ in self.parts if first > begin]
+        return min([*inside, *after, self.seconds])
 
     def looked_up(self, windows: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float, Mapping[str, Hits]]]:
         """Yield (begin, end, hits) of each window; many windows are looked up at once."""
@@ -55,7 +82,14 @@ class HeardSound:
         """Return a window laid on what `hits` name and on lines that are known, likeliest first."""
         places = [Guess(one.track, one.reference_at(begin)) for one in known]
         window = self.between(begin, end)
-        return self.matcher.strands(window, self.search, self.options, begin=begin, known=places, hits=hits)
+        return self.matcher.strands(
+            window, self.search, self.options, begin=begin, known=places, hits=hits, only_clear=not self.is_close
+        )
+
+    def laid_on(self, begin: float, end: float, known: Sequence[Strand], named: Sequence[Guess]) -> list[Strand]:
+        """Return a window laid on lines that are known and on places that are named, and on no other."""
+        places = [*(Guess(one.track, one.reference_at(begin)) for one in known), *named]
+        return self.matcher.strands(self.between(begin, end), self.search, self.options, begin=begin, known=places)
 
     def at_best_place(self, one: Stretch) -> Stretch:
         """Return a stretch where it lies best on its track: windows name one round of music that repeats itself."""

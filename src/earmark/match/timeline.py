@@ -7,12 +7,21 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, MOST_REPETITIONS, MOVED_NUMBERS, HeardSound, claim_of
+from earmark.match.following import Following, agreeing_stretches
+from earmark.match.heard import (
+    JUDGED_SECONDS,
+    MOST_JUDGED,
+    MOST_REPETITIONS,
+    MOVED_NUMBERS,
+    CloserLook,
+    HeardSound,
+    claim_of,
+)
 from earmark.match.lines import Line, Lines, Strand
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
 from earmark.match.protocol import SAME_FACTOR, Options, Search
-from earmark.match.rivals import DECISIVE_Z
+from earmark.match.rivals import CLEAR_Z, DECISIVE_Z
 from earmark.match.stretches import (
     Evidence,
     Stretch,
@@ -35,6 +44,7 @@ SHORTEST_SECONDS = 1.25  # sound that a stretch must hold to be told: a word or 
 CLAIMED_SHARE = 0.3  # share of a part that another stretch must cover to be its rival
 MOST_CLAIMS = 20  # rivals that a part is judged against
 BEGINNING_SECONDS = 1.0  # a line that agrees so near the beginning of its first window may have begun before it
+AT_ONCE_SECONDS = 0.5  # pause between two recordings in which no third one is looked for
 EDGE_SECONDS = 0.5  # a stretch that comes so near an end of the sound reaches it
 ROUNDS = 6  # times that a sound is explained; after each, what is not sure is left out
 
@@ -54,16 +64,23 @@ class Timeline:
         self._places = 1 + MOST_REPETITIONS if matcher.plan.sweep else 1  # of a track that each stretch is tried at
         self._looks = 0  # that the odds pay for: of a file its windows, of sound that arrives every one
         self._last, self._next = -1.0, 0.0  # second at which the last settled window begins; earliest for the next one
-        self._going_on = list[Strand]()  # of the last settled window
+        self._following = Following()  # of the settled windows
         self._past = list[Passage]()  # that ended before what is remembered
         self._surest: dict[int, tuple[Line, Passage]] = {}  # where lines lie best, and what they were judged to be
         self._found: Sequence[Passage] | None = None  # of what was heard last, once it was asked for
         self._forgotten = 0.0  # second before which lines are not remembered
         self.seconds = 0.0
 
-    def hear(self, sound: Fingerprint, search: Search, *, since: float, final: bool) -> float:
-        """Lay the windows that are new, of sound that begins at `since`, and return what `since` may be next time."""
-        self._heard = HeardSound(self._matcher, self._options, search, sound, since, self._frame)
+    def hear(
+        self, sound: Fingerprint, search: Search, *, since: float, final: bool, closer: CloserLook | None = None
+    ) -> float:
+        """Lay the windows that are new, of sound that begins at `since`, and return what `since` may be next time.
+
+        Of a sound that is no closer than a recording's, `closer` looks again where no place explains it beyond doubt.
+        """
+        self._heard = HeardSound(
+            self._matcher, self._options, search, sound, since, self._frame, is_close=closer is None
+        )
         self.seconds, self._found = since + sound.seconds, None
         lasting = whole_windows(self.seconds, self._frame, since=self._next)
         passing = [last_window(self.seconds, self._frame)]
@@ -74,16 +91,14 @@ class Timeline:
             self._next = self._last + HOP_SECONDS / 2
         if final:
             lasting, passing = lasting + passing, []
-        for begin, end, hits in self._heard.looked_up(lasting):
-            strands = self._heard.laid(begin, end, self._going_on, hits)
-            self._lines.add(strands)
-            self._going_on = [one for one in strands if _agreeing_stretches(one)]
-        self._look_back(lasting)
+        self._lay(lasting)
         self._latest = []
         for begin, end, hits in self._heard.looked_up(passing):
-            self._latest = self._heard.laid(begin, end, self._going_on, hits)
+            self._latest = self._heard.laid(begin, end, self._following.going_on, hits)
         self._windows += len(lasting)
         self._looks = self._windows if final else self._looks + len(lasting) + len(passing)
+        if closer is not None:
+            self._look_closer(lasting, closer)
         if not final and self.seconds - self._forgotten > 2 * REMEMBERED_SECONDS:
             self._forget(self.seconds - REMEMBERED_SECONDS)
         kept = max(self.seconds - KEPT_SECONDS, 0.0) // HOP_SECONDS * HOP_SECONDS
@@ -91,10 +106,30 @@ class Timeline:
             self.passages()  # they are judged by sound that is not kept any longer
         return kept
 
+    def _lay(self, windows: Sequence[tuple[float, float]]) -> None:
+        """Lay windows that follow one another."""
+        for strands in self._following.through(self._heard, windows):
+            self._lines.add(strands)
+        self._look_back(windows)
+
+    def _look_closer(self, windows: Sequence[tuple[float, float]], closer: CloserLook) -> None:
+        """Lay the windows again, more closely, that are not explained beyond doubt."""
+        clear = _together([(one.start, one.end) for one in self._likeliest() if _is_clear(one)])
+        doubtful = [one for one in windows if not any(first <= one[0] and one[1] <= last for first, last in clear)]
+        spans = _together(doubtful)
+        if not spans:
+            return
+        self._heard = self._heard.looked_at_closely(spans, closer)
+        self._lines = self._lines.outside(spans)
+        for first, last in spans:
+            self._following = Following(spans=list(clear))
+            self._lay([one for one in doubtful if first <= one[0] and one[1] <= last])
+
     def copy(self) -> Timeline:
         """Return a timeline that hears on by itself."""
         other = copy.copy(self)
         other._lines, other._surest = self._lines.with_more(()), dict(self._surest)
+        other._following = self._following.copy()
         return other
 
     def passages(self) -> Sequence[Passage]:
@@ -102,6 +137,11 @@ class Timeline:
         if self._found is None:
             self._found = self._explanation()
         return self._found
+
+    def _likeliest(self) -> list[Stretch]:
+        """Return the stretches that explain the sound as far as lines alone tell."""
+        lines = comparable([evidence_of(line) for line in self._lines])
+        return extended(settled(explain(lines), lines), lines, end=self.seconds)
 
     def _explanation(self) -> list[Passage]:
         lines = [evidence_of(line) for line in self._lines.with_more(self._latest)]
@@ -117,9 +157,8 @@ class Timeline:
         self._found = None
         self._lines.drop(track)
         self._past = [one for one in self._past if one.track != track]
-        self._latest, self._going_on = (
-            [one for one in strands if one.track != track] for strands in (self._latest, self._going_on)
-        )
+        self._following.drop(track)
+        self._latest = [one for one in self._latest if one.track != track]
 
     def _look_back(self, windows: Sequence[tuple[float, float]]) -> None:
         """Follow lines to before the window that named them."""
@@ -127,15 +166,15 @@ class Timeline:
         missing: dict[int, list[Strand]] = {}
         for line in self._lines:
             number = number_of.get(line.begin, 0)
-            if number and _begins_early(line):
+            if number and not self._following.fills(*windows[number - 1]) and _begins_early(line):
                 missing.setdefault(number - 1, []).append(line.strands[0])
         for number in range(max(missing, default=-1), -1, -1):
             if number in missing:
                 agreeing = [
-                    one for one in self._heard.laid(*windows[number], missing[number]) if _agreeing_stretches(one)
+                    one for one in self._heard.laid(*windows[number], missing[number]) if agreeing_stretches(one)
                 ]
                 self._lines.add(agreeing)
-                if number:
+                if number and not self._following.fills(*windows[number - 1]):
                     earlier = [one for one in agreeing if _begins_early(Line(0, (one,)))]
                     missing.setdefault(number - 1, []).extend(earlier)
 
@@ -265,19 +304,32 @@ def _told(one: Stretch, judged: Passage, *, seconds: float, looks: int) -> Passa
     )
 
 
+def _is_clear(one: Stretch) -> bool:
+    """Return whether a window of a stretch is beyond doubt."""
+    strands = (strand for strand, _, _ in one.line.parts(one.start, one.end))
+    return any(strand.alignment.figures.get("z", 0.0) >= CLEAR_Z for strand in strands)
+
+
+def _together(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return spans in order of time; those that follow one another at once, or overlap, are one."""
+    found: list[tuple[float, float]] = []
+    for first, last in sorted(spans):
+        if found and first - found[-1][1] <= AT_ONCE_SECONDS:
+            found[-1] = found[-1][0], max(found[-1][1], last)
+        else:
+            found.append((first, last))
+    return found
+
+
 def _paid(looks: int) -> float:
     """Return the log odds that so many looks cost."""
     return math.log(min(max(looks, 1), MOST_LOOKS_PAID))
 
 
-def _agreeing_stretches(strand: Strand) -> list[Stretch]:
-    return stretches_of(evidence_of(Line(0, (strand,))))
-
-
 def _begins_early(line: Line) -> bool:
     """Return whether a line agrees from its beginning on, so that it may have begun before."""
     found = stretches_of(evidence_of(line))
-    return bool(found) and found[0].start < line.begin + BEGINNING_SECONDS
+    return bool(found) and found[0].start < line.begin + BEGINNING_SECONDS and found[0].support >= LEAST_SUPPORT
 
 
 def _joined(passages: Sequence[Passage]) -> list[Passage]:
