@@ -41,6 +41,15 @@ class Following:
             beside, self.going_on = [], [one for one in strands if agreeing_stretches(one)]
             yield from self._ahead(heard, [one for one in strands if _fills(one)])
 
+    def back(self, heard: HeardSound, strand: Strand) -> list[Strand]:
+        """Return the strand of a place before a window that named it, where another one was thought to fill the sound.
+
+        Music repeats itself: the place that goes on may be the right one of what came before, too.
+        """
+        begin = heard.on_grid(max(strand.begin - AHEAD_SECONDS, heard.since))
+        found = heard.laid(begin, heard.on_grid(strand.begin + HOP_SECONDS), [strand])
+        return [one for one in found if agreeing_stretches(one)]
+
     def fills(self, begin: float, end: float) -> bool:
         """Return whether one place explains a window beyond doubt."""
         return any(first <= begin and end <= last for first, last in self.spans)

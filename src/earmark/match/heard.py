@@ -36,7 +36,7 @@ class HeardSound:
     fingerprint: Fingerprint
     since: float  # second at which the fingerprint begins
     frame_seconds: float  # of the layer that windows begin with
-    is_close: bool = True  # whether it is a query's fingerprint, or one of a recording that is to be looked at again
+    has_more: bool = False  # whether it is no closer than a recording's fingerprint, and parts can be
     parts: Mapping[tuple[float, float], Fingerprint] = field(default_factory=dict)  # that were looked at more closely
 
     @property
@@ -55,9 +55,13 @@ class HeardSound:
                 return part.between(begin - first, end - first)
         return self.fingerprint.between(begin - self.since, end - self.since)
 
+    def is_close_between(self, begin: float, end: float) -> bool:
+        """Return whether the sound between two seconds was looked at as a query is."""
+        return not self.has_more or any(first <= begin and end <= last for first, last in self.parts)
+
     def looked_at_closely(self, spans: Sequence[tuple[float, float]], closer: CloserLook) -> HeardSound:
         """Return the same with a closer look at the sound between some seconds."""
-        return replace(self, is_close=True, parts=dict(zip(spans, closer(spans), strict=True)))
+        return replace(self, parts=dict(zip(spans, closer(spans), strict=True)))
 
     def end_of_part(self, begin: float) -> float:
         """Return the second at which the part of the sound ends that is looked at alike from a second on."""
@@ -83,7 +87,13 @@ class HeardSound:
         places = [Guess(one.track, one.reference_at(begin)) for one in known]
         window = self.between(begin, end)
         return self.matcher.strands(
-            window, self.search, self.options, begin=begin, known=places, hits=hits, only_clear=not self.is_close
+            window,
+            self.search,
+            self.options,
+            begin=begin,
+            known=places,
+            hits=hits,
+            only_clear=not self.is_close_between(begin, end),
         )
 
     def laid_on(self, begin: float, end: float, known: Sequence[Strand], named: Sequence[Guess]) -> list[Strand]:
@@ -104,7 +114,9 @@ class HeardSound:
         totals = np.zeros(len(shifts))
         for begin, end in parts:
             places = [Guess(one.track, claim_of(one.line, begin, end).start + seconds) for seconds in shifts]
-            totals += self.matcher.agreement(self.between(begin, end), self.search, self.options, places)
+            totals += self.matcher.agreement(
+                self.between(begin, end), self.search, self.options, places, is_close=self.is_close_between(begin, end)
+            )
         return self.moved(one, shifts[int(totals.argmax())]) if totals.argmax() else one
 
     def moved(self, one: Stretch, seconds: float) -> Stretch:

@@ -133,6 +133,11 @@ class Line:
         """Return the line with a strand."""
         return Line(self.number, tuple(sorted((*self.strands, strand), key=lambda one: one.begin)))
 
+    def joined_with(self, other: Line) -> Line:
+        """Return the line through the windows of both."""
+        strands = {one.begin: one for one in (*other.strands, *self.strands)}
+        return self if other is self else Line(self.number, tuple(strands[begin] for begin in sorted(strands)))
+
     def since(self, second: float) -> Line:
         """Return the line without the windows that ended before a second."""
         return Line(self.number, tuple(one for one in self.strands if one.end >= second))

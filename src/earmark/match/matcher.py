@@ -149,14 +149,19 @@ class Matcher:
         look = self._look(part, search, options, effort="places")
         return look.repetitions(track) if look.can_compare(self.plan.compare[0]) else []
 
-    def agreement(self, part: Fingerprint, search: Search, options: Options, places: Sequence[Guess]) -> list[float]:
-        """Return the ranking score of a part of a sound at each of some places."""
+    def agreement(
+        self, part: Fingerprint, search: Search, options: Options, places: Sequence[Guess], *, is_close: bool
+    ) -> list[float]:
+        """Return how well a part of a sound agrees with each of some places: its ranking score.
+
+        Of a part that is no closer than a recording it is z: segments half a second apart meet none of a place's.
+        """
         look = self._look(part, search, options, effort="known places")
         if not look.can_compare(self.plan.compare[0]):
             return [0.0] * len(places)
         look.add(places, "")
         found = [look.nearest_to(place, within=ONE_PLACE_SECONDS / 2) for place in places]
-        return [0.0 if one is None else one.score for one in found]
+        return [0.0 if one is None else one.score if is_close else one.figure("z") or one.score for one in found]
 
     def judge(
         self,

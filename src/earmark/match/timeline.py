@@ -25,6 +25,7 @@ from earmark.match.rivals import CLEAR_Z, DECISIVE_Z
 from earmark.match.stretches import (
     Evidence,
     Stretch,
+    bridged,
     comparable,
     evidence_of,
     explain,
@@ -79,7 +80,7 @@ class Timeline:
         Of a sound that is no closer than a recording's, `closer` looks again where no place explains it beyond doubt.
         """
         self._heard = HeardSound(
-            self._matcher, self._options, search, sound, since, self._frame, is_close=closer is None
+            self._matcher, self._options, search, sound, since, self._frame, has_more=closer is not None
         )
         self.seconds, self._found = since + sound.seconds, None
         lasting = whole_windows(self.seconds, self._frame, since=self._next)
@@ -164,10 +165,12 @@ class Timeline:
         """Follow lines to before the window that named them."""
         number_of = {begin: number for number, (begin, _) in enumerate(windows)}
         missing: dict[int, list[Strand]] = {}
-        for line in self._lines:
-            number = number_of.get(line.begin, 0)
-            if number and not self._following.fills(*windows[number - 1]) and _begins_early(line):
-                missing.setdefault(number - 1, []).append(line.strands[0])
+        for line in list(self._lines):
+            if line.begin in number_of and _begins_early(line):
+                if self._following.fills(line.begin - HOP_SECONDS, line.begin + HOP_SECONDS):
+                    self._lines.add(self._following.back(self._heard, line.strands[0]))
+                elif number_of[line.begin]:
+                    missing.setdefault(number_of[line.begin] - 1, []).append(line.strands[0])
         for number in range(max(missing, default=-1), -1, -1):
             if number in missing:
                 agreeing = [
@@ -189,7 +192,7 @@ class Timeline:
         )
         for _ in range(ROUNDS):
             kept, refused = [], list[Stretch]()
-            for one in extended(settled(explain(lines), lines), lines, end=self.seconds):
+            for one in bridged(extended(settled(explain(lines), lines), lines, end=self.seconds)):
                 key = (one.line.number, round(one.start, 1), round(one.end, 1))
                 if key not in judged:
                     placed = one if known else self._placed(one)
