@@ -101,7 +101,7 @@ def _fills(strand: Strand) -> bool:
 
 def _filled_until(strand: Strand) -> float:
     """Return the second until which a place explains a window from its beginning on, beyond doubt."""
-    if strand.alignment.figures.get("z", 0.0) < CLEAR_Z:
+    if strand.window_z < CLEAR_Z:
         return strand.begin
     first = next(iter(agreeing_stretches(strand)), None)
     if first is None or first.start > strand.begin + EDGE_SECONDS:

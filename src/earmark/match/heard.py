@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 import numpy as np
+from numpy.typing import NDArray
 
 from earmark.match.lines import ONE_LINE_SECONDS, Line, Lines, Strand
+from earmark.match.look import ONE_PLACE_SECONDS
 from earmark.match.matcher import Matcher
 from earmark.match.protocol import Options, Search
 from earmark.match.stretches import Stretch
@@ -18,6 +20,7 @@ from earmark.types import Fingerprint, Hits
 
 LOOKED_UP_WINDOWS = 24  # windows, a minute, that are looked up at once, because that is quicker
 JUDGED_SECONDS = 10.0  # longest part of a stretch that is judged at once: speeds drift over minutes
+NEARLY_SHARE = 0.6  # of how well a place agrees, from which another may be the right one: music repeats itself
 MOST_JUDGED = 4  # parts of a stretch that are judged
 MOST_REPETITIONS = 5  # other places of a track that are tried
 MOVED_NUMBERS = 1 << 40  # number of the first line through such a place; none of a sound comes near
@@ -103,21 +106,33 @@ class HeardSound:
 
     def at_best_place(self, one: Stretch) -> Stretch:
         """Return a stretch where it lies best on its track: windows name one round of music that repeats itself."""
-        begin = max(one.start, self.since)
-        parts = pieces_of(begin, one.end, JUDGED_SECONDS, self.frame_seconds)[:MOST_JUDGED]
+        shifts, totals = self._places(one)
+        return self.moved(one, shifts[int(totals.argmax())]) if totals.argmax() else one
+
+    def has_one_place(self, one: Stretch) -> bool:
+        """Return whether a stretch agrees with no other place of its track nearly as well."""
+        shifts, totals = self._places(one)
+        return not any(
+            total >= NEARLY_SHARE * totals[0]
+            for seconds, total in zip(shifts, totals, strict=True)
+            if abs(seconds) > ONE_PLACE_SECONDS
+        )
+
+    def _places(self, one: Stretch) -> tuple[list[float], NDArray[np.float64]]:
+        """Return (seconds from a stretch's place to others of its track, 0 first; how well each agrees)."""
+        parts = pieces_of(max(one.start, self.since), one.end, JUDGED_SECONDS, self.frame_seconds)[:MOST_JUDGED]
+        parts = [part for part in parts if self.is_close_between(*part)] or parts
         begin, end = parts[0]
         guesses = self.matcher.repetitions(self.between(begin, end), self.search, self.options, one.track)
-        apart = [guess.start - one.line.reference_at(begin) for guess in guesses]
+        apart = [guess.start - claim_of(one.line, begin, end).start for guess in guesses]
         shifts = [0.0, *[seconds for seconds in apart if abs(seconds) > ONE_LINE_SECONDS][:MOST_REPETITIONS]]
-        if len(shifts) == 1:
-            return one
         totals = np.zeros(len(shifts))
-        for begin, end in parts:
+        for begin, end in parts if len(shifts) > 1 else ():
             places = [Guess(one.track, claim_of(one.line, begin, end).start + seconds) for seconds in shifts]
             totals += self.matcher.agreement(
                 self.between(begin, end), self.search, self.options, places, is_close=self.is_close_between(begin, end)
             )
-        return self.moved(one, shifts[int(totals.argmax())]) if totals.argmax() else one
+        return shifts, totals
 
     def moved(self, one: Stretch, seconds: float) -> Stretch:
         """Return a stretch so many seconds later on its track."""

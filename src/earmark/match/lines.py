@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -9,6 +10,7 @@ from itertools import chain, count
 import numpy as np
 
 from earmark.match.protocol import Alignment, Scores
+from earmark.match.windows import WINDOW_SECONDS
 
 FEWEST_STRAIGHT = 3  # windows that a straight line is fitted through
 LEAST_ERROR_SECONDS = 0.005  # of a window's place, however well windows agree
@@ -48,6 +50,11 @@ class Strand:
             for kept in [int(np.searchsorted(one.seconds, end))]
         }
         return replace(self, end=end, scores=scores)
+
+    @property
+    def window_z(self) -> float:
+        """z of a usual window of it: that of a whole grows with the root of its length."""
+        return self.alignment.figures.get("z", 0.0) * math.sqrt(WINDOW_SECONDS / (self.end - self.begin))
 
     def distance(self, second: float) -> float:
         """Return how far a second is from the middle, in lengths of the window."""

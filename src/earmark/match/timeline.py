@@ -21,7 +21,7 @@ from earmark.match.lines import Line, Lines, Strand
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
 from earmark.match.protocol import SAME_FACTOR, Options, Search
-from earmark.match.rivals import CLEAR_Z, DECISIVE_Z
+from earmark.match.rivals import DECISIVE_Z
 from earmark.match.stretches import (
     Evidence,
     Stretch,
@@ -34,7 +34,7 @@ from earmark.match.stretches import (
     stretches_of,
 )
 from earmark.match.votes import Guess
-from earmark.match.windows import HOP_SECONDS, last_window, pieces_of, whole_windows
+from earmark.match.windows import HOP_SECONDS, WINDOW_SECONDS, last_window, pieces_of, whole_windows
 from earmark.types import Fingerprint
 
 MOST_LOOKS_PAID = 3_600  # looks in an hour: the odds of a stream are those of a false match in an hour
@@ -45,6 +45,10 @@ SHORTEST_SECONDS = 1.25  # sound that a stretch must hold to be told: a word or 
 CLAIMED_SHARE = 0.3  # share of a part that another stretch must cover to be its rival
 MOST_CLAIMS = 20  # rivals that a part is judged against
 BEGINNING_SECONDS = 1.0  # a line that agrees so near the beginning of its first window may have begun before it
+BEYOND_DOUBT_Z = (
+    40.0  # z from which a recording's look at a sound is enough: 45 to 100 of clean music, 20 to 35 in noise
+)
+REPEATED_SECONDS = 20.0  # of a stretch that are looked at more closely if its track has another such place
 AT_ONCE_SECONDS = 0.5  # pause between two recordings in which no third one is looked for
 EDGE_SECONDS = 0.5  # a stretch that comes so near an end of the sound reaches it
 ROUNDS = 6  # times that a sound is explained; after each, what is not sure is left out
@@ -67,6 +71,7 @@ class Timeline:
         self._last, self._next = -1.0, 0.0  # second at which the last settled window begins; earliest for the next one
         self._following = Following()  # of the settled windows
         self._past = list[Passage]()  # that ended before what is remembered
+        self._alone = set[int]()  # numbers of lines that no other place of their track comes near
         self._surest: dict[int, tuple[Line, Passage]] = {}  # where lines lie best, and what they were judged to be
         self._found: Sequence[Passage] | None = None  # of what was heard last, once it was asked for
         self._forgotten = 0.0  # second before which lines are not remembered
@@ -115,7 +120,15 @@ class Timeline:
 
     def _look_closer(self, windows: Sequence[tuple[float, float]], closer: CloserLook) -> None:
         """Lay the windows again, more closely, that are not explained beyond doubt."""
-        clear = _together([(one.start, one.end) for one in self._likeliest() if _is_clear(one)])
+        stretches = [one for one in self._likeliest() if _is_clear(one)]
+        self._alone = {one.line.number for one in stretches if self._heard.has_one_place(one)}
+        clear = _together(
+            [
+                (one.start if one.line.number in self._alone else one.start + REPEATED_SECONDS, one.end)
+                for one in stretches
+                if one.line.number in self._alone or one.seconds > REPEATED_SECONDS + WINDOW_SECONDS
+            ]
+        )
         doubtful = [one for one in windows if not any(first <= one[0] and one[1] <= last for first, last in clear)]
         spans = _together(doubtful)
         if not spans:
@@ -210,6 +223,8 @@ class Timeline:
 
     def _placed(self, one: Stretch) -> Stretch:
         """Return a stretch where it lies best on its track, or where it did as long as its sound was at hand."""
+        if one.line.number in self._alone:
+            return one
         if one.end - max(one.start, self._heard.since) >= SHORTEST_SECONDS:
             return self._heard.at_best_place(one)
         return replace(one, line=self._surest[one.line.number][0]) if one.line.number in self._surest else one
@@ -310,7 +325,7 @@ def _told(one: Stretch, judged: Passage, *, seconds: float, looks: int) -> Passa
 def _is_clear(one: Stretch) -> bool:
     """Return whether a window of a stretch is beyond doubt."""
     strands = (strand for strand, _, _ in one.line.parts(one.start, one.end))
-    return any(strand.alignment.figures.get("z", 0.0) >= CLEAR_Z for strand in strands)
+    return any(strand.window_z >= BEYOND_DOUBT_Z for strand in strands)
 
 
 def _together(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
