@@ -180,6 +180,8 @@ class Timeline:
         missing: dict[int, list[Strand]] = {}
         for line in list(self._lines):
             if line.begin in number_of and _begins_early(line):
+                if self._following.fills(line.begin, line.begin + WINDOW_SECONDS):
+                    continue  # what sounds beside another is named in each of its windows
                 if self._following.fills(line.begin - HOP_SECONDS, line.begin + HOP_SECONDS):
                     self._lines.add(self._following.back(self._heard, line.strands[0]))
                 elif number_of[line.begin]:
