@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from earmark.match.heard import HeardSound
 from earmark.match.lines import Line, Strand
+from earmark.match.named import named_by
 from earmark.match.rivals import CLEAR_Z
 from earmark.match.stretches import Stretch, evidence_of, stretches_of
 from earmark.match.windows import HOP_SECONDS, WINDOW_SECONDS
@@ -27,14 +28,16 @@ class Following:
 
     going_on: list[Strand] = field(default_factory=list)  # of the last window
     spans: list[tuple[float, float]] = field(default_factory=list)  # seconds between which a place fills the sound
+    tracks: set[int] = field(default_factory=set)  # of those places
 
     def through(self, heard: HeardSound, windows: Sequence[tuple[float, float]]) -> Iterator[list[Strand]]:
         """Yield the strands of windows in order of time, likeliest first, and of what is followed ahead of them."""
         beside: list[Strand] = []
         for begin, end, hits in heard.looked_up(windows):
             if self.fills(begin, end):
-                beside = self._beside(heard, begin, end, beside, hits)
-                yield beside
+                found = self._beside(heard, begin, end, beside, hits)
+                yield found
+                beside = [one for one in found if agreeing_stretches(one)]
                 continue
             strands = heard.laid(begin, end, [*self.going_on, *beside], hits)
             yield strands
@@ -56,12 +59,16 @@ class Following:
 
     def copy(self) -> Following:
         """Return one that goes on by itself."""
-        return Following(list(self.going_on), list(self.spans))
+        return Following(list(self.going_on), list(self.spans), set(self.tracks))
+
+    def forget(self, *, before: float) -> None:
+        """Forget what filled the sound until a second."""
+        self.spans = [span for span in self.spans if span[1] >= before]
 
     def drop(self, track: int) -> None:
         """Forget a track."""
         self.going_on = [one for one in self.going_on if one.track != track]
-        self.spans = []
+        self.spans, self.tracks = [], self.tracks - {track}
 
     def _ahead(self, heard: HeardSound, leading: Sequence[Strand]) -> Iterator[list[Strand]]:
         """Yield the strands of places that fill a window, as far as they go on to fill the sound."""
@@ -77,17 +84,18 @@ class Following:
             yield kept
             last = max(one.end for one in kept)
             self.spans.append((leading[0].begin, last))
+            self.tracks |= {one.track for one in kept}
             self.going_on, leading = kept, [one for one in kept if one.end >= end - EDGE_SECONDS]
 
     def _beside(
         self, heard: HeardSound, begin: float, end: float, known: Sequence[Strand], hits: Mapping[str, Hits]
     ) -> list[Strand]:
         """Return what else agrees with a window that a place fills."""
-        tracks = frozenset(one.track for one in self.going_on)
-        named = heard.matcher.standing_out(hits, known=tracks)
+        others = named_by(heard.matcher.plan, hits, without=frozenset(one.track for one in self.going_on))
+        named = [guess for one in others for guess in one.standing_out]
         if not named and not known:
             return []
-        return [one for one in heard.laid_on(begin, end, known, named) if agreeing_stretches(one)]
+        return heard.laid_on(begin, end, known, named)
 
 
 def agreeing_stretches(strand: Strand) -> list[Stretch]:

@@ -25,21 +25,19 @@ from earmark.match.look import (
     together_with,
     without_silence,
 )
+from earmark.match.named import FEW_GUESSES, named_by
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Options, Others, References, Registrable, Search
 from earmark.match.rivals import CLEAR_Z, PLAIN_Z, behind_duplicates, duplicates_of, is_decisive
 from earmark.match.stretches import Stretch
-from earmark.match.votes import Guess, vote
+from earmark.match.votes import Guess
 from earmark.match.warped import WarpedKeys, WarpedLook, merged
 from earmark.plan import Plan
 from earmark.types import Fingerprint, Hits, Keys
 
 MOST_GUESSES = 12  # places that a channel names in a window of a long sound
 LOOK_UP_SECONDS = 0.25  # from one segment of a long sound that is looked up to the next
-FEW_GUESSES = 4  # in a window of which a place is beyond doubt: what else sounds there stands out
-STANDING_OUT = 2.0  # times the votes of a usual guess: two that sound at once get 10 and more, by chance one gets 1.5
-USUAL_GUESS = 5  # places of the guess whose votes are usual, after those of tracks that are known
 MOST_STRANDS = 8  # places of a window that are looked at moment by moment
 FEWEST_PASSAGES = 5  # of a window that are weighed, however few are wanted: the answer must not depend on that
 SHORTEST_SECONDS = 1.0  # of sound amid silence: a door, a word, a click are no recording
@@ -101,13 +99,6 @@ class Matcher:
                 found[channel.name] = search.search(channel.name, asked, nearest=channel.nearest)
         return found
 
-    def standing_out(self, hits: Mapping[str, Hits], *, known: frozenset[int]) -> list[Guess]:
-        """Return the places of other tracks than the known ones that have far more votes than chance gives any."""
-        named = self._named(hits, known=known)
-        return [
-            one for guesses, usual, _ in named for one in guesses[:FEW_GUESSES] if one.votes >= STANDING_OUT * usual
-        ]
-
     def strands(
         self,
         window: Fingerprint,
@@ -127,11 +118,11 @@ class Matcher:
         if not look.can_compare(self.plan.compare[0]):
             return []
         look.add(known, "")
-        named = self._named(hits or {})
-        for guesses, usual, layer in named:
-            look.add([one for one in guesses[:FEW_GUESSES] if one.votes >= STANDING_OUT * usual], layer)
-        for guesses, _, layer in [] if only_clear else named:
-            look.add(guesses[: FEW_GUESSES if look.best_z >= CLEAR_Z else MOST_GUESSES], layer)
+        named = named_by(self.plan, hits or {})
+        for one in named:
+            look.add(one.standing_out, one.layer)
+        for one in [] if only_clear else named:
+            look.add(one.guesses[: FEW_GUESSES if look.best_z >= CLEAR_Z else MOST_GUESSES], one.layer)
         found = look.likeliest(max(MOST_STRANDS, len(known)))
         if look.best_z >= CLEAR_Z:
             found = [one for one in found if one.figure("z") >= PLAIN_Z]
@@ -202,18 +193,6 @@ class Matcher:
             return [passage]
         make = partial(self._passage, look, others=Others([], frozenset()), begin=passage.query_start, measuring=False)
         return _all_places(look, passage, make)
-
-    def _named(
-        self, hits: Mapping[str, Hits], *, known: frozenset[int] = frozenset()
-    ) -> list[tuple[list[Guess], float, str]]:
-        """Return (places, most votes first; votes of a usual one; layer) by channel, of other tracks than the known."""
-        found = []
-        for channel in self.plan.usual_channels:
-            if channel.name in hits:
-                guesses = [one for one in vote(hits[channel.name], channel) if one.track not in known]
-                usual = guesses[min(USUAL_GUESS, len(guesses) - 1)].votes if guesses else 0.0
-                found.append((guesses, usual, channel.layer))
-        return found
 
     def _look(
         self,

@@ -89,9 +89,7 @@ class PeakComparison:
         closely = ranks[:1]
         if places[ranks[0]].z < DECISIVE_Z:
             closely = [*ranks[: settings.warped_best], *range(min(settings.warped_first, len(places)))]
-        for number in dict.fromkeys(closely):
-            if places[number].z >= settings.clear_z:
-                continue
+        for number in dict.fromkeys(one for one in closely if places[one].z < settings.clear_z):
             about = middles[number] if settings.warped_about == "candidate" else places[number].start
             warped = query.over_warps(references[number], about)
             if warped.z > places[number].z + WARP_COST:
