@@ -60,7 +60,7 @@ def tracks(passages: Sequence[Passage]) -> list[int]:
 
 
 def test_before_anything_is_heard_there_is_nothing(landmarks: Shelf) -> None:
-    assert not timeline(landmarks).passages()
+    assert timeline(landmarks).passages() == []
     assert timeline(landmarks).seconds == 0.0
 
 

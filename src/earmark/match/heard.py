@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from earmark.match.lines import ONE_LINE_SECONDS, Line, Lines, Strand
 from earmark.match.look import ONE_PLACE_SECONDS
 from earmark.match.matcher import Matcher
+from earmark.match.named import hits_of
 from earmark.match.protocol import Options, Search
 from earmark.match.stretches import Stretch
 from earmark.match.votes import Guess
@@ -78,7 +79,8 @@ class HeardSound:
         for first in range(0, len(windows), LOOKED_UP_WINDOWS):
             together = windows[first : first + LOOKED_UP_WINDOWS]
             begin = together[0][0]
-            hits = self.matcher.hits(self.between(begin, together[-1][1]), self.search)
+            keys = self.matcher.keys(self.between(begin, together[-1][1]))
+            hits = hits_of(keys, self.matcher.plan, self.search)
             for start, end in together:
                 edges = {name: ((start - begin) / frame, (end - begin) / frame) for name, frame in frames.items()}
                 yield start, end, {name: _between(found, *edges[name]) for name, found in hits.items()}

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
 from earmark.match.calibration import Calibration
 from earmark.match.lines import Strand
 from earmark.match.look import (
@@ -34,10 +32,9 @@ from earmark.match.stretches import Stretch
 from earmark.match.votes import Guess
 from earmark.match.warped import WarpedKeys, WarpedLook, merged
 from earmark.plan import Plan
-from earmark.types import Fingerprint, Hits, Keys
+from earmark.types import Fingerprint, Hits
 
 MOST_GUESSES = 12  # places that a channel names in a window of a long sound
-LOOK_UP_SECONDS = 0.25  # from one segment of a long sound that is looked up to the next
 MOST_STRANDS = 8  # places of a window that are looked at moment by moment
 FEWEST_PASSAGES = 5  # of a window that are weighed, however few are wanted: the answer must not depend on that
 SHORTEST_SECONDS = 1.0  # of sound amid silence: a door, a word, a click are no recording
@@ -87,17 +84,6 @@ class Matcher:
         if warped is not None:
             passages = merged(passages, self._warped_passages(look, warped, warped.ranked, options, begin))
         return passages[: options.limit]
-
-    def hits(self, sound: Fingerprint, search: Search) -> dict[str, Hits]:
-        """Return what the channels find of a sound of many windows, at once."""
-        keys, found = self.keys(sound), {}
-        for channel in self.plan.usual_channels:
-            if channel.name in search.channels and channel.name in keys:
-                asked = keys[channel.name]
-                if channel.most_keys:
-                    asked = _spread(asked, max(round(LOOK_UP_SECONDS / channel.frame_seconds), 1))
-                found[channel.name] = search.search(channel.name, asked, nearest=channel.nearest)
-        return found
 
     def strands(
         self,
@@ -321,9 +307,3 @@ def _all_places(look: Look, passage: Passage, make: Callable[[Candidate], Passag
             )
         )
     return sorted(found, key=lambda one: one.reference_start)
-
-
-def _spread(keys: Keys, frames: int) -> Keys:
-    """Return keys that are at least so many frames apart."""
-    _, first = np.unique(keys.frames // frames, return_index=True)
-    return Keys(keys.frames[first], keys.values[first])

@@ -119,7 +119,7 @@ class Timeline:
             lines = self._lines.with_more(self._latest)
             found = self._explanation.passages(lines, self._heard, looks=self._looks)
             self._found = _joined([*self._past, *found])
-        return self._found or ()
+        return self._found or []
 
     def _likeliest(self) -> list[Stretch]:
         """Return the stretches that explain the sound as far as lines alone tell."""
