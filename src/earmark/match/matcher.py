@@ -23,7 +23,7 @@ from earmark.match.look import (
     together_with,
     without_silence,
 )
-from earmark.match.named import FEW_GUESSES, named_by
+from earmark.match.named import named_by
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Options, Others, References, Registrable, Search
@@ -108,9 +108,9 @@ class Matcher:
         for one in named:
             look.add(one.standing_out, one.layer)
         for one in [] if only_clear else named:
-            look.add(one.guesses[: FEW_GUESSES if look.best_z >= CLEAR_Z else MOST_GUESSES], one.layer)
+            look.add(one.guesses[:MOST_GUESSES], one.layer)
         found = look.likeliest(max(MOST_STRANDS, len(known)))
-        if look.best_z >= CLEAR_Z:
+        if only_clear and look.best_z >= CLEAR_Z:
             found = [one for one in found if one.figure("z") >= PLAIN_Z]
         return [_strand(look, one, begin) for one in found]
 

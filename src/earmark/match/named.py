@@ -13,7 +13,7 @@ from earmark.plan import Plan
 from earmark.types import Hits, Keys
 
 LOOK_UP_SECONDS = 0.25  # from one segment of a long sound that is looked up to the next
-FEW_GUESSES = 4  # in a window of which a place is beyond doubt: what else sounds there stands out
+FEW_GUESSES = 4  # of a channel that may stand out
 STANDING_OUT = 2.0  # times the votes of a usual guess: two that sound at once get 10 and more, by chance one gets 1.5
 USUAL_GUESS = 5  # place among the guesses of the one whose votes are usual
 
