@@ -49,9 +49,15 @@ class Following:
 
         Music repeats itself: the place that goes on may be the right one of what came before, too.
         """
-        begin = heard.on_grid(max(strand.begin - AHEAD_SECONDS, heard.since))
-        found = heard.laid(begin, heard.on_grid(strand.begin + HOP_SECONDS), [strand])
-        return [one for one in found if agreeing_stretches(one)]
+        begin, end = (
+            heard.on_grid(max(strand.begin - AHEAD_SECONDS, heard.since)),
+            heard.on_grid(strand.end - HOP_SECONDS),
+        )
+        for one in heard.laid(begin, end, [strand]):
+            agreeing = agreeing_stretches(one)
+            if agreeing and agreeing[-1].end >= end - EDGE_SECONDS:  # laid again without what does not agree
+                return heard.laid(heard.on_grid(agreeing[-1].start), end, [one])
+        return []
 
     def fills(self, begin: float, end: float) -> bool:
         """Return whether one place explains a window beyond doubt."""
@@ -78,9 +84,10 @@ class Following:
             if end - begin < 2 * WINDOW_SECONDS:
                 return
             ahead = heard.laid(begin, end, _of_different_tracks(leading)[:MOST_FOLLOWED])
-            kept = [one.until(last) for one in ahead if (last := _filled_until(one)) >= begin + LEAST_SECONDS]
-            if not kept:
+            reached = [(one, last) for one in ahead if (last := _filled_until(one)) >= begin + LEAST_SECONDS]
+            if not reached:
                 return
+            kept = [strand for one, last in reached for strand in _only_until(heard, one, last)]
             yield kept
             last = max(one.end for one in kept)
             self.spans.append((leading[0].begin, last))
@@ -116,6 +123,12 @@ def _filled_until(strand: Strand) -> float:
         return strand.begin
     heard = max((float(one.seconds[-1]) for one in strand.scores.values() if len(one.seconds)), default=strand.begin)
     return min(first.end, heard + EDGE_SECONDS)  # silence is filled by nothing
+
+
+def _only_until(heard: HeardSound, strand: Strand, end: float) -> list[Strand]:
+    """Return a strand up to a second: laid again, if it is shorter then, so that what follows does not bend it."""
+    end = heard.on_grid(end)
+    return [strand] if end >= strand.end - EDGE_SECONDS else heard.laid(strand.begin, end, [strand])
 
 
 def _of_different_tracks(strands: Sequence[Strand]) -> list[Strand]:

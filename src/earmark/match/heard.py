@@ -9,7 +9,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.lines import ONE_LINE_SECONDS, Line, Lines, Strand
+from earmark.match.lines import Line, Lines, Strand
 from earmark.match.look import ONE_PLACE_SECONDS
 from earmark.match.matcher import Matcher
 from earmark.match.named import hits_of
@@ -22,6 +22,7 @@ from earmark.types import Fingerprint, Hits
 LOOKED_UP_WINDOWS = 24  # windows, a minute, that are looked up at once, because that is quicker
 JUDGED_SECONDS = 10.0  # longest part of a stretch that is judged at once: speeds drift over minutes
 NEARLY_SHARE = 0.6  # of how well a place agrees, from which another may be the right one: music repeats itself
+CLOSE_SECONDS = 3.0  # least length of what tells places apart by a closer look
 MOST_JUDGED = 4  # parts of a stretch that are judged
 MOST_REPETITIONS = 5  # other places of a track that are tried
 MOVED_NUMBERS = 1 << 40  # number of the first line through such a place; none of a sound comes near
@@ -115,19 +116,21 @@ class HeardSound:
         """Return whether a stretch agrees with no other place of its track nearly as well."""
         shifts, totals = self._places(one)
         return not any(
-            total >= NEARLY_SHARE * totals[0]
-            for seconds, total in zip(shifts, totals, strict=True)
-            if abs(seconds) > ONE_PLACE_SECONDS
+            total >= NEARLY_SHARE * totals[0] for seconds, total in zip(shifts, totals, strict=True) if seconds
         )
 
     def _places(self, one: Stretch) -> tuple[list[float], NDArray[np.float64]]:
         """Return (seconds from a stretch's place to others of its track, 0 first; how well each agrees)."""
-        parts = pieces_of(max(one.start, self.since), one.end, JUDGED_SECONDS, self.frame_seconds)[:MOST_JUDGED]
-        parts = [part for part in parts if self.is_close_between(*part)] or parts
+        spans = self._close_spans(max(one.start, self.since), one.end)
+        parts = [part for span in spans for part in pieces_of(*span, JUDGED_SECONDS, self.frame_seconds)][:MOST_JUDGED]
         begin, end = parts[0]
         guesses = self.matcher.repetitions(self.between(begin, end), self.search, self.options, one.track)
         apart = [guess.start - claim_of(one.line, begin, end).start for guess in guesses]
-        shifts = [0.0, *[seconds for seconds in apart if abs(seconds) > ONE_LINE_SECONDS][:MOST_REPETITIONS]]
+        shifts = [0.0]
+        for seconds in apart:  # of two that are nearer, one would be compared in the other's stead
+            if all(abs(seconds - other) >= ONE_PLACE_SECONDS for other in shifts):
+                shifts.append(seconds)
+        shifts = shifts[: 1 + MOST_REPETITIONS]
         totals = np.zeros(len(shifts))
         for begin, end in parts if len(shifts) > 1 else ():
             places = [Guess(one.track, claim_of(one.line, begin, end).start + seconds) for seconds in shifts]
@@ -135,6 +138,11 @@ class HeardSound:
                 self.between(begin, end), self.search, self.options, places, is_close=self.is_close_between(begin, end)
             )
         return shifts, totals
+
+    def _close_spans(self, start: float, end: float) -> list[tuple[float, float]]:
+        """Return the spans between two seconds that were looked at closely; all of it where none is long enough."""
+        spans = [(max(first, start), min(last, end)) for first, last in self.parts]
+        return [(first, last) for first, last in spans if last - first >= CLOSE_SECONDS] or [(start, end)]
 
     def moved(self, one: Stretch, seconds: float) -> Stretch:
         """Return a stretch so many seconds later on its track."""

@@ -88,22 +88,25 @@ class Timeline:
         """Lay the windows again, more closely, that are not explained beyond doubt."""
         stretches = [one for one in self._likeliest() if _is_clear(one)]
         alone = frozenset(one.line.number for one in stretches if self._heard.has_one_place(one))
-        clear = _together(
-            [
-                (one.start if one.line.number in alone else one.start + REPEATED_SECONDS, one.end)
-                for one in stretches
-                if one.line.number in alone or one.seconds > REPEATED_SECONDS + WINDOW_SECONDS
-            ]
-        )
+        clear = _together([(one.start, one.end) for one in stretches])
+        repeated = [one for one in stretches if one.line.number not in alone]
+        doubtful = [
+            (begin, end)
+            for begin, end in windows
+            if not any(first <= begin and end <= last for first, last in clear)
+            or any(min(end, one.start + REPEATED_SECONDS, one.end) - max(begin, one.start) > 0 for one in repeated)
+        ]
         self._explanation.alone = alone
-        doubtful = [one for one in windows if not any(first <= one[0] and one[1] <= last for first, last in clear)]
         spans = _together(doubtful)
         if not spans:
             return
         self._heard = self._heard.looked_at_closely(spans, closer)
         self._lines = self._lines.outside(spans)
         for first, last in spans:
-            self._following = Following(spans=list(clear))
+            beside = [(begin, min(end, first)) for begin, end in clear] + [
+                (max(begin, last), end) for begin, end in clear
+            ]
+            self._following = Following(spans=[(begin, end) for begin, end in beside if end > begin])
             self._lay([one for one in doubtful if first <= one[0] and one[1] <= last])
 
     def copy(self) -> Timeline:
