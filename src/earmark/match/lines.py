@@ -194,11 +194,13 @@ class Lines:
         return more
 
     def outside(self, spans: Sequence[tuple[float, float]]) -> Lines:
-        """Return a copy without the windows whose middle lies in one of some spans."""
+        """Return a copy without the windows that lie in one of some spans."""
         kept = Lines(numbers=self._numbers)
         for track, known in self._lines.items():
             for line in known:
-                strands = [one for one in line.strands if not any(low <= one.middle < high for low, high in spans)]
+                strands = [
+                    one for one in line.strands if not any(low <= one.begin and one.end <= high for low, high in spans)
+                ]
                 if strands:
                     kept._lines.setdefault(track, []).append(Line(line.number, tuple(strands)))
         return kept

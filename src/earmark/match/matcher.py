@@ -35,6 +35,7 @@ from earmark.plan import Plan
 from earmark.types import Fingerprint, Hits
 
 MOST_GUESSES = 12  # places that a channel names in a window of a long sound
+SAME_PLACE_SECONDS = 0.05  # distance of two places of a window that are one: both were moved to where it agrees
 MOST_STRANDS = 8  # places of a window that are looked at moment by moment
 FEWEST_PASSAGES = 5  # of a window that are weighed, however few are wanted: the answer must not depend on that
 SHORTEST_SECONDS = 1.0  # of sound amid silence: a door, a word, a click are no recording
@@ -112,7 +113,7 @@ class Matcher:
         found = look.likeliest(max(MOST_STRANDS, len(known)))
         if only_clear and look.best_z >= CLEAR_Z:
             found = [one for one in found if one.figure("z") >= PLAIN_Z]
-        return [_strand(look, one, begin) for one in found]
+        return _apart([_strand(look, one, begin) for one in found])
 
     def unexplained(
         self, window: Fingerprint, search: Search, options: Options, stretches: Sequence[Stretch], *, begin: float
@@ -260,6 +261,18 @@ def _passages(look: Look, ranked: Sequence[Candidate], limit: int, make: Callabl
     return [
         replace(passage, is_measured=make(found, others).is_measured) for passage, found, others in passages[:limit]
     ]
+
+
+def _apart(strands: Sequence[Strand]) -> list[Strand]:
+    """Return strands, likeliest first, without those that lie where a likelier one of the track does."""
+    kept = list[Strand]()
+    for one in strands:
+        if all(
+            other.track != one.track or abs(other.alignment.start - one.alignment.start) >= SAME_PLACE_SECONDS
+            for other in kept
+        ):
+            kept.append(one)
+    return kept
 
 
 def _strand(look: Look, one: Candidate, begin: float) -> Strand:

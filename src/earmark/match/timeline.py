@@ -12,7 +12,7 @@ from earmark.match.lines import Line, Lines, Strand
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
 from earmark.match.protocol import Options, Search
-from earmark.match.stretches import Stretch, comparable, evidence_of, explain, extended, settled, stretches_of
+from earmark.match.stretches import Stretch, comparable, evidence_of, explain, settled, stretches_of
 from earmark.match.windows import HOP_SECONDS, WINDOW_SECONDS, last_window, whole_windows
 from earmark.types import Fingerprint
 
@@ -127,7 +127,7 @@ class Timeline:
     def _likeliest(self) -> list[Stretch]:
         """Return the stretches that explain the sound as far as lines alone tell."""
         lines = comparable([evidence_of(line) for line in self._lines])
-        return extended(settled(explain(lines), lines), lines, end=self.seconds)
+        return settled(explain(lines), lines)
 
     def drop(self, track: int) -> None:
         """Forget a track."""
