@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from earmark.audio.container import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS, Media, open_container
 from earmark.audio.downmix import QUALITY, Mixer, scaled
 from earmark.audio.gaps import GapClock
-from earmark.audio.tags import cleaned_tags
+from earmark.audio.tags import chapters_of, cleaned_tags
 from earmark.audio.truncation import TOLERANCE_SECONDS, declared_seconds, is_truncated
 from earmark.errors import MediaError, OptionError
-from earmark.types import Samples
+from earmark.types import Chapter, Samples
 
 BLOCK_SAMPLES = 1 << 15  # samples of each channel that are mixed and resampled at once; they fit into the cache
 MOST_NOT_FINITE = 0.01  # share of samples above which a file is refused
@@ -51,6 +51,7 @@ class MediaReport:
     filled_seconds: float  # silence in place of lost sound
     replaced_samples: int  # zeros in place of samples that were not finite
     tags: dict[str, str] = field(default_factory=dict)
+    chapters: tuple[Chapter, ...] = ()
 
 
 def decode(
@@ -150,6 +151,7 @@ class Decoder:
             filled_seconds=self._filled,
             replaced_samples=self._replaced,
             tags=cleaned_tags(self._container.metadata, self._stream.metadata),
+            chapters=chapters_of(self._container),
         )
 
     def _check_length(self) -> None:

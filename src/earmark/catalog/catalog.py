@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -24,6 +24,7 @@ from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings
 from earmark.catalog.tracks import Tracks
 from earmark.catalog.unpack import unpacked
+from earmark.catalog.words import note_edits, without_edits
 from earmark.errors import CatalogError, CatalogReadOnly, OptionError
 from earmark.extract.pool import worker_count
 from earmark.extract.protocol import Extractor
@@ -142,12 +143,16 @@ class Catalog(Questions, Tracks):
         workers: int | None = None,
         progress: Callable[[Progress], object] | None = None,
         ids: Mapping[str, str] | None = None,
+        exclude: Sequence[str] = (),
+        follow_links: bool = False,
     ) -> AddReport:
         """Make the recordings in files, and in all files below folders, known; only what changed is read.
 
         `workers` children read at the same time (default: one a core). `progress` is called in the calling thread, once
-        a file, after its track is on the disk. `ids` gives your own ids, by path as given or found. A file that cannot
-        be used is listed in `.failed` and stops nothing; an interrupt (Ctrl-C) is reported as `.interrupted`.
+        a file, after its track is on the disk. `ids` gives your own ids, by path as given or found. `exclude` names
+        what to pass over in folders, as '*.tmp'; `follow_links` goes into folders that are links. A file that cannot
+        be used is listed in `.failed` and stops nothing; what is no audio is `.skipped`; tracks of the given folders
+        whose files are gone are `.missing`; an interrupt (Ctrl-C) is reported as `.interrupted`.
         Raises CatalogError when the catalog cannot be written to. What was reported as added stays in every case.
         """
         for id in (ids or {}).values():
@@ -155,7 +160,8 @@ class Catalog(Questions, Tracks):
         with self._writing():
             count = worker_count(workers)
             ingest = Ingest(self._store, self._index, self._make_extractor(workers=count), ids=ids or {})
-            return ingest.run(scan(paths), workers=count, progress=progress)
+            found = scan(paths, exclude=exclude, follow_links=follow_links)
+            return ingest.run(found, workers=count, progress=progress)
 
     def remove(self, ids: str | Iterable[str]) -> None:
         """Forget tracks; raises TrackNotFound for an unknown id, and then forgets none."""
@@ -175,8 +181,12 @@ class Catalog(Questions, Tracks):
         album: str | None = None,
         tags: Mapping[str, str] | None = None,
         new_id: str | None = None,
+        reset: bool = False,
     ) -> Track:
-        """Change what is said about a track, and return it; `tags` replaces all. Raises TrackExists for a taken id."""
+        """Change what is said about a track, and return it; `tags` replaces all. Raises TrackExists for a taken id.
+
+        What is changed here stays when the tags of the file change; `reset` first goes back to those of the file.
+        """
         if new_id is not None:
             _check_id(new_id)
         words = {"title": title, "artist": artist, "album": album}
@@ -185,8 +195,12 @@ class Catalog(Questions, Tracks):
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         with self._writing(), self._store.transaction():
             number = self._store.number_of(id)
-            track = replace(self._store.recording(number).track, **changes)
-            self._store.change(number, track)
+            known = self._store.recording(number)
+            before = without_edits(known.track, known.file_words) if reset else known.track
+            track = replace(before, **changes)
+            self._store.change(
+                number, track, file_words=note_edits(before, track, {} if reset else known.file_words)
+            )
         return track
 
     def merge(self, other: Catalog | str | os.PathLike[str]) -> AddReport:

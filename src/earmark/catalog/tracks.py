@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 from earmark.catalog import transfer
-from earmark.catalog.backend import Recording, Store
+from earmark.catalog.backend import File, Recording, Store
 from earmark.catalog.calibrations import OWN_FILE
 from earmark.catalog.local.durable import is_catalog
 from earmark.catalog.local.folder import Folder
 from earmark.catalog.local.generations import Generations
-from earmark.errors import CatalogNotFound
+from earmark.errors import CatalogDamaged, CatalogNotFound, TrackNotFound
 from earmark.types import Track
 
 
@@ -38,6 +39,28 @@ class Tracks:
     def tracks(self) -> tuple[Track, ...]:
         """Return all tracks in the order they were added; `for track in catalog` does not hold them all."""
         return tuple(self)
+
+    def missing(self, path: str | os.PathLike[str] | None = None) -> tuple[Track, ...]:
+        """Return the tracks none of whose files is there any more; with `path`, of the file or folder there alone."""
+        known: dict[int, list[File]] = {}
+        below = absolute(os.fspath(path)) if path is not None else b"/"
+        for file in self._store.files_below(below):
+            if not is_there(file.path):
+                known.setdefault(file.track, []).append(file)
+        found = []
+        for number in sorted(known):
+            if not any(is_there(file.path) for file in self._store.files(number)):
+                with contextlib.suppress(CatalogDamaged, TrackNotFound):  # `verify` names the damaged ones
+                    found.append(self._store.recording(number).track)
+        return tuple(found)
+
+    def state_of(self, path: str) -> str:
+        """Return what a file is to the catalog, by its size and time: new, changed or unchanged; raises OSError."""
+        known, status = self._store.file(absolute(path)), Path(path).stat()
+        if known is None:
+            return "new"
+        is_same = (known.bytes, known.modified) == (status.st_size, status.st_mtime_ns)
+        return "unchanged" if is_same else "changed"
 
     def get(self, id: str) -> Track:
         """Return the track with an id; raises TrackNotFound, and CatalogDamaged when its row is."""
@@ -70,6 +93,24 @@ class Listing(Tracks):
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
         calibration = self._path / OWN_FILE
         return transfer.export(self._store, Generations(self._path), Path(path), calibration=calibration)
+
+
+def absolute(path: str) -> bytes:
+    """Return a path from the root on, which one slash stands for: POSIX lets two of them mean something else."""
+    if ".." in Path(path).parts:  # what a link's parent is, the file system alone can say
+        path = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    return b"/" + os.fsencode(Path(path).absolute()).lstrip(b"/")
+
+
+def is_there(path: bytes) -> bool:
+    """Return whether a file is there, or may be: a folder that must not be looked into says nothing."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _words(track: Track) -> str:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from earmark.audio.tags import cleaned_tags
+from earmark.audio.tags import cleaned_chapters, cleaned_tags
 from earmark.errors import MediaError, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.protocol import Extracted, ExtractLimits
@@ -33,6 +33,7 @@ class Sent(msgspec.Struct, frozen=True):
     complete: bool
     silent: bool
     tags: dict[str, str]
+    chapters: list[tuple[float, str]] = []
 
 
 class ExtractorPool:
@@ -98,6 +99,7 @@ class ExtractorPool:
             silent=sent.silent,
             features=self.fingerprinter.features_in(fingerprint),
             tags=cleaned_tags(sent.tags),
+            chapters=cleaned_chapters(sent.chapters),
         )
 
     @contextmanager

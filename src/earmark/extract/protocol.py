@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from earmark.sandbox.process import Limits
-from earmark.types import Fingerprint
+from earmark.types import Chapter, Fingerprint
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
@@ -28,6 +28,7 @@ class Extracted:
     silent: bool  # no sample reaches SILENCE_PEAK
     features: int  # number by Fingerprinter.features_in
     tags: Mapping[str, str] = field(default_factory=dict)
+    chapters: tuple[Chapter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,4 +37,5 @@ def extract(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[f
         "complete": bool(report.complete),
         "silent": bool(report.peak < SILENCE_PEAK),
         "tags": dict(report.tags),
+        "chapters": [(chapter.start, chapter.title) for chapter in report.chapters],
     }
