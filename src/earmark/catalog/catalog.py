@@ -198,9 +198,7 @@ class Catalog(Questions, Tracks):
             known = self._store.recording(number)
             before = without_edits(known.track, known.file_words) if reset else known.track
             track = replace(before, **changes)
-            self._store.change(
-                number, track, file_words=note_edits(before, track, {} if reset else known.file_words)
-            )
+            self._store.change(number, track, file_words=note_edits(before, track, {} if reset else known.file_words))
         return track
 
     def merge(self, other: Catalog | str | os.PathLike[str]) -> AddReport:

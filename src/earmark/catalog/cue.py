@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from earmark.regular import read_regular
 from earmark.text import printable
@@ -44,8 +43,8 @@ def chapters_in(text: str, name: str) -> tuple[Chapter, ...]:
             here.append({})
         else:
             (here[-1] if here else album).setdefault(command, line.split()[2] if command == "INDEX 01" else value)
-    named = {os.path.splitext(one)[0]: tracks for one, tracks in files.items() if tracks}
-    tracks = named.get(os.path.splitext(name)[0]) or (next(iter(named.values())) if len(named) == 1 else [])
+    named = {PurePath(one).stem: tracks for one, tracks in files.items() if tracks}
+    tracks = named.get(PurePath(name).stem) or (next(iter(named.values())) if len(named) == 1 else [])
     chapters = [_chapter(number, track, album) for number, track in enumerate(tracks, start=1) if _is_placed(track)]
     return tuple(sorted(chapters[:MOST_CHAPTERS], key=lambda one: one.start)) if len(chapters) > 1 else ()
 

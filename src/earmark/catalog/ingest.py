@@ -217,18 +217,23 @@ class Ingest:
 
     def _changes(self, read: ReadFile) -> bool:
         """Return whether the catalog has to be changed for a file."""
-        if read.content or read.cue_sheet is None:
-            return bool(read.content)
         try:
-            return self._store.recording(read.file.track).track.chapters != read.cue_sheet
+            return bool(read.content) or self._is_changed(self._store.recording(read.file.track).track, read)
         except (CatalogDamaged, TrackNotFound):
             return False
+
+    def _is_changed(self, track: Track, read: ReadFile) -> bool:
+        """Return whether something beside the content of a file is news."""
+        has_new_sheet = read.cue_sheet is not None and track.chapters != read.cue_sheet
+        return has_new_sheet or not Path(track.path).is_absolute()  # as earlier releases kept paths
 
     def _keep_one(self, read: ReadFile, new: list[tuple[int, Fingerprint]]) -> Stored:
         if not read.content:
             track = self._known(read.path, read.file.track)
-            if self._changes(read):
-                track = replace(track, chapters=read.cue_sheet or ())
+            if self._is_changed(track, read):
+                chapters = track.chapters if read.cue_sheet is None else read.cue_sheet
+                path = track.path if Path(track.path).is_absolute() else os.fsdecode(read.file.path)
+                track = replace(track, chapters=chapters, path=path)
                 self._store.change(read.file.track, track)
             return Stored(read.path, "unchanged", track=track)
         # Another file of this run may have brought the same recording, or a damaged one is to be replaced.

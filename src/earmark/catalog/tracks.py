@@ -17,6 +17,8 @@ from earmark.catalog.local.generations import Generations
 from earmark.errors import CatalogDamaged, CatalogNotFound, TrackNotFound
 from earmark.types import Track
 
+LEAST_ID_DIGITS = 4  # characters of an id that can stand for it
+
 
 class Tracks:
     """The tracks of a store."""
@@ -66,6 +68,22 @@ class Tracks:
         """Return the track with an id; raises TrackNotFound, and CatalogDamaged when its row is."""
         return self._store.recording(self._store.number_of(id)).track
 
+    def select(self, text: str) -> tuple[Track, ...]:
+        """Return the tracks that `text` names: by id, or how it begins; by the path of a file or folder; or by words.
+
+        Raises TrackNotFound when there is none.
+        """
+        if self._store.has_id(text):
+            return (self.get(text),)
+        numbers = dict.fromkeys(file.track for file in self._store.files_below(absolute(text))) if text else {}
+        if numbers:
+            return tuple(self._store.recording(number).track for number in numbers)
+        found = self.find(text) if text.strip() else ()
+        begun = [track for track in found if track.id.startswith(text)] if len(text) >= LEAST_ID_DIGITS else []
+        if not found:
+            raise TrackNotFound(f"no track has the id, the path or the words {text!r}; earmark list shows all")
+        return tuple(begun) if len(begun) == 1 else found
+
     def find(self, text: str) -> tuple[Track, ...]:
         """Return the tracks with every word of `text` in id, title, artist, album or path; case is ignored."""
         words = text.casefold().split()
@@ -98,14 +116,14 @@ class Listing(Tracks):
 def absolute(path: str) -> bytes:
     """Return a path from the root on, which one slash stands for: POSIX lets two of them mean something else."""
     if ".." in Path(path).parts:  # what a link's parent is, the file system alone can say
-        path = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+        path = str(Path(path).parent.resolve() / Path(path).name)
     return b"/" + os.fsencode(Path(path).absolute()).lstrip(b"/")
 
 
 def is_there(path: bytes) -> bool:
     """Return whether a file is there, or may be: a folder that must not be looked into says nothing."""
     try:
-        os.stat(path)
+        Path(os.fsdecode(path)).stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:

@@ -43,7 +43,10 @@ def _allow_details(_: sqlite3.Connection) -> None:
     """Let `tracks.tags` hold chapters and words of the file beside the tags, which an earlier earmark cannot read."""
 
 
-MIGRATIONS = (_create, _allow_details)  # entry n makes schema n + 1 of schema n; schema 0 is an empty file, released ones never change
+MIGRATIONS = (
+    _create,
+    _allow_details,
+)  # entry n makes schema n + 1 of schema n; schema 0 is an empty file, released ones never change
 VERSION = len(MIGRATIONS)
 
 
