@@ -26,7 +26,8 @@ class EarmarkError(Exception):
 class MediaError(EarmarkError):
     """A file or stream could not be read as audio.
 
-    `code` is one of `CODES`; `detail` says more; `partial` is how many seconds had been read by then.
+    `code` is one of `CODES`; `detail` says more; `partial` is how many seconds had been read by then; `source` is what
+    was read, where that is known: a path, or '3 bytes'.
     """
 
     CODES = (
@@ -41,9 +42,17 @@ class MediaError(EarmarkError):
         "decoder_crashed",
     )
 
-    def __init__(self, code: str, detail: str, partial: float = 0.0) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code, self.detail, self.partial = code, detail, partial
+    def __init__(self, code: str, detail: str, partial: float = 0.0, *, source: str = "") -> None:
+        super().__init__(code, detail, partial)
+        self.code, self.detail, self.partial, self.source = code, detail, partial, source
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.reason}" if self.source else self.reason
+
+    @property
+    def reason(self) -> str:
+        """The code and what more there is to say, without the source."""
+        return f"{self.code}: {self.detail}"
 
 
 class CatalogError(EarmarkError):

@@ -146,7 +146,7 @@ class Ingest:
             raise MediaError("unreadable", "it changes while it is read; add it again when it is complete")
         except MediaError as error:
             is_no_audio = error.code in NO_AUDIO and not self._expects_sound(path)
-            return Stored(path, "skipped" if is_no_audio else "failed", str(error))
+            return Stored(path, "skipped" if is_no_audio else "failed", error.reason)
         except OSError as error:
             return Stored(path, "failed", f"unreadable: {error.strerror}")
 

@@ -22,8 +22,8 @@ _COMPANIONS = """.jpg .jpeg .png .gif .webp .avif .bmp .tif .tiff .heic .svg .ic
     .onnx .npz .pt"""
 COMPANIONS = frozenset(_COMPANIONS.split())
 # Names by which people expect sound: a file in a folder that cannot be read is a failure with these, else no audio.
-_SOUNDS = """.mp3 .mp2 .mp1 .mpa .m4a .m4b .m4p .m4r .mp4 .m4v .mov .qt .3gp .3g2 .aac .adts .latm .loas .flac .oga .ogg .ogv
-    .ogx .opus .spx .wav .wave .rf64 .bwf .w64 .aif .aiff .aifc .caf .au .snd .voc .wv .tta .ape .mpc .mp+ .mpp
+_SOUNDS = """.mp3 .mp2 .mp1 .mpa .m4a .m4b .m4p .m4r .mp4 .m4v .mov .qt .3gp .3g2 .aac .adts .latm .loas .flac .oga .ogg
+    .ogv .ogx .opus .spx .wav .wave .rf64 .bwf .w64 .aif .aiff .aifc .caf .au .snd .voc .wv .tta .ape .mpc .mp+ .mpp
     .tak .ofr .shn .dsf .dff .wma .wmv .asf .avi .divx .mkv .mka .mks .webm .weba .ts .m2ts .mts .m2t .mpg .mpeg
     .mpe .vob .evo .flv .f4v .rm .ra .rmvb .nut .mxf .swf .ac3 .ec3 .eac3 .dts .dtshd .thd .mlp .amr .awb .gsm
     .sph .aud .8svx .iff .sbc .aptx .g722 .dv .wtv"""

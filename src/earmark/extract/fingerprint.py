@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from earmark.audio.arrays import to_mono
-from earmark.errors import OptionError
+from earmark.errors import MediaError, OptionError
 from earmark.extract.pool import ExtractorPool
 from earmark.extract.protocol import SILENCE_PEAK, Extracted, Extractor
-from earmark.extract.sources import Source, opened, samples_of
+from earmark.extract.sources import Source, name_of, opened, samples_of
 from earmark.types import Fingerprint
 
 if TYPE_CHECKING:
@@ -41,8 +41,12 @@ def extract_source(source: Source, extractor: Extractor, *, query: bool) -> Extr
         return Extracted(source, b"", source.seconds, complete=True, silent=False, features=features)
     if isinstance(source, tuple):
         return extract_samples(*samples_of(source), maker, query=query)
-    with opened(source, extractor.limits) as file:
-        return extractor.extract(file, query=query)
+    try:
+        with opened(source, extractor.limits) as file:
+            return extractor.extract(file, query=query)
+    except MediaError as error:
+        error.source = error.source or name_of(source)
+        raise
 
 
 def extract_samples(samples: Any, rate: int, fingerprinter: Fingerprinter, *, query: bool) -> Extracted:

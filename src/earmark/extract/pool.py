@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
+from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
@@ -61,7 +62,9 @@ class ExtractorPool:
     def extract(self, file: BinaryIO, *, query: bool = False) -> Extracted:
         """Return what a child makes of an open file, read from where it stands; raises MediaError."""
         max_seconds = self.limits.longest_query_seconds if query else self.limits.longest_seconds
-        request = {**self._settings, "query": query, "max_seconds": max_seconds}
+        suffix = Path(file.name).suffix if isinstance(getattr(file, "name", None), str) else ""
+        request = {**self._settings, "query": query, "max_seconds": max_seconds, "stream": self.limits.stream}
+        request["suffix"] = suffix
         with self._borrowed() as sandbox:
             try:
                 answer = sandbox.call(file, request)

@@ -33,11 +33,12 @@ class Extracted:
 
 @dataclass(frozen=True, slots=True)
 class ExtractLimits:
-    """What one source may take; `earmark.open(..., limits=...)` sets others."""
+    """What one source may take, and what of it is read; `earmark.open(..., limits=...)` sets others."""
 
     longest_seconds: float = 24 * 3600.0  # of a recording: a day of radio in a file; its features take 60 MB
     longest_query_seconds: float = 3 * 3600.0  # a long show; a day of silence is some kB to send, a minute to read
     largest_upload_bytes: int = 4 << 30  # bytes of a stream without a file behind it, copied to a temporary file first
+    stream: int | None = None  # audio stream of files that hold several, from 0; None: the one that players choose
     sandbox: Limits = field(default_factory=Limits)
 
 

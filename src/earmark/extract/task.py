@@ -24,11 +24,19 @@ def warm_up(settings: dict[str, Any]) -> None:
 def extract(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:
     """Return the packed fingerprint of a file with what else is known of it.
 
-    A request holds `fingerprinter` (its name), `preset` (its settings), `query`, and `max_seconds` or none.
+    A request holds `fingerprinter` (its name), `preset` (its settings), `query`, `max_seconds` or none, and
+    where they are known `stream` and the `suffix` of the file's name.
     """
     fingerprinter = make_fingerprinter(request["fingerprinter"], request["preset"])
     limit = request["max_seconds"]
-    with decode(file, rate=fingerprinter.rate, max_seconds=limit, report_seconds=report_seconds) as audio:
+    with decode(
+        file,
+        rate=fingerprinter.rate,
+        max_seconds=limit,
+        stream=request.get("stream"),
+        suffix=request.get("suffix", ""),
+        report_seconds=report_seconds,
+    ) as audio:
         fingerprint = fingerprinter.extract(audio, query=request["query"])
         report = audio.report
     return {
