@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from earmark.arguments import check_callable, path_of, seconds_of, texts_of
 from earmark.catalog import transfer, verify
 from earmark.catalog.backend import Backend, RebuildProgress
 from earmark.catalog.calibrations import OWN_FILE
@@ -65,6 +66,7 @@ class Catalog(Questions, Tracks):
         self._closed = False
 
     def __enter__(self) -> Self:
+        self._check_open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -100,6 +102,7 @@ class Catalog(Questions, Tracks):
 
         A question does the same before it is answered.
         """
+        self._check_open()
         return self._index.refresh()
 
     # Knowledge
@@ -122,7 +125,8 @@ class Catalog(Questions, Tracks):
         groups of the pairs. A track whose fingerprint is damaged is passed over: `verify` names it.
         """
         sounds = StoredSound(self._store, self._index, self._fingerprinter)
-        return duplicates(sounds, total=self._store.count()[0], shortest=shortest, progress=progress)
+        least = seconds_of(shortest, "shortest")
+        return duplicates(sounds, total=self._store.count()[0], shortest=least, progress=progress)
 
     def repeats(
         self, *, shortest: float = SHORTEST_REPEAT_SECONDS, progress: Callable[[int, int], object] | None = None
@@ -132,7 +136,8 @@ class Catalog(Questions, Tracks):
         `progress` is called with (tracks done, tracks in all).
         """
         sounds = StoredSound(self._store, self._index, self._fingerprinter)
-        return repeats(sounds, total=self._store.count()[0], shortest=shortest, progress=progress)
+        least = seconds_of(shortest, "shortest")
+        return repeats(sounds, total=self._store.count()[0], shortest=least, progress=progress)
 
     # Changes
 
@@ -155,8 +160,12 @@ class Catalog(Questions, Tracks):
         whose files are gone are `.missing`; an interrupt (Ctrl-C) is reported as `.interrupted`.
         Raises CatalogError when the catalog cannot be written to. What was reported as added stays in every case.
         """
+        if not isinstance(ids, Mapping | None):
+            raise OptionError(f"ids={ids!r}; give a mapping from paths to ids")
         for id in (ids or {}).values():
             _check_id(id)
+        check_callable(progress, "progress")
+        exclude = texts_of(exclude, "a pattern to exclude")
         with self._writing():
             count = worker_count(workers)
             ingest = Ingest(self._store, self._index, self._make_extractor(workers=count), ids=ids or {})
@@ -166,7 +175,7 @@ class Catalog(Questions, Tracks):
     def remove(self, ids: str | Iterable[str]) -> None:
         """Forget tracks; raises TrackNotFound for an unknown id, and then forgets none."""
         with self._writing():
-            numbers = [self._store.number_of(id) for id in ([ids] if isinstance(ids, str) else ids)]
+            numbers = [self._store.number_of(id) for id in texts_of(ids, "the id")]
             with self._store.transaction():
                 for number in dict.fromkeys(numbers):
                     self._store.delete(number)
@@ -205,6 +214,7 @@ class Catalog(Questions, Tracks):
         """Add the tracks of another catalog, without their audio; raises SpecMismatch when it is of another kind."""
         with self._writing(), contextlib.ExitStack() as stack:
             if not isinstance(other, Catalog):
+                path_of(other)
                 other = stack.enter_context(self._open_other(other))
             name = os.fspath(other.path)
             return transfer.merge(self._fingerprinter, self._store, self._index, other._store, name)
@@ -228,7 +238,7 @@ class Catalog(Questions, Tracks):
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
-        return transfer.export(self._store, self._index, Path(path), calibration=self.path / OWN_FILE)
+        return transfer.export(self._store, self._index, Path(path_of(path)), calibration=self.path / OWN_FILE)
 
     def verify(self) -> verify.Verification:
         """Read everything and say what does not hold; a writer also has damaged tracks read again at the next add."""
@@ -241,7 +251,12 @@ class Catalog(Questions, Tracks):
         if self._backend.read_only:
             raise CatalogReadOnly(f"{self.path} is open for reading; open it with read_only=False to change it")
         with self._changing:
+            self._check_open()
             yield
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise CatalogError(f"{self.path} is closed; open it again")
 
 
 def _figures(backend: Backend, settings: Settings, problems: Iterable[str]) -> dict[str, Any]:
@@ -265,5 +280,5 @@ def _figures(backend: Backend, settings: Settings, problems: Iterable[str]) -> d
 
 
 def _check_id(id: str) -> None:
-    if not id or id != printable(id):
+    if not isinstance(id, str) or not id or id != printable(id):
         raise OptionError(f"{id!r} cannot be an id; give 1 to 1,024 characters that can be printed")

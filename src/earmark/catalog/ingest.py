@@ -21,6 +21,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from earmark.arguments import path_of
 from earmark.catalog.backend import MOST_PACKED_BYTES, File, LiveIndex, Store
 from earmark.catalog.cue import cue_sheet_of
 from earmark.catalog.scan import Scan
@@ -82,7 +83,8 @@ class Ingest:
     """One run of adding files to a catalog."""
 
     def __init__(self, store: Store, index: LiveIndex, extractor: Extractor, *, ids: Mapping[str, str]) -> None:
-        self._store, self._index, self._extractor, self._ids = store, index, extractor, ids
+        self._store, self._index, self._extractor = store, index, extractor
+        self._ids = {path_of(path): id for path, id in ids.items()}
         self._stop = Event()
         self._kept: list[Stored] = []
         self._unpublished_seconds = 0.0

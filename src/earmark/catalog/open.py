@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from earmark.arguments import path_of
 from earmark.catalog.catalog import Catalog
 from earmark.catalog.local.durable import is_catalog
 from earmark.catalog.local.folder import Folder, make_folder
@@ -43,7 +44,7 @@ def open_catalog(
     Raises CatalogNotFound, CatalogLocked, CatalogDamaged, CatalogTooNew, SpecMismatch when this earmark makes other
     fingerprints, OptionError.
     """
-    place = Path(path)
+    place = Path(path_of(path))
     if not is_catalog(place):
         if read_only or not create:
             raise CatalogNotFound(f"no catalog is at {place}; make one with earmark.open(path) or earmark index")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from earmark.arguments import path_of, text_of
 from earmark.catalog import transfer
 from earmark.catalog.backend import File, Recording, Store
 from earmark.catalog.calibrations import OWN_FILE
@@ -45,7 +46,7 @@ class Tracks:
     def missing(self, path: str | os.PathLike[str] | None = None) -> tuple[Track, ...]:
         """Return the tracks none of whose files is there any more; with `path`, of the file or folder there alone."""
         known: dict[int, list[File]] = {}
-        below = absolute(os.fspath(path)) if path is not None else b"/"
+        below = absolute(path_of(path)) if path is not None else b"/"
         for file in self._store.files_below(below):
             if not is_there(file.path):
                 known.setdefault(file.track, []).append(file)
@@ -66,14 +67,14 @@ class Tracks:
 
     def get(self, id: str) -> Track:
         """Return the track with an id; raises TrackNotFound, and CatalogDamaged when its row is."""
-        return self._store.recording(self._store.number_of(id)).track
+        return self._store.recording(self._store.number_of(text_of(id, "the id"))).track
 
     def select(self, text: str) -> tuple[Track, ...]:
         """Return the tracks that `text` names: by id, or how it begins; by the path of a file or folder; or by words.
 
         Raises TrackNotFound when there is none.
         """
-        if self._store.has_id(text):
+        if self._store.has_id(text_of(text, "what is looked for")):
             return (self.get(text),)
         numbers = dict.fromkeys(file.track for file in self._store.files_below(absolute(text))) if text else {}
         if numbers:
@@ -86,7 +87,7 @@ class Tracks:
 
     def find(self, text: str) -> tuple[Track, ...]:
         """Return the tracks with every word of `text` in id, title, artist, album or path; case is ignored."""
-        words = text.casefold().split()
+        words = text_of(text, "what is looked for").casefold().split()
         return tuple(track for track in self if all(word in _words(track) for word in words))
 
 
@@ -95,7 +96,7 @@ class Listing(Tracks):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open the catalog in a folder; raises CatalogNotFound, CatalogDamaged, CatalogTooNew."""
-        self._path = Path(path)
+        self._path = Path(path_of(path))
         if not is_catalog(self._path):
             raise CatalogNotFound(f"no catalog is at {self._path}; make one with earmark.open(path) or earmark index")
         self._folder = Folder(self._path, read_only=True)
@@ -110,7 +111,7 @@ class Listing(Tracks):
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
         calibration = self._path / OWN_FILE
-        return transfer.export(self._store, Generations(self._path), Path(path), calibration=calibration)
+        return transfer.export(self._store, Generations(self._path), Path(path_of(path)), calibration=calibration)
 
 
 def absolute(path: str) -> bytes:
