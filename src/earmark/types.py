@@ -202,6 +202,7 @@ class Answer:
     degraded: bool = False  # part of the catalog is damaged and was not searched
     calibrated: bool = True  # whether confidences were fitted for this kind of fingerprint and index
     detail: str = ""  # why the clip could not be read, where `reason` is a MediaError's code
+    complete: bool = True  # False when the clip broke off or had damaged parts
 
     @property
     def best(self) -> Match | None:

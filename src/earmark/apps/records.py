@@ -56,9 +56,10 @@ def _named(track: Track) -> dict[str, Any]:
 def answer_record(answer: Answer) -> dict[str, Any]:
     """Return an answer: the object that `identify --json` prints."""
     return {
-        "query": {"source": answer.source, "seconds": answer.seconds},
+        "query": {"source": answer.source, "seconds": answer.seconds, "complete": answer.complete},
         "matches": [match_record(match) for match in answer.matches],
         "reason": answer.reason,
+        "threshold": answer.threshold,
         "calibrated": answer.calibrated,
         "elapsed": answer.elapsed,
     }

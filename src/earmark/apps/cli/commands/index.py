@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark.apps.cli.failures import DONE, INTERRUPTED, PARTLY, message_line
-from earmark.apps.cli.options import add_catalog, add_longest, add_output, catalog_path, count
+from earmark.apps.cli.options import add_catalog, add_longest, add_output, add_stream, catalog_path, count
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, clock, lasting, shown_path
 from earmark.fingerprints import DEFAULT, DESCRIPTIONS, NAMES, SETTINGS
@@ -45,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_catalog(parser)
     parser.add_argument("--workers", type=count, metavar="N", help="files to decode at a time (default: one a core)")
     add_longest(parser, LONGEST_SECONDS)
+    add_stream(parser)
     parser.add_argument(
         "--exclude",
         action="append",
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return rehearse(output, options)
     kind = {"fingerprinter": options.fingerprinter, "index": options.index, **preset_of(options)}
-    limits = earmark.ExtractLimits(longest_seconds=options.longest or LONGEST_SECONDS)
+    limits = earmark.ExtractLimits(longest_seconds=options.longest or LONGEST_SECONDS, stream=options.stream)
     began = time.perf_counter()
     with earmark.open(catalog_path(options), limits=limits, **kind) as catalog, watching(output) as progress:
         report = catalog.add(
