@@ -111,7 +111,7 @@ def open_container(source: Media, *, suffix: str = "") -> Iterator[tuple[InputCo
 def _open(file: BinaryIO, name: str | None) -> InputContainer:
     import av
 
-    return av.open(_Nameless(file), mode="r", format=name, options=options(), metadata_errors="replace")
+    return av.open(_Nameless(file), mode="r", format=name, options=options(), metadata_errors="surrogateescape")
 
 
 class _Nameless:

@@ -25,10 +25,11 @@ from av.error import FFmpegError
 from av.stream import Disposition
 from numpy.typing import NDArray
 
+from earmark import codepages
 from earmark.audio.container import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS, Media, open_container
 from earmark.audio.downmix import QUALITY, Mixer, scaled
 from earmark.audio.gaps import GapClock
-from earmark.audio.tags import chapters_of, cleaned_tags
+from earmark.audio.tags import all_artists, chapters_of, cleaned_tags
 from earmark.audio.truncation import TOLERANCE_SECONDS, declared_seconds, is_truncated
 from earmark.errors import MediaError, OptionError
 from earmark.types import Chapter, Samples
@@ -92,6 +93,8 @@ def load_decoders() -> None:
         written.setparams((2, 2, 44_100, 0, "NONE", ""))
         written.writeframes(bytes(4 * 4_410))
     load(file.getvalue(), rate=LOWEST_RATE)
+    codepages.load()
+    all_artists(file, "mp3")
 
 
 class Decoder:
@@ -157,9 +160,13 @@ class Decoder:
             damaged_packets=self._damaged,
             filled_seconds=self._filled,
             replaced_samples=self._replaced,
-            tags=cleaned_tags(self._container.metadata, self._stream.metadata),
+            tags=cleaned_tags(self._artists(), self._container.metadata, self._stream.metadata),
             chapters=chapters_of(self._container),
         )
+
+    def _artists(self) -> dict[str, str]:
+        artists = all_artists(self._file, self._container.format.name)
+        return {"artist": artists} if artists else {}
 
     def _check_length(self) -> None:
         """Refuse a file that says it is too long before the work; one that does not say it is read up to the limit."""

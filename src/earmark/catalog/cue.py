@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path, PurePath
 
+from earmark.codepages import decoded
 from earmark.regular import read_regular
 from earmark.text import printable
 from earmark.types import Chapter
@@ -61,9 +63,7 @@ def _chapter(number: int, track: dict[str, str], album: dict[str, str]) -> Chapt
 
 
 def _decoded(content: bytes) -> str:
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return content.decode("latin-1")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", "ignore")
+    texts = decoded([content.removeprefix(codecs.BOM_UTF8)])
+    return texts[0] if texts is not None else content.decode("latin-1")
