@@ -13,7 +13,7 @@ HEAD = f"""\
 {DESCRIPTION} This page is made by `python -m earmark.apps.cli.reference`.
 
 Results go to stdout, remarks and progress to stderr; a progress bar is drawn only on a terminal. With `--json`, every
-line of stdout is one JSON object. `earmark completion` prints a script for bash, zsh or tcsh.
+line of stdout is one JSON object. `earmark completion` prints a script for bash, zsh, fish or tcsh.
 """
 
 
