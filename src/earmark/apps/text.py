@@ -6,10 +6,11 @@ from pathlib import Path
 
 
 def clock(seconds: float) -> str:
-    """Return 3725.5 as '1:02:05.50'; hours only when there are any."""
-    minutes, rest = divmod(round(seconds, 2), 60)
+    """Return 3725.5 as '1:02:05.50'; hours only when there are any, and a minus before times below 0."""
+    minutes, rest = divmod(round(abs(seconds), 2), 60)
     hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:05.2f}" if hours else f"{minutes}:{rest:05.2f}"
+    sign = "-" if round(seconds, 2) < 0 else ""
+    return f"{sign}{hours}:{minutes:02d}:{rest:05.2f}" if hours else f"{sign}{minutes}:{rest:05.2f}"
 
 
 def lasting(seconds: float) -> str:
