@@ -13,7 +13,7 @@ from earmark.apps.cli.failures import DONE, INTERRUPTED, PARTLY, message_line
 from earmark.apps.cli.options import add_catalog, add_longest, add_output, add_stream, catalog_path, count
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, clock, lasting, shown_path
-from earmark.fingerprints import DEFAULT, DESCRIPTIONS, NAMES, SETTINGS
+from earmark.fingerprints import DEFAULT, DESCRIPTIONS, SETTINGS, SHOWN
 from earmark.text import escaped
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ FIRST_ESTIMATE_SECONDS = 3.0  # seconds of work that tell how long the rest take
 COUNTED = ("added", "updated", "unchanged", "failed", "skipped", "moved", "duplicates", "missing")
 SAID = {name: name for name in ("changed", "unchanged", "failed")} | {"skipped": "passed over", "missing": "gone"}
 LONGEST_SECONDS = 86_400  # ExtractLimits.longest_seconds, which is not imported for a page of help
-KINDS = "\n".join(f"  {name:8} {description}" for name, description in DESCRIPTIONS.items())
+KINDS = "\n".join(f"  {name:9} {description}" for name, description in zip(SHOWN, DESCRIPTIONS.values(), strict=True))
 EPILOGUE = f"""\
 Run it again and only what is new or changed is done; Ctrl-C keeps what is done. What lies beside the music and is no
 audio is passed over; a cue sheet beside a file, and its chapters, give names to its parts.
@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be read, and read nothing")
     made = parser.add_argument_group("how a new catalog is made")
     made.add_argument(
-        "--fingerprinter", metavar="NAME", help=f"how sound becomes features: {' or '.join(NAMES)} (default: {DEFAULT})"
+        "--fingerprinter", metavar="NAME", help=f"how sound becomes features: {' or '.join(SHOWN)} (default: {DEFAULT})"
     )
     for setting in {one.flag: one for one in SETTINGS}.values():
         makers = " and ".join(one.fingerprinter for one in SETTINGS if one.flag == setting.flag)

@@ -10,6 +10,7 @@ from earmark.apps.cli.failures import DONE
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, lasting, shown_path, size
+from earmark.fingerprints import NAMES, SHOWN
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +41,10 @@ def lines(information: Mapping[str, Any]) -> list[tuple[str, object]]:
         ("catalog", shown_path(information["path"])),
         ("tracks", f"{information['tracks']:,}"),
         ("audio", lasting(seconds)),
-        ("fingerprints", information["fingerprinter"]),
+        (
+            "fingerprints",
+            dict(zip(NAMES, SHOWN, strict=True)).get(information["fingerprinter"], information["fingerprinter"]),
+        ),
         ("on disk", f"{size(taken)}{an_hour}"),
     ]
 
