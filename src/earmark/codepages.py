@@ -74,7 +74,7 @@ def _code_page(text: bytes) -> str | None:
         for page in {match.encoding, *match.could_be_from_charset} & set(CODE_PAGES):
             if match.chaos <= MOST_CHAOS:
                 reading = text.decode(page, "replace")
-                score = _common_share(reading, page) - match.chaos - _mixed_share(reading, page)
+                score = _common_share(reading, page) - float(match.chaos) - _mixed_share(reading, page)
                 readings[reading] = max(readings.get(reading, (-1.0, "")), (score, page))
     best, second = [*sorted(readings.values(), reverse=True), (-1.0, ""), (-1.0, "")][:2]
     return best[1] if best[0] >= LEAST_COMMON and best[0] - second[0] >= LEAST_MARGIN else None
@@ -86,7 +86,7 @@ def _common_share(text: str, page: str) -> float:
     usual = _USUAL.get(page, lambda letter: letter.lower() in _COMMON[page])
     # Of the scripts with letters, ten of them make up some six tenths; brought to the scale of the others.
     scale = 1.0 if page in _USUAL else 1.5
-    return scale * sum(map(usual, letters)) / max(len(letters), 1)
+    return scale * sum(1 for letter in letters if usual(letter)) / max(len(letters), 1)
 
 
 def _mixed_share(text: str, page: str) -> float:

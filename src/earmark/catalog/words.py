@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from earmark.types import Track
 
@@ -41,7 +42,7 @@ def _words(track: Track) -> dict[str, str]:
 
 
 def _changed(track: Track, words: Words) -> Track:
-    fields = {name: text or "" for name, text in words.items() if name in FIELDS}
+    fields: dict[str, Any] = {name: text or "" for name, text in words.items() if name in FIELDS}
     tags = dict(track.tags)
     for name, text in words.items():
         if name.startswith(_TAG):

@@ -92,9 +92,9 @@ def prepare(
     """Decode the recordings in `data` and return a run, at its newest checkpoint with `resume`.
 
     `steps` and `batch` replace those of the recipe; `rooms` is a file of room responses (default: rooms are made).
-    `device` is torch's name of one (default: a GPU if there is one). `workers` processes make batches (default: one for 4 cores), and
-    torch is set to use the other cores. `tell(stage, done, total)` is called meanwhile. Raises OptionError when
-    there is no music, or `folder` holds another run.
+    `device` is torch's name of one (default: a GPU if there is one). `workers` processes make batches (default: one
+    for 4 cores), and torch is set to use the other cores. `tell(stage, done, total)` is called meanwhile. Raises
+    OptionError when there is no music, when an option cannot be used, or `folder` holds another run.
     """
     import torch
     from msgspec.structs import replace
