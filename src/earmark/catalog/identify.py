@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 
 from earmark.catalog.backend import Backend
@@ -48,10 +49,10 @@ class Identify:
 
         Raises MediaError when it cannot be read as audio; unless `raises`, the error's code is the answer's reason.
         """
-        began, matches, detail = time.perf_counter(), list[Match](), ""
+        began, matches, detail, complete = time.perf_counter(), list[Match](), "", True
         try:
             with extracted_query(source, self._extractor, close_seconds=LONGEST_WHOLE_SECONDS) as (extracted, closer):
-                seconds, reason = extracted.seconds, self.unfit(extracted)
+                seconds, reason, complete = extracted.seconds, self.unfit(extracted), extracted.complete
                 if not reason:
                     matches = self._matches(extracted.fingerprint, options, closer)
         except MediaError as error:
@@ -60,7 +61,8 @@ class Identify:
                 detail = error.detail
                 if raises:
                     raise
-        return self._answer_of(matches, options, name_of(source), seconds, began, reason=reason, detail=detail)
+        answer = self._answer_of(matches, options, name_of(source), seconds, began, reason=reason, detail=detail)
+        return replace(answer, complete=complete)
 
     def session(self, options: Options, *, follow: bool = False) -> Session:
         """Return a session on the index of this moment, or one that follows what is added and removed meanwhile."""

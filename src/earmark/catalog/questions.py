@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
+from earmark.arguments import items_of
 from earmark.catalog.listen import Listener
 from earmark.extract.pool import worker_count
 from earmark.match.protocol import Options
@@ -25,6 +26,10 @@ class Questions:
     """What a catalog, which has an `Identify`, can be asked."""
 
     _identify: Identify
+
+    def _check_open(self) -> None:
+        """Raise CatalogError when the catalog is closed."""
+        raise NotImplementedError
 
     def identify(
         self,
@@ -47,10 +52,12 @@ class Questions:
         raises MediaError.
         """
         options = Options(threshold, limit, several=several, places=places, speed=speed)
+        self._check_open()
         return self._identify.answer(source, options)
 
     def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5) -> Listener:
         """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure."""
+        self._check_open()
         return Listener(self._identify, rate=rate, options=Options(threshold, limit))
 
     def identify_many(
@@ -69,9 +76,10 @@ class Questions:
         A source that cannot be read as audio does not stop the others: its answer's reason is the MediaError's code.
         """
         options = Options(threshold, limit, several=several, places=places, speed=speed)
+        self._check_open()
         count = worker_count(workers)
         ask = partial(self._identify.answer, options=options, raises=False)
-        remaining, waiting = iter(sources), deque[Future[Answer]]()
+        remaining, waiting = iter(items_of(sources, "paths, or what else a clip can be")), deque[Future[Answer]]()
         with ThreadPoolExecutor(count, thread_name_prefix="earmark-identify") as pool:
             try:
                 while True:

@@ -39,7 +39,14 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE removals (sequence INTEGER PRIMARY KEY AUTOINCREMENT, track INTEGER NOT NULL)")
 
 
-MIGRATIONS = (_create,)  # entry n makes schema n + 1 of schema n; schema 0 is an empty file, released ones never change
+def _allow_details(_: sqlite3.Connection) -> None:
+    """Let `tracks.tags` hold chapters and words of the file beside the tags, which an earlier earmark cannot read."""
+
+
+MIGRATIONS = (
+    _create,
+    _allow_details,
+)  # entry n makes schema n + 1 of schema n; schema 0 is an empty file, released ones never change
 VERSION = len(MIGRATIONS)
 
 
