@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from earmark.catalog.listen import Listener
 from earmark.extract.pool import worker_count
-from earmark.match.protocol import Options
+from earmark.match.protocol import Align, Options
 from earmark.types import Answer
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Questions:
         several: bool = False,
         places: bool = False,
         speed: bool | Literal["only"] = False,
+        align: Align = "",
     ) -> Answer:
         """Say which tracks a clip comes from: a path, bytes, a file object, (samples, rate), or a fingerprint
         that `earmark.fingerprint(..., query=True)` made.
@@ -43,10 +44,12 @@ class Questions:
         at most `limit`, best first. `several` tells recordings that follow one another or sound at once, `places` every
         place of a recording that the clip fits. `speed` looks for other playing speeds, "only" for those that a catalog
         with `any_speed` finds by its quads, as it is calibrated.
+        `align` lays the clip's sequence of segments on those of the tracks that the index names, by "edit" distance or
+        "local" alignment: pieces of a recording that was edited, at its own speed.
         A clip that nothing can be said of has an answer without matches and a reason; one that cannot be read as audio
         raises MediaError.
         """
-        options = Options(threshold, limit, several=several, places=places, speed=speed)
+        options = Options(threshold, limit, several=several, places=places, speed=speed, align=align)
         return self._identify.answer(source, options)
 
     def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5) -> Listener:
@@ -63,12 +66,13 @@ class Questions:
         several: bool = False,
         places: bool = False,
         speed: bool | Literal["only"] = False,
+        align: Align = "",
     ) -> Iterator[Answer]:
         """Yield an answer for each source, in their order, as `identify` would, on all cores.
 
         A source that cannot be read as audio does not stop the others: its answer's reason is the MediaError's code.
         """
-        options = Options(threshold, limit, several=several, places=places, speed=speed)
+        options = Options(threshold, limit, several=several, places=places, speed=speed, align=align)
         count = worker_count(workers)
         ask = partial(self._identify.answer, options=options, raises=False)
         remaining, waiting = iter(sources), deque[Future[Answer]]()

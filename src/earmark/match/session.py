@@ -13,6 +13,7 @@ from dataclasses import replace
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage, best_of_each_track, non_overlapping
 from earmark.match.protocol import Options, Search
+from earmark.match.sequences import sequence_passages
 from earmark.match.timeline import Timeline
 from earmark.match.windows import LONGEST_AT_ONCE_SECONDS, WINDOW_SECONDS
 from earmark.types import Fingerprint
@@ -43,10 +44,12 @@ class Session:
         """
         search, seconds = self._snapshot(), self.since + fingerprint.seconds
         timeline, whole, looks, since = self._timeline, list[Passage](), self._looks, self.since
-        if seconds > LONGEST_AT_ONCE_SECONDS:
+        if self.options.align:
+            whole, looks = sequence_passages(self._matcher, search, self.options, fingerprint), 1
+        elif seconds > LONGEST_AT_ONCE_SECONDS:
             timeline = Timeline(self._matcher, self.options) if timeline is None else timeline.copy()
             since = timeline.hear(fingerprint, search, since=self.since, final=final)
-        if seconds <= LONGEST_WHOLE_SECONDS and (final or seconds >= SHORTEST_LOOK_SECONDS):
+        if not self.options.align and seconds <= LONGEST_WHOLE_SECONDS and (final or seconds >= SHORTEST_LOOK_SECONDS):
             whole, looks = self._matcher.match(fingerprint, search, self.options), 1 if final else looks + 1
         self._timeline, self._whole, self._looks, self.since = timeline, whole, looks, since
         self._sound, self.seconds = fingerprint, seconds
@@ -62,7 +65,11 @@ class Session:
         paid, several = math.log(max(self._looks, 1)), self.options.several
         found = [] if self._timeline is None else self._timeline.passages()
         whole = [replace(one, log_odds=one.log_odds - paid) for one in self._whole]
-        found = _with_the_whole(found, non_overlapping(whole) if several else whole, several=several)
+        if self.options.align:
+            by_odds = sorted(whole, key=lambda one: -one.log_odds)
+            found = non_overlapping(by_odds) if several else by_odds
+        else:
+            found = _with_the_whole(found, non_overlapping(whole) if several else whole, several=several)
         surest = sorted(found, key=lambda one: (-one.log_odds, one.query_start))
         chosen = surest if several else best_of_each_track(surest)
         chosen = [one for one in chosen if one.confidence >= self.threshold][: self.options.limit]

@@ -66,6 +66,10 @@ class SureRule:
     agreement: float = 1.5
     support: float = 60.0
 
+    def allows(self, one: Range) -> bool:
+        """Return whether a range is the same recording, and neither chance nor music that is alike."""
+        return one.agreement >= self.agreement and one.support >= self.support
+
 
 SURE = SureRule()
 
@@ -91,7 +95,7 @@ class Range:
     @property
     def is_sure(self) -> bool:
         """Whether it is the same recording, and neither chance nor music that is alike."""
-        return self.agreement >= SURE.agreement and self.support >= SURE.support
+        return SURE.allows(self)
 
     def goes_on_in(self, later: Range, *, gap: float) -> bool:
         """Return whether a later range is of the same line, after no more than a gap."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, MOST_REPETITIONS, MOVED_NUMBERS, HeardSound, claim_of
 from earmark.match.lines import Line, Lines, Strand
 from earmark.match.matcher import Matcher
-from earmark.match.passages import Passage
+from earmark.match.passages import Passage, joined
 from earmark.match.protocol import SAME_FACTOR, Options, Search
 from earmark.match.rivals import DECISIVE_Z
 from earmark.match.stretches import (
@@ -110,7 +110,7 @@ class Timeline:
         lines = [line for line in lines if line.line.number in claimed]
         loudest = self._explained(lines, claims, ())
         beside = self._explained(self._left_over(claims, loudest), claims, loudest)
-        return _joined([*self._past, *(passage for _, passage in (*loudest, *beside))])
+        return joined([*self._past, *(passage for _, passage in (*loudest, *beside))])
 
     def drop(self, track: int) -> None:
         """Forget a track."""
@@ -278,15 +278,3 @@ def _begins_early(line: Line) -> bool:
     """Return whether a line agrees from its beginning on, so that it may have begun before."""
     found = stretches_of(evidence_of(line))
     return bool(found) and found[0].start < line.begin + BEGINNING_SECONDS
-
-
-def _joined(passages: Sequence[Passage]) -> list[Passage]:
-    """Return passages in order of time; those that go on beside or after each other are one."""
-    found: list[Passage] = []
-    for passage in sorted(passages, key=lambda one: (one.query_start, one.query_end)):
-        place = next((number for number, before in enumerate(found) if before.goes_on_in(passage)), None)
-        if place is None:
-            found.append(passage)
-        else:
-            found[place] = found[place].joined_with(passage)
-    return found

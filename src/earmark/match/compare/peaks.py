@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.compare.correlation import Correlation
+from earmark.match.compare.correlation import STEP_FRAMES, Correlation
 from earmark.match.compare.query_map import Place, QueryMap, Warp, warps
 from earmark.match.compare.registration import RegistrationSettings, register
-from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores
+from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores, Similarities
 from earmark.match.rivals import CLEAR_Z, DECISIVE_Z
 from earmark.types import Hits, Layer
 
@@ -46,7 +46,7 @@ class PeakSettings:
 
 
 class PeakComparison:
-    """The peaks of one window; implements `Sweepable` and `Registrable`."""
+    """The peaks of one window; implements `Sweepable`, `Sequential` and `Registrable`."""
 
     def __init__(
         self,
@@ -225,6 +225,12 @@ class PeakComparison:
         start, speed, _ = _fit(*query.pairs(other[0], place), place)
         at, bins = query.inside(other[0], start, Warp(speed))
         return int(query.hits_at(at, bins)[0].sum()) > DUPLICATE_SHARE * len(at)
+
+    def similarities(self, reference: Layer) -> Similarities:
+        """Return how far the reference's peaks of each step exceed chance on the window's map, step by step."""
+        step = STEP_FRAMES * self._frame
+        middle = step / 2 + self._settings.frame_centre_seconds
+        return Similarities(self._correlation.similarities(reference), step, middle, middle)
 
     def sweep_cost(self, reference: Layer) -> int:
         """Return how many multiply-adds a sweep of the reference takes: a billion and more in a second."""
