@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Samples = NDArray[np.float32]
 Frames = NDArray[np.int32]
 Codes = NDArray[np.uint32]
+Align = Literal["", "edit", "local"]  # fine search by lines, by edit distance or by local alignment of sequences
 
 VECTOR_SCALE = 254.0  # int8 = 254 x component of a vector of length 1; |component| <= 0.5 in practice
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from earmark.catalog.listen import Listener
 from earmark.extract.pool import worker_count
-from earmark.match.protocol import Align, Options
-from earmark.types import Answer
+from earmark.match.protocol import Options
+from earmark.types import Align, Answer
 
 if TYPE_CHECKING:
     from earmark.catalog.identify import Identify

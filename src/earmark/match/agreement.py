@@ -46,7 +46,7 @@ def agreement_of(similar: Similarities, begin: float = 0.0) -> Agreement:
     values, step = similar.values[known], similar.step_seconds
     mean, deviation = (float(values.mean()), max(float(values.std()), 1e-9)) if len(values) else (0.0, 1.0)
     z = np.where(known, (similar.values - mean) / deviation, 0).astype(np.float32)
-    width = max(round(SEGMENT_SECONDS / step), 1)
+    width = 2 * round(SEGMENT_SECONDS / step / 2) + 1
     sums, counts = (_along_diagonals(one, width) for one in (z, known.astype(np.float32)))
     heard = counts > 0
     correlation = max(float((sums[heard] ** 2 / counts[heard]).mean()), 1.0) if heard.any() else 1.0
@@ -62,10 +62,8 @@ def agreement_of(similar: Similarities, begin: float = 0.0) -> Agreement:
 
 
 def _along_diagonals(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """Return the sum of so many values on the diagonal around each one, (n, m); outside there is nothing."""
-    before = width // 2
-    padded = np.pad(values, ((before, width - 1 - before), (before, width - 1 - before)))
-    return _runs(padded, width)
+    """Return the sum of so many values, an odd number, on the diagonal around each one, (n, m)."""
+    return _runs(np.pad(values, width // 2), width)
 
 
 def _runs(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:
@@ -87,6 +85,5 @@ def _strongest(z: NDArray[np.float32], known: NDArray[np.bool_], width: int) -> 
     sums, counts = _runs(z, width), _runs(known.astype(np.float32), width)
     clear = np.where(counts > 0, sums / np.sqrt(np.maximum(counts, 1)), 0)
     best = int(clear.argmax())
-    return max(float(sums.flat[best] / max(counts.flat[best], 1)), 0.0), float(clear.flat[best]) / float(
-        clear.std() or 1
-    )
+    mean = float(sums.flat[best]) / max(float(counts.flat[best]), 1.0)
+    return max(mean, 0.0), float(clear.flat[best]) / max(float(clear.std()), 1e-9)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import OptionError
-from earmark.types import Fingerprint, Hits, Keys, Layer
+from earmark.types import Align, Fingerprint, Hits, Keys, Layer
 
-Align = Literal["", "edit", "local"]
-ALIGNMENTS = ("edit", "local")  # edit distance, local alignment
 SAME_FACTOR = 0.005  # difference of two factors of speed or pitch that is an error of measurement
 
 
@@ -39,8 +37,8 @@ class Options:
             )
         if not (isinstance(self.limit, Integral) and self.limit >= 1):
             raise OptionError(f"limit={self.limit}; give 1 or more")
-        if self.align not in ("", *ALIGNMENTS):
-            raise OptionError(f"align={self.align!r}; give one of {', '.join(map(repr, ALIGNMENTS))}, or leave it out")
+        if self.align not in get_args(Align):
+            raise OptionError(f"align={self.align!r}; give 'edit' or 'local', or leave it out for lines")
         if self.align and self.speed:
             raise OptionError("sequences are laid at the clip's own speed: leave out align or speed")
         if isinstance(self.speed, str) and self.speed != "only":

@@ -1,4 +1,4 @@
-"""The talk's fine search: the sequence of a clip's segments is laid on those of the tracks that the coarse search names.
+"""The talk's fine search: a clip's sequence of segments is laid on those of the tracks that the coarse search names.
 
 Edit distance or local alignment bridges what was cut out, put in or repeated, and gives the pieces with both times.
 """
@@ -6,66 +6,34 @@ Edit distance or local alignment bridges what was cut out, put in or repeated, a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from earmark.match.agreement import Agreement, agreement_of
+from earmark.match.agreement import agreement_of
 from earmark.match.compare import make_comparison
-from earmark.match.compare.sequence import GapCosts, Path, edit_path, local_alignment
 from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, HeardSound
-from earmark.match.lines import ONE_LINE_SECONDS, Strand
+from earmark.match.lines import Strand
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage, joined
-from earmark.match.protocol import Options, Search, Sequential
+from earmark.match.pieces import SHORTEST_SECONDS, Piece, pieces_of, without_repetitions
+from earmark.match.protocol import Options, References, Search, Sequential
 from earmark.match.rivals import DECISIVE_Z
 from earmark.match.shared import agreement_z
 from earmark.match.votes import Guess
-from earmark.match.windows import LONGEST_AT_ONCE_SECONDS, pieces_of, whole_windows
+from earmark.match.windows import LONGEST_AT_ONCE_SECONDS, whole_windows
+from earmark.match.windows import pieces_of as equal_parts
 from earmark.plan import CompareRule
 from earmark.types import Fingerprint, Layer
 
-GAPS = GapCosts(open=8.0, extend=0.01, drift=1.5)  # nats: to leave a line and to come back costs 4 each (stretches.py)
 LONGEST_SEQUENCE_SECONDS = 120.0  # of a clip that is laid at once; longer ones in equal parts
 REACH_SECONDS = 20.0  # before and after what the coarse search names of a track, within which pieces are looked for
 MOST_TRACKS = 6  # that the coarse search names for a part of a clip
 TRACKS_A_WINDOW = 1  # that each window names beside the ones of most evidence
-LEAST_SUPPORT = 12.0  # nats of a path that is worth judging
-CLEAR_DEVIATIONS = 6.5  # of the diagonal that agrees best: 3.6 to 6.3 of other tracks, 14 and more of the right one
-GAP_SECONDS = 1.0  # of a clip that may be left out of a piece, as by a drop-out
-ROUNDS = 6  # alignments of a clip with one track: what is repeated or turned round takes one more
-SHORTEST_SECONDS = 1.25  # sound that a piece must hold to be told, as in timeline.py
 EDGE_SECONDS = 0.5  # a piece that comes so near an end of the sound reaches it
 MOST_CLAIMS = 20  # places of other tracks that a piece is judged against
 PLACES = 6  # of a track that the odds pay for, as in timeline.py
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a clip and the part of a track that was laid on it, in seconds."""
-
-    track: int
-    start: float
-    end: float
-    track_start: float
-    track_end: float
-    support: float  # log odds of its segments, in nats
-    total: float  # the same of the path that it is a part of
-
-    @property
-    def seconds(self) -> float:
-        """Its length in the clip."""
-        return self.end - self.start
-
-    def overlap(self, start: float, end: float) -> float:
-        """Return how many seconds lie between two seconds."""
-        return max(min(self.end, end) - max(self.start, start), 0.0)
-
-    def reference_at(self, second: float) -> float:
-        """Return the second of the track at a second of the clip."""
-        return self.track_start + (self.track_end - self.track_start) / self.seconds * (second - self.start)
 
 
 def sequence_passages(matcher: Matcher, search: Search, options: Options, sound: Fingerprint) -> list[Passage]:
@@ -75,14 +43,16 @@ def sequence_passages(matcher: Matcher, search: Search, options: Options, sound:
     windows = _windows(sound.seconds, frame)
     strands = [strand for begin, end, hits in heard.looked_up(windows) for strand in heard.laid(begin, end, (), hits)]
     pieces = list[Piece]()
-    for begin, end in pieces_of(0.0, sound.seconds, LONGEST_SEQUENCE_SECONDS, frame):
+    for begin, end in equal_parts(0.0, sound.seconds, LONGEST_SEQUENCE_SECONDS, frame):
         named = [one for one in strands if one.begin < end and one.end > begin]
-        part, rule = heard.between(begin, end), _rule(matcher, heard.between(begin, end))
-        if rule is not None:
+        part = heard.between(begin, end)
+        rule = _rule(matcher, part)
+        comparison = rule and make_comparison(rule, part.layers[rule.layer], hits=None, wide=False)
+        if rule is not None and isinstance(comparison, Sequential):
             for track in _likeliest(named):
                 own = [one for one in named if one.track == track]
-                found = _without_repetitions(list(_pieces(matcher, part, rule, own, options.align)))
-                pieces += [_moved(one, begin) for one in found]
+                found = _pieces(comparison, matcher.references, rule, own, options.align)
+                pieces += [one.later(begin) for one in found]
     looks = len(windows) * PLACES if len(windows) > 1 else 1
     judged = [_judged(heard, one, pieces, strands, looks=looks) for one in pieces]
     return joined([one for one in judged if one is not None])
@@ -121,75 +91,16 @@ def _likeliest(strands: Sequence[Strand]) -> list[int]:
 
 
 def _pieces(
-    matcher: Matcher, part: Fingerprint, rule: CompareRule, strands: Sequence[Strand], method: str
-) -> Iterator[Piece]:
-    """Yield the pieces of a track in a part of a clip; strands say where the coarse search named it."""
-    track = strands[0].track
-    comparison = make_comparison(rule, part.layers[rule.layer], hits=None, wide=False)
-    reference = matcher.references([track])[track].layers[rule.layer]
-    if not isinstance(comparison, Sequential):
-        return
+    comparison: Sequential, references: References, rule: CompareRule, strands: Sequence[Strand], method: str
+) -> list[Piece]:
+    """Return the pieces of a track in a part of a clip; strands say where the coarse search named it."""
+    track, found = strands[0].track, list[Piece]()
+    reference = references([track])[track].layers[rule.layer]
     for low, high in _regions(strands):
         layer, first = _between(reference, low, high)
         if len(layer.frames):
-            agreement = agreement_of(comparison.similarities(layer), first)
-            if agreement.clearest >= CLEAR_DEVIATIONS:
-                for path in _paths(agreement, method):
-                    yield from _pieces_of(path, agreement, track)
-
-
-def _paths(agreement: Agreement, method: str) -> Iterator[Path]:
-    """Yield the best path through a clip and a track, then those through what it leaves of the clip."""
-    left, waiting, shortest = ROUNDS, [(0, len(agreement.log_odds))], SHORTEST_SECONDS / agreement.step_seconds
-    while waiting and left:
-        first, last = max(waiting, key=lambda part: part[1] - part[0])
-        waiting.remove((first, last))
-        part = slice(first, last)
-        path = edit_path(agreement.same[part]) if method == "edit" else local_alignment(agreement.log_odds[part], GAPS)
-        path = replace(path, rows=path.rows + first)
-        if _support(path, agreement) < LEAST_SUPPORT:
-            continue
-        left -= 1
-        yield path
-        edges = [
-            first,
-            *(row for piece in _parts(path, agreement) for row in (piece.rows[0], piece.rows[-1] + 1)),
-            last,
-        ]
-        waiting += [part for part in zip(edges[::2], edges[1::2], strict=True) if part[1] - part[0] >= shortest]
-
-
-def _support(path: Path, agreement: Agreement) -> float:
-    return float(agreement.log_odds[path.rows, path.columns].sum())
-
-
-def _parts(path: Path, agreement: Agreement) -> list[Path]:
-    """Return the parts of a path that lie on one line."""
-    drift, gap = (max(round(seconds / agreement.step_seconds), 1) for seconds in (ONE_LINE_SECONDS, GAP_SECONDS))
-    edges = path.pieces(drift=drift, gap=gap)
-    return [replace(path, rows=path.rows[low:high], columns=path.columns[low:high]) for low, high in edges]
-
-
-def _pieces_of(path: Path, agreement: Agreement, track: int) -> Iterator[Piece]:
-    """Yield the parts of a path that lie on one line, in seconds."""
-    half, total = agreement.step_seconds / 2, _support(path, agreement)
-    for part in _parts(path, agreement):
-        start, end = agreement.window_at(part.rows[0]) - half, agreement.window_at(part.rows[-1]) + half
-        first, last = agreement.track_at(part.columns[0]) - half, agreement.track_at(part.columns[-1]) + half
-        yield Piece(track, float(start), float(end), float(first), float(last), _support(part, agreement), total)
-
-
-def _without_repetitions(pieces: Sequence[Piece]) -> list[Piece]:
-    """Return the pieces of one track, where several hold the same seconds those of the path that agrees most."""
-    kept = list[Piece]()
-    for one in sorted(pieces, key=lambda one: (-one.total, one.start)):
-        if all(one.overlap(other.start, other.end) <= one.seconds / 2 for other in kept):
-            kept.append(one)
-    return kept
-
-
-def _moved(piece: Piece, seconds: float) -> Piece:
-    return replace(piece, start=piece.start + seconds, end=piece.end + seconds)
+            found += pieces_of(agreement_of(comparison.similarities(layer), first), track, method=method)
+    return without_repetitions(found)
 
 
 def _regions(strands: Sequence[Strand]) -> list[tuple[float, float]]:
@@ -221,10 +132,9 @@ def _judged(
     if end - start < SHORTEST_SECONDS:
         return None
     found = list[Passage]()
-    for low, high in pieces_of(start, end, JUDGED_SECONDS, heard.frame_seconds)[:MOST_JUDGED]:
-        claims = {
-            one.track: one.reference_at(low) for one in [*strands, *pieces] if _claims(one, piece.track, low, high)
-        }
+    for low, high in equal_parts(start, end, JUDGED_SECONDS, heard.frame_seconds)[:MOST_JUDGED]:
+        others: list[Strand | Piece] = [*strands, *pieces]
+        claims = {one.track: one.reference_at(low) for one in others if _claims(one, piece.track, low, high)}
         passage = heard.matcher.judge(
             heard.between(low, high),
             heard.search,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Path:
             return []
         turns = np.abs(np.diff(self.columns - self.rows)) > drift
         edges = [0, *(np.flatnonzero(turns | (np.diff(self.rows) > gap + 1)) + 1).tolist(), len(self.rows)]
-        return list(zip(edges[:-1], edges[1:], strict=True))
+        return list(pairwise(edges))
 
 
 def edit_distance(same: NDArray[np.bool_]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from earmark.apps.cli.failures import DONE, NOT_FOUND, describe, error_line, status_of
-from earmark.apps.cli.options import add_catalog, add_longest, add_output, catalog_path, count, probability
+from earmark.apps.cli.options import add_align, add_catalog, add_longest, add_output, catalog_path, count, probability
 from earmark.apps.cli.output import Output
 from earmark.apps.text import clock
 from earmark.errors import MediaError, OptionError
@@ -55,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--speed", action="store_true",
         help="look for other playing speeds too (slower): for any, where the catalog was made with --any-speed",
     )  # fmt: skip
+    add_align(parser)
     parser.add_argument("--explain", action="store_true", help="say why each was found, or what stopped it")
     add_longest(parser, LONGEST_SECONDS)
     add_output(parser)
@@ -110,6 +111,7 @@ def answers(catalog: Catalog, options: argparse.Namespace) -> Iterator[tuple[str
         several=options.several,
         places=options.places,
         speed=options.speed,
+        align=options.align,
     )
     for name, answer in zip(options.files, found, strict=True):
         is_unread = answer.reason in MediaError.CODES and answer.reason not in REASONS
@@ -122,7 +124,11 @@ def _reasons(catalog: Catalog, name: str, answer: Answer, options: argparse.Name
 
     if answer.reason in REASONS and answer.reason != "unknown":
         return [REASONS[answer.reason]]
-    return list(explain(answer, catalog.identify(name, threshold=0.0, limit=CANDIDATES, speed=options.speed)))
+    return list(
+        explain(
+            answer, catalog.identify(name, threshold=0.0, limit=CANDIDATES, speed=options.speed, align=options.align)
+        )
+    )
 
 
 def failure_record(name: str, error: MediaError) -> dict[str, Any]:
