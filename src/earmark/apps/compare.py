@@ -69,8 +69,9 @@ def compare(
     speed: bool = False,
     align: Align = "",
 ) -> FileComparison:
-    """Say whether two files hold the same recording, and where; `speed` looks for other playing speeds too. `align` lays
-    sequences of segments on each other, as `identify` does.
+    """Say whether two files hold the same recording, and where.
+
+    `speed` looks for other playing speeds too, `align` lays sequences of segments on each other, as in `identify`.
 
     Passages of at least `threshold` confidence count (default: the calibrated one). Raises MediaError for a file that
     cannot be read.

@@ -83,8 +83,8 @@ def evaluate(
 
     `music` is a folder, of which four fifths are indexed and clips of all are asked, or a Corpus: see `cut_corpus` and
     `read_corpus`. Runs and catalogs are kept below `out`; what an earlier run with the same parameters did is not done
-    again. `align` chooses the fine search, as `identify` does. `begin` is called with each fingerprinter and the folder of its run, `progress` after each clip. The
-    fingerprinter "all" stands for every kind that earmark has.
+    again. `align` chooses the fine search, as `identify` does. `begin` is called with each fingerprinter and the folder
+    of its run, `progress` after each clip. The fingerprinter "all" stands for every kind that earmark has.
     Raises OptionError for an unknown fingerprinter, an empty folder, and parameters that leave nothing to measure.
     """
     kinds = specs_of(fingerprinters)

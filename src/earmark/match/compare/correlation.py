@@ -59,7 +59,7 @@ class Correlation:
     def similarities(self, reference: Layer) -> NDArray[np.float32]:
         """Return what each step of a track says for each step of the clip, (steps of the clip, steps of the track).
 
-        A step is `STEP_FRAMES`, its unit the deviation by chance of what its peaks reach; not a number where it has none.
+        A step is `STEP_FRAMES`, in deviations by chance of what its peaks reach; not a number where it has none.
         """
         from scipy.sparse import csr_array
 
