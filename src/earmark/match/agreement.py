@@ -42,10 +42,8 @@ class Agreement:
 
 def agreement_of(similar: Similarities, begin: float = 0.0) -> Agreement:
     """Return the log odds of similarities with a part of a track that begins at a second."""
-    known = np.isfinite(similar.values)
-    values, step = similar.values[known], similar.step_seconds
-    mean, deviation = (float(values.mean()), max(float(values.std()), 1e-9)) if len(values) else (0.0, 1.0)
-    z = np.where(known, (similar.values - mean) / deviation, 0).astype(np.float32)
+    known, step = np.isfinite(similar.values), similar.step_seconds
+    z = _deviations(similar.values, known)
     width = 2 * round(SEGMENT_SECONDS / step / 2) + 1
     sums, counts = (_along_diagonals(one, width) for one in (z, known.astype(np.float32)))
     heard = counts > 0
@@ -59,6 +57,18 @@ def agreement_of(similar: Similarities, begin: float = 0.0) -> Agreement:
     same = (log_odds > 0) & (deviations > SAME_DEVIATIONS)
     begins = similar.window_seconds, begin + similar.track_seconds
     return Agreement(log_odds.astype(np.float32), same, deviations.astype(np.float32), clearest, step, *begins)
+
+
+def _deviations(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return values in standard deviations of all, beyond what each row and each column has on average; 0 if unknown.
+
+    A moment may be like much of a track without being any of it.
+    """
+    above = np.where(known, values, 0).astype(np.float32)
+    for axis in (0, 1):
+        counts = np.maximum(known.sum(axis=axis, keepdims=True, dtype=np.float32), 1)
+        above -= np.where(known, above.sum(axis=axis, keepdims=True) / counts, 0)
+    return above / np.float32(max(float(np.sqrt((above**2).sum() / max(known.sum(), 1))), 1e-9))
 
 
 def _along_diagonals(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:

@@ -14,10 +14,11 @@ from earmark.match.lines import ONE_LINE_SECONDS
 from earmark.match.stretches import SOFT_LOG_ODDS, SOFT_SECONDS, SWITCH_LOG_ODDS
 
 # Nats. To leave a line and to come back costs twice a change of line; a cut of a minute is no likelier than one of a
-# second; a clock that differs by 2 % drifts by a step of 1/16 s in 3 s, which agree by ten times as much.
-GAPS = GapCosts(open=2 * SWITCH_LOG_ODDS, extend=0.01, drift=1.5)
+# second; going back costs more, since it may be to anywhere. A clock that differs by 2 % drifts by a step of 1/16 s in
+# 3 s, which agree by ten times as much.
+GAPS = GapCosts(open=2 * SWITCH_LOG_ODDS, extend=0.01, drift=1.5, back=3 * SWITCH_LOG_ODDS)
 LEAST_SUPPORT = 12.0  # nats of a path that is worth judging
-CLEAR_DEVIATIONS = 6.5  # of the diagonal that agrees best: 3.6 to 6.3 of other tracks, 14 and more of the right one
+CLEAR_DEVIATIONS = 4.8  # of the best diagonal: other tracks 3 to 4.6, the right one 9 to 20, by vectors alone 5
 GAP_SECONDS = 1.0  # of a clip that may be left out of a piece, as by a drop-out
 ROUNDS = 6  # paths through a clip and a track: what is repeated or turned round takes one more
 SHORTEST_SECONDS = 1.25  # sound that a piece must hold to be told, as in timeline.py
@@ -61,8 +62,11 @@ def pieces_of(agreement: Agreement, track: int, *, method: str) -> list[Piece]:
     total, half = sum(_support(line, agreement) for line in lines), agreement.step_seconds / 2
     found = list[Piece]()
     for line in lines:
-        start, end = agreement.window_at(line.rows[0]) - half, agreement.window_at(line.rows[-1]) + half
-        first, last = agreement.track_at(line.columns[0]) - half, agreement.track_at(line.columns[-1]) + half
+        # What begins with the first segment begins with the clip, half a segment before its middle.
+        before = agreement.window_seconds if line.rows[0] == 0 else half
+        after = agreement.window_seconds if line.rows[-1] == len(agreement.log_odds) - 1 else half
+        start, end = agreement.window_at(line.rows[0]) - before, agreement.window_at(line.rows[-1]) + after
+        first, last = agreement.track_at(line.columns[0]) - before, agreement.track_at(line.columns[-1]) + after
         support = _support(line, agreement)
         found.append(Piece(track, float(start), float(end), float(first), float(last), support, total))
     return found

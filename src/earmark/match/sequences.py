@@ -38,6 +38,8 @@ PLACES = 6  # of a track that the odds pay for, as in timeline.py
 
 def sequence_passages(matcher: Matcher, search: Search, options: Options, sound: Fingerprint) -> list[Passage]:
     """Return the pieces of a whole clip that `options.align` finds, in order of time."""
+    if _rule(matcher, sound) is None:
+        return []
     frame = next(one.frame_seconds for one in matcher.plan.channels if one.layer == matcher.plan.compare[0].layer)
     heard = HeardSound(matcher, options, search, sound, 0.0, frame)
     windows = _windows(sound.seconds, frame)

@@ -6,6 +6,7 @@ that a row is a handful of array operations (the prefix form of Farrar's lazy F,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,6 +27,7 @@ class GapCosts:
     open: float
     extend: float
     drift: float
+    back: float = math.inf  # to go on anywhere else in the other sequence, as where a disc skips; never by the textbook
 
     def of(self, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the cost of gaps of these lengths, all of them 1 or more."""
@@ -38,7 +40,7 @@ class Path:
     """Which segments of two sequences were laid on each other, in order, and what for."""
 
     rows: NDArray[np.int64]  # (k,), rising
-    columns: NDArray[np.int64]  # (k,), rising
+    columns: NDArray[np.int64]  # (k,), rising but where it goes back
     score: float  # of an alignment, the larger the better; of an edit path the distance, the smaller the better
 
     def pieces(self, *, drift: int = 1, gap: int = 1) -> list[tuple[int, int]]:
@@ -86,17 +88,22 @@ def local_alignment(scores: Numbers, gaps: GapCosts) -> Path:
     """Return the parts of two sequences that agree best, in order, with gaps in either (Smith and Waterman, 1981).
 
     `scores`, (n, m), are above 0 where two segments agree and below where they do not. Affine gaps: Gotoh, 1982.
+    Where `gaps.back` says what it costs, the path may also go back in the columns, from one row to the next.
     """
     best = _alignments(scores, gaps)
+    ahead = best.max(axis=1)
     row, column = np.unravel_index(int(best.argmax()), best.shape)
     at, pairs = (int(row), int(column)), list[tuple[int, int]]()
     score = float(best[at])
     while best[at] > 0:
         value, before = float(best[at]), _gap_before(best, at, gaps)
-        diagonal = float(best[at[0] - 1, at[1] - 1]) + float(scores[at[0] - 1, at[1] - 1])
-        if before is None or diagonal >= before[0] or abs(diagonal - value) <= abs(before[0] - value):
+        own, straight = float(scores[at[0] - 1, at[1] - 1]), float(best[at[0] - 1, at[1] - 1])
+        leapt = float(ahead[at[0] - 1]) - gaps.back
+        if before is None or abs(own + max(straight, leapt) - value) <= abs(before[0] - value):
             at = (at[0] - 1, at[1] - 1)
             pairs.append(at)
+            if leapt > max(straight, 0):
+                at = (at[0], int(best[at[0]].argmax()))
         else:
             at = before[1]
     return _path(pairs, score)
@@ -129,7 +136,7 @@ def _alignments(scores: Numbers, gaps: GapCosts) -> Numbers:
         np.maximum(leaping, before - np.float32(gaps.open), out=leaping)
         leaping -= np.float32(gaps.extend)
         np.maximum(np.maximum(drifting, leaping), 0, out=here)
-        np.maximum(here[1:], before[:-1] + scores[row], out=here[1:])
+        np.maximum(here[1:], np.maximum(before[:-1], before.max() - np.float32(gaps.back)) + scores[row], out=here[1:])
         ended = here.copy()
         for cost, opening in ((gaps.drift, 0.0), (gaps.extend, gaps.open)):
             reached = np.maximum.accumulate(ended + np.float32(cost) * along)[:-1]
