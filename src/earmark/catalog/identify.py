@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
+from typing import TypeVar
 
 from earmark.catalog.backend import Backend
 from earmark.catalog.calibrations import calibration_for
@@ -19,8 +21,11 @@ from earmark.match.passages import Passage
 from earmark.match.protocol import Options, Search
 from earmark.match.references import CachedReferences
 from earmark.match.session import Session
-from earmark.types import Answer, Fingerprint, Match, Track
+from earmark.match.trace import best_and_rival, trace_of
+from earmark.types import Answer, Explanation, Fingerprint, Match, Trace, Track
 
+CANDIDATES = 3  # that are looked at where an answer is explained
+Found = TypeVar("Found")
 _ANSWERS = ("too_short", "low_information")  # codes of MediaErrors about a clip that was read
 
 
@@ -63,6 +68,19 @@ class Identify:
                 matches = self._matches(extracted.fingerprint, options)
         return self._answer_of(matches, options, name_of(source), seconds, began, reason=reason, detail=detail)
 
+    def explain(self, source: Source, options: Options) -> Explanation:
+        """Return what the catalog says of a clip, and what spoke for it; raises MediaError when it cannot be read."""
+        began = time.perf_counter()
+        try:
+            extracted = extract_source(source, self._extractor, query=True)
+        except MediaError as error:
+            if error.code not in _ANSWERS:
+                raise
+            answer = self._answer_of((), options, name_of(source), error.partial, began, reason=error.code)
+            return Explanation(answer, answer, ())
+        heard, reason = extracted.fingerprint, self.unfit(extracted)
+        return self._available(lambda: self._explained(heard, options, name_of(source), reason))
+
     def session(self, options: Options, *, follow: bool = False) -> Session:
         """Return a session on the index of this moment, or one that follows what is added and removed meanwhile."""
         present, maker = self._present(), self.fingerprinter
@@ -102,13 +120,38 @@ class Identify:
 
     def _matches(self, fingerprint: Fingerprint, options: Options) -> list[Match]:
         """Identify a fingerprint; a track that turns out to be damaged or gone is left out, and it is asked again."""
+        return self._available(lambda: self._named(self._passages(fingerprint, options), fingerprint.seconds))
+
+    def _available(self, ask: Callable[[], Found]) -> Found:
         while True:
-            session = self.session(options)
             try:
-                session.hear(fingerprint)
-                return [self._match(passage, fingerprint.seconds) for passage in session.passages()]
+                return ask()
             except Unavailable as unavailable:
                 self.leave_out(unavailable)
+
+    def _passages(self, fingerprint: Fingerprint, options: Options) -> list[Passage]:
+        session = self.session(options)
+        session.hear(fingerprint)
+        return session.passages()
+
+    def _named(self, passages: Sequence[Passage], seconds: float) -> list[Match]:
+        return [self._match(one, seconds) for one in passages]
+
+    def _explained(self, fingerprint: Fingerprint, options: Options, source: str, reason: str) -> Explanation:
+        unsure = replace(options, threshold=0.0, limit=CANDIDATES, several=False, places=False)
+        found, answers = list[list[Passage]](), list[Answer]()
+        for asked in (options, unsure):
+            began = time.perf_counter()
+            found.append([] if reason else self._passages(fingerprint, asked))
+            matches = self._named(found[-1], fingerprint.seconds)
+            answers.append(self._answer_of(matches, asked, source, fingerprint.seconds, began, reason=reason))
+        traces, matcher = list[Trace](), self.session(options).matcher
+        for passages in best_and_rival(matcher, self._present(), unsure, fingerprint, *found):
+            trace = trace_of(matcher, fingerprint, passages)
+            if trace is not None:
+                traces.append(replace(trace, matches=tuple(self._named(passages, fingerprint.seconds))))
+        answer, candidates = answers
+        return Explanation(answer, candidates, tuple(traces))
 
     def _match(self, passage: Passage, seconds: float) -> Match:
         """Return a passage of a clip of so many seconds with its track."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from earmark.catalog.listen import Listener
 from earmark.extract.pool import worker_count
 from earmark.match.protocol import Options
-from earmark.types import Align, Answer
+from earmark.types import Align, Answer, Explanation
 
 if TYPE_CHECKING:
     from earmark.catalog.identify import Identify
@@ -51,6 +51,24 @@ class Questions:
         """
         options = Options(threshold, limit, several=several, places=places, speed=speed, align=align)
         return self._identify.answer(source, options)
+
+    def explain(
+        self,
+        source: Source,
+        *,
+        threshold: float | None = None,
+        limit: int = 5,
+        several: bool = False,
+        places: bool = False,
+        speed: bool | Literal["only"] = False,
+        align: Align = "",
+    ) -> Explanation:
+        """Return what `identify` says of a clip, what it would say if nothing had to be sure, and what spoke for it.
+
+        The traces tell of the best track and of the runner-up how far the clip agrees with them, moment by moment.
+        """
+        options = Options(threshold, limit, several=several, places=places, speed=speed, align=align)
+        return self._identify.explain(source, options)
 
     def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5) -> Listener:
         """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure."""

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from earmark.match.protocol import Similarities
 from earmark.match.stretches import IDLE_LOG_ODDS, LARGEST_RATE, WEAKEST_SHARE
+from earmark.plan import CompareRule, Plan
+from earmark.types import Fingerprint, Layer
 
 SEGMENT_SECONDS = 0.5  # of sound that is compared at a time; the steps of a matrix are shorter and say too little
 RUN_SECONDS = 3.0  # of a diagonal that tells how strongly the same sound agrees
@@ -38,6 +40,24 @@ class Agreement:
     def track_at(self, column: float) -> float:
         """Return the second of the track in the middle of a column."""
         return self.track_seconds + column * self.step_seconds
+
+
+def finest_rule(plan: Plan, sound: Fingerprint) -> CompareRule | None:
+    """Return how the finest layer is compared that a sound has enough of; None where it has too little of any."""
+    usable = (
+        rule
+        for rule in reversed(plan.compare)
+        if rule.layer in sound.layers and len(sound.layers[rule.layer].frames) >= rule.min_features
+    )
+    return next(usable, None)
+
+
+def features_between(layer: Layer, low: float, high: float) -> tuple[Layer, float]:
+    """Return the features between two seconds, counted from the first of them, and its second."""
+    rows = slice(*np.searchsorted(layer.frames, [low / layer.frame_seconds, high / layer.frame_seconds]))
+    frames = layer.frames[rows]
+    base = frames[0] if len(frames) else np.int32(0)
+    return Layer(frames - base, layer.values[rows], layer.frame_seconds), float(base) * layer.frame_seconds
 
 
 def agreement_of(similar: Similarities, begin: float = 0.0) -> Agreement:

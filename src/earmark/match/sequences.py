@@ -9,9 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from earmark.match.agreement import agreement_of
+from earmark.match.agreement import agreement_of, features_between, finest_rule
 from earmark.match.compare import make_comparison
 from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, HeardSound
 from earmark.match.lines import Strand
@@ -25,7 +23,7 @@ from earmark.match.votes import Guess
 from earmark.match.windows import LONGEST_AT_ONCE_SECONDS, whole_windows
 from earmark.match.windows import pieces_of as equal_parts
 from earmark.plan import CompareRule
-from earmark.types import Fingerprint, Layer
+from earmark.types import Fingerprint
 
 LONGEST_SEQUENCE_SECONDS = 120.0  # of a clip that is laid at once; longer ones in equal parts
 REACH_SECONDS = 20.0  # before and after what the coarse search names of a track, within which pieces are looked for
@@ -38,7 +36,7 @@ PLACES = 6  # of a track that the odds pay for, as in timeline.py
 
 def sequence_passages(matcher: Matcher, search: Search, options: Options, sound: Fingerprint) -> list[Passage]:
     """Return the pieces of a whole clip that `options.align` finds, in order of time."""
-    if _rule(matcher, sound) is None:
+    if finest_rule(matcher.plan, sound) is None:
         return []
     frame = next(one.frame_seconds for one in matcher.plan.channels if one.layer == matcher.plan.compare[0].layer)
     heard = HeardSound(matcher, options, search, sound, 0.0, frame)
@@ -48,7 +46,7 @@ def sequence_passages(matcher: Matcher, search: Search, options: Options, sound:
     for begin, end in equal_parts(0.0, sound.seconds, LONGEST_SEQUENCE_SECONDS, frame):
         named = [one for one in strands if one.begin < end and one.end > begin]
         part = heard.between(begin, end)
-        rule = _rule(matcher, part)
+        rule = finest_rule(matcher.plan, part)
         comparison = rule and make_comparison(rule, part.layers[rule.layer], hits=None, wide=False)
         if rule is not None and isinstance(comparison, Sequential):
             for track in _likeliest(named):
@@ -66,16 +64,6 @@ def _windows(seconds: float, frame: float) -> list[tuple[float, float]]:
         return [(0.0, seconds)]
     windows = whole_windows(seconds, frame)
     return [*windows[:-1], (windows[-1][0], seconds)]
-
-
-def _rule(matcher: Matcher, part: Fingerprint) -> CompareRule | None:
-    """Return how the finest layer that a part has enough of is compared."""
-    usable = (
-        rule
-        for rule in reversed(matcher.plan.compare)
-        if rule.layer in part.layers and len(part.layers[rule.layer].frames) >= rule.min_features
-    )
-    return next(usable, None)
 
 
 def _likeliest(strands: Sequence[Strand]) -> list[int]:
@@ -99,7 +87,7 @@ def _pieces(
     track, found = strands[0].track, list[Piece]()
     reference = references([track])[track].layers[rule.layer]
     for low, high in _regions(strands):
-        layer, first = _between(reference, low, high)
+        layer, first = features_between(reference, low, high)
         if len(layer.frames):
             found += pieces_of(agreement_of(comparison.similarities(layer), first), track, method=method)
     return without_repetitions(found)
@@ -114,14 +102,6 @@ def _regions(strands: Sequence[Strand]) -> list[tuple[float, float]]:
             low, high = found[-1][0], max(found.pop()[1], high)
         found.append((low, high))
     return found
-
-
-def _between(layer: Layer, low: float, high: float) -> tuple[Layer, float]:
-    """Return the features between two seconds, counted from the first of them, and its second."""
-    rows = slice(*np.searchsorted(layer.frames, [low / layer.frame_seconds, high / layer.frame_seconds]))
-    frames = layer.frames[rows]
-    base = frames[0] if len(frames) else np.int32(0)
-    return Layer(frames - base, layer.values[rows], layer.frame_seconds), float(base) * layer.frame_seconds
 
 
 def _judged(
