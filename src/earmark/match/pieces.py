@@ -14,8 +14,8 @@ from earmark.match.lines import ONE_LINE_SECONDS
 from earmark.match.stretches import SOFT_LOG_ODDS, SOFT_SECONDS, SWITCH_LOG_ODDS
 
 # Nats. To leave a line and to come back costs twice a change of line; a cut of a minute is no likelier than one of a
-# second; going back costs more, since it may be to anywhere. A clock that differs by 2 % drifts by a step of 1/16 s in
-# 3 s, which agree by ten times as much.
+# second; going back costs a change more, since music repeats itself. A clock that differs by 2 % drifts by a step of
+# 1/16 s in 3 s, which agree by ten times as much.
 GAPS = GapCosts(open=2 * SWITCH_LOG_ODDS, extend=0.01, drift=1.5, back=3 * SWITCH_LOG_ODDS)
 LEAST_SUPPORT = 12.0  # nats of a path that is worth judging
 CLEAR_DEVIATIONS = 4.8  # of the best diagonal: other tracks 3 to 4.6, the right one 9 to 20, by vectors alone 5

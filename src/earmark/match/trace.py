@@ -92,9 +92,10 @@ def _alignment(passage: Passage, start: float, seconds: float) -> Alignment:
 
 
 def _around(scores: Scores, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return by how many deviations of chance the sound around each moment agrees, 0 where nothing says so."""
+    """Return by how many deviations of chance the sound around each moment agrees; not a number if nothing says."""
     sums = np.concatenate([[0.0], np.cumsum(scores.values)])
     half = AROUND_SECONDS / 2
     low, high = (np.searchsorted(scores.seconds, seconds + shift) for shift in (-half, half))
-    found: NDArray[np.float64] = (sums[high] - sums[low]) / np.sqrt(np.maximum(high - low, 1) * scores.correlation)
+    deviations = np.sqrt(np.maximum(high - low, 1) * scores.correlation)
+    found: NDArray[np.float64] = np.where(high > low, (sums[high] - sums[low]) / deviations, np.nan)
     return found

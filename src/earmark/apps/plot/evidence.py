@@ -29,7 +29,9 @@ CHANCE_DEVIATIONS = 3.0  # within which a second agrees by chance, but for one i
 DARKEST_DEVIATIONS = 8.0  # of half a second, from which the matrix is black
 TICK_SECONDS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 MOST_TICKS = 12
-LINE_CHARACTERS = 130  # of what is written below the drawings
+LINE_INCHES = 0.2  # height of a line of text
+MOST_LINES = 8
+LINE_CHARACTERS = 150  # of what is written below the drawings
 NAME_CHARACTERS = 44  # of a track or a file: two stand side by side
 LABEL_SECONDS = 0.075  # share of the width that the time of a passage takes
 
@@ -40,11 +42,12 @@ def draw_explanation(name: str, explanation: Explanation, reasons: Sequence[str]
     `reasons` are written below. An explanation without a trace is drawn as an empty clip.
     """
     traces = explanation.traces
-    figure = new_figure(11, 3.4 + 3.1 * len(traces))
+    lines = written(reasons)
+    figure = new_figure(11, 2.9 + 3.0 * len(traces) + LINE_INCHES * len(lines))
     rows = figure.subplots(
         1 + len(traces), 1, sharex=True, squeeze=False, height_ratios=[2.0, *([3.0] * len(traces))],
     )[:, 0]  # fmt: skip
-    heading(figure, name, explanation, reasons)
+    heading(figure, name, explanation, lines)
     curves(rows[0], traces)
     images = [matrix(axes, trace, number) for number, (axes, trace) in enumerate(zip(rows[1:], traces, strict=True))]
     if images:
@@ -53,21 +56,22 @@ def draw_explanation(name: str, explanation: Explanation, reasons: Sequence[str]
             label="likeness, standard deviations",
         )  # fmt: skip
     rows[-1].set_xlabel("time in the clip, m:ss")
-    end = max((float(trace.seconds[-1]) for trace in traces), default=explanation.answer.seconds)
-    start = min((float(trace.seconds[0]) for trace in traces), default=0.0)
-    rows[-1].set_xlim(max(start, 0.0), end)
+    start, end = 0.0, explanation.answer.seconds
+    if traces:  # of a long clip, a part
+        half = float(traces[0].seconds[1] - traces[0].seconds[0]) / 2
+        start, end = float(traces[0].seconds[0]) - half, min(float(traces[0].seconds[-1]) + half, end)
+    rows[-1].set_xlim(start, end)
     show_clock(rows[-1].xaxis, end - start)
     return figure
 
 
-def heading(figure: Figure, name: str, explanation: Explanation, reasons: Sequence[str]) -> None:
+def heading(figure: Figure, name: str, explanation: Explanation, lines: Sequence[str]) -> None:
     """Write what was answered above the drawings, and why below them."""
     best, count = explanation.answer.best, len(explanation.answer.matches)
     verdict = "not found"
     if best is not None:
         verdict = f"{short(title(best))}, confidence {best.confidence:.3f}" + (f", {count} passages" * (count > 1))
     figure.suptitle(f"{short(Path(name).name)}: {verdict}", x=0.01, ha="left", weight="bold", size=12)
-    lines = [line for reason in reasons for line in textwrap.wrap(escaped(reason.strip()), LINE_CHARACTERS)]
     if lines:
         text = "\n".join(lines).replace("$", r"\$")
         figure.supxlabel(text, x=0.01, ha="left", size=8.5, color="0.25", linespacing=1.5)
@@ -156,6 +160,18 @@ def title(match: Match) -> str:
     """Return 'Artist - Title', or the file's name."""
     track = match.track
     return " - ".join(part for part in (track.artist, track.title or Path(track.path).name) if part)
+
+
+def written(reasons: Sequence[str]) -> list[str]:
+    """Return reasons as lines of a picture: what belongs to a match, which is indented, goes on in its line."""
+    together = list[str]()
+    for reason in map(escaped, reasons):
+        if reason.startswith(" ") and together:
+            together[-1] += "; " + reason.strip()
+        else:
+            together.append(reason)
+    lines = [line for one in together for line in textwrap.wrap(one, LINE_CHARACTERS, subsequent_indent="    ")]
+    return lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], "…"]
 
 
 def short(text: str) -> str:

@@ -27,7 +27,7 @@ class GapCosts:
     open: float
     extend: float
     drift: float
-    back: float = math.inf  # to go on anywhere else in the other sequence, as where a disc skips; never by the textbook
+    back: float = math.inf  # to go back in the columns by k segments, besides k `extend`; the textbook never does
 
     def of(self, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the cost of gaps of these lengths, all of them 1 or more."""
@@ -91,19 +91,17 @@ def local_alignment(scores: Numbers, gaps: GapCosts) -> Path:
     Where `gaps.back` says what it costs, the path may also go back in the columns, from one row to the next.
     """
     best = _alignments(scores, gaps)
-    ahead = best.max(axis=1)
     row, column = np.unravel_index(int(best.argmax()), best.shape)
     at, pairs = (int(row), int(column)), list[tuple[int, int]]()
     score = float(best[at])
     while best[at] > 0:
         value, before = float(best[at]), _gap_before(best, at, gaps)
         own, straight = float(scores[at[0] - 1, at[1] - 1]), float(best[at[0] - 1, at[1] - 1])
-        leapt = float(ahead[at[0] - 1]) - gaps.back
-        if before is None or abs(own + max(straight, leapt) - value) <= abs(before[0] - value):
+        returned, origin = _return_before(best, at, gaps)
+        if before is None or abs(own + max(straight, returned) - value) <= abs(before[0] - value):
             at = (at[0] - 1, at[1] - 1)
             pairs.append(at)
-            if leapt > max(straight, 0):
-                at = (at[0], int(best[at[0]].argmax()))
+            at = (at[0], origin) if returned > max(straight, 0) else at
         else:
             at = before[1]
     return _path(pairs, score)
@@ -136,12 +134,29 @@ def _alignments(scores: Numbers, gaps: GapCosts) -> Numbers:
         np.maximum(leaping, before - np.float32(gaps.open), out=leaping)
         leaping -= np.float32(gaps.extend)
         np.maximum(np.maximum(drifting, leaping), 0, out=here)
-        np.maximum(here[1:], np.maximum(before[:-1], before.max() - np.float32(gaps.back)) + scores[row], out=here[1:])
+        behind = _returns(before, gaps) if math.isfinite(gaps.back) else before[:-1]
+        np.maximum(here[1:], np.maximum(before[:-1], behind) + scores[row], out=here[1:])
         ended = here.copy()
         for cost, opening in ((gaps.drift, 0.0), (gaps.extend, gaps.open)):
             reached = np.maximum.accumulate(ended + np.float32(cost) * along)[:-1]
             np.maximum(here[1:], reached - np.float32(cost) * along[1:] - np.float32(opening), out=here[1:])
     return best
+
+
+def _returns(before: Numbers, gaps: GapCosts) -> Numbers:
+    """Return the best score of a row from which a path goes back to each column, (m,)."""
+    along = np.float32(gaps.extend) * np.arange(len(before), dtype=np.float32)
+    reached = np.maximum.accumulate((before - along)[::-1])[::-1] + along - np.float32(gaps.back)
+    returns: Numbers = reached[1:]
+    return returns
+
+
+def _return_before(best: Numbers, at: tuple[int, int], gaps: GapCosts) -> tuple[float, int]:
+    """Return (score, column) of the best alignment in the row before from which a path goes back to this pair."""
+    row, column = at
+    values = best[row - 1, column:] - gaps.extend * np.arange(best.shape[1] - column) - gaps.back
+    where = int(values.argmax())
+    return float(values[where]), column + where
 
 
 def _gap_before(best: Numbers, at: tuple[int, int], gaps: GapCosts) -> tuple[float, tuple[int, int]] | None:
