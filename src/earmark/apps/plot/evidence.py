@@ -31,7 +31,7 @@ TICK_SECONDS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 MOST_TICKS = 12
 LINE_INCHES = 0.2  # height of a line of text
 MOST_LINES = 8
-LINE_CHARACTERS = 150  # of what is written below the drawings
+LINE_CHARACTERS = 140  # of what is written below the drawings
 NAME_CHARACTERS = 44  # of a track or a file: two stand side by side
 LABEL_SECONDS = 0.075  # share of the width that the time of a passage takes
 
