@@ -6,7 +6,7 @@ Edit distance or local alignment bridges what was cut out, put in or repeated, a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from earmark.match.agreement import agreement_of, features_between, finest_rule
@@ -113,31 +113,38 @@ def _judged(
     end = total if total - piece.end < EDGE_SECONDS else piece.end
     if end - start < SHORTEST_SECONDS:
         return None
-    found = list[Passage]()
-    for low, high in equal_parts(start, end, JUDGED_SECONDS, heard.frame_seconds)[:MOST_JUDGED]:
-        others: list[Strand | Piece] = [*strands, *pieces]
-        claims = {one.track: one.reference_at(low) for one in others if _claims(one, piece.track, low, high)}
-        passage = heard.matcher.judge(
-            heard.between(low, high),
-            heard.search,
-            heard.options,
-            begin=low,
-            claim=Guess(piece.track, piece.reference_at(low)),
-            claims=[Guess(track, there) for track, there in claims.items()][:MOST_CLAIMS],
-        )
-        if passage is not None:
-            found.append(passage)
+    parts = equal_parts(start, end, JUDGED_SECONDS, heard.frame_seconds)[:MOST_JUDGED]
+    weighed = [_weighed(heard, piece, [*strands, *pieces], low, high) for low, high in parts]
+    found = [one for one in weighed if one is not None]
     if not found:
         return None
     surest = max(found, key=lambda one: one.log_odds)
     beyond_doubt = max(surest.evidence.get("z", 0.0) - DECISIVE_Z, 0.0)
-    together = max(surest.log_odds, sum(one.log_odds for one in found)) + beyond_doubt - math.log(looks)
-    first, last = _nearest(found, start).reference_at(start), _nearest(found, end).reference_at(end)
-    evidence: Mapping[str, float] = {**surest.evidence, "support": round(piece.support, 3)}
+    together = max(surest.log_odds, sum(one.log_odds for one in found))  # parts hear different sound
     return replace(
-        surest, log_odds=together, query_start=start, query_end=end, reference_start=first, reference_end=last,
-        evidence=evidence,
-    )  # fmt: skip
+        surest,
+        log_odds=together + beyond_doubt - math.log(looks),
+        query_start=start,
+        query_end=end,
+        reference_start=_nearest(found, start).reference_at(start),
+        reference_end=_nearest(found, end).reference_at(end),
+        evidence={**surest.evidence, "support": round(piece.support, 3)},
+    )
+
+
+def _weighed(
+    heard: HeardSound, piece: Piece, others: Sequence[Strand | Piece], low: float, high: float
+) -> Passage | None:
+    """Return a part of a piece as a passage, against what else claims it."""
+    claims = {one.track: one.reference_at(low) for one in others if _claims(one, piece.track, low, high)}
+    return heard.matcher.judge(
+        heard.between(low, high),
+        heard.search,
+        heard.options,
+        begin=low,
+        claim=Guess(piece.track, piece.reference_at(low)),
+        claims=[Guess(track, there) for track, there in claims.items()][:MOST_CLAIMS],
+    )
 
 
 def _claims(one: Strand | Piece, track: int, low: float, high: float) -> bool:
