@@ -8,9 +8,9 @@
 `plant` cuts pieces of 60 to 75 s from music, one of a file, or several at speeds so far apart that no two are alike,
 and makes a copy of each: the same (exact), MP3 at 32 kbit/s mono (mp3), 3 to 12 s less at both ends (cut), 20 s of it
 (excerpt), 3 % faster or slower (speed). `find` puts them among other tracks, which are pieces of a catalog's as they
-are and transposed, asks each what it shares with the others, and keeps that in a folder, from where it goes on when
-it was stopped. `judge` says what `earmark duplicates` tells of it by a rule of what is sure. `scale` looks tracks up
-in an index that is as many times the catalog's. Times are of the processor.
+are and transposed, asks each what it shares with the others, copies first, and keeps that in a folder, from where it
+goes on when it was stopped. `judge` says what `earmark duplicates` tells of it by a rule of what is sure. `scale` looks
+tracks up in an index that is as many times the catalog's. Times are of the processor.
 """
 
 from __future__ import annotations
@@ -194,9 +194,10 @@ def find(options: argparse.Namespace) -> None:
         done = {record["number"] for record in map(json.loads, kept.read_text().splitlines())}
     with earmark.open(options.work / CATALOG, create=False, read_only=True) as catalog, kept.open("a") as out:
         stored, every = StoredSound(catalog._store, catalog._index, maker), max(options.tracks // 100, 1)
-        for number, sound in stored:
+        for number in in_order(catalog, seed=options.seed):
             if number in done:
                 continue
+            sound = stored._fingerprints([number])[number]
             began, ranges = time.process_time(), list[Range]()
             places = stored._shared.places(number, sound, stored._search)
             for track in dict.fromkeys(one.track for one in places):
@@ -211,6 +212,14 @@ def find(options: argparse.Namespace) -> None:
                 record["question_seconds"] = time_of_a_question(catalog, sound)
             out.write(json.dumps(record) + "\n")
             out.flush()
+
+
+def in_order(catalog: earmark.Catalog, *, seed: int) -> list[int]:
+    """Return the numbers of all tracks, those of copies first, then the others at random: so many are a sample."""
+    tracks = {one.number: one.track.id for one in catalog._store.recordings() if isinstance(one, Recording)}
+    copies = [number for number, id in tracks.items() if id.endswith("/copy")]
+    others = [number for number in tracks if number not in set(copies)]
+    return [*copies, *np.random.default_rng(seed).permutation(others).tolist()]
 
 
 def make_catalog(options: argparse.Namespace, maker: Neural) -> None:
