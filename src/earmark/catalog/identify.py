@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache, partial
 from typing import TypeVar
@@ -12,15 +14,15 @@ from earmark.catalog.backend import Backend
 from earmark.catalog.calibrations import calibration_for
 from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogDamaged, MediaError, TrackNotFound
-from earmark.extract.fingerprint import extract_source
-from earmark.extract.protocol import SHORTEST_SECONDS, Extracted, Extractor
+from earmark.extract.fingerprint import extracted_query
+from earmark.extract.protocol import SHORTEST_SECONDS, CloserLook, Extracted, Extractor
 from earmark.extract.sources import Source, name_of
 from earmark.match.calibration import Calibration
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
 from earmark.match.protocol import Options, Search
 from earmark.match.references import CachedReferences
-from earmark.match.session import Session
+from earmark.match.session import LONGEST_WHOLE_SECONDS, Session
 from earmark.match.trace import best_and_rival, trace_of
 from earmark.types import Answer, Explanation, Fingerprint, Match, Trace, Track
 
@@ -55,31 +57,30 @@ class Identify:
         """
         began, matches, detail = time.perf_counter(), list[Match](), ""
         try:
-            extracted = extract_source(source, self._extractor, query=True)
+            with self._extracted(source, options) as (extracted, closer):
+                seconds, reason = extracted.seconds, self.unfit(extracted)
+                if not reason:
+                    matches = self._matches(extracted.fingerprint, options, closer)
         except MediaError as error:
             seconds, reason = error.partial, error.code
             if reason not in _ANSWERS:
                 detail = error.detail
                 if raises:
                     raise
-        else:
-            seconds, reason = extracted.seconds, self.unfit(extracted)
-            if not reason:
-                matches = self._matches(extracted.fingerprint, options)
         return self._answer_of(matches, options, name_of(source), seconds, began, reason=reason, detail=detail)
 
     def explain(self, source: Source, options: Options) -> Explanation:
         """Return what the catalog says of a clip, and what spoke for it; raises MediaError when it cannot be read."""
         began = time.perf_counter()
         try:
-            extracted = extract_source(source, self._extractor, query=True)
+            with self._extracted(source, options) as (extracted, closer):
+                heard, reason = extracted.fingerprint, self.unfit(extracted)
+                return self._available(lambda: self._explained(heard, options, closer, name_of(source), reason))
         except MediaError as error:
             if error.code not in _ANSWERS:
                 raise
             answer = self._answer_of((), options, name_of(source), error.partial, began, reason=error.code)
             return Explanation(answer, answer, ())
-        heard, reason = extracted.fingerprint, self.unfit(extracted)
-        return self._available(lambda: self._explained(heard, options, name_of(source), reason))
 
     def session(self, options: Options, *, follow: bool = False) -> Session:
         """Return a session on the index of this moment, or one that follows what is added and removed meanwhile."""
@@ -116,11 +117,19 @@ class Identify:
             return "silent"
         if extracted.seconds < SHORTEST_SECONDS:
             return "too_short"
-        return "" if self.fingerprinter.is_informative(extracted.fingerprint, query=True) else "low_information"
+        is_informative = self.fingerprinter.is_informative(extracted.fingerprint, query=extracted.is_close)
+        return "" if is_informative else "low_information"
 
-    def _matches(self, fingerprint: Fingerprint, options: Options) -> list[Match]:
+    def _extracted(
+        self, source: Source, options: Options
+    ) -> AbstractContextManager[tuple[Extracted, CloserLook | None]]:
+        """Give what is in a source: sequences are laid as closely as clips are, however long."""
+        close_seconds = math.inf if options.align else LONGEST_WHOLE_SECONDS
+        return extracted_query(source, self._extractor, close_seconds=close_seconds)
+
+    def _matches(self, fingerprint: Fingerprint, options: Options, closer: CloserLook | None) -> list[Match]:
         """Identify a fingerprint; a track that turns out to be damaged or gone is left out, and it is asked again."""
-        return self._available(lambda: self._named(self._passages(fingerprint, options), fingerprint.seconds))
+        return self._available(lambda: self._named(self._passages(fingerprint, options, closer), fingerprint.seconds))
 
     def _available(self, ask: Callable[[], Found]) -> Found:
         while True:
@@ -129,20 +138,22 @@ class Identify:
             except Unavailable as unavailable:
                 self.leave_out(unavailable)
 
-    def _passages(self, fingerprint: Fingerprint, options: Options) -> list[Passage]:
+    def _passages(self, fingerprint: Fingerprint, options: Options, closer: CloserLook | None) -> list[Passage]:
         session = self.session(options)
-        session.hear(fingerprint)
+        session.hear(fingerprint, closer=closer)
         return session.passages()
 
     def _named(self, passages: Sequence[Passage], seconds: float) -> list[Match]:
         return [self._match(one, seconds) for one in passages]
 
-    def _explained(self, fingerprint: Fingerprint, options: Options, source: str, reason: str) -> Explanation:
+    def _explained(
+        self, fingerprint: Fingerprint, options: Options, closer: CloserLook | None, source: str, reason: str
+    ) -> Explanation:
         unsure = replace(options, threshold=0.0, limit=CANDIDATES, several=False, places=False)
         found, answers = list[list[Passage]](), list[Answer]()
         for asked in (options, unsure):
             began = time.perf_counter()
-            found.append([] if reason else self._passages(fingerprint, asked))
+            found.append([] if reason else self._passages(fingerprint, asked, closer))
             matches = self._named(found[-1], fingerprint.seconds)
             answers.append(self._answer_of(matches, asked, source, fingerprint.seconds, began, reason=reason))
         traces, matcher = list[Trace](), self.session(options).matcher

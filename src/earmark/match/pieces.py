@@ -21,7 +21,7 @@ LEAST_SUPPORT = 12.0  # nats of a path that is worth judging
 CLEAR_DEVIATIONS = 4.8  # of the best diagonal: other tracks 3 to 4.6, the right one 9 to 20, by vectors alone 5
 GAP_SECONDS = 1.0  # of a clip that may be left out of a piece, as by a drop-out
 ROUNDS = 6  # paths through a clip and a track: what is repeated or turned round takes one more
-SHORTEST_SECONDS = 1.25  # sound that a piece must hold to be told, as in timeline.py
+SHORTEST_SECONDS = 1.25  # sound that a piece must hold to be told, as in explanation.py
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ MOST_TRACKS = 6  # that the coarse search names for a part of a clip
 TRACKS_A_WINDOW = 1  # that each window names beside the ones of most evidence
 EDGE_SECONDS = 0.5  # a piece that comes so near an end of the sound reaches it
 MOST_CLAIMS = 20  # places of other tracks that a piece is judged against
-PLACES = 6  # of a track that the odds pay for, as in timeline.py
+PLACES = 6  # of a track that the odds pay for, as in explanation.py
 
 
 def sequence_passages(matcher: Matcher, search: Search, options: Options, sound: Fingerprint) -> list[Passage]:
