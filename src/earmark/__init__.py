@@ -55,10 +55,12 @@ if TYPE_CHECKING:
         Answer,
         Duplicate,
         DuplicateGroup,
+        Explanation,
         Fingerprint,
         Match,
         Repeat,
         Spec,
+        Trace,
         Track,
     )
 
@@ -77,6 +79,7 @@ __all__ = [
     "Duplicate",
     "DuplicateGroup",
     "EarmarkError",
+    "Explanation",
     "ExtractLimits",
     "Fingerprint",
     "Match",
@@ -86,6 +89,7 @@ __all__ = [
     "Repeat",
     "Spec",
     "SpecMismatch",
+    "Trace",
     "Track",
     "TrackExists",
     "TrackNotFound",
@@ -104,10 +108,12 @@ _TYPES = (
     "Answer",
     "Duplicate",
     "DuplicateGroup",
+    "Explanation",
     "Fingerprint",
     "Match",
     "Repeat",
     "Spec",
+    "Trace",
     "Track",
 )
 

@@ -9,7 +9,7 @@ import csv
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from earmark.evaluation.report import Report
 from earmark.evaluation.run import Reply, Stage
 from earmark.evaluation.truth import Sameness, SamePlace
 from earmark.fingerprints import DEFAULT, NAMES, make
+from earmark.types import Align
 
 Pathname = str | os.PathLike[str]
 
@@ -36,6 +37,7 @@ class Corpus:
     known: Mapping[str, Path]  # recordings to be indexed, by track
     queries: Sequence[Query]
     noises: tuple[Path, ...] = ()  # recordings of noise; without any, noise is made
+    align: Align = ""  # which fine search is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ def evaluate(
     *,
     fingerprinters: Sequence[str] = (DEFAULT,),
     out: Pathname = "evaluation",
+    align: Align = "",
     workers: int | None = None,
     begin: Callable[[str, Path], object] | None = None,
     progress: Callable[[Stage], object] | None = None,
@@ -80,12 +83,14 @@ def evaluate(
 
     `music` is a folder, of which four fifths are indexed and clips of all are asked, or a Corpus: see `cut_corpus` and
     `read_corpus`. Runs and catalogs are kept below `out`; what an earlier run with the same parameters did is not done
-    again. `begin` is called with each fingerprinter and the folder of its run, `progress` after each clip. The
-    fingerprinter "all" stands for every kind that earmark has.
+    again. `align` chooses the fine search, as `identify` does. `begin` is called with each fingerprinter and the folder
+    of its run, `progress` after each clip. The fingerprinter "all" stands for every kind that earmark has.
     Raises OptionError for an unknown fingerprinter, an empty folder, and parameters that leave nothing to measure.
     """
     kinds = specs_of(fingerprinters)
     corpus = music if isinstance(music, Corpus) else cut_corpus(music)
+    if align:
+        corpus = replace(corpus, parameters={**corpus.parameters, "align": align}, align=align)
     measurements = {}
     with Sameness(corpus.known) as same_place:
         for name, spec in kinds.items():
@@ -252,7 +257,9 @@ def _replies(
 
     spent = costs.Processor()
     with earmark.open(catalog_path, read_only=True) as catalog:
-        replies = run.answer(catalog, corpus.queries, folder, maker=timed, workers=workers, progress=progress)
+        replies = run.answer(
+            catalog, corpus.queries, folder, maker=timed, align=corpus.align, workers=workers, progress=progress
+        )
     if making:  # the clips of this run; making them is no part of finding them
         cost = {"processor_seconds_a_clip": (spent.seconds - sum(making)) / len(making)}
         costs.write(folder / costs.NAME, cost)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.apps.cli.failures import DONE, PARTLY, error_line
-from earmark.apps.cli.options import add_output, count, numbers, probability, ratios, words
+from earmark.apps.cli.options import add_align, add_output, count, numbers, probability, ratios, words
 from earmark.apps.cli.output import Output, ProgressLine
 from earmark.errors import OptionError
 from earmark.fingerprints import DEFAULT
@@ -62,6 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--fingerprinter", type=words, default=DEFAULT, metavar="NAME,...",
         help=f"what to measure, several side by side, or all (default: {DEFAULT}, that of a new catalog)",
     )  # fmt: skip
+    add_align(parser)
     parser.add_argument("--workers", type=count, metavar="N", help="clips at a time (default: one a core)")
     parser.add_argument(
         "--out", default="evaluation", metavar="FOLDER", help="where runs are kept (default: evaluation)"
@@ -92,7 +93,8 @@ def run(options: argparse.Namespace) -> int:
         progress_line.update(text, stage.done, stage.total)
 
     evaluation = earmark.evaluate(
-        corpus, fingerprinters=options.fingerprinter, out=options.out, workers=options.workers, begin=begin,
+        corpus, fingerprinters=options.fingerprinter, out=options.out, align=options.align,
+        workers=options.workers, begin=begin,
         progress=progress,
     )  # fmt: skip
     for name, measurement in evaluation.measurements.items():
@@ -110,7 +112,7 @@ def run_scenes(options: argparse.Namespace, output: Output) -> int:
     from earmark.evaluation.scenes.kinds import KINDS
     from earmark.evaluation.scenes.run import Selection, evaluate_scenes, kinds_named
 
-    selection = Selection(kinds_named(options.kinds or tuple(KINDS)), options.seed, options.count)
+    selection = Selection(kinds_named(options.kinds or tuple(KINDS)), options.seed, options.count, options.align)
     line = ProgressLine(output)
 
     def progress(stage: Stage) -> None:
