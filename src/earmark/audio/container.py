@@ -26,6 +26,9 @@ OPTIONS = {
     "max_probe_packets": "8",  # packets; FFmpeg's default of 2,500 costs 3 ms for a clip in a WAV file
 }
 
+# Without limits, FFmpeg would hold back the first seconds of a stream to learn what is in it.
+LIVE_OPTIONS = {**OPTIONS, "probesize": "65536", "analyzeduration": "1000000"}  # bytes, microseconds
+
 LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000  # Hz, telephones to studio converters
 MOST_CHANNELS = 64
 LARGEST_READ_BYTES = 1 << 20  # bytes; FFmpeg reads sound files in pieces of 32 kB
@@ -72,6 +75,29 @@ def open_container(source: Media) -> Iterator[tuple[InputContainer, BinaryIO]]:
     finally:
         if owned:
             file.close()
+
+
+@contextmanager
+def open_live_container(stream: BinaryIO) -> Iterator[tuple[InputContainer, BinaryIO]]:
+    """Yield (container, stream) of sound that arrives, which can be read once from front to back; raises MediaError."""
+    import av
+
+    try:
+        container = av.open(_Arriving(stream), mode="r", options=LIVE_OPTIONS, metadata_errors="replace")
+    except Exception as error:  # as of `open_container`
+        raise MediaError("unreadable", f"this is no audio or video that can be read ({_text(error)})") from error
+    with container:
+        yield container, stream
+
+
+class _Arriving:
+    """A stream that gives what has arrived, be it less than FFmpeg asks for."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._descriptor = stream.fileno()
+
+    def read(self, count: int) -> bytes:
+        return os.read(self._descriptor, min(count, LARGEST_READ_BYTES))
 
 
 class _Nameless:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from earmark.catalog.plays import PlayStore
 from earmark.catalog.settings import Settings
 from earmark.errors import CatalogDamaged
 from earmark.types import Fingerprint, Track
@@ -207,4 +208,5 @@ class Backend:
     index: LiveIndex
     read_only: bool
     release: Callable[[], object]  # lets others write
+    plays: PlayStore | None = None  # None: this kind of catalog keeps none
     warnings: tuple[str, ...] = ()  # sentences about the place

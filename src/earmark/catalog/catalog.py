@@ -18,6 +18,7 @@ from earmark.catalog.calibrations import OWN_FILE
 from earmark.catalog.duplicates import SHORTEST_SECONDS, StoredSound, duplicates
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
+from earmark.catalog.plays import PlayStore
 from earmark.catalog.questions import Questions
 from earmark.catalog.repeats import SHORTEST_REPEAT_SECONDS, repeats
 from earmark.catalog.scan import scan
@@ -82,6 +83,13 @@ class Catalog(Questions, Tracks):
         """The catalog's folder."""
         return self._backend.path
 
+    @property
+    def plays(self) -> PlayStore:
+        """What was heard on stations; a catalog that is open for reading keeps them too, whoever adds tracks to it."""
+        if self._backend.plays is None:
+            raise CatalogError(f"{self.path} keeps no plays; use a catalog in a folder")
+        return self._backend.plays
+
     def close(self) -> None:
         """Publish what is not yet, end the children and let others write; a second call does nothing."""
         with self._changing, contextlib.ExitStack() as stack:
@@ -90,6 +98,8 @@ class Catalog(Questions, Tracks):
             self._closed = True
             stack.callback(self._backend.release)
             stack.callback(self._store.close)
+            if self._backend.plays is not None:
+                stack.callback(self._backend.plays.close)
             stack.callback(self._extractor.close)
             if not self._backend.read_only:
                 self._index.publish()
@@ -216,7 +226,8 @@ class Catalog(Questions, Tracks):
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
-        return transfer.export(self._store, self._index, Path(path), calibration=self.path / OWN_FILE)
+        calibration = self.path / OWN_FILE
+        return transfer.export(self._store, self._index, Path(path), calibration=calibration, plays=self._backend.plays)
 
     def verify(self) -> verify.Verification:
         """Read everything and say what does not hold; a writer also has damaged tracks read again at the next add."""

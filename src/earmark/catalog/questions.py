@@ -49,9 +49,17 @@ class Questions:
         options = Options(threshold, limit, several=several, places=places, speed=speed)
         return self._identify.answer(source, options)
 
-    def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5) -> Listener:
-        """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure."""
-        return Listener(self._identify, rate=rate, options=Options(threshold, limit))
+    def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5, several: bool = False) -> Listener:
+        """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure.
+
+        `several`: it tells all recordings that follow one another or sound at once, as a broadcast holds them.
+        """
+        return Listener(self._identify, rate=rate, options=Options(threshold, limit, several=several))
+
+    @property
+    def threshold(self) -> float:
+        """The calibrated confidence from which on a match counts as found."""
+        return self._identify.threshold
 
     def identify_many(
         self,
