@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -29,14 +30,15 @@ class LiveDecoder:
         """End the child; a caller that waits for samples gets a MediaError."""
         self._sandbox.close()
 
-    def samples(self, file: BinaryIO, *, rate: int) -> Iterator[Samples]:
+    def samples(self, file: BinaryIO, *, rate: int) -> Generator[Samples, None, None]:
         """Yield mono float32 blocks, (n,), at `rate` Hz, of a file with a descriptor; raises MediaError."""
         self.declared_seconds = None
-        for part in self._sandbox.stream(file, {"rate": rate}):
-            if "pcm" in part:
-                yield _checked(part["pcm"])
-            else:
-                self.declared_seconds = _declared(part.get("declared"))
+        with closing(self._sandbox.stream(file, {"rate": rate})) as parts:
+            for part in parts:
+                if "pcm" in part:
+                    yield _checked(part["pcm"])
+                else:
+                    self.declared_seconds = _declared(part.get("declared"))
 
 
 def _checked(pcm: Any) -> Samples:

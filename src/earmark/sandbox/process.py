@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Self
 
@@ -60,6 +60,7 @@ class Sandbox:
         self._limits = limits or Limits()
         self._lock = threading.Lock()
         self._child: _Child | None = None
+        self._streaming = set[_Child]()  # children in the middle of a stream
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -100,28 +101,34 @@ class Sandbox:
                 self._drop()
         return wire.result(answer)
 
-    def stream(self, file: BinaryIO, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def stream(self, file: BinaryIO, request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
         """Yield what the task yields of an open file, as it comes; raises as `call` does.
 
         The file may be the end of a pipe that others write to. A caller that leaves off ends the child.
         """
-        with self._lock:
-            child = self._ready()
-            is_finished = False
-            try:
-                answer = yield from child.parts(file, request)
-                is_finished = True
-            finally:
-                if not is_finished or child.asked >= self._limits.files:
-                    self._drop()
+        with self._lock:  # not longer: who asks for a stream may leave it for any time
+            child, self._child = self._ready(), None
+            self._streaming.add(child)
+        is_finished = False
+        try:
+            answer = yield from child.parts(file, request)
+            is_finished = True
+        finally:
+            with self._lock:
+                self._streaming.discard(child)
+                if is_finished and self._child is None and not self._closed and child.asked < self._limits.files:
+                    self._child = child
+                else:
+                    child.kill()
+                    child.reap()
         wire.result(answer)
 
     def close(self) -> None:
         """End the child, also in the middle of a call: its caller gets a MediaError, as do later ones."""
         self._closed = True
-        child = self._child
-        if child is not None:
-            child.kill()
+        for child in (self._child, *self._streaming):
+            if child is not None:
+                child.kill()
         with self._lock:
             self._drop()
 

@@ -9,7 +9,7 @@ import re
 
 from earmark.text import printable
 
-TITLE = re.compile(r"StreamTitle='(.*?)';", re.DOTALL)
+TITLE = re.compile(r"StreamTitle='(.*?)';?(?=[A-Za-z]+='|$)", re.DOTALL)  # titles have quotation marks too
 BLOCK = re.compile(rb"(?:[A-Za-z]+='[^\x00]*';?)?\s*\x00*", re.DOTALL)
 
 

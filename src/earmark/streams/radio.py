@@ -80,21 +80,21 @@ class RadioSource:
         with ExitStack() as stack:
             parts = self._parts(stack)
             reading, writing = os.pipe()
-            stack.callback(os.close, reading)
             pump = _Pump(parts, writing)
             pump.start()
             stack.callback(pump.join)
+            file = stack.enter_context(os.fdopen(reading, "rb", buffering=0))  # closed before: the pump may wait for it
             stack.callback(self._hang_up)
-            with os.fdopen(os.dup(reading), "rb", buffering=0) as file:
-                try:
-                    for block in self._decoder.samples(file, rate=self.rate):
-                        now = self._clock()
-                        while pump.titles:
-                            yield Title(pump.titles.popleft(), now)
-                        yield Sound(block, now)
-                except MediaError:
-                    if pump.problem is None:
-                        raise
+            blocks = stack.enter_context(closing(self._decoder.samples(file, rate=self.rate)))
+            try:
+                for block in blocks:
+                    now = self._clock()
+                    while pump.titles:
+                        yield Title(pump.titles.popleft(), now)
+                    yield Sound(block, now)
+            except MediaError:
+                if pump.problem is None:
+                    raise
         if pump.problem is not None:
             raise pump.problem
 

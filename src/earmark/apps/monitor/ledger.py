@@ -119,6 +119,7 @@ class Ledger:
                 self._owner_of(part).fresh.append(part)
         events = list[MonitorEvent]()
         for entry in list(self._open):
+            entry.settled += [part for part in entry.current if part.end < until - self._rules.recent]
             entry.current, entry.fresh = entry.fresh, []
             events += self._written(entry)
         self._closed = [one for one in self._closed if one.end >= until - self._rules.recent]

@@ -1,4 +1,4 @@
-"""A report of plays, as of a day: airtime a track, a timeline a station, unknown stretches; HTML or JSON in one file."""
+"""A report of plays, as of a day: airtime a track, a timeline a station, unknown stretches, as HTML or JSON."""
 
 from __future__ import annotations
 

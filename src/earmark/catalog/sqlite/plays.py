@@ -192,7 +192,7 @@ class SQLitePlays:
             return self._database().run(sql, *values)
 
     def _database(self) -> Database:
-        if self._closed and self._opened is None:
+        if self._closed:
             raise CatalogError(f"{self.path.parent} is closed; open it again")
         if self._opened is None:
             self._opened = Database(self.path, read_only=False, schema=PLAYS)
