@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_MATCHES = 100  # of all that is heard
 LOOK_SECONDS = 1.0  # of sound from one look to the next, as of `Catalog.listen`
+LISTENED_AGAIN_SECONDS = 600.0  # of sound after which nothing older is kept; what plays is found again in seconds
 LOST_SECONDS = 6.0  # without a sure match, after which a recording counts as over
 MOVED_SECONDS = 0.5  # by which a place must differ from where it runs on to for it to have jumped
 SILENT_DECIBELS = -70.0  # re full scale, below which nothing but a device's noise is heard
@@ -48,6 +49,7 @@ class Listening:
     def __init__(self, catalog: Catalog, *, rate: int, threshold: float | None = None) -> None:
         self._catalog, self._rate, self._threshold = catalog, rate, threshold
         self._listener = _listener(catalog, rate, threshold)
+        self._before = 0.0  # seconds that were heard before the listener began
         self._waiting, self._count = list[Samples](), 0
         self._found: Match | None = None
         self._sure_at = 0.0  # second at which what plays was sure last
@@ -73,19 +75,25 @@ class Listening:
         if self._count:
             self._listener.push(np.concatenate(self._waiting))
         answer = self._listener.finish()
-        last = max(answer.matches, key=lambda one: one.query_end, default=self._found)
-        position = last.reference_at(answer.seconds) if last is not None else 0.0
-        return ListenEvent("ended", self._arrived, answer.seconds, SILENCE, match=last, position=position)
+        seconds, last = self._before + answer.seconds, self._found
+        if answer.matches:
+            last = _later(max(answer.matches, key=lambda one: one.query_end), self._before)
+        position = last.reference_at(seconds) if last is not None else 0.0
+        return ListenEvent("ended", self._arrived, seconds, SILENCE, match=last, position=position)
 
     def _look(self, samples: Samples, at: float) -> Iterator[ListenEvent]:
         answer = self._listener.push(samples)
-        now = self._listener.seconds
+        now = self._before + self._listener.seconds
         level, is_clipped = _level_of(samples), _is_clipped(samples)
         self._silent_since = (
             None if level > SILENT_DECIBELS else now if self._silent_since is None else self._silent_since
         )
         is_silent = self._silent_since is not None and now - self._silent_since >= SILENT_SECONDS
-        playing = _playing(answer.matches if answer is not None else (), now)
+        playing = _playing(answer.matches if answer is not None else (), self._listener.seconds)
+        if playing is not None:
+            playing = _later(playing, self._before)
+        if self._listener.seconds >= LISTENED_AGAIN_SECONDS:
+            self._before, self._listener = now, _listener(self._catalog, self._rate, self._threshold)
 
         def event(kind: Kind, match: Match | None = None) -> ListenEvent:
             position = match.reference_at(now) if match is not None else 0.0
@@ -106,7 +114,9 @@ class Listening:
     def _begin_again(self, at: float) -> Iterator[ListenEvent]:
         """Lose what played, after a gap; what was heard before does not count."""
         if self._found is not None:
-            yield ListenEvent("lost", at, self._listener.seconds, SILENCE, match=self._found)
+            heard = self._before + self._listener.seconds
+            yield ListenEvent("lost", at, heard, SILENCE, match=self._found)
+        self._before += self._listener.seconds
         self._listener = _listener(self._catalog, self._rate, self._threshold)
         self._waiting, self._count, self._found, self._silent_since = [], 0, None, None
 
@@ -121,6 +131,11 @@ def _playing(matches: tuple[Match, ...], now: float) -> Match | None:
     latest = max((one.query_end for one in matches), default=0.0)
     current = [one for one in matches if one.query_end >= latest - LOOK_SECONDS and latest >= now - LOST_SECONDS]
     return max(current, key=lambda one: one.confidence, default=None)
+
+
+def _later(match: Match, seconds: float) -> Match:
+    """Return a match of sound that began so many seconds later."""
+    return replace(match, query_start=match.query_start + seconds, query_end=match.query_end + seconds)
 
 
 def _is_apart(before: Match, match: Match, now: float) -> bool:

@@ -30,7 +30,7 @@ class Timestamps:
         else:
             self._least.append((second, origin))
         self._anchor = min(least for _, least in self._least)
-        if self._first is None or second < STEP_SECONDS:
+        if self._first is None or second < STEP_SECONDS * STEPS:  # until all of them are there, it only becomes surer
             self._first = self._anchor
 
     def utc_at(self, second: float) -> float:

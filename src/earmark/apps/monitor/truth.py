@@ -51,7 +51,7 @@ def evaluated(truth: dict[str, list[Excerpt]], plays: Sequence[Play]) -> list[Sc
         begun = min((excerpt.at for excerpt in excerpts), default=0.0)
         end = max((excerpt.end for excerpt in excerpts), default=0.0)
         scene = Scene("monitor", station or "station", len(scores), end - begun, tuple(excerpts))
-        scores.append(score(scene, [_detection(play, is_utc=begun > LEAST_UTC) for play in mine], _is_same))
+        scores.append(score(scene, [_detection(play, is_utc=begun > LEAST_UTC) for play in mine], is_same_track))
     return rows_of(scores)
 
 
@@ -60,7 +60,7 @@ def _detection(play: Play, *, is_utc: bool) -> Detection:
     return Detection(play.track.id, start, start + play.seconds, play.reference_start, 1.0, play.confidence)
 
 
-def _is_same(track: str, start: float, found: str, found_start: float, seconds: float) -> float | None:
+def is_same_track(track: str, start: float, found: str, found_start: float, seconds: float) -> float | None:
     """Return 0 where a play names the right track, wherever in it: tables of broadcasters do not tell the place."""
     return 0.0 if track == found else None
 
