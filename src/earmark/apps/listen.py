@@ -19,6 +19,7 @@ MOST_MATCHES = 100  # of all that is heard
 LOOK_SECONDS = 1.0  # of sound from one look to the next, as of `Catalog.listen`
 LISTENED_AGAIN_SECONDS = 600.0  # of sound after which nothing older is kept; what plays is found again in seconds
 LOST_SECONDS = 6.0  # without a sure match, after which a recording counts as over
+CURRENT_SECONDS = 2.5  # before the end of what was heard, at which a match may end and play on: half a window
 MOVED_SECONDS = 0.5  # by which a place must differ from where it runs on to for it to have jumped
 SILENT_DECIBELS = -70.0  # re full scale, below which nothing but a device's noise is heard
 SILENT_SECONDS = 5.0  # of that after which it is said
@@ -128,9 +129,8 @@ def _listener(catalog: Catalog, rate: int, threshold: float | None) -> Listener:
 
 def _playing(matches: tuple[Match, ...], now: float) -> Match | None:
     """Return the match that reaches the end of what was heard, the surest of those that do."""
-    latest = max((one.query_end for one in matches), default=0.0)
-    current = [one for one in matches if one.query_end >= latest - LOOK_SECONDS and latest >= now - LOST_SECONDS]
-    return max(current, key=lambda one: one.confidence, default=None)
+    current = [one for one in matches if one.query_end >= now - CURRENT_SECONDS]
+    return max(current, key=lambda one: (round(one.query_end - now), one.confidence), default=None)
 
 
 def _later(match: Match, seconds: float) -> Match:
