@@ -205,8 +205,8 @@ class Backend:
 
     path: Path  # place of the catalog, shown to people
     store: Store
+    plays: PlayStore
     index: LiveIndex
     read_only: bool
     release: Callable[[], object]  # lets others write
-    plays: PlayStore | None = None  # None: this kind of catalog keeps none
     warnings: tuple[str, ...] = ()  # sentences about the place

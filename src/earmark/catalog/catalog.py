@@ -86,8 +86,6 @@ class Catalog(Questions, Tracks):
     @property
     def plays(self) -> PlayStore:
         """What was heard on stations; a catalog that is open for reading keeps them too, whoever adds tracks to it."""
-        if self._backend.plays is None:
-            raise CatalogError(f"{self.path} keeps no plays; use a catalog in a folder")
         return self._backend.plays
 
     def close(self) -> None:
@@ -98,8 +96,7 @@ class Catalog(Questions, Tracks):
             self._closed = True
             stack.callback(self._backend.release)
             stack.callback(self._store.close)
-            if self._backend.plays is not None:
-                stack.callback(self._backend.plays.close)
+            stack.callback(self._backend.plays.close)
             stack.callback(self._extractor.close)
             if not self._backend.read_only:
                 self._index.publish()
@@ -226,8 +223,8 @@ class Catalog(Questions, Tracks):
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
-        calibration = self.path / OWN_FILE
-        return transfer.export(self._store, self._index, Path(path), calibration=calibration, plays=self._backend.plays)
+        own = self.path / OWN_FILE
+        return transfer.export(self._store, self._index, Path(path), calibration=own, plays=self.plays)
 
     def verify(self) -> verify.Verification:
         """Read everything and say what does not hold; a writer also has damaged tracks read again at the next add."""

@@ -62,7 +62,7 @@ def merge(fingerprinter: Fingerprinter, store: Store, index: LiveIndex, other: S
     return AddReport(added=tuple(added), unchanged=tuple(unchanged), failed=tuple(failed))
 
 
-def export(store: Store, index: Copied, target: Path, *, calibration: Path, plays: PlayStore | None = None) -> Path:
+def export(store: Store, index: Copied, target: Path, *, calibration: Path, plays: PlayStore) -> Path:
     """Copy a catalog to the folder `target`, whole or not at all; calibration and plays where there are any."""
     if os.path.lexists(target):
         raise CatalogError(f"{target} exists; name a folder that is not there yet")
@@ -84,10 +84,10 @@ def export(store: Store, index: Copied, target: Path, *, calibration: Path, play
     return target
 
 
-def _copy_to(scratch: Path, store: Store, index: Copied, calibration: Path, plays: PlayStore | None) -> None:
+def _copy_to(scratch: Path, store: Store, index: Copied, calibration: Path, plays: PlayStore) -> None:
     index.copy(scratch)  # before the database: an index may lack tracks, never have more than there are
     store.copy(scratch)
-    has_plays = plays is not None and plays.copy(scratch)
+    has_plays = plays.copy(scratch)
     with Directory.opened(scratch) as folder:
         files = DurableFiles()
         if os.path.lexists(calibration):

@@ -1,6 +1,6 @@
 """Whether music plays alone or under something louder, as speech: by how far what is heard agrees with the recording.
 
-Measured on 8 pieces of training music of 20 s under speech (docs/monitoring.md); of kinds whose evidence has no such
+Measured on 6 pieces of training music of 20 s under speech (docs/monitoring.md); of kinds whose evidence has no such
 figure, nothing is said.
 """
 
