@@ -94,10 +94,8 @@ class Catalog(Questions, Tracks):
             if self._closed:
                 return
             self._closed = True
-            stack.callback(self._backend.release)
-            stack.callback(self._store.close)
-            stack.callback(self._backend.plays.close)
-            stack.callback(self._extractor.close)
+            for close in (self._backend.release, self._store.close, self.plays.close, self._extractor.close):
+                stack.callback(close)
             if not self._backend.read_only:
                 self._index.publish()
 
@@ -223,7 +221,7 @@ class Catalog(Questions, Tracks):
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
-        own = self.path / OWN_FILE
+        own = self.path / OWN_FILE  # its calibration
         return transfer.export(self._store, self._index, Path(path), calibration=own, plays=self.plays)
 
     def verify(self) -> verify.Verification:

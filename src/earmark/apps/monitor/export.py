@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import PurePath
 
-from earmark.apps.cli.tracklist import CUE_FRAMES, CUE_TRACKS, quoted
+from earmark.apps.cue import CUE_FRAMES, CUE_TRACKS, cue_track, quoted
 from earmark.apps.monitor.records import local, play_record, utc
 from earmark.catalog.plays import Play
 from earmark.text import escaped
@@ -72,10 +72,7 @@ def as_cue(plays: Iterable[Play]) -> str:
         lines.append(f"FILE {quoted(station)} WAVE")
         for number, play in enumerate(group[:CUE_TRACKS], start=1):
             frames = round(max(play.source_start, 0.0) * CUE_FRAMES)
-            minutes, rest = divmod(frames, 60 * CUE_FRAMES)
-            lines += [f"  TRACK {number:02d} AUDIO", f"    TITLE {quoted(title_of(play))}"]
-            lines += [f"    PERFORMER {quoted(play.track.artist)}"] if play.track.artist else []
-            lines.append(f"    INDEX 01 {minutes:02d}:{rest // CUE_FRAMES:02d}:{rest % CUE_FRAMES:02d}")
+            lines += cue_track(number, title_of(play), play.track.artist, frames)
     return "".join(f"{line}\n" for line in lines)
 
 
