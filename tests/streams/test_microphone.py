@@ -24,6 +24,14 @@ def test_blocks_of_any_channels_are_mixed_in_their_order() -> None:
     assert capture.take(wait_seconds=0) is None
 
 
+def test_a_driver_that_gives_what_is_no_sound_does_no_harm() -> None:
+    capture = Capture()
+    capture.callback(np.array([[np.nan], [np.inf], [1e30], [-0.5]], np.float32), 4, None, None)
+    taken = capture.take(wait_seconds=0)
+    assert taken is not None
+    assert taken[0].tolist() == [0.0, 0.0, 8.0, -0.5]
+
+
 def test_sound_that_the_device_lost_is_counted() -> None:
     capture = Capture()
     for overflow in (True, False, True):

@@ -114,6 +114,20 @@ def test_a_stream_whose_rate_changes_goes_on(server: Server, song: np.ndarray, m
     assert seconds_of(items) == pytest.approx(12 + 4 * 44_100 / 48_000, abs=0.2)
 
 
+def test_a_server_that_stalls_is_left(server: Server, mp3: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("earmark.streams.http.STALL_SECONDS", 0.3)
+
+    def stall(handler: Handler) -> None:
+        body(mp3[: len(mp3) // 2])(handler)
+        handler.wfile.flush()
+        handler.rfile.read(1)  # until the client hangs up
+
+    server.answers["/live"] = stall
+    items = until_gaps(radio(f"{server.url}/live"))
+    assert reasons_of(items) == ["nothing arrived any more"]
+    assert seconds_of(items) == pytest.approx(6, abs=0.2)
+
+
 def test_a_source_that_is_closed_while_it_waits_for_bytes_ends(server: Server, mp3: bytes) -> None:
     def stall(handler: Handler) -> None:
         body(mp3[: len(mp3) // 2])(handler)

@@ -16,6 +16,7 @@ from earmark.streams.items import Gap, Item, Sound
 from earmark.types import Samples
 
 BLOCK_SECONDS = 0.1
+LOUDEST = 8.0  # times full scale; a driver that gives more is at fault
 LOST_SECONDS = 3.0  # seconds without a block after which a device counts as unplugged
 MISSING = (
     "the microphone needs the extra mic: pip install 'earmark[mic]', and on Linux PortAudio: apt install libportaudio2"
@@ -33,7 +34,8 @@ class Capture:
         """Take a block, (n, channels), as sounddevice gives it."""
         if status and getattr(status, "input_overflow", False):
             self.overflows += 1
-        self._blocks.put((np.asarray(block, np.float32).mean(axis=1), self._clock()))
+        finite = np.nan_to_num(np.asarray(block, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        self._blocks.put((np.clip(finite, -LOUDEST, LOUDEST).mean(axis=1), self._clock()))
 
     def take(self, *, wait_seconds: float) -> tuple[Samples, float] | None:
         """Return the next block with the time of its end; None where none comes in time."""
