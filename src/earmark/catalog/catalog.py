@@ -228,7 +228,7 @@ class Catalog(Questions, Tracks):
         """Read everything and say what does not hold; a writer also has damaged tracks read again at the next add."""
         with self._changing:
             repair = not self._backend.read_only
-            return verify.verify(self._store, self._index, self._fingerprinter, repair=repair)
+            return verify.verify(self._store, self.plays, self._index, self._fingerprinter, repair=repair)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

@@ -147,6 +147,15 @@ def test_several_processes_write_at_the_same_time(store: SQLitePlays) -> None:
     assert sorted(one.station for one in store.find()) == ["one"] * 20 + ["two"] * 20
 
 
+def test_verify_names_a_damaged_play(catalog_folder: Path) -> None:
+    with earmark.open(catalog_folder) as catalog:
+        catalog.plays.save(play(0, 1))
+        connection = sqlite3.connect(catalog_folder / "plays.db", isolation_level=None)
+        connection.execute("UPDATE plays SET body = replace(body, 'Title', 'Other')")
+        connection.close()
+        assert [problem for problem in catalog.verify().problems if "play number 1" in problem]
+
+
 def test_a_catalog_open_for_reading_keeps_plays_and_an_export_takes_them_along(
     catalog_folder: Path, tmp_path: Path
 ) -> None:
