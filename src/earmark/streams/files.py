@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,6 +15,8 @@ from earmark.errors import MediaError
 from earmark.extract.live import PIPE_LIMITS, LiveDecoder
 from earmark.streams.items import Item, Sound
 from earmark.text import printable
+
+WAKE_SECONDS = 0.2  # between two looks whether a pipe that nobody writes to was closed
 
 
 class FileSource:
@@ -55,27 +58,32 @@ class PipeSource:
     ) -> None:
         """`pipe`: a file with a descriptor, or the path of a FIFO."""
         self.name = printable(pipe) if isinstance(pipe, str | os.PathLike) else "standard input"
-        self.rate = rate
+        self.rate, self._is_closed = rate, False
         self._pipe, self._start, self._clock, self._decoder = pipe, start, clock, LiveDecoder(PIPE_LIMITS)
 
     def items(self) -> Iterator[Item]:
         """Yield the sound; raises MediaError."""
         with self._opened() as file, closing(self._decoder):
             start, heard = self._start, 0
-            for block in self._decoder.samples(file, rate=self.rate):
+            for block in () if self._is_closed else self._decoder.samples(file, rate=self.rate):
                 heard += len(block)
                 if start is None:
                     start = self._clock() - heard / self.rate
                 yield Sound(block, start + heard / self.rate)
 
     def close(self) -> None:
-        """End the decoder."""
+        """End the decoder, and the wait for somebody who writes into a FIFO."""
+        self._is_closed = True
         self._decoder.close()
 
     def _opened(self) -> BinaryIO:
-        if isinstance(self._pipe, str | os.PathLike):
-            try:
-                return Path(self._pipe).open("rb", buffering=0)
-            except OSError as error:
-                raise MediaError("unreadable", f"{self.name}: {error.strerror}") from error
-        return os.fdopen(os.dup(self._pipe.fileno()), "rb", buffering=0)
+        if not isinstance(self._pipe, str | os.PathLike):
+            return os.fdopen(os.dup(self._pipe.fileno()), "rb", buffering=0)
+        try:
+            descriptor = os.open(self._pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # it would wait for a writer
+        except OSError as error:
+            raise MediaError("unreadable", f"{self.name}: {error.strerror}") from error
+        while not self._is_closed and not select.select([descriptor], [], [], WAKE_SECONDS)[0]:
+            pass
+        os.set_blocking(descriptor, True)
+        return os.fdopen(descriptor, "rb", buffering=0)

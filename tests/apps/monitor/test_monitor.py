@@ -144,6 +144,14 @@ def test_a_fifo_is_followed_as_it_is_written_to(
     assert [name for _, name, *_ in spans(catalog, music)] == [music[0].stem, music[2].stem]
 
 
+def test_a_fifo_that_nobody_writes_to_does_not_hold_up_the_end(catalog: earmark.Catalog, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with earmark.Monitor(catalog, [earmark.Station("pipe", pipe)]) as monitor:
+        monitor.remove("pipe")
+        assert monitor.status() == []
+
+
 def test_what_is_not_sure_is_told_on_request(catalog: earmark.Catalog, music: Sequence[Path], tmp_path: Path) -> None:
     sound = load(music[1], rate=16_000)[0][: 15 * 16_000]
     noise = np.random.default_rng(2).standard_normal(len(sound)).astype(np.float32)

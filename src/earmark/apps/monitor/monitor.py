@@ -214,8 +214,8 @@ class _Followed:
         try:
             for item in self._source.items():
                 self._buffer.put(item)
-        except EarmarkError as error:
-            self._reading_failed = str(error) if not isinstance(error, MediaError) else error.detail
+        except Exception as error:  # of one station, which must not end the others in silence
+            self._reading_failed = _said(error)
         finally:
             self._buffer.end()
 
@@ -228,8 +228,8 @@ class _Followed:
             with self._monitor._turns:
                 self._tell(self._hearing.close())
             reason = "" if self._stopped.is_set() else self._reading_failed
-        except EarmarkError as error:
-            reason = str(error)
+        except Exception as error:  # as above
+            reason = _said(error)
             self.ask_to_stop()
         for recorder in self._monitor._recorders:
             recorder.end(self.station.name)
@@ -251,3 +251,10 @@ class _Followed:
     def _record(self, samples: Samples, start: float) -> None:
         for recorder in self._monitor._recorders:
             recorder.hear(self.station.name, samples, start)
+
+
+def _said(error: Exception) -> str:
+    """Return why a station ended; what nobody foresaw with its kind."""
+    if isinstance(error, MediaError):
+        return error.detail
+    return str(error) if isinstance(error, EarmarkError) else f"internal error: {type(error).__name__}: {error}"
