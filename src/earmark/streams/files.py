@@ -83,7 +83,9 @@ class PipeSource:
             descriptor = os.open(self._pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # it would wait for a writer
         except OSError as error:
             raise MediaError("unreadable", f"{self.name}: {error.strerror}") from error
-        while not self._is_closed and not select.select([descriptor], [], [], WAKE_SECONDS)[0]:
+        writers = select.poll()
+        writers.register(descriptor, select.POLLIN)
+        while not self._is_closed and not writers.poll(1_000 * WAKE_SECONDS):
             pass
         os.set_blocking(descriptor, True)
         return os.fdopen(descriptor, "rb", buffering=0)

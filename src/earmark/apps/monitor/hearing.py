@@ -63,6 +63,8 @@ class Hearing:
     def take(self, item: Item) -> list[MonitorEvent]:
         """Listen to what a source yielded, and return what happened."""
         if isinstance(item, Title):
+            if item.text == self._ledger.note:  # servers repeat it
+                return []
             self._ledger.note = item.text
             return [MonitorEvent("title", self._station, item.at, detail={"title": item.text})]
         if isinstance(item, Gap):
