@@ -206,6 +206,11 @@ class Identify:
         )
 
     @property
+    def threshold(self) -> float:
+        """The calibrated threshold."""
+        return self._calibration[0].threshold
+
+    @property
     def _calibration(self) -> tuple[Calibration, bool]:
         """The calibration for the index of today, which a writer elsewhere may have made anew as another."""
         return self._calibration_for(self._index.name)

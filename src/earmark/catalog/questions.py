@@ -77,10 +77,18 @@ class Questions:
         self._check_open()
         return self._identify.explain(source, options)
 
-    def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5) -> Listener:
-        """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure."""
+    def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5, several: bool = False) -> Listener:
+        """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure.
+
+        `several`: it tells all recordings that follow one another or sound at once, as a broadcast holds them.
+        """
         self._check_open()
-        return Listener(self._identify, rate=rate, options=Options(threshold, limit))
+        return Listener(self._identify, rate=rate, options=Options(threshold, limit, several=several))
+
+    @property
+    def threshold(self) -> float:
+        """The calibrated confidence from which on a match counts as found."""
+        return self._identify.threshold
 
     def identify_many(
         self,
