@@ -83,7 +83,7 @@ def _code_page(text: bytes) -> str | None:
 def _common_share(text: str, page: str) -> float:
     """Return which share of the letters beyond ASCII are usual ones."""
     letters = [letter for letter in text if letter >= "\x80" and letter.isalpha()]
-    usual = _USUAL.get(page, lambda letter: letter.lower() in _COMMON[page])
+    usual: Callable[[str], bool] = _USUAL.get(page, lambda letter: letter.lower() in _COMMON[page])
     # Of the scripts with letters, ten of them make up some six tenths; brought to the scale of the others.
     scale = 1.0 if page in _USUAL else 1.5
     return scale * sum(1 for letter in letters if usual(letter)) / max(len(letters), 1)

@@ -24,7 +24,8 @@ class ExtractionStream:
         """`rate`: samples a second of what will be pushed; raises OptionError."""
         import soxr
 
-        if not isinstance(rate, Integral) or rate < 1:
+        given: Any = rate
+        if not isinstance(given, Integral) or rate < 1:
             raise OptionError(f"rate={rate}; give the samples a second of the sound")
         self._fingerprinter, self._rate = fingerprinter, rate
         self._extraction = fingerprinter.stream(query=True)

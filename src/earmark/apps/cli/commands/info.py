@@ -52,7 +52,7 @@ def lines(information: Mapping[str, Any]) -> list[tuple[str, object]]:
 def details(information: Mapping[str, Any]) -> list[tuple[str, object]]:
     """Return what --verbose adds."""
     preset = "".join(f", {name} {value}" for name, value in information["preset"].items())
-    figures = [
+    figures: list[tuple[str, object]] = [
         ("spec", f"{information['spec']}{preset}"),
         ("index", f"{information['index']}, {size(information['index_bytes'])}"),
         ("database", f"{size(information['database_bytes'])}, SQLite {information['sqlite']}"),
