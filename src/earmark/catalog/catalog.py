@@ -17,6 +17,7 @@ from earmark.catalog.backend import Backend, RebuildProgress
 from earmark.catalog.calibrations import OWN_FILE
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
+from earmark.catalog.plays import PlayStore
 from earmark.catalog.questions import Questions
 from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings
@@ -82,15 +83,19 @@ class Catalog(Questions, Tracks):
         """The catalog's folder."""
         return self._backend.path
 
+    @property
+    def plays(self) -> PlayStore:
+        """What was heard on stations; a catalog that is open for reading keeps them too, whoever adds tracks to it."""
+        return self._backend.plays
+
     def close(self) -> None:
         """Publish what is not yet, end the children and let others write; a second call does nothing."""
         with self._changing, contextlib.ExitStack() as stack:
             if self._closed:
                 return
             self._closed = True
-            stack.callback(self._backend.release)
-            stack.callback(self._store.close)
-            stack.callback(self._extractor.close)
+            for close in (self._backend.release, self._store.close, self.plays.close, self._extractor.close):
+                stack.callback(close)
             if not self._backend.read_only:
                 self._index.publish()
 
@@ -207,13 +212,14 @@ class Catalog(Questions, Tracks):
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
-        return transfer.export(self._store, self._index, Path(path_of(path)), calibration=self.path / OWN_FILE)
+        own = self.path / OWN_FILE  # its calibration
+        return transfer.export(self._store, self._index, Path(path_of(path)), calibration=own, plays=self.plays)
 
     def verify(self) -> verify.Verification:
         """Read everything and say what does not hold; a writer also has damaged tracks read again at the next add."""
         with self._changing:
             repair = not self._backend.read_only
-            return verify.verify(self._store, self._index, self._fingerprinter, repair=repair)
+            return verify.verify(self._store, self.plays, self._index, self._fingerprinter, repair=repair)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

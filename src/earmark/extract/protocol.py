@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -16,6 +16,9 @@ SILENCE_PEAK = 1e-4  # full scale is 1; just above the dither of 16-bit sound (-
 
 SHORTEST_SECONDS = 0.25  # of a recording or clip; a handful of spectra are in any music
 
+Span = tuple[float, float]  # (begin, end), seconds of a sound
+CloserLook = Callable[[Sequence[Span]], Sequence[Fingerprint]]  # parts of a long question, as of short ones
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extracted:
@@ -27,6 +30,7 @@ class Extracted:
     complete: bool  # False: the file broke off, or parts are damaged
     silent: bool  # no sample reaches SILENCE_PEAK
     features: int  # number by Fingerprinter.features_in
+    is_close: bool = True  # False: a long question, of which no more was looked at than of a recording
     tags: Mapping[str, str] = field(default_factory=dict)
     chapters: tuple[Chapter, ...] = ()
 
@@ -48,8 +52,14 @@ class Extractor(Protocol):
     fingerprinter: Fingerprinter
     limits: ExtractLimits
 
-    def extract(self, file: BinaryIO, *, query: bool = False) -> Extracted:
-        """Return what is in an open file, read from where it stands; raises MediaError."""
+    def extract(self, file: BinaryIO, *, query: bool = False, close_seconds: float | None = None) -> Extracted:
+        """Return what is in an open file, read from where it stands; raises MediaError.
+
+        A query of more than `close_seconds` is looked at as a recording is, which takes a sixth of the time.
+        """
+
+    def extract_parts(self, file: BinaryIO, spans: Sequence[Span]) -> list[Fingerprint]:
+        """Return the fingerprints of parts of an open file as of queries, each counted from its own beginning."""
 
     def close(self) -> None:
         """End all work; callers that wait get a MediaError."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +23,7 @@ class ExtractionStream:
         """`rate`: samples a second of what will be pushed; raises OptionError."""
         import soxr
 
-        given: Any = rate
-        if not isinstance(given, Integral) or rate < 1:
+        if not isinstance(rate, int | np.integer) or rate < 1:
             raise OptionError(f"rate={rate}; give the samples a second of the sound")
         self._fingerprinter, self._rate = fingerprinter, rate
         self._extraction = fingerprinter.stream(query=True)

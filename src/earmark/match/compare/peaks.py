@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,10 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.compare.correlation import Correlation
+from earmark.match.compare.correlation import STEP_FRAMES, Correlation
 from earmark.match.compare.query_map import Place, QueryMap, Warp, warps
 from earmark.match.compare.registration import RegistrationSettings, register
-from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores
+from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores, Similarities
 from earmark.match.rivals import CLEAR_Z, DECISIVE_Z
 from earmark.types import Hits, Layer
 
@@ -41,12 +42,13 @@ class PeakSettings:
     refined: int = 0  # best places that are also tried one frame earlier and later
     warped_best: int = 5  # best places that are tried at all warps
     warped_first: int = 5  # first candidates that are tried at all warps: their places are surest
+    clear_z: float = math.inf  # z from which no other warp is tried: a fit tells small ones
     warped_about: Literal["candidate", "place"] = "candidate"  # where other warps begin to search
     registration: RegistrationSettings = field(default_factory=RegistrationSettings)
 
 
 class PeakComparison:
-    """The peaks of one window; implements `Sweepable` and `Registrable`."""
+    """The peaks of one window; implements `Sweepable`, `Sequential` and `Registrable`."""
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class PeakComparison:
         closely = ranks[:1]
         if places[ranks[0]].z < DECISIVE_Z:
             closely = [*ranks[: settings.warped_best], *range(min(settings.warped_first, len(places)))]
-        for number in dict.fromkeys(closely):
+        for number in dict.fromkeys(one for one in closely if places[one].z < settings.clear_z):
             about = middles[number] if settings.warped_about == "candidate" else places[number].start
             warped = query.over_warps(references[number], about)
             if warped.z > places[number].z + WARP_COST:
@@ -215,16 +217,13 @@ class PeakComparison:
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return whether two references hold the same sound under the window."""
-        layer, start = one[0], one[1].detail.start
-        low, high = np.searchsorted(layer.frames, [start, start + self._map.frames])
-        if high - low < 1:
-            return False
-        part = Layer(layer.frames[low:high] - np.int32(round(start)), layer.values[low:high], layer.frame_seconds)
-        query = QueryMap(part, bins=self._settings.bins, hypotheses=(Warp(),))
-        place = query.at_offsets([other[0]], [round(other[1].detail.start)])[0]
-        start, speed, _ = _fit(*query.pairs(other[0], place), place)
-        at, bins = query.inside(other[0], start, Warp(speed))
-        return int(query.hits_at(at, bins)[0].sum()) > DUPLICATE_SHARE * len(at)
+        return _hold_the_same(one, other, frames=self._map.frames, bins=self._settings.bins)
+
+    def similarities(self, reference: Layer) -> Similarities:
+        """Return how far the reference's peaks of each step exceed chance on the window's map, step by step."""
+        step = STEP_FRAMES * self._frame
+        middle = step / 2 + self._settings.frame_centre_seconds
+        return Similarities(self._correlation.similarities(reference), step, middle, middle)
 
     def sweep_cost(self, reference: Layer) -> int:
         """Return how many multiply-adds a sweep of the reference takes: a billion and more in a second."""
@@ -244,6 +243,20 @@ class PeakComparison:
         if "contrast" in self._figures:
             figures["contrast"] = self._map.contrast(reference, place)
         return Placement(place.start * self._frame, place.warp.speed, figures, place)
+
+
+def _hold_the_same(one: tuple[Layer, Placement], other: tuple[Layer, Placement], *, frames: int, bins: int) -> bool:
+    """Return whether two references hold the same sound under a window of so many frames."""
+    layer, start = one[0], one[1].detail.start
+    low, high = np.searchsorted(layer.frames, [start, start + frames])
+    if high - low < 1:
+        return False
+    part = Layer(layer.frames[low:high] - np.int32(round(start)), layer.values[low:high], layer.frame_seconds)
+    query = QueryMap(part, bins=bins, hypotheses=(Warp(),))
+    place = query.at_offsets([other[0]], [round(other[1].detail.start)])[0]
+    start, speed, _ = _fit(*query.pairs(other[0], place), place)
+    at, columns = query.inside(other[0], start, Warp(speed))
+    return int(query.hits_at(at, columns)[0].sum()) > DUPLICATE_SHARE * len(at)
 
 
 def _is_same(one: Warp, other: Warp) -> bool:
