@@ -276,7 +276,7 @@ def test_a_callback_that_fails_ends_the_run_and_keeps_what_is_done(catalog, piec
 def test_order_is_that_of_adding_whatever_the_clock_does(catalog, pieces, monkeypatch):
     hour = 3600 * 10**9
     now = iter(range(10**18, 0, -hour))
-    monkeypatch.setattr("earmark.catalog.ingest.time.time_ns", lambda: next(now))
+    monkeypatch.setattr("earmark.catalog.keeper.time.time_ns", lambda: next(now))
     catalog.add(pieces[:3])
     assert [track.path for track in catalog.tracks()] == [str(path) for path in pieces[:3]]
     added = [track.added for track in catalog.tracks()]

@@ -91,6 +91,8 @@ def open_container(source: Media, *, suffix: str = "") -> Iterator[tuple[InputCo
 
     The name's `suffix` counts where the content says nothing: for the headerless formats of `NAMED`.
     """
+    if isinstance(source, str | os.PathLike):
+        suffix = Path(source).suffix
     owned = not hasattr(source, "read")
     if isinstance(source, bytes | bytearray | memoryview):
         file: Any = io.BytesIO(source)

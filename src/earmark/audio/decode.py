@@ -8,11 +8,9 @@ for each `DECISION_SECONDS` so that the result does not depend on the packets.
 from __future__ import annotations
 
 import io
-import os
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import numpy as np
@@ -21,6 +19,7 @@ from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
 from numpy.typing import NDArray
@@ -130,7 +129,6 @@ class Decoder:
         self._rate, self._stream_number = rate, stream
         self._report_seconds, self._reported = report_seconds, 0.0
         self._most = None if max_seconds is None else int(max_seconds * rate)
-        suffix = Path(source).suffix if isinstance(source, str | os.PathLike) else suffix
         self._opening = (
             open_live_container(source)  # type: ignore[arg-type]
             if is_live
@@ -192,13 +190,11 @@ class Decoder:
             damaged_packets=self._damaged,
             filled_seconds=self._filled,
             replaced_samples=self._replaced,
-            tags=cleaned_tags(self._artists(), self._container.metadata, self._stream.metadata),
+            tags=cleaned_tags(
+                all_artists(self._file, self._container.format.name), self._container.metadata, self._stream.metadata
+            ),
             chapters=chapters_of(self._container),
         )
-
-    def _artists(self) -> dict[str, str]:
-        artists = all_artists(self._file, self._container.format.name)
-        return {"artist": artists} if artists else {}
 
     def _check_length(self) -> None:
         """Refuse a file that says it is too long before the work; one that does not say it is read up to the limit."""
@@ -234,15 +230,6 @@ class Decoder:
         _check(rate, channels)
         context.thread_count = 1  # callers work on many files at once
         return stream
-
-    def _players_clock(self) -> dict[str, float | None]:
-        """Return the time stamps at which a player's clock begins and ends, where pictures or other sound have some."""
-        container = self._container
-        if len(container.streams) < 2 or container.start_time is None:
-            end = None if container.duration is None else (container.start_time or 0) / 1e6 + container.duration / 1e6
-            return {"start_seconds": None, "end_seconds": end}
-        start = container.start_time / 1e6
-        return {"start_seconds": start, "end_seconds": container.duration and start + container.duration / 1e6}
 
     def _mono(self) -> Iterator[Samples]:
         """Yield mono blocks at the wanted rate, a new resampler whenever the file changes its rate or channels."""
@@ -300,7 +287,7 @@ class Decoder:
     def _frames(self) -> Iterator[AudioFrame | _Silence]:
         """Yield decoded frames, with silence where damage took some; a damaged packet is passed over and counted."""
         has_times = self._container.format.name not in WITHOUT_TIMES
-        clock = GapClock(has_times=has_times, time_base=self._stream.time_base, **self._players_clock())
+        clock = GapClock(has_times=has_times, time_base=self._stream.time_base, **_players_clock(self._container))
         packets = self._container.demux(self._stream)
         codec = self._stream.codec_context.name
         is_partial = False
@@ -363,6 +350,14 @@ def _planar(frame: AudioFrame) -> NDArray[np.float32]:
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     return samples.astype(np.float32, copy=False) if samples.dtype.kind == "f" else scaled(samples)
+
+
+def _players_clock(container: InputContainer) -> dict[str, float | None]:
+    """Return the time stamps at which a player's clock begins, where there are pictures or other sound, and ends."""
+    start = (container.start_time or 0) / 1e6
+    is_alone = len(container.streams) < 2 or container.start_time is None
+    end = None if container.duration is None else start + container.duration / 1e6
+    return {"start_seconds": None if is_alone else start, "end_seconds": end}
 
 
 def _too_long(limit: float, *, read: float = 0.0) -> MediaError:

@@ -67,10 +67,10 @@ def _raw_bytes(value: str) -> bytes | None:
         return None
 
 
-def all_artists(file: BinaryIO, form: str) -> str:
-    """Return the artists of a file of which FFmpeg tells the first alone, with "; " between; '' for one or none."""
+def all_artists(file: BinaryIO, form: str) -> dict[str, str]:
+    """Return the tag of a file with several artists of which FFmpeg tells the first alone; nothing for others."""
     if form not in WITH_SEVERAL:
-        return ""
+        return {}
     from tinytag import TinyTag, TinyTagException
 
     here = file.tell()
@@ -78,11 +78,11 @@ def all_artists(file: BinaryIO, form: str) -> str:
         file.seek(0)
         found = TinyTag.get(filename=f"x{WITH_SEVERAL[form]}", file_obj=file, duration=False)
     except (TinyTagException, OSError, ValueError, LookupError, ArithmeticError, AttributeError, TypeError):
-        return ""
+        return {}
     finally:
         file.seek(here)
     others = found.other.get("artist") or []
-    return "; ".join([found.artist or "", *others]) if others else ""
+    return {"artist": "; ".join([found.artist or "", *others])} if others else {}
 
 
 def cleaned_chapters(chapters: Iterable[tuple[float, str]]) -> tuple[Chapter, ...]:

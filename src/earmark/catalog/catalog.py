@@ -6,33 +6,30 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from earmark.arguments import check_callable, path_of, seconds_of, texts_of
+from earmark.arguments import check_callable, path_of, texts_of
 from earmark.catalog import transfer, verify
 from earmark.catalog.backend import Backend, RebuildProgress
 from earmark.catalog.calibrations import OWN_FILE
-from earmark.catalog.duplicates import SHORTEST_SECONDS, StoredSound, duplicates
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
 from earmark.catalog.plays import PlayStore
 from earmark.catalog.questions import Questions
-from earmark.catalog.repeats import SHORTEST_REPEAT_SECONDS, repeats
 from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings
 from earmark.catalog.tracks import Tracks
 from earmark.catalog.unpack import unpacked
-from earmark.catalog.words import note_edits, without_edits
+from earmark.catalog.words import edit
 from earmark.errors import CatalogError, CatalogReadOnly, OptionError
 from earmark.extract.pool import worker_count
 from earmark.extract.protocol import Extractor
 from earmark.index.channels import index_name
 from earmark.text import printable
-from earmark.types import AddReport, Duplicate, Fingerprint, Repeat, Track
+from earmark.types import AddReport, Fingerprint, Track
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
@@ -121,29 +118,6 @@ class Catalog(Questions, Tracks):
         """Return figures about the catalog, and its problems as sentences."""
         return _figures(self._backend, self._settings, (*self._index.problems, *self._row_problems))
 
-    def duplicates(
-        self, *, shortest: float = SHORTEST_SECONDS, progress: Callable[[int, int], object] | None = None
-    ) -> Iterator[Duplicate]:
-        """Yield each pair of tracks that hold the same recording, or share `shortest` seconds of one, as it is found.
-
-        No audio is read. `progress` is called with (tracks done, tracks in all). `earmark.duplicate_groups` makes
-        groups of the pairs. A track whose fingerprint is damaged is passed over: `verify` names it.
-        """
-        sounds = StoredSound(self._store, self._index, self._fingerprinter)
-        least = seconds_of(shortest, "shortest")
-        return duplicates(sounds, total=self._store.count()[0], shortest=least, progress=progress)
-
-    def repeats(
-        self, *, shortest: float = SHORTEST_REPEAT_SECONDS, progress: Callable[[int, int], object] | None = None
-    ) -> list[Repeat]:
-        """Return what recurs for `shortest` seconds in and across the catalog's tracks, that of most places first.
-
-        `progress` is called with (tracks done, tracks in all).
-        """
-        sounds = StoredSound(self._store, self._index, self._fingerprinter)
-        least = seconds_of(shortest, "shortest")
-        return repeats(sounds, total=self._store.count()[0], shortest=least, progress=progress)
-
     # Changes
 
     def add(
@@ -208,12 +182,7 @@ class Catalog(Questions, Tracks):
         given |= {"tags": tags and {printable(name): printable(text) for name, text in tags.items()}, "id": new_id}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         with self._writing(), self._store.transaction():
-            number = self._store.number_of(id)
-            known = self._store.recording(number)
-            before = without_edits(known.track, known.file_words) if reset else known.track
-            track = replace(before, **changes)
-            self._store.change(number, track, file_words=note_edits(before, track, {} if reset else known.file_words))
-        return track
+            return edit(self._store, id, changes, reset=reset)
 
     def merge(self, other: Catalog | str | os.PathLike[str]) -> AddReport:
         """Add the tracks of another catalog, without their audio; raises SpecMismatch when it is of another kind."""

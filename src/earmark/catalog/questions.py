@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from earmark.arguments import items_of
+from earmark.arguments import items_of, seconds_of
+from earmark.catalog.duplicates import SHORTEST_SECONDS, StoredSound, duplicates
 from earmark.catalog.listen import Listener
+from earmark.catalog.repeats import SHORTEST_REPEAT_SECONDS, repeats
 from earmark.extract.pool import worker_count
 from earmark.match.protocol import Options
-from earmark.types import Align, Answer, Explanation
+from earmark.types import Align, Answer, Duplicate, Explanation, Repeat
 
 if TYPE_CHECKING:
+    from earmark.catalog.backend import LiveIndex, Store
     from earmark.catalog.identify import Identify
     from earmark.extract.sources import Source
+    from earmark.fingerprints.protocol import Fingerprinter
 
 _CLIPS_AHEAD = 4  # clips per worker identified ahead of the answer that is wanted next; hides the wait for a child
 
@@ -26,6 +30,9 @@ class Questions:
     """What a catalog, which has an `Identify`, can be asked."""
 
     _identify: Identify
+    _store: Store
+    _index: LiveIndex
+    _fingerprinter: Fingerprinter
 
     def _check_open(self) -> None:
         """Raise CatalogError when the catalog is closed."""
@@ -122,3 +129,26 @@ class Questions:
                     yield waiting.popleft().result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+    def duplicates(
+        self, *, shortest: float = SHORTEST_SECONDS, progress: Callable[[int, int], object] | None = None
+    ) -> Iterator[Duplicate]:
+        """Yield each pair of tracks that hold the same recording, or share `shortest` seconds of one, as it is found.
+
+        No audio is read. `progress` is called with (tracks done, tracks in all). `earmark.duplicate_groups` makes
+        groups of the pairs. A track whose fingerprint is damaged is passed over: `verify` names it.
+        """
+        sounds = StoredSound(self._store, self._index, self._fingerprinter)
+        least = seconds_of(shortest, "shortest")
+        return duplicates(sounds, total=self._store.count()[0], shortest=least, progress=progress)
+
+    def repeats(
+        self, *, shortest: float = SHORTEST_REPEAT_SECONDS, progress: Callable[[int, int], object] | None = None
+    ) -> list[Repeat]:
+        """Return what recurs for `shortest` seconds in and across the catalog's tracks, that of most places first.
+
+        `progress` is called with (tracks done, tracks in all).
+        """
+        sounds = StoredSound(self._store, self._index, self._fingerprinter)
+        least = seconds_of(shortest, "shortest")
+        return repeats(sounds, total=self._store.count()[0], shortest=least, progress=progress)

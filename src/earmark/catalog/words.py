@@ -10,12 +10,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from earmark.catalog.backend import Store
 from earmark.types import Track
 
 FIELDS = ("title", "artist", "album")
 _TAG = "tag "
 
 Words = Mapping[str, str | None]
+
+
+def edit(store: Store, id: str, changes: Mapping[str, Any], *, reset: bool) -> Track:
+    """Change a track and return it, inside a transaction; with `reset` what its file says is changed instead."""
+    number = store.number_of(id)
+    known = store.recording(number)
+    before = without_edits(known.track, known.file_words) if reset else known.track
+    track = replace(before, **changes)
+    store.change(number, track, file_words=note_edits(before, track, {} if reset else known.file_words))
+    return track
 
 
 def note_edits(before: Track, after: Track, file_words: Words) -> dict[str, str | None]:

@@ -17,9 +17,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from earmark.catalog.backend import MOST_PACKED_BYTES, File, Recording
+from earmark.catalog.backend import MOST_PACKED_BYTES, Recording
 from earmark.catalog.settings import Settings
 from earmark.catalog.sqlite.database import Database, Value
+from earmark.catalog.sqlite.files import FilesTable
 from earmark.catalog.unpack import MOST_SECONDS
 from earmark.errors import CatalogDamaged, TrackExists, TrackNotFound
 from earmark.types import Chapter, Track
@@ -29,7 +30,6 @@ _TRACK = "number, id, content, path, title, artist, album, seconds, complete, ad
 _PACKED = f"""SELECT number, CASE WHEN length(packed) <= {MOST_PACKED_BYTES} THEN packed END, f.checksum, content
     FROM tracks LEFT JOIN fingerprints f ON track = number"""
 _FOREIGN_KEYS = "SELECT * FROM pragma_foreign_key_check LIMIT 20"
-_MOST_FILES = 100_000  # files that hold one recording; more are a forgery
 _MOST_SETTINGS_BYTES = 1 << 16
 
 
@@ -61,13 +61,12 @@ class _Details(msgspec.Struct, array_like=True, frozen=True):
     file_words: dict[str, str | None]
 
 
-class SQLiteStore:
+class SQLiteStore(FilesTable):
     """The store of a catalog in a folder."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open the database, made and upgraded when the store may write."""
-        self.path, self._database = path, Database(path, read_only=read_only)
-        self._run = self._database.run
+        super().__init__(path, Database(path, read_only=read_only))
 
     def close(self) -> None:
         """Close the database."""
@@ -211,44 +210,6 @@ class SQLiteStore:
             raise CatalogDamaged(f"{self.path} is damaged: a removal names no track; restore an exported copy")
         return found
 
-    # Files
-
-    def file(self, path: bytes) -> File | None:
-        """Return what is known of a file, or None."""
-        rows = self._run("SELECT path, bytes, modified, track FROM files WHERE path = ?", path)
-        return _file(rows[0], self.path) if rows else None
-
-    def files(self, number: int) -> list[File]:
-        """Return the files that hold a recording."""
-        sql = f"SELECT path, bytes, modified, track FROM files WHERE track = ? LIMIT {_MOST_FILES}"
-        return [_file(row, self.path) for row in self._run(sql, number)]
-
-    def files_below(self, path: bytes) -> Iterator[File]:
-        """Yield what is known of the file with an absolute path, or of all files below the folder there."""
-        own = self.file(path)
-        if own is not None:
-            yield own
-        folder = path.rstrip(b"/")
-        after, before = folder + b"/", folder + b"0"  # what follows "/" in the order of bytes
-        sql = f"SELECT path, bytes, modified, track FROM files WHERE path > ? AND path < ? ORDER BY path LIMIT {_BATCH}"
-        while rows := self._run(sql, after, before):
-            for row in rows:
-                yield _file(row, self.path)
-            after = rows[-1][0]
-
-    def remember(self, file: File) -> None:
-        """Write what a file holds; inside a transaction."""
-        sql = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)"
-        self._run(sql, file.path, file.bytes, file.modified, file.track)
-
-    def forget_file(self, path: bytes) -> None:
-        """Forget a file, and not its track; inside a transaction."""
-        self._run("DELETE FROM files WHERE path = ?", path)
-
-    def forget_files(self, number: int) -> None:
-        """Have the files of a recording read again when they are next added; inside a transaction."""
-        self._run("DELETE FROM files WHERE track = ?", number)
-
     # The whole
 
     def problems(self) -> list[str]:
@@ -293,13 +254,6 @@ def _packed(
         f"the fingerprint of track {id(number)!r} in {path} is damaged; earmark verify marks it, and adding its file "
         "again heals it"
     )
-
-
-def _file(row: tuple[Any, ...], path: Path) -> File:
-    name, *numbers = row
-    if not isinstance(name, bytes) or not all(isinstance(number, int) for number in numbers):
-        raise CatalogDamaged(f"{path} is damaged: a row of its files; restore a copy made by earmark export")
-    return File(*row)
 
 
 def _recording(row: tuple[Any, ...], path: Path) -> Recording:
