@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from earmark.catalog.plays import PlayStore
 from earmark.catalog.settings import Settings
 from earmark.errors import CatalogDamaged
 from earmark.types import Fingerprint, Track
@@ -39,6 +40,7 @@ class Recording(msgspec.Struct, frozen=True):
     number: int
     content: bytes  # SHA-256 of the file
     track: Track
+    file_words: Mapping[str, str | None] = {}  # what the file itself says where somebody has edited it; words.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,16 @@ class Store(Protocol):
     def write_settings(self, settings: Settings) -> None:
         """Write what the catalog is made with; inside a transaction."""
 
-    def insert(self, track: Track, content: bytes, packed: bytes) -> int:
+    def insert(
+        self, track: Track, content: bytes, packed: bytes, *, file_words: Mapping[str, str | None] | None = None
+    ) -> int:
         """Add a recording and its fingerprint, and return its number; inside a transaction. Raises TrackExists."""
 
-    def change(self, number: int, track: Track) -> None:
-        """Write other words about a recording; inside a transaction. Raises TrackExists when the id is taken."""
+    def change(self, number: int, track: Track, *, file_words: Mapping[str, str | None] | None = None) -> None:
+        """Write other words about a recording; inside a transaction. Raises TrackExists when the id is taken.
+
+        `file_words`: as in `Recording`; None leaves them as they are.
+        """
 
     def delete(self, number: int) -> None:
         """Forget a recording, its files and its fingerprint; inside a transaction."""
@@ -120,8 +127,14 @@ class Store(Protocol):
     def files(self, number: int) -> Sequence[File]:
         """Return the files that hold a recording."""
 
+    def files_below(self, path: bytes) -> Iterator[File]:
+        """Yield what is known of the file with an absolute path, or of all files below the folder there."""
+
     def remember(self, file: File) -> None:
         """Write what a file holds; inside a transaction."""
+
+    def forget_file(self, path: bytes) -> None:
+        """Forget a file, and not its track; inside a transaction."""
 
     def forget_files(self, number: int) -> None:
         """Have the files of a recording read again when they are next added; inside a transaction."""
@@ -204,6 +217,7 @@ class Backend:
 
     path: Path  # place of the catalog, shown to people
     store: Store
+    plays: PlayStore
     index: LiveIndex
     read_only: bool
     release: Callable[[], object]  # lets others write

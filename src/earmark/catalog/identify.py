@@ -55,10 +55,10 @@ class Identify:
 
         Raises MediaError when it cannot be read as audio; unless `raises`, the error's code is the answer's reason.
         """
-        began, matches, detail = time.perf_counter(), list[Match](), ""
+        began, matches, detail, complete = time.perf_counter(), list[Match](), "", True
         try:
             with self._extracted(source, options) as (extracted, closer):
-                seconds, reason = extracted.seconds, self.unfit(extracted)
+                seconds, reason, complete = extracted.seconds, self.unfit(extracted), extracted.complete
                 if not reason:
                     matches = self._matches(extracted.fingerprint, options, closer)
         except MediaError as error:
@@ -67,7 +67,8 @@ class Identify:
                 detail = error.detail
                 if raises:
                     raise
-        return self._answer_of(matches, options, name_of(source), seconds, began, reason=reason, detail=detail)
+        answer = self._answer_of(matches, options, name_of(source), seconds, began, reason=reason, detail=detail)
+        return replace(answer, complete=complete)
 
     def explain(self, source: Source, options: Options) -> Explanation:
         """Return what the catalog says of a clip, and what spoke for it; raises MediaError when it cannot be read."""
@@ -203,6 +204,11 @@ class Identify:
             calibrated=is_fitted,
             detail=detail,
         )
+
+    @property
+    def threshold(self) -> float:
+        """The calibrated threshold."""
+        return self._calibration[0].threshold
 
     @property
     def _calibration(self) -> tuple[Calibration, bool]:

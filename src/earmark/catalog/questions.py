@@ -9,6 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
+from earmark.arguments import items_of
 from earmark.catalog.listen import Listener
 from earmark.extract.pool import worker_count
 from earmark.match.protocol import Options
@@ -25,6 +26,10 @@ class Questions:
     """What a catalog, which has an `Identify`, can be asked."""
 
     _identify: Identify
+
+    def _check_open(self) -> None:
+        """Raise CatalogError when the catalog is closed."""
+        raise NotImplementedError
 
     def identify(
         self,
@@ -50,6 +55,7 @@ class Questions:
         raises MediaError.
         """
         options = Options(threshold, limit, several=several, places=places, speed=speed, align=align)
+        self._check_open()
         return self._identify.answer(source, options)
 
     def explain(
@@ -68,11 +74,21 @@ class Questions:
         The traces tell of the best track and of the runner-up how far the clip agrees with them, moment by moment.
         """
         options = Options(threshold, limit, several=several, places=places, speed=speed, align=align)
+        self._check_open()
         return self._identify.explain(source, options)
 
-    def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5) -> Listener:
-        """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure."""
-        return Listener(self._identify, rate=rate, options=Options(threshold, limit))
+    def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5, several: bool = False) -> Listener:
+        """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure.
+
+        `several`: it tells all recordings that follow one another or sound at once, as a broadcast holds them.
+        """
+        self._check_open()
+        return Listener(self._identify, rate=rate, options=Options(threshold, limit, several=several))
+
+    @property
+    def threshold(self) -> float:
+        """The calibrated confidence from which on a match counts as found."""
+        return self._identify.threshold
 
     def identify_many(
         self,
@@ -91,9 +107,10 @@ class Questions:
         A source that cannot be read as audio does not stop the others: its answer's reason is the MediaError's code.
         """
         options = Options(threshold, limit, several=several, places=places, speed=speed, align=align)
+        self._check_open()
         count = worker_count(workers)
         ask = partial(self._identify.answer, options=options, raises=False)
-        remaining, waiting = iter(sources), deque[Future[Answer]]()
+        remaining, waiting = iter(items_of(sources, "paths, or what else a clip can be")), deque[Future[Answer]]()
         with ThreadPoolExecutor(count, thread_name_prefix="earmark-identify") as pool:
             try:
                 while True:

@@ -37,6 +37,7 @@ class Corpus:
     known: Mapping[str, Path]  # recordings to be indexed, by track
     queries: Sequence[Query]
     noises: tuple[Path, ...] = ()  # recordings of noise; without any, noise is made
+    speech: tuple[Path, ...] = ()  # recordings of voices, for speech over music
     align: Align = ""  # which fine search is asked
 
 
@@ -112,13 +113,14 @@ def cut_corpus(
     *,
     name: str = "",
     noise: Pathname | None = None,
+    speech: Pathname | None = None,
     count: int = 50,
     seed: int = 1,
     held_out: float = 0.2,
 ) -> Corpus:
     """Return clips to be cut from music, part of which stays unknown: `count` for each condition of the grid.
 
-    `music` is a folder, or recordings by track that are called `name`; `noise` is a folder with recordings of noise.
+    `music` is a folder, or recordings by track that are called `name`; `noise` and `speech` are folders.
     The share `held_out` of the recordings is not indexed, whatever the seed, so that runs of several seeds are paired.
     """
     grid = grid or Grid()
@@ -129,11 +131,13 @@ def cut_corpus(
         list(known.items()), [(track, recordings[track]) for track in unknown], grid, count=count, seed=seed
     )
     noises = tuple(recordings_in(noise).values()) if noise is not None else ()
+    voices = tuple(recordings_in(speech).values()) if speech is not None else ()
     parameters = {
         "earmark": earmark.__version__,
-        "files": run.stamps([*recordings.values(), *noises]),
+        "files": run.stamps([*recordings.values(), *noises, *voices]),
         "music": name if isinstance(music, Mapping) else str(Path(music).resolve()),
         "noise": str(Path(noise).resolve()) if noise is not None else "made",
+        **({} if speech is None else {"speech": str(Path(speech).resolve())}),
         "snr": grid.snr_decibels,
         "t60": grid.t60_seconds,
         "seconds": grid.seconds,
@@ -143,7 +147,7 @@ def cut_corpus(
         "held_out": held_out,
     }
     return Corpus(
-        name if isinstance(music, Mapping) else Path(music).resolve().name, parameters, known, queries, noises
+        name if isinstance(music, Mapping) else Path(music).resolve().name, parameters, known, queries, noises, voices
     )
 
 
@@ -247,7 +251,7 @@ def _replies(
     progress: Callable[[Stage], object] | None,
 ) -> list[Reply]:
     """Return the replies to all queries."""
-    maker, making = ClipMaker(corpus.noises), list[float]()
+    maker, making = ClipMaker(corpus.noises, speech=corpus.speech), list[float]()
 
     def timed(query: Query) -> Any:
         began = time.thread_time()

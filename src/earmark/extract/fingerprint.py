@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from earmark.audio.arrays import to_mono
-from earmark.errors import OptionError
+from earmark.errors import MediaError, OptionError
 from earmark.extract.parts import fingerprint_of_query, fingerprints_of_parts
 from earmark.extract.pool import ExtractorPool
 from earmark.extract.protocol import SILENCE_PEAK, CloserLook, Extracted, Extractor, Span
-from earmark.extract.sources import Source, opened, samples_of
+from earmark.extract.sources import Source, name_of, opened, samples_of
 from earmark.types import Fingerprint, Samples
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def extract_source(source: Source, extractor: Extractor, *, query: bool) -> Extr
         return _checked(source, maker, query=query)
     if isinstance(source, tuple):
         return extract_samples(*samples_of(source), maker, query=query)
-    with opened(source, extractor.limits) as file:
+    with _named(source), opened(source, extractor.limits) as file:
         return extractor.extract(file, query=query)
 
 
@@ -60,7 +60,7 @@ def extracted_query(
         extracted = _of_samples(mono, fingerprint, maker, is_close=is_close)
         yield extracted, None if is_close else lambda spans: fingerprints_of_parts([mono], maker, spans)
     else:
-        with opened(source, extractor.limits) as file:
+        with _named(source), opened(source, extractor.limits) as file:
             extracted = extractor.extract(file, query=True, close_seconds=close_seconds)
             yield extracted, None if extracted.is_close else partial(_parts_again, file, extractor)
 
@@ -69,6 +69,16 @@ def extract_samples(samples: Any, rate: int, fingerprinter: Fingerprinter, *, qu
     """Return what is in samples, (n,) or (n, channels), in this process: no decoder is needed; raises OptionError."""
     mono = to_mono(samples, rate, to_rate=fingerprinter.rate)
     return _of_samples(mono, fingerprinter.extract(mono, query=query), fingerprinter, is_close=query)
+
+
+@contextmanager
+def _named(source: Source) -> Iterator[None]:
+    """Have a MediaError name its source."""
+    try:
+        yield
+    except MediaError as error:
+        error.source = error.source or name_of(source)
+        raise
 
 
 def _of_samples(mono: Samples, fingerprint: Fingerprint, fingerprinter: Fingerprinter, *, is_close: bool) -> Extracted:

@@ -10,12 +10,13 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
+from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
 import msgspec
 
-from earmark.audio.tags import cleaned_tags
+from earmark.audio.tags import cleaned_chapters, cleaned_tags
 from earmark.errors import MediaError, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.protocol import Extracted, ExtractLimits, Span
@@ -35,6 +36,7 @@ class Sent(msgspec.Struct, frozen=True):
     complete: bool
     silent: bool
     tags: dict[str, str]
+    chapters: list[tuple[float, str]] = []
 
 
 class SentParts(msgspec.Struct, frozen=True):
@@ -100,11 +102,16 @@ class ExtractorPool:
         """Return what a child answers, as soon as one is free."""
         with self._borrowed() as sandbox:
             try:
-                return sandbox.call(file, {**self._settings, **request})
+                return sandbox.call(file, {**self._settings, **request, **self._reading(file)})
             except MediaError as error:
                 if self._closed:
                     raise _closed() from error
                 raise
+
+    def _reading(self, file: BinaryIO) -> dict[str, Any]:
+        """Return how a file is to be read: which stream, and what its name says of its format."""
+        name = getattr(file, "name", None)
+        return {"stream": self.limits.stream, "suffix": Path(name).suffix if isinstance(name, str) else ""}
 
     def _checked(self, answer: dict[str, Any]) -> Extracted:
         """Return what a child answered, its fingerprint unpacked."""
@@ -122,6 +129,7 @@ class ExtractorPool:
             features=self.fingerprinter.features_in(fingerprint),
             is_close=sent.close,
             tags=cleaned_tags(sent.tags),
+            chapters=cleaned_chapters(sent.chapters),
         )
 
     @contextmanager

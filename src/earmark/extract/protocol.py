@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from earmark.sandbox.process import Limits
-from earmark.types import Fingerprint
+from earmark.types import Chapter, Fingerprint
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
@@ -32,15 +32,17 @@ class Extracted:
     features: int  # number by Fingerprinter.features_in
     is_close: bool = True  # False: a long question, of which no more was looked at than of a recording
     tags: Mapping[str, str] = field(default_factory=dict)
+    chapters: tuple[Chapter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractLimits:
-    """What one source may take; `earmark.open(..., limits=...)` sets others."""
+    """What one source may take, and what of it is read; `earmark.open(..., limits=...)` sets others."""
 
     longest_seconds: float = 24 * 3600.0  # of a recording: a day of radio in a file; its features take 60 MB
     longest_query_seconds: float = 3 * 3600.0  # a long show; a day of silence is some kB to send, a minute to read
     largest_upload_bytes: int = 4 << 30  # bytes of a stream without a file behind it, copied to a temporary file first
+    stream: int | None = None  # audio stream of files that hold several, from 0; None: the one that players choose
     sandbox: Limits = field(default_factory=Limits)
 
 

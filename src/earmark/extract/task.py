@@ -25,12 +25,20 @@ def warm_up(settings: dict[str, Any]) -> None:
 def extract(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:
     """Return the packed fingerprint of a file with what else is known of it.
 
-    A request holds `fingerprinter` (its name), `preset` (its settings), `query`, and `max_seconds` or none; of a query
-    also `close_seconds` or none, or `spans`, of which the answer holds the packed fingerprints as `parts` alone.
+    A request holds `fingerprinter` (its name), `preset` (its settings), `query`, `max_seconds` or none, and where they
+    are known `stream` and the `suffix` of the file's name; of a query also `close_seconds` or none, or `spans`, of
+    which the answer holds the packed fingerprints as `parts` alone.
     """
     fingerprinter = make_fingerprinter(request["fingerprinter"], request["preset"])
     limit = request["max_seconds"]
-    with decode(file, rate=fingerprinter.rate, max_seconds=limit, report_seconds=report_seconds) as audio:
+    with decode(
+        file,
+        rate=fingerprinter.rate,
+        max_seconds=limit,
+        stream=request.get("stream"),
+        suffix=request.get("suffix", ""),
+        report_seconds=report_seconds,
+    ) as audio:
         if request.get("spans") is not None:
             return {
                 "parts": list(map(fingerprinter.pack, fingerprints_of_parts(audio, fingerprinter, request["spans"])))
@@ -48,4 +56,5 @@ def extract(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[f
         "complete": bool(report.complete),
         "silent": bool(report.peak < SILENCE_PEAK),
         "tags": dict(report.tags),
+        "chapters": [(chapter.start, chapter.title) for chapter in report.chapters],
     }

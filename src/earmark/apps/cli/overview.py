@@ -5,6 +5,10 @@ from __future__ import annotations
 COMMANDS = {  # name: what it does in a line; the module of that name (a space is a _) holds its options and its work
     "index": "add files and folders of music to the catalog",
     "identify": "say which known recording a clip comes from, and where in it",
+    "listen": 'say what plays in the room, by the microphone (needs the extra "mic")',
+    "monitor": "follow radio streams, files and microphones, and log what they play",
+    "plays": "list what was heard on monitored stations, or make a report of it",
+    "rescan": "look up tracks that were added lately in what monitored stations played before",
     "compare": "say which parts two files share, and where",
     "duplicates": "say which tracks of the catalog hold the same recording, or parts of one",
     "repeats": "say what recurs in and across files, as opening music and jingles do",
@@ -12,6 +16,7 @@ COMMANDS = {  # name: what it does in a line; the module of that name (a space i
     "show": "show all that is known of a track",
     "update": "change the title, artist, album or other tags of a track",
     "remove": "forget tracks",
+    "prune": "forget tracks whose files are gone",
     "export": "write a copy of the catalog, whoever uses it meanwhile",
     "merge": "add the tracks of another catalog, without their audio",
     "info": "show figures about the catalog",
