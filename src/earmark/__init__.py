@@ -59,7 +59,9 @@ if TYPE_CHECKING:
         Match,
         Repeat,
         Spec,
+        TimeRange,
         Track,
+        TrackPage,
     )
 
 __version__ = "0.1.0"
@@ -86,9 +88,11 @@ __all__ = [
     "Repeat",
     "Spec",
     "SpecMismatch",
+    "TimeRange",
     "Track",
     "TrackExists",
     "TrackNotFound",
+    "TrackPage",
     "Verification",
     "__version__",
     "compare",
@@ -96,6 +100,7 @@ __all__ = [
     "evaluate",
     "fingerprint",
     "open",
+    "packed_fingerprint",
     "repeats",
 ]
 
@@ -108,7 +113,9 @@ _TYPES = (
     "Match",
     "Repeat",
     "Spec",
+    "TimeRange",
     "Track",
+    "TrackPage",
 )
 
 
@@ -123,6 +130,17 @@ def fingerprint(source: Source, *, fingerprinter: str | None = None, query: bool
     from earmark.fingerprints import DEFAULT
 
     return fingerprint_of(source, fingerprinter or DEFAULT, preset, query=query)
+
+
+def packed_fingerprint(source: Source, *, fingerprinter: str | None = None, **preset: Any) -> bytes:
+    """Return a clip's fingerprint as bytes, which a service takes in place of the sound: `POST /v1/identify`.
+
+    Arguments and errors are those of `fingerprint`.
+    """
+    from earmark.extract.fingerprint import packed_fingerprint_of
+    from earmark.fingerprints import DEFAULT
+
+    return packed_fingerprint_of(source, fingerprinter or DEFAULT, preset)
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ from earmark.catalog.duplicates import SHORTEST_SECONDS, StoredSound, duplicates
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
 from earmark.catalog.questions import Questions
+from earmark.catalog.ranges import ordered_ranges
 from earmark.catalog.repeats import SHORTEST_REPEAT_SECONDS, repeats
 from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings
@@ -29,7 +30,7 @@ from earmark.extract.pool import worker_count
 from earmark.extract.protocol import Extractor
 from earmark.index.channels import index_name
 from earmark.text import printable
-from earmark.types import AddReport, Duplicate, Fingerprint, Repeat, Track
+from earmark.types import AddReport, Duplicate, Fingerprint, Repeat, TimeRange, Track
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
@@ -175,11 +176,15 @@ class Catalog(Questions, Tracks):
         album: str | None = None,
         tags: Mapping[str, str] | None = None,
         new_id: str | None = None,
+        path: str | None = None,
     ) -> Track:
-        """Change what is said about a track, and return it; `tags` replaces all. Raises TrackExists for a taken id."""
+        """Change what is said about a track, and return it; `tags` replaces all. Raises TrackExists for a taken id.
+
+        `path` is what is shown as its place, as where its file was read from a copy.
+        """
         if new_id is not None:
             _check_id(new_id)
-        words = {"title": title, "artist": artist, "album": album}
+        words = {"title": title, "artist": artist, "album": album, "path": path}
         given: dict[str, Any] = {name: text and printable(text) for name, text in words.items()}
         given |= {"tags": tags and {printable(name): printable(text) for name, text in tags.items()}, "id": new_id}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -188,6 +193,16 @@ class Catalog(Questions, Tracks):
             track = replace(self._store.recording(number).track, **changes)
             self._store.change(number, track)
         return track
+
+    def write_ranges(self, id: str, ranges: Iterable[TimeRange]) -> tuple[TimeRange, ...]:
+        """Give a track time ranges in place of those it has, and return them in order of their start.
+
+        Raises TrackNotFound, and OptionError for a range that ends before it starts or a payload that is no JSON.
+        """
+        ordered = ordered_ranges(ranges)
+        with self._writing(), self._store.transaction():
+            self._store.write_ranges(self._store.number_of(id), ordered)
+        return ordered
 
     def merge(self, other: Catalog | str | os.PathLike[str]) -> AddReport:
         """Add the tracks of another catalog, without their audio; raises SpecMismatch when it is of another kind."""

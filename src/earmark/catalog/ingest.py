@@ -28,7 +28,7 @@ from earmark.errors import CatalogDamaged, MediaError, TrackExists, TrackNotFoun
 from earmark.extract.protocol import SHORTEST_SECONDS, Extracted, Extractor
 from earmark.extract.watched import watched
 from earmark.text import printable
-from earmark.types import AddReport, Fingerprint, Track
+from earmark.types import AddReport, Fingerprint, TimeRange, Track
 
 _FILES_AHEAD = 8  # files per worker read ahead of the next to be kept; one long file holds nobody up for long
 _BATCH = 64  # results kept in one transaction, when that many are ready
@@ -241,10 +241,13 @@ class Ingest:
             old = replaced.track
         id = self._ids.get(read.path) or (self._store.id_of(old) if old is not None else self._new_id(read.content))
         others = [other for other in self._store.files(old) if other.path != file.path] if old is not None else []
+        ranges: Sequence[TimeRange] = ()
         if old is not None:
+            ranges = self._store.ranges(old)
             self._store.delete(old)
         track = _track(id, read.path, extracted)
         number = self._store.insert(track, read.content, extracted.packed)
+        self._store.write_ranges(number, ranges)
         for one in (file, *others):
             self._store.remember(msgspec.structs.replace(one, track=number))
         new.append((number, extracted.fingerprint))

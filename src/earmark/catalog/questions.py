@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,10 +10,13 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from earmark.catalog.listen import Listener
 from earmark.extract.pool import worker_count
+from earmark.errors import OptionError
 from earmark.match.protocol import Options
-from earmark.types import Answer
+from earmark.types import Answer, Fingerprint
 
 if TYPE_CHECKING:
     from earmark.catalog.identify import Identify
@@ -48,6 +52,16 @@ class Questions:
         """
         options = Options(threshold, limit, several=several, places=places, speed=speed)
         return self._identify.answer(source, options)
+
+    def unpacked(self, packed: bytes) -> Fingerprint:
+        """Return the fingerprint that `earmark.packed_fingerprint` packed.
+
+        Raises SpecMismatch when it is of another kind than the catalog's, OptionError when it is none.
+        """
+        try:
+            return self._identify.fingerprinter.unpack(packed)
+        except (ValueError, TypeError, OverflowError, zlib.error, msgspec.MsgspecError) as error:
+            raise OptionError(f"no fingerprint ({error}); send what earmark.packed_fingerprint returned") from error
 
     def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5) -> Listener:
         """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure."""

@@ -18,7 +18,7 @@ import msgspec
 from earmark.audio.tags import cleaned_tags
 from earmark.errors import MediaError, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
-from earmark.extract.protocol import Extracted, ExtractLimits
+from earmark.extract.protocol import Cancellation, Extracted, ExtractLimits
 from earmark.sandbox.process import Sandbox
 
 TASK = "earmark.extract.task:extract"
@@ -57,19 +57,31 @@ class ExtractorPool:
         self._line: deque[Future[Sandbox]] = deque()  # places of those who wait, the first to come first
         self._closed = False
 
-    def extract(self, file: BinaryIO, *, query: bool = False) -> Extracted:
-        """Return what a child makes of an open file, read from where it stands; raises MediaError."""
+    def extract(
+        self, file: BinaryIO, *, query: bool = False, cancellation: Cancellation | None = None
+    ) -> Extracted:
+        """Return what a child makes of an open file, read from where it stands; raises MediaError.
+
+        A `cancellation` ends the child's work from another thread.
+        """
+        cancellation = cancellation or Cancellation()
         max_seconds = self.limits.longest_query_seconds if query else self.limits.longest_seconds
         request = {**self._settings, "query": query, "max_seconds": max_seconds}
         with self._borrowed() as sandbox:
             try:
-                answer = sandbox.call(file, request)
+                with cancellation.ending(sandbox.interrupt):
+                    answer = sandbox.call(file, request)
             except MediaError as error:
                 if self._closed:
                     raise _closed() from error
                 raise
         extracted = self._checked(answer)
         return replace(extracted, packed=b"") if query else extracted  # nobody keeps a query's; it is large
+
+    def warm_up(self) -> None:
+        """Start one child and wait until it is ready, so that the first file need not wait for its imports."""
+        with self._borrowed() as sandbox:
+            sandbox.held_by()
 
     def close(self) -> None:
         """End all children, also those at work; callers that wait or come later get a MediaError."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from earmark.errors import MediaError
 from earmark.sandbox.process import Limits
 from earmark.types import Fingerprint
 
@@ -38,6 +41,35 @@ class ExtractLimits:
     longest_query_seconds: float = 3 * 3600.0  # a long show; a day of silence is some kB to send, a minute to read
     largest_upload_bytes: int = 4 << 30  # bytes of a stream without a file behind it, copied to a temporary file first
     sandbox: Limits = field(default_factory=Limits)
+
+
+class Cancellation:
+    """Ends one extraction from another thread, when nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._end: Callable[[], object] | None = None
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """End what is at work, and whatever would begin later; its caller gets a MediaError."""
+        with self._lock:
+            self.is_cancelled = True
+            if self._end is not None:
+                self._end()
+
+    @contextmanager
+    def ending(self, end: Callable[[], object]) -> Iterator[None]:
+        """Have `cancel` call `end` inside; raises MediaError when it was cancelled before."""
+        with self._lock:
+            if self.is_cancelled:
+                raise MediaError("unreadable", "nobody waits for it any more")
+            self._end = end
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._end = None
 
 
 class Extractor(Protocol):

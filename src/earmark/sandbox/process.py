@@ -100,6 +100,12 @@ class Sandbox:
                 self._drop()
         return wire.result(answer)
 
+    def interrupt(self) -> None:
+        """End the child in the middle of a call, whose caller gets a MediaError; the next call starts another child."""
+        child = self._child
+        if child is not None:
+            child.kill()
+
     def close(self) -> None:
         """End the child, also in the middle of a call: its caller gets a MediaError, as do later ones."""
         self._closed = True

@@ -39,7 +39,14 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE removals (sequence INTEGER PRIMARY KEY AUTOINCREMENT, track INTEGER NOT NULL)")
 
 
-MIGRATIONS = (_create,)  # entry n makes schema n + 1 of schema n; schema 0 is an empty file, released ones never change
+def _add_ranges(connection: sqlite3.Connection) -> None:
+    connection.execute("""CREATE TABLE ranges (
+        track INTEGER PRIMARY KEY REFERENCES tracks (number) ON DELETE CASCADE,
+        ranges BLOB NOT NULL,
+        checksum INTEGER NOT NULL)""")
+
+
+MIGRATIONS = (_create, _add_ranges)  # entry n makes schema n + 1 of schema n; schema 0 is an empty file, released ones never change
 VERSION = len(MIGRATIONS)
 
 

@@ -1,0 +1,171 @@
+"""What the routes share: the catalog as it is read and as it is written, children that decode, and the line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+import earmark
+from earmark.apps.server.callers import Callers
+from earmark.apps.server.figures import Figures
+from earmark.apps.server.keys import Keys
+from earmark.apps.server.line import FairLine
+from earmark.apps.server.problems import Problem
+from earmark.apps.server.settings import ServerSettings
+from earmark.apps.server.uploads import Budget
+from earmark.errors import CatalogReadOnly, EarmarkError, MediaError
+from earmark.extract.live import LiveDecoders
+from earmark.extract.pool import ExtractorPool, worker_count
+from earmark.extract.protocol import Cancellation, ExtractLimits
+from earmark.types import Answer
+
+if TYPE_CHECKING:
+    from earmark import Catalog
+
+Result = TypeVar("Result")
+
+REASONS = ("too_short", "low_information")  # codes of errors that are an answer
+WRITER_SECONDS = 3.0  # seconds for which the catalog stays open for writing after a change; others can write then
+
+
+class Service:
+    """An open catalog and what serves it; `close` when nobody asks any more."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        """Open the catalog, made when absent; raises CatalogError, OptionError."""
+        limits = settings.limits
+        self.settings, self.figures = settings, Figures()
+        self.keys = Keys(settings.keys)
+        self.keys.all()
+        self.callers = Callers(settings, self.keys)
+        self.budget = Budget(limits.uploads_bytes)
+        self._extract_limits = ExtractLimits(
+            longest_seconds=limits.track_seconds,
+            longest_query_seconds=limits.clip_seconds,
+            largest_upload_bytes=limits.upload_bytes,
+        )
+        if not settings.read_only:
+            with contextlib.suppress(earmark.CatalogLocked):  # whoever writes has made it
+                earmark.open(settings.catalog).close()
+        self.catalog = earmark.open(settings.catalog, create=False, read_only=True)
+        info = self.catalog.info()
+        workers = worker_count(settings.workers)
+        self.extractor = ExtractorPool(
+            info["fingerprinter"], info["preset"], workers=workers, limits=self._extract_limits
+        )
+        self.line = FairLine(workers, most=limits.waiting, most_of_one=limits.waiting_of_one)
+        self.live = LiveDecoders(limits.listeners)
+        self.writer = Writer(settings, self._extract_limits)
+        self._threads = ThreadPoolExecutor(workers + limits.listeners + 4, thread_name_prefix="earmark-serve")
+        self.is_ready, self.listeners = False, dict[str, int]()
+        self._watch()
+
+    def warm_up(self) -> None:
+        """Start what a first question would wait for."""
+        import numpy as np
+
+        chirp = np.sin(np.arange(2 * 16_000, dtype=np.float32) ** 2 * 1e-4)
+        with contextlib.suppress(EarmarkError):
+            self.catalog.identify((chirp, 16_000))
+        self.extractor.warm_up()
+        self.live.start()
+        self.is_ready = True
+
+    def close(self) -> None:
+        """End all children and close the catalog."""
+        self.is_ready = False
+        self.extractor.close()
+        self.live.close()
+        self._threads.shutdown(cancel_futures=True)
+        self.writer.close()
+        self.catalog.close()
+
+    async def call(self, work: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
+        """Return what work makes in a thread, while others are answered."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments, **named))
+
+    async def identified(self, source: BinaryIO | bytes, cancellation: Cancellation, **options: Any) -> Answer:
+        """Return the answer to a clip that is in a file, or is a packed fingerprint; raises EarmarkError."""
+        return await self.call(self._identified, source, cancellation, options)
+
+    def _identified(self, source: BinaryIO | bytes, cancellation: Cancellation, options: dict[str, Any]) -> Answer:
+        if isinstance(source, bytes):
+            return self.catalog.identify(self.catalog.unpacked(source), **options)
+        began = time.perf_counter()
+        try:
+            extracted = self.extractor.extract(source, query=True, cancellation=cancellation)
+        except MediaError as error:
+            if error.code not in REASONS:
+                raise
+            return Answer((), 0.0, error.code, "", error.partial, time.perf_counter() - began)
+        answer = self.catalog.identify(extracted.fingerprint, **options)
+        reason = "silent" if extracted.silent and not answer.matches else answer.reason
+        return replace(answer, seconds=extracted.seconds, reason=reason, elapsed=time.perf_counter() - began)
+
+    @contextlib.asynccontextmanager
+    async def listener(self, caller: str) -> AsyncIterator[None]:
+        """Count one more stream of a caller inside; raises Problem when they have too many."""
+        limits, own = self.settings.limits, self.listeners.get(caller, 0)
+        if own >= limits.listeners_of_one:
+            raise Problem(429, "too_many_streams", f"you listen to {own} streams; end one first", retry_after=10)
+        if sum(self.listeners.values()) >= limits.listeners:
+            raise Problem(503, "busy", "all places to listen are taken; try again later", retry_after=10)
+        self.listeners[caller] = own + 1
+        try:
+            yield
+        finally:
+            self.listeners[caller] -= 1
+            if not self.listeners[caller]:
+                del self.listeners[caller]
+
+    def _watch(self) -> None:
+        for name, help, value in (
+            ("earmark_tracks", "Tracks in the catalog.", lambda: float(len(self.catalog))),
+            ("earmark_waiting", "Questions in line.", lambda: float(self.line.waiting)),
+            ("earmark_at_work", "Questions that are worked on.", lambda: float(self.line.at_work)),
+            ("earmark_upload_bytes", "Bytes of bodies on the disk.", lambda: float(self.budget.used)),
+        ):
+            self.figures.watch(name, help, value)
+
+
+class Writer:
+    """The catalog open for writing, only as long as something is changed: in between, others may write."""
+
+    def __init__(self, settings: ServerSettings, limits: ExtractLimits) -> None:
+        self._settings, self._limits = settings, limits
+        self._lock = threading.Lock()
+        self._catalog: Catalog | None = None
+        self._timer: threading.Timer | None = None
+
+    def change(self, work: Callable[[Catalog], Result]) -> Result:
+        """Return what `work` makes of the catalog; raises CatalogLocked while another process writes."""
+        if self._settings.read_only:
+            raise CatalogReadOnly("this service only reads; start it without --read-only to change the catalog")
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            if self._catalog is None:
+                self._catalog = earmark.open(self._settings.catalog, create=False, limits=self._limits)
+            try:
+                return work(self._catalog)
+            finally:
+                self._timer = threading.Timer(WRITER_SECONDS, self.close)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def close(self) -> None:
+        """Let others write."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self._catalog is not None:
+                catalog, self._catalog = self._catalog, None
+                catalog.close()
