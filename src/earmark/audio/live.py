@@ -14,7 +14,7 @@ from earmark.types import Samples
 
 FORMATS = "matroska,webm,ogg,mp4,mov,m4a,wav,flac,mp3,aac"  # that can be read without going back
 # Chromium's first cluster holds the stream's description; probing for longer would only delay the first sound.
-PROBE = {"probesize": "32768", "analyzeduration": "0", "fflags": "nobuffer"}
+PROBE = {"probesize": "32768", "analyzeduration": "0"}
 BUFFER_BYTES = 1 << 13  # most that FFmpeg asks for at once: half a second of Opus at 128 kbit/s
 MOST_DAMAGED_IN_A_ROW = 100  # packets; after more the stream is given up
 

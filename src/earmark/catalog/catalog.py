@@ -25,7 +25,7 @@ from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings
 from earmark.catalog.tracks import Tracks
 from earmark.catalog.unpack import unpacked
-from earmark.errors import CatalogError, CatalogReadOnly, OptionError
+from earmark.errors import CatalogDamaged, CatalogError, CatalogReadOnly, OptionError
 from earmark.extract.pool import worker_count
 from earmark.extract.protocol import Extractor
 from earmark.index.channels import index_name
@@ -108,6 +108,12 @@ class Catalog(Questions, Tracks):
         """Yield each track and its fingerprint, in the order of adding; raises CatalogDamaged for a damaged one."""
         for number, packed in self._store.fingerprints_after(0):
             yield self._store.recording(number).track, unpacked(self._fingerprinter, number, packed)
+
+    def fingerprint(self, id: str) -> Fingerprint:
+        """Return the stored fingerprint of a track; raises TrackNotFound, CatalogDamaged."""
+        number = self._store.number_of(id)
+        packed = self._store.fingerprints([number]).get(number, CatalogDamaged(f"track {id!r} has no fingerprint"))
+        return unpacked(self._fingerprinter, number, packed)
 
     def info(self) -> dict[str, Any]:
         """Return figures about the catalog, and its problems as sentences."""

@@ -100,6 +100,13 @@ class Change(BaseModel):
     tags: dict[str, str] | None = None
 
 
+class Peaks(BaseModel):
+    """Peaks of a spectrogram, in order of time."""
+
+    seconds: list[float]
+    hertz: list[float]
+
+
 class State(BaseModel):
     """Whether the service lives, or is ready."""
 
