@@ -19,24 +19,24 @@ from earmark.catalog.duplicates import SHORTEST_SECONDS, StoredSound, duplicates
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
 from earmark.catalog.questions import Questions
-from earmark.catalog.ranges import ordered_ranges
+from earmark.catalog.ranges import Ranges
 from earmark.catalog.repeats import SHORTEST_REPEAT_SECONDS, repeats
 from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings
 from earmark.catalog.tracks import Tracks
 from earmark.catalog.unpack import unpacked
-from earmark.errors import CatalogDamaged, CatalogError, CatalogReadOnly, OptionError
+from earmark.errors import CatalogError, CatalogReadOnly, OptionError
 from earmark.extract.pool import worker_count
 from earmark.extract.protocol import Extractor
 from earmark.index.channels import index_name
 from earmark.text import printable
-from earmark.types import AddReport, Duplicate, Fingerprint, Repeat, TimeRange, Track
+from earmark.types import AddReport, Duplicate, Fingerprint, Repeat, Track
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
 
 
-class Catalog(Questions, Tracks):
+class Catalog(Questions, Ranges, Tracks):
     """Recordings, and the means to say which of them a clip comes from. `earmark.open` makes one.
 
     Safe to use from several threads; changes wait for one another, questions for none of them. A reader follows what a
@@ -108,12 +108,6 @@ class Catalog(Questions, Tracks):
         """Yield each track and its fingerprint, in the order of adding; raises CatalogDamaged for a damaged one."""
         for number, packed in self._store.fingerprints_after(0):
             yield self._store.recording(number).track, unpacked(self._fingerprinter, number, packed)
-
-    def fingerprint(self, id: str) -> Fingerprint:
-        """Return the stored fingerprint of a track; raises TrackNotFound, CatalogDamaged."""
-        number = self._store.number_of(id)
-        packed = self._store.fingerprints([number]).get(number, CatalogDamaged(f"track {id!r} has no fingerprint"))
-        return unpacked(self._fingerprinter, number, packed)
 
     def info(self) -> dict[str, Any]:
         """Return figures about the catalog, and its problems as sentences."""
@@ -199,16 +193,6 @@ class Catalog(Questions, Tracks):
             track = replace(self._store.recording(number).track, **changes)
             self._store.change(number, track)
         return track
-
-    def write_ranges(self, id: str, ranges: Iterable[TimeRange]) -> tuple[TimeRange, ...]:
-        """Give a track time ranges in place of those it has, and return them in order of their start.
-
-        Raises TrackNotFound, and OptionError for a range that ends before it starts or a payload that is no JSON.
-        """
-        ordered = ordered_ranges(ranges)
-        with self._writing(), self._store.transaction():
-            self._store.write_ranges(self._store.number_of(id), ordered)
-        return ordered
 
     def merge(self, other: Catalog | str | os.PathLike[str]) -> AddReport:
         """Add the tracks of another catalog, without their audio; raises SpecMismatch when it is of another kind."""

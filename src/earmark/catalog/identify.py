@@ -63,6 +63,12 @@ class Identify:
                 matches = self._matches(extracted.fingerprint, options)
         return self._answer_of(matches, options, name_of(source), seconds, began, reason=reason, detail=detail)
 
+    def stored(self, id: str) -> Fingerprint:
+        """Return the stored fingerprint of a track; raises TrackNotFound, CatalogDamaged."""
+        number = self._store.number_of(id)
+        packed = self._store.fingerprints([number]).get(number, CatalogDamaged(f"track {id!r} has no fingerprint"))
+        return unpacked(self.fingerprinter, number, packed)
+
     def session(self, options: Options, *, follow: bool = False) -> Session:
         """Return a session on the index of this moment, or one that follows what is added and removed meanwhile."""
         present, maker = self._present(), self.fingerprinter

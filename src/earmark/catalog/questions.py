@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from earmark.catalog.listen import Listener
-from earmark.extract.pool import worker_count
 from earmark.errors import OptionError
+from earmark.extract.pool import worker_count
 from earmark.match.protocol import Options
 from earmark.types import Answer, Fingerprint
 
@@ -52,6 +52,10 @@ class Questions:
         """
         options = Options(threshold, limit, several=several, places=places, speed=speed)
         return self._identify.answer(source, options)
+
+    def fingerprint(self, id: str) -> Fingerprint:
+        """Return the stored fingerprint of a track; raises TrackNotFound, CatalogDamaged."""
+        return self._identify.stored(id)
 
     def unpacked(self, packed: bytes) -> Fingerprint:
         """Return the fingerprint that `earmark.packed_fingerprint` packed.

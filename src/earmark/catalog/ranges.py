@@ -1,17 +1,43 @@
-"""Time ranges of tracks, as they come from strangers: checked and put in order before they are kept."""
+"""Time ranges of tracks, the second screen: checked and put in order before they are kept."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from earmark.errors import OptionError
 from earmark.types import TimeRange
 
+if TYPE_CHECKING:
+    from earmark.catalog.backend import Store
+
 MOST_RANGES = 20_000  # of a track; a word of lyrics each, for hours
 MOST_PAYLOAD_BYTES = 1 << 16  # bytes of JSON
+
+
+class Ranges:
+    """What belongs to parts of a catalog's tracks."""
+
+    _store: Store
+    _writing: Callable[[], AbstractContextManager[None]]
+
+    def ranges(self, id: str) -> tuple[TimeRange, ...]:
+        """Return the time ranges of a track in order of their start; raises TrackNotFound."""
+        return tuple(self._store.ranges(self._store.number_of(id)))
+
+    def write_ranges(self, id: str, ranges: Iterable[TimeRange]) -> tuple[TimeRange, ...]:
+        """Give a track time ranges in place of those it has, and return them in order of their start.
+
+        Raises TrackNotFound, and OptionError for a range that ends before it starts or a payload that is no JSON.
+        """
+        ordered = ordered_ranges(ranges)
+        with self._writing(), self._store.transaction():
+            self._store.write_ranges(self._store.number_of(id), ordered)
+        return ordered
 
 
 def ordered_ranges(ranges: Iterable[TimeRange]) -> tuple[TimeRange, ...]:

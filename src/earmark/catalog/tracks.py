@@ -14,7 +14,7 @@ from earmark.catalog.local.durable import is_catalog
 from earmark.catalog.local.folder import Folder
 from earmark.catalog.local.generations import Generations
 from earmark.errors import CatalogNotFound, OptionError
-from earmark.types import TimeRange, Track, TrackPage
+from earmark.types import Track, TrackPage
 
 PAGE_ROWS = 5_000  # tracks looked at for one page, some 50 ms
 
@@ -54,7 +54,6 @@ class Tracks:
         words = text.casefold().split()
         return tuple(track for track in self if all(word in _words(track) for word in words))
 
-
     def page(self, cursor: str = "", *, limit: int = 50, text: str = "") -> TrackPage:
         """Return up to `limit` of the tracks that `find` would, from where the `cursor` of the page before points.
 
@@ -74,10 +73,6 @@ class Tracks:
                 if all(word in _words(recording.track) for word in words):
                     found.append(recording.track)
         return TrackPage(tuple(found), "")
-
-    def ranges(self, id: str) -> tuple[TimeRange, ...]:
-        """Return the time ranges of a track in order of their start; raises TrackNotFound."""
-        return tuple(self._store.ranges(self._store.number_of(id)))
 
 
 class Listing(Tracks):

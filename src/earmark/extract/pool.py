@@ -57,9 +57,7 @@ class ExtractorPool:
         self._line: deque[Future[Sandbox]] = deque()  # places of those who wait, the first to come first
         self._closed = False
 
-    def extract(
-        self, file: BinaryIO, *, query: bool = False, cancellation: Cancellation | None = None
-    ) -> Extracted:
+    def extract(self, file: BinaryIO, *, query: bool = False, cancellation: Cancellation | None = None) -> Extracted:
         """Return what a child makes of an open file, read from where it stands; raises MediaError.
 
         A `cancellation` ends the child's work from another thread.

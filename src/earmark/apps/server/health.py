@@ -22,7 +22,9 @@ async def livez() -> JSONResponse:
     return JSONResponse({"state": "alive"})
 
 
-@router.get("/readyz", summary="Say whether questions can be asked", responses={200: {"model": documents.State}, **PROBLEMS})
+@router.get(
+    "/readyz", summary="Say whether questions can be asked", responses={200: {"model": documents.State}, **PROBLEMS}
+)
 async def readyz(request: Request) -> JSONResponse:
     """Not yet while it starts, and not any more while it ends."""
     service = service_of(request)
@@ -44,7 +46,9 @@ async def metrics(request: Request, caller: Managing) -> Response:
     return Response(await service.call(service.figures.text), media_type=CONTENT_TYPE_LATEST)
 
 
-@router.get("/v1/about", summary="Tell what the page needs to know", responses={200: {"model": documents.About}, **PROBLEMS})
+@router.get(
+    "/v1/about", summary="Tell what the page needs to know", responses={200: {"model": documents.About}, **PROBLEMS}
+)
 async def about(request: Request) -> JSONResponse:
     """How large the catalog is, and what this caller may do; figures only for those who may ask."""
     service = service_of(request)

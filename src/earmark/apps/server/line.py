@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -26,11 +27,11 @@ class _Caller:
     seen: float = 0.0
 
     def charge(self, seconds: float, now: float) -> None:
-        self.used = self.used * 0.5 ** ((now - self.seen) / HALF_LIFE_SECONDS) + seconds
+        self.used = self.debt(now) + seconds
         self.seen = now
 
     def debt(self, now: float) -> float:
-        return self.used * 0.5 ** ((now - self.seen) / HALF_LIFE_SECONDS)
+        return self.used * math.exp2(-(now - self.seen) / HALF_LIFE_SECONDS)
 
 
 class FairLine:

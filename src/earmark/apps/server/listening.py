@@ -33,7 +33,7 @@ SENDING_SECONDS = 10.0  # seconds in which a client has to take an event
 SILENT_SECONDS = 60.0  # seconds without a byte after which nobody is there
 RETRY_SECONDS = 0.25  # seconds after which to ask again for a place in line
 TOO_FAST, GONE, ENDED = 1008, 1001, 1000  # codes of a close (RFC 6455)
-FORMATS = {"s16": np.dtype("<i2"), "f32": np.dtype("<f4")}
+FORMATS: dict[str, np.dtype[Any]] = {"s16": np.dtype("<i2"), "f32": np.dtype("<f4")}
 
 router = APIRouter()
 

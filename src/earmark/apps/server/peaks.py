@@ -29,14 +29,14 @@ async def clip_peaks(request: Request, caller: Identifying, start: Start = 0.0, 
     service, job = service_of(request), Job(request, caller)
     async with received(request, service.settings.limits, service.budget, caller.name) as upload:
         extract = service.extractor.extract
-        extracted = await job.run(
-            lambda: service.call(extract, upload.file, query=True, cancellation=job.cancellation)
-        )
+        extracted = await job.run(lambda: service.call(extract, upload.file, query=True, cancellation=job.cancellation))
     return _answer(extracted.fingerprint, service.extractor.fingerprinter.hertz_per_bin, start, end)
 
 
 @router.get("/tracks/{id:path}/peaks", summary="Tell the peaks of a track", responses=RESPONSES)
-async def track_peaks(request: Request, caller: Identifying, id: Id, start: Start = 0.0, end: End = 10.0) -> JSONResponse:
+async def track_peaks(
+    request: Request, caller: Identifying, id: Id, start: Start = 0.0, end: End = 10.0
+) -> JSONResponse:
     """Those that are stored of it."""
     service = service_of(request)
     fingerprint = await service.call(service.catalog.fingerprint, id)

@@ -109,7 +109,12 @@ class DeadlineProtocol(HttpToolsProtocol):
     def _close_with(self, problem: Problem) -> None:
         document: dict[str, Any] = problem.document("00000000-0000-0000-0000-000000000000")
         body = json.dumps(document).encode()
-        fields = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), "connection": "close", **problem.headers}
+        fields = {
+            "content-type": MEDIA_TYPE,
+            "content-length": str(len(body)),
+            "connection": "close",
+            **problem.headers,
+        }
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self.transport.write(f"HTTP/1.1 {problem.status} Refused\r\n{head}\r\n".encode() + body)
         self.transport.close()

@@ -67,4 +67,3 @@ async def identify(
             source = upload.name or f"{upload.bytes} bytes"
     service.figures.identified.labels("found" if answer.matches else answer.reason).inc()
     return JSONResponse(answer_record(replace(answer, source=source)))
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -168,13 +168,13 @@ def _added(catalog: Catalog, upload: Upload, words: dict[str, str | None]) -> tu
         return (catalog.update(track.id, path=shown) if track.path == upload.path else track), False
     if track.title == PurePath(upload.path).stem:  # no tag told one
         words = {**words, "title": words["title"] or PurePath(upload.name).stem or track.id}
-    return catalog.update(track.id, **words, path=shown), True
+    return catalog.update(
+        track.id, title=words["title"], artist=words["artist"], album=words["album"], path=shown
+    ), True
 
 
 def _ranges(ranges: tuple[TimeRange, ...]) -> JSONResponse:
-    return JSONResponse(
-        {"ranges": [{"start": one.start, "end": one.end, "payload": one.payload} for one in ranges]}
-    )
+    return JSONResponse({"ranges": [{"start": one.start, "end": one.end, "payload": one.payload} for one in ranges]})
 
 
 def _decoded(body: bytes, kind: type[Document]) -> Document:

@@ -145,9 +145,9 @@ class _Form:
         try:
             self._parser.write(piece)
         except FormParserError as error:
-            raise Problem(400, "form", printable(f"a form that cannot be read ({error}); send one as browsers do")) from (
-                error
-            )
+            raise Problem(
+                400, "form", printable(f"a form that cannot be read ({error}); send one as browsers do")
+            ) from (error)
 
     def finish(self) -> None:
         if not self._ended:

@@ -46,7 +46,10 @@ def _add_ranges(connection: sqlite3.Connection) -> None:
         checksum INTEGER NOT NULL)""")
 
 
-MIGRATIONS = (_create, _add_ranges)  # entry n makes schema n + 1 of schema n; schema 0 is an empty file, released ones never change
+MIGRATIONS = (
+    _create,
+    _add_ranges,
+)  # entry n makes schema n + 1 of schema n; schema 0 is an empty file, released ones never change
 VERSION = len(MIGRATIONS)
 
 

@@ -17,12 +17,13 @@ from typing import Annotated, Any
 
 import msgspec
 
-from earmark.catalog.backend import MOST_PACKED_BYTES, MOST_RANGES_BYTES, File, Recording
+from earmark.catalog.backend import MOST_PACKED_BYTES, File, Recording
 from earmark.catalog.settings import Settings
 from earmark.catalog.sqlite.database import Database, Value
+from earmark.catalog.sqlite.ranges import RangesTable
 from earmark.catalog.unpack import MOST_SECONDS
-from earmark.errors import CatalogDamaged, OptionError, TrackExists, TrackNotFound
-from earmark.types import TimeRange, Track
+from earmark.errors import CatalogDamaged, TrackExists, TrackNotFound
+from earmark.types import Track
 
 _BATCH = 500  # rows read by one statement
 _TRACK = "number, id, content, path, title, artist, album, seconds, complete, added, tags, checksum"
@@ -53,7 +54,7 @@ class _TrackRow(msgspec.Struct, array_like=True, frozen=True):
         return Track(*words, self.seconds, bool(self.complete), self.added, tags)
 
 
-class SQLiteStore:
+class SQLiteStore(RangesTable):
     """The store of a catalog in a folder."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -199,34 +200,6 @@ class SQLiteStore:
         if not all(isinstance(number, int) for _, number in found):
             raise CatalogDamaged(f"{self.path} is damaged: a removal names no track; restore an exported copy")
         return found
-
-    # Time ranges
-
-    def ranges(self, number: int) -> Sequence[TimeRange]:
-        """Return the time ranges of a recording in their order; raises CatalogDamaged."""
-        if not self._run("SELECT 1 FROM sqlite_master WHERE name = 'ranges'"):
-            return ()  # an older schema, open for reading
-        rows = self._run("SELECT ranges, checksum FROM ranges WHERE track = ?", number)
-        if not rows:
-            return ()
-        packed, checksum = rows[0]
-        try:
-            if len(packed) <= MOST_RANGES_BYTES and zlib.crc32(packed) == checksum:
-                return msgspec.json.decode(packed, type=tuple[TimeRange, ...])
-        except (msgspec.MsgspecError, TypeError, UnicodeError, RecursionError):
-            pass  # reported as damage below
-        raise CatalogDamaged(
-            f"the time ranges of track {self._name_of(number)!r} in {self.path} are damaged; write them again"
-        )
-
-    def write_ranges(self, number: int, ranges: Sequence[TimeRange]) -> None:
-        """Write all time ranges of a recording, in place of those it has; inside a transaction."""
-        packed = msgspec.json.encode(list(ranges))
-        if len(packed) > MOST_RANGES_BYTES:
-            raise OptionError(f"time ranges of {len(packed):,} bytes; {MOST_RANGES_BYTES:,} can be kept with a track")
-        self._run("DELETE FROM ranges WHERE track = ?", number)
-        if ranges:
-            self._run("INSERT INTO ranges VALUES (?, ?, ?)", number, packed, zlib.crc32(packed))
 
     # Files
 

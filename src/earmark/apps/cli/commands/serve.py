@@ -18,23 +18,33 @@ EXTRA = 'serving needs the extra "server": pip install "earmark[server]"'
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_catalog(parser)
-    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="address to serve at (default: 127.0.0.1, "
-                        "this machine alone; 0.0.0.0 for its network)")  # fmt: skip
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to serve at (default: 127.0.0.1, this machine alone; 0.0.0.0 for its network)",
+    )
     parser.add_argument("--port", type=int, default=8000, metavar="N", help="port (default: 8000; 0 for a free one)")
     parser.add_argument("--name", action="append", default=[], metavar="HOST",
                         help="host name that requests may come by, as of a proxy; repeat it")  # fmt: skip
     parser.add_argument("--tls", metavar="FILE", help=f"PEM file of a certificate, or {SELF_SIGNED}: browsers give a "
                         "microphone only to pages that come by HTTPS or from this machine")  # fmt: skip
     parser.add_argument("--tls-key", metavar="FILE", help="PEM file of the certificate's key")
-    parser.add_argument("--keys", metavar="FILE", help="file of API keys (default: earmark/keys.json in $XDG_CONFIG_HOME)")
-    parser.add_argument("--anyone", choices=("nothing", "identify", "manage"),
-                        help="what callers without a key may do (default: manage where only this machine can call, else "
-                        "nothing)")  # fmt: skip
+    parser.add_argument(
+        "--keys", metavar="FILE", help="file of API keys (default: earmark/keys.json in $XDG_CONFIG_HOME)"
+    )
+    parser.add_argument(
+        "--anyone",
+        choices=("nothing", "identify", "manage"),
+        help="what callers without a key may do (default: manage where this machine alone can call, else nothing)",
+    )
     parser.add_argument("--read-only", action="store_true", help="never change the catalog")
     parser.add_argument("--behind-proxy", action="store_true",
                         help="believe a proxy on this machine which client it asks for")  # fmt: skip
     parser.add_argument("--workers", type=count, metavar="N", help="questions answered at once (default: the cores)")
-    parser.add_argument("--most-requests", type=count, metavar="N", help="requests a minute of one caller (default: 600)")
+    parser.add_argument(
+        "--most-requests", type=count, metavar="N", help="requests a minute of one caller (default: 600)"
+    )
     parser.add_argument("--quiet", action="store_true", help="log errors only")
 
 

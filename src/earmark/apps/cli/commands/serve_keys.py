@@ -18,9 +18,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--add", metavar="NAME", help="make a key and print it, once: only its digest is kept")
     what.add_argument("--remove", metavar="NAME", help="forget a key; it stops to work within a second")
-    parser.add_argument("--scope", choices=SCOPES, default="identify",
-                        help="what a new key allows: to ask, or to change the catalog too (default: identify)")  # fmt: skip
-    parser.add_argument("--keys", metavar="FILE", help="file of API keys (default: earmark/keys.json in $XDG_CONFIG_HOME)")
+    parser.add_argument(
+        "--scope",
+        choices=SCOPES,
+        default="identify",
+        help="what a new key allows: to ask, or to change the catalog too (default: identify)",
+    )
+    parser.add_argument(
+        "--keys", metavar="FILE", help="file of API keys (default: earmark/keys.json in $XDG_CONFIG_HOME)"
+    )
     add_output(parser)
 
 

@@ -162,5 +162,5 @@ export class CatalogView {
 function uploading({ file, sent, state, track, error }) {
   const said = { waiting: "Waiting", sending: sent < 1 ? `${Math.round(100 * sent)} %` : "Fingerprinting", done: "Added", failed: error?.message };
   return html`<li class=${state}><b>${track ? titleOf(track) : file.name}</b><span>${said[state]}</span>
-    <progress max="1" .value=${state === "sending" && sent === 1 ? undefined : state === "done" ? 1 : sent} aria-label=${`Sending ${file.name}`}></progress></li>`;
+    <progress max="1" value=${state === "sending" && sent === 1 ? nothing : state === "done" ? 1 : sent} aria-label=${`Sending ${file.name}`}></progress></li>`;
 }

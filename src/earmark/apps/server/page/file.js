@@ -3,7 +3,7 @@
 import { html, nothing, render } from "./vendor/lit-html.js";
 import { upload } from "./api.js";
 import { confidence, copy, problem, save, say, tile, words } from "./parts.js";
-import { clock, count, titleOf } from "./text.js";
+import { clock, count, hue, titleOf } from "./text.js";
 import { asCsv, asCue, asText } from "./tracklist.js";
 
 const REASONS = {
@@ -74,7 +74,7 @@ export class FileView {
       </label>
       ${busy ? html`<section class="card waiting" aria-live="polite"><div class="head"><b>${file.name}</b>
           <button class="quiet" @click=${() => this.abort.abort()}>Cancel</button></div>
-        <progress max="1" .value=${sent < 1 ? sent : undefined} aria-label="Sending"></progress>
+        <progress max="1" value=${sent < 1 ? sent : nothing} aria-label="Sending"></progress>
         <p class="faint">${sent < 1 ? `Sending, ${Math.round(100 * sent)} %` : "Listening to it"}</p></section>` : nothing}
       ${problem(error)}
       ${answer ? this.result(answer) : nothing}`, this.place);
@@ -105,7 +105,7 @@ export class FileView {
 function timeline({ matches, query }) {
   const share = (seconds) => `${(100 * Math.max(0, seconds)) / query.seconds}%`;
   return html`<div class="timeline" role="list" aria-label="Where each recording is">
-    ${matches.map((match, n) => html`<span role="listitem" .style=${`--hue:${hueOf(match)};left:${share(match.query_start)};width:${share(match.query_end - match.query_start)}`}
+    ${matches.map((match, n) => html`<span role="listitem" .style=${`--hue:${hue(match.track)};left:${share(match.query_start)};width:${share(match.query_end - match.query_start)}`}
       title=${`${titleOf(match.track)}, ${clock(match.query_start)} to ${clock(match.query_end)}`}
       @pointerenter=${() => light(n, true)} @pointerleave=${() => light(n, false)}>
       <span>${titleOf(match.track)}</span></span>`)}
@@ -120,12 +120,6 @@ function marks(seconds) {
   const steps = [5, 10, 30, 60, 300, 600, 1800, 3600];
   const step = steps.find((one) => seconds / one <= 6) || 7200;
   return Array.from({ length: Math.floor(seconds / step) + 1 }, (_, n) => n * step);
-}
-
-function hueOf(match) {
-  let sum = 0;
-  for (const letter of match.track.id) sum = (sum * 31 + letter.codePointAt(0)) % 360;
-  return sum;
 }
 
 function speed(match) {

@@ -6,7 +6,7 @@ import { confidence, problem, tile, words } from "./parts.js";
 import { spectrogram } from "./spectrogram.js";
 import { clock, percent } from "./text.js";
 
-const SHOWN = 12; // seconds
+const SHOWN = matchMedia("(max-width: 599px)").matches ? 5 : 10; // seconds
 const NEAR_SECONDS = 0.04; // by which two peaks that met may differ
 const NEAR_HERTZ = 24;
 
@@ -102,7 +102,7 @@ async function decoded(file, start, end) {
 }
 
 function dots(canvas, all, filled) {
-  const pen = canvas.getContext("2d"), style = getComputedStyle(canvas), size = 1.8 * devicePixelRatio;
+  const pen = canvas.getContext("2d"), style = getComputedStyle(canvas), size = 1.5 * devicePixelRatio;
   for (const { x, y, met } of all) {
     pen.fillStyle = met ? style.getPropertyValue("--met") : style.getPropertyValue("--unmet");
     pen.globalAlpha = met ? 1 : filled ? 0.6 : 0.5;

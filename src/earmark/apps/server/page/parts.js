@@ -24,8 +24,22 @@ export function progress(position, total) {
     <div class="times"><span>${clock(position)}</span><span>${clock(total)}</span></div></div>`;
 }
 
+const SAID = {
+  unreadable: "This is no audio or video that can be read.",
+  unsupported: "This kind of sound cannot be read.",
+  no_audio: "There is no sound in it.",
+  too_large: "It is larger than this service takes.",
+  too_long: "It is longer than this service takes.",
+  too_short: "It is too short.",
+  low_information: "There is too little music in it to tell recordings apart.",
+  busy: "The service is busy; try again in a moment.",
+  locked: "Another program is writing to the catalog; try again in a moment.",
+};
+
 export function problem(error) {
-  return error ? html`<p class="problem" role="alert">${error.message || String(error)}</p>` : nothing;
+  if (!error) return nothing;
+  const detail = error.message || String(error), said = SAID[error.code];
+  return html`<div class="problem" role="alert"><p>${said || detail}</p>${said ? html`<small>${detail}</small>` : nothing}</div>`;
 }
 
 export function say(text) {

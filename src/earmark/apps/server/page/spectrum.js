@@ -1,8 +1,9 @@
 // A ring of bars around the button: what the microphone hears, from low notes at the bottom to high ones at the top.
 
-const BARS = 120;
+const BARS = 96;
 const LOWEST = 60; // Hz
 const HIGHEST = 9000; // Hz
+const QUIET = 90; // level, of 255, below which a bar stays short: a room without music
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Ring {
@@ -37,18 +38,18 @@ export class Ring {
       const [low, high] = [n, n + 1].map((edge) => LOWEST * (HIGHEST / LOWEST) ** (edge / this.levels.length));
       let most = 0;
       for (let at = Math.floor(low / bin); at <= Math.ceil(high / bin); at++) most = Math.max(most, this.bytes[at] || 0);
-      this.levels[n] = Math.max(0, (most - 60) / 195);
+      this.levels[n] = Math.max(0, (most - QUIET) / (255 - QUIET)) ** 1.5;
     }
   }
 
   paint() {
     const size = this.canvas.clientWidth * devicePixelRatio;
     if (!size) return;
-    if (this.canvas.width !== size) this.canvas.width = this.canvas.height = size;
+    if (this.canvas.width !== Math.round(size)) this.canvas.width = this.canvas.height = Math.round(size);
     const pen = this.canvas.getContext("2d");
     pen.clearRect(0, 0, size, size);
     pen.strokeStyle = getComputedStyle(this.canvas).color;
-    pen.lineWidth = size * 0.008;
+    pen.lineWidth = Math.max(size * 0.0085, 1.5);
     pen.lineCap = "round";
     const inner = size * 0.365;
     for (let n = 0; n < BARS; n++) {
