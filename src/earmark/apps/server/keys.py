@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from earmark.apps.server.secret import write_secret
 from earmark.apps.server.settings import SCOPES
 from earmark.atomic import written_beside
 from earmark.errors import OptionError
@@ -114,8 +115,7 @@ class Keys:
     def _write(self, keys: tuple[Key, ...]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with written_beside(self.path) as part:
-            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(keys)) + b"\n")
+            write_secret(part, msgspec.json.format(msgspec.json.encode(keys)) + b"\n")
         self._looked = -FRESH_SECONDS
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -12,6 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from earmark.apps.server.secret import write_secret
 
 DAYS = 397  # days that browsers accept a certificate for
 LEFT_DAYS = 14  # days before its end in which another is made
@@ -59,8 +60,7 @@ def _make(certificate: Path, key: Path, names: list[str]) -> None:
     secret = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    with open(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(secret)
+    write_secret(key, secret)
     certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
 
