@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import pytest
 
 import earmark
 from earmark.apps.server.keys import Keys
-from earmark.apps.server.run import Server, make_server
+from earmark.apps.server.run import Server, bound_socket, make_server
 from earmark.apps.server.settings import Limits, ServerSettings
 
 KNOWN = ("angus", "pulse", "castle", "pen")
@@ -42,7 +41,7 @@ class Running:
 
 @contextmanager
 def running(settings: ServerSettings) -> Iterator[Running]:
-    bound, ports, ready = socket.create_server(("127.0.0.1", 0)), [], threading.Event()
+    bound, ports, ready = bound_socket(settings), [], threading.Event()
 
     def started(port: int) -> None:
         ports.append(port)
@@ -83,7 +82,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory, known: Path) -> Callable[...
             (folder / name).write_text(Keys(folder / "keys.json").add(name, (scope,)))
         generous = Limits(requests_a_minute=1_000_000)
         return running(
-            ServerSettings(folder / "own.earmark", folder / "keys.json", limits=limits or generous, **settings)
+            ServerSettings(folder / "own.earmark", folder / "keys.json", port=0, limits=limits or generous, **settings)
         )
 
     return run
