@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Lock
 from typing import Any, BinaryIO
 
@@ -17,6 +17,7 @@ from earmark.sandbox.process import Sandbox
 
 TASK = "earmark.extract.live:decode"
 RATE = 48_000  # Hz of what comes back, that of Opus
+ENDING_SECONDS = 1.0  # seconds of the clock in which a child sees that its stream has ended
 SAMPLE = np.dtype("<f4")  # what comes back: mono
 
 
@@ -61,9 +62,9 @@ class LiveSound:
         return error if isinstance(error, MediaError) else None
 
     def close(self) -> None:
-        """Let go of the stream, whatever the child is at."""
+        """Let go of the stream, whatever the child is at: one that does not see its end is ended."""
         self.socket.close()
-        if not self._outcome.done():
+        if wait([self._outcome], timeout=ENDING_SECONDS).not_done:
             self._sandbox.interrupt()
 
     def _call(self, theirs: socket.socket) -> None:

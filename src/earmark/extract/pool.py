@@ -153,6 +153,16 @@ class ExtractorPool:
             self._give(place.result())
 
 
+class LentPool:
+    """A pool that others use too: whoever has it as an extractor of their own cannot close it."""
+
+    def __init__(self, pool: ExtractorPool) -> None:
+        self.fingerprinter, self.limits, self.extract = pool.fingerprinter, pool.limits, pool.extract
+
+    def close(self) -> None:
+        """Leave it to its owner."""
+
+
 def worker_count(wanted: int | None) -> int:
     """Return the number of workers that was given, or that of the cores this process may use; raises OptionError."""
     if wanted is not None and not (isinstance(wanted, Integral) and wanted >= 1):

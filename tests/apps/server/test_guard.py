@@ -146,7 +146,8 @@ def test_100_headers_that_would_split_lines_do_not(service, caplog):
         "%0d%0aSet-Cookie: x=1",
     ]
     for number, text in itertools.product(range(20), odd):
-        request = f"GET /v1/tracks/%0a{number}?q=x HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: {text}\r\nConnection: close\r\n\r\n"
+        request = f"GET /v1/tracks/%0a{number}?q=x HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: {text}\r\n"
+        request += "Connection: close\r\n\r\n"
         with socket.create_connection(("127.0.0.1", service.port)) as one:
             one.sendall(request.encode("latin-1"))
             answer = b""

@@ -22,7 +22,7 @@ from earmark.apps.server.settings import ServerSettings
 from earmark.apps.server.uploads import Budget
 from earmark.errors import CatalogReadOnly, EarmarkError, MediaError
 from earmark.extract.live import LiveDecoders
-from earmark.extract.pool import ExtractorPool, worker_count
+from earmark.extract.pool import ExtractorPool, LentPool, worker_count
 from earmark.extract.protocol import Cancellation, ExtractLimits
 from earmark.types import Answer
 
@@ -46,7 +46,7 @@ class Service:
         self.keys.all()
         self.callers = Callers(settings, self.keys)
         self.budget = Budget(limits.uploads_bytes)
-        self._extract_limits = ExtractLimits(
+        extract_limits = ExtractLimits(
             longest_seconds=limits.track_seconds,
             longest_query_seconds=limits.clip_seconds,
             largest_upload_bytes=limits.upload_bytes,
@@ -57,12 +57,10 @@ class Service:
         self.catalog = earmark.open(settings.catalog, create=False, read_only=True)
         info = self.catalog.info()
         workers = worker_count(settings.workers)
-        self.extractor = ExtractorPool(
-            info["fingerprinter"], info["preset"], workers=workers, limits=self._extract_limits
-        )
+        self.extractor = ExtractorPool(info["fingerprinter"], info["preset"], workers=workers, limits=extract_limits)
         self.line = FairLine(workers, most=limits.waiting, most_of_one=limits.waiting_of_one)
         self.live = LiveDecoders(limits.listeners)
-        self.writer = Writer(settings, self._extract_limits)
+        self.writer = Writer(settings, self.extractor)
         self._threads = ThreadPoolExecutor(workers + limits.listeners + 4, thread_name_prefix="earmark-serve")
         self.is_ready, self.listeners = False, dict[str, int]()
         self._watch()
@@ -135,11 +133,16 @@ class Service:
             self.figures.watch(name, help, value)
 
 
+def _lent(pool: ExtractorPool, *, workers: int | None) -> LentPool:
+    return LentPool(pool)
+
+
 class Writer:
     """The catalog open for writing, only as long as something is changed: in between, others may write."""
 
-    def __init__(self, settings: ServerSettings, limits: ExtractLimits) -> None:
-        self._settings, self._limits = settings, limits
+    def __init__(self, settings: ServerSettings, pool: ExtractorPool) -> None:
+        """`pool`: children that read what is added."""
+        self._settings, self._pool = settings, pool
         self._lock = threading.Lock()
         self._catalog: Catalog | None = None
         self._timer: threading.Timer | None = None
@@ -152,7 +155,8 @@ class Writer:
             if self._timer is not None:
                 self._timer.cancel()
             if self._catalog is None:
-                self._catalog = earmark.open(self._settings.catalog, create=False, limits=self._limits)
+                lent = partial(_lent, self._pool)
+                self._catalog = earmark.open(self._settings.catalog, create=False, make_extractor=lent)
             try:
                 return work(self._catalog)
             finally:
