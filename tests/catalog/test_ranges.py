@@ -40,7 +40,7 @@ def test_ranges_come_back_in_order_and_replace_those_there_were(catalog):
 )  # fmt: skip
 def test_ranges_that_make_no_sense_are_refused(catalog, wrong):
     (id, *_) = (track.id for track in catalog)
-    with pytest.raises(OptionError, match="range|payload"):
+    with pytest.raises(OptionError, match=r"range|payload"):
         catalog.write_ranges(id, [wrong])
     with pytest.raises(OptionError, match="20,000"):
         catalog.write_ranges(id, [TimeRange(0, 1, "")] * 20_001)
