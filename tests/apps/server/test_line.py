@@ -47,6 +47,12 @@ def test_each_caller_and_all_together_may_wait_so_much():
     assert (line.waiting, line.at_work) == (0, 0)
 
 
+def test_nobody_is_let_in_who_would_wait_too_long():
+    line = FairLine(1, most=100, most_of_one=100, most_seconds=0.3)
+    _, outcomes = run(line, ["a", "b", "c", "d", "e"], work=dict.fromkeys("abcde", 0.01))
+    assert [one.code for one in outcomes if isinstance(one, Problem)] == ["busy"] * 2
+
+
 def test_who_gives_up_leaves_the_line_in_order():
     async def scene():
         line, order = FairLine(1, most=9, most_of_one=9), []

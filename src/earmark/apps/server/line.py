@@ -16,6 +16,7 @@ HALF_LIFE_SECONDS = 10.0  # seconds in which what a caller has used counts for h
 LEAST_SECONDS = 0.01  # seconds that any work is charged with
 MOST_CALLERS = 10_000  # that are remembered; after them, those who wait for nothing are forgotten
 GUESSED_SECONDS = 0.2  # seconds of a question, before any was measured
+SURE_PLACES = 2  # places in line for each worker, however long questions take
 MEMORY = 0.9  # share of the mean time of a question that stays with each new one
 
 
@@ -37,9 +38,9 @@ class _Caller:
 class FairLine:
     """Lets so many work at once; of callers who wait, whoever used the least time comes first."""
 
-    def __init__(self, workers: int, *, most: int, most_of_one: int) -> None:
+    def __init__(self, workers: int, *, most: int, most_of_one: int, most_seconds: float = math.inf) -> None:
         self.workers, self.at_work, self.waiting = workers, 0, 0
-        self._most, self._most_of_one = most, most_of_one
+        self._most, self._most_of_one, self._most_seconds = most, most_of_one, most_seconds
         self._callers: dict[str, _Caller] = {}
         self._mean = GUESSED_SECONDS
 
@@ -66,7 +67,8 @@ class FairLine:
         if caller is not None and len(caller.waiting) >= self._most_of_one:
             return Problem(429, "too_many_at_once", f"{len(caller.waiting)} of your questions wait; ask again when "
                            "some are answered", retry_after=wait)  # fmt: skip
-        if self.waiting >= self._most:
+        is_slow = self.waiting >= SURE_PLACES * self.workers and wait > self._most_seconds
+        if self.waiting >= self._most or is_slow:
             return Problem(503, "busy", f"{self.waiting} questions wait; ask again later", retry_after=wait)
         return None
 

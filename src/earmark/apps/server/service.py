@@ -58,7 +58,9 @@ class Service:
         info = self.catalog.info()
         workers = worker_count(settings.workers)
         self.extractor = ExtractorPool(info["fingerprinter"], info["preset"], workers=workers, limits=extract_limits)
-        self.line = FairLine(workers, most=limits.waiting, most_of_one=limits.waiting_of_one)
+        self.line = FairLine(
+            workers, most=limits.waiting, most_of_one=limits.waiting_of_one, most_seconds=limits.waiting_seconds
+        )
         self.live = LiveDecoders(limits.listeners)
         self.writer = Writer(settings, self.extractor)
         self._threads = ThreadPoolExecutor(workers + limits.listeners + 4, thread_name_prefix="earmark-serve")

@@ -24,6 +24,7 @@ class Limits:
     body_bytes_a_second: int = 8_000  # bytes a second of a body after that, as of a phone on a bad line
     waiting: int = 64  # questions in line
     waiting_of_one: int = 16  # questions in line of one caller, and their bodies
+    waiting_seconds: float = 10.0  # seconds that the last in line may wait, by what questions take
     requests_a_minute: int = 600  # of one caller
     connections: int = 512
     listeners: int = 16  # sounds listened to at once
