@@ -79,7 +79,10 @@ def scenes(process: int, port: int, clips: Sequence[bytes], keys: dict[str, str]
 
     polite = [f"polite {n}" for n in range(POLITE)]
     run(["client 0", "client 1"], until=3.0)
-    print(f"one client: {run(['client 0']).line()}", flush=True)
+    used = processor_seconds(process)
+    alone = run(["client 0"])
+    used = 1000 * (processor_seconds(process) - used) / max(len(alone.seconds), 1)
+    print(f"one client: {alone.line()}; {used:.0f} ms of processor time a question", flush=True)
     print(f"8 clients: {run([f'client {n}' for n in range(8)]).line()}", flush=True)
     print(f"{POLITE} polite clients alone: {run(polite, pause=PAUSE_SECONDS).line()}", flush=True)
     greedy = threading.Thread(target=run, args=(["greedy"] * 8,))
@@ -127,6 +130,7 @@ def ask(port: int, key: str, clips: Sequence[bytes], first: int, asked: Asked, e
             else:
                 asked.failed += 1
         if response.status in (429, 503):
+            connection.close()  # the service closes what is idle
             time.sleep(min(float(response.headers["Retry-After"]), max(0.0, end - time.monotonic())))
         time.sleep(pause)
     connection.close()
@@ -160,6 +164,15 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     """Wait until something is so."""
     while not is_so():
         time.sleep(0.1)
+
+
+def processor_seconds(process: int) -> float:
+    """Return the processor time of a process and its children."""
+    numbers = [process, *map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())]
+    numbers += [int(child) for task in Path(f"/proc/{process}/task").iterdir()
+                for child in (task / "children").read_text().split()]  # fmt: skip
+    fields = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in set(numbers)]
+    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_bytes(process: int) -> int:

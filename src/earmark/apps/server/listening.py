@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Literal
 
 import msgspec
@@ -24,7 +24,7 @@ from earmark.apps.server.service import Service
 from earmark.apps.server.settings import IDENTIFY
 from earmark.catalog.listen import Listener
 from earmark.errors import EarmarkError
-from earmark.extract.live import RATE, SAMPLE, LiveSound
+from earmark.extract.relay import RATE, SAMPLE, LiveSound
 from earmark.types import Samples
 
 FASTEST = 1.5  # seconds of sound in a second of the clock
@@ -97,12 +97,13 @@ class Conversation:
         rate = asked.rate if asked.format in FORMATS else RATE
         listener = self._service.catalog.listen(rate=rate)
         await self._send({"type": "listening", "at": 0.0, "clock": time.monotonic()})
-        async for block in sound:
-            seconds = listener.seconds + len(block) / rate
-            self._check_pace(seconds)
-            self._clock.note(seconds, time.monotonic())
-            if await self._push(listener, block, rate):
-                await self._tell(self._follower.look(listener.answer, listener.seconds))
+        async with contextlib.aclosing(sound):
+            async for block in sound:
+                seconds = listener.seconds + len(block) / rate
+                self._check_pace(seconds)
+                self._clock.note(seconds, time.monotonic())
+                if await self._push(listener, block, rate):
+                    await self._tell(self._follower.look(listener.answer, listener.seconds))
         await self._tell_the_end(listener)
 
     async def _push(self, listener: Listener, block: Samples, rate: int) -> bool:
@@ -171,7 +172,7 @@ class Conversation:
             raise Problem(422, "message", 'a text that means nothing here; send sound, or {"type": "end"}')
         return None
 
-    async def _samples(self) -> AsyncIterator[Samples]:
+    async def _samples(self) -> AsyncGenerator[Samples, None]:
         form, channels, rest = FORMATS[self._asked.format], self._asked.channels, b""
         frame = form.itemsize * channels
         while (data := await self._received()) is not None:
@@ -184,7 +185,7 @@ class Conversation:
             if len(samples):
                 yield np.clip(np.nan_to_num(samples), -1, 1)
 
-    async def _decoded(self) -> AsyncIterator[Samples]:
+    async def _decoded(self) -> AsyncGenerator[Samples, None]:
         sound = await self._service.call(self._service.live.open)
         if sound is None:
             raise Problem(503, "busy", "all decoders are taken; try again later")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,15 +22,16 @@ from earmark.apps.server.problems import Problem
 from earmark.apps.server.settings import ServerSettings
 from earmark.apps.server.uploads import Budget
 from earmark.errors import CatalogReadOnly, EarmarkError, MediaError
-from earmark.extract.live import LiveDecoders
 from earmark.extract.pool import ExtractorPool, LentPool, worker_count
 from earmark.extract.protocol import Cancellation, ExtractLimits
+from earmark.extract.relay import LiveDecoders
 from earmark.types import Answer
 
 if TYPE_CHECKING:
     from earmark import Catalog
 
 Result = TypeVar("Result")
+log = logging.getLogger("earmark.server")
 
 REASONS = ("too_short", "low_information")  # codes of errors that are an answer
 WRITER_SECONDS = 3.0  # seconds for which the catalog stays open for writing after a change; others can write then
@@ -162,9 +164,15 @@ class Writer:
             try:
                 return work(self._catalog)
             finally:
-                self._timer = threading.Timer(WRITER_SECONDS, self.close)
+                self._timer = threading.Timer(WRITER_SECONDS, self._close_when_idle)
                 self._timer.daemon = True
                 self._timer.start()
+
+    def _close_when_idle(self) -> None:
+        try:
+            self.close()
+        except earmark.CatalogError as error:  # what was changed is kept; the index is behind until it is written again
+            log.error("the index could not be published", extra={"fields": {"detail": str(error)}})
 
     def close(self) -> None:
         """Let others write."""

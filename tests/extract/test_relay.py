@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.extract.live import RATE, SAMPLE, LiveDecoders
+from earmark.extract.relay import RATE, SAMPLE, LiveDecoders
 
 
 @pytest.fixture(scope="module")

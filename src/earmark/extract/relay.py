@@ -15,7 +15,7 @@ from earmark.audio.live import decode_live
 from earmark.errors import MediaError
 from earmark.sandbox.process import Sandbox
 
-TASK = "earmark.extract.live:decode"
+TASK = "earmark.extract.relay:decode"
 RATE = 48_000  # Hz of what comes back, that of Opus
 ENDING_SECONDS = 1.0  # seconds of the clock in which a child sees that its stream has ended
 SAMPLE = np.dtype("<f4")  # what comes back: mono
