@@ -74,11 +74,31 @@ def test_who_gives_up_leaves_the_line_in_order():
     assert (line.waiting, line.at_work) == (0, 0)
 
 
+def test_who_gives_up_as_their_turn_comes_holds_nobody_up():
+    async def scene():
+        line, order = FairLine(1, most=9, most_of_one=9), []
+
+        async def one(name):
+            async with line.place(name):
+                order.append(name)
+
+        async with line.place("first"):
+            tasks = [asyncio.ensure_future(one(name)) for name in "abc"]
+            await asyncio.sleep(0)
+            tasks[0].cancel()  # it will be told only after the place was offered to it
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return line, order
+
+    line, order = asyncio.run(scene())
+    assert order == ["b", "c"]
+    assert (line.waiting, line.at_work) == (0, 0)
+
+
 def test_a_full_line_says_when_to_come_again():
     async def scene():
         line = FairLine(1, most=1, most_of_one=1)
         async with line.place("a"):
-            waiting = asyncio.ensure_future(line._take(line._callers["a"]))
+            waiting = asyncio.ensure_future(line._take("a", line._callers["a"]))
             await asyncio.sleep(0)
             refusal = line.refusal("b")
             waiting.cancel()

@@ -48,7 +48,7 @@ class FairLine:
     async def place(self, name: str) -> AsyncIterator[None]:
         """Wait for a worker and keep it inside; raises Problem at once when the line is full."""
         caller = self._callers.setdefault(name, _Caller())
-        await self._take(caller)
+        await self._take(name, caller)
         began = time.monotonic()
         try:
             yield
@@ -72,11 +72,10 @@ class FairLine:
             return Problem(503, "busy", f"{self.waiting} questions wait; ask again later", retry_after=wait)
         return None
 
-    async def _take(self, caller: _Caller) -> None:
+    async def _take(self, name: str, caller: _Caller) -> None:
         if self.at_work < self.workers and not self.waiting:
             self._begin(caller)
             return
-        name = next(name for name, one in self._callers.items() if one is caller)
         if refusal := self.refusal(name):
             raise refusal
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -89,7 +88,7 @@ class FairLine:
                 self.at_work -= 1
                 caller.at_work -= 1
                 self._call_next(time.monotonic())
-            else:
+            elif place in caller.waiting:
                 caller.waiting.remove(place)
                 self.waiting -= 1
             raise
