@@ -32,6 +32,24 @@ def test_a_greedy_caller_does_not_hold_up_a_polite_one():
     assert done.count("greedy") == 20
 
 
+def test_one_caller_has_all_workers_only_as_long_as_nobody_else_asks():
+    async def scene():
+        line, most = FairLine(2, most=99, most_of_one=50), {"alone": 0, "beside": 0}
+
+        async def one(name, when):
+            async with line.place(name):
+                at_work = line._callers["greedy"].at_work
+                most[when] = max(most[when], at_work)
+                await asyncio.sleep(0.002)
+
+        await asyncio.gather(*(one("greedy", "alone") for _ in range(6)))
+        await one("polite", "beside")
+        await asyncio.gather(*(one("greedy", "beside") for _ in range(6)), one("polite", "beside"))
+        return most
+
+    assert asyncio.run(scene()) == {"alone": 2, "beside": 1}
+
+
 def test_what_counts_is_time_and_not_questions():
     line = FairLine(1, most=100, most_of_one=50)
     done, _ = run(line, ["long", "short"] + ["long", "short"] * 6, work={"long": 0.06, "short": 0.01})

@@ -14,7 +14,8 @@ from earmark.apps.server.problems import Problem
 
 HALF_LIFE_SECONDS = 10.0  # seconds in which what a caller has used counts for half
 LEAST_SECONDS = 0.01  # seconds that any work is charged with
-MOST_CALLERS = 10_000  # that are remembered; after them, those who wait for nothing are forgotten
+MOST_CALLERS = 1_000  # that are remembered; after them, those who wait for nothing are forgotten
+RECENT_SECONDS = 10.0  # seconds for which a caller who asked keeps a worker free of all others' second questions
 GUESSED_SECONDS = 0.2  # seconds of a question, before any was measured
 SURE_PLACES = 2  # places in line for each worker, however long questions take
 MEMORY = 0.9  # share of the mean time of a question that stays with each new one
@@ -25,7 +26,8 @@ class _Caller:
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
     at_work: int = 0
     used: float = 0.0  # seconds of work, each counted less the longer it is ago
-    seen: float = 0.0
+    seen: float = 0.0  # moment of the last charge
+    asked: float = -math.inf  # moment of the last question
 
     def charge(self, seconds: float, now: float) -> None:
         self.used = self.debt(now) + seconds
@@ -73,7 +75,8 @@ class FairLine:
         return None
 
     async def _take(self, name: str, caller: _Caller) -> None:
-        if self.at_work < self.workers and not self.waiting:
+        now = caller.asked = time.monotonic()
+        if self.at_work < self.workers and not caller.waiting and self._may_begin(caller, now):
             self._begin(caller)
             return
         if refusal := self.refusal(name):
@@ -97,9 +100,19 @@ class FairLine:
         self.at_work += 1
         caller.at_work += 1
 
+    def _may_begin(self, caller: _Caller, now: float) -> bool:
+        """Return whether a caller may have one more worker: the last one is kept free while others ask too."""
+        if caller.at_work < max(1, self.workers - 1):
+            return True
+        others = (one for one in self._callers.values() if one is not caller)
+        return not any(one.waiting or one.at_work or now - one.asked < RECENT_SECONDS for one in others)
+
     def _call_next(self, now: float) -> None:
         while self.at_work < self.workers and self.waiting:
-            chosen = min((one for one in self._callers.values() if one.waiting), key=lambda one: one.debt(now))
+            ready = [one for one in self._callers.values() if one.waiting and self._may_begin(one, now)]
+            if not ready:
+                break
+            chosen = min(ready, key=lambda one: one.debt(now))
             place = chosen.waiting.popleft()
             self.waiting -= 1
             if not place.done():
