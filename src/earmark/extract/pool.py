@@ -7,7 +7,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from numbers import Integral
 from threading import Lock
@@ -76,10 +76,11 @@ class ExtractorPool:
         extracted = self._checked(answer)
         return replace(extracted, packed=b"") if query else extracted  # nobody keeps a query's; it is large
 
-    def warm_up(self) -> None:
-        """Start one child and wait until it is ready, so that the first file need not wait for its imports."""
-        with self._borrowed() as sandbox:
-            sandbox.held_by()
+    def warm_up(self, children: int) -> None:
+        """Start so many children, no more than it may have, so that no file need wait for their imports."""
+        with ExitStack() as stack:
+            for _ in range(min(children, self.workers)):
+                stack.enter_context(self._borrowed()).held_by()
 
     def close(self) -> None:
         """End all children, also those at work; callers that wait or come later get a MediaError."""

@@ -34,6 +34,7 @@ Result = TypeVar("Result")
 log = logging.getLogger("earmark.server")
 
 REASONS = ("too_short", "low_information")  # codes of errors that are an answer
+WARM_CHILDREN = 4  # that are started before the first question, 120 MB each
 WRITER_SECONDS = 3.0  # seconds for which the catalog stays open for writing after a change; others can write then
 
 
@@ -76,7 +77,7 @@ class Service:
         chirp = np.sin(np.arange(2 * 16_000, dtype=np.float32) ** 2 * 1e-4)
         with contextlib.suppress(EarmarkError):
             self.catalog.identify((chirp, 16_000))
-        self.extractor.warm_up()
+        self.extractor.warm_up(WARM_CHILDREN)
         self.live.start()
         self.is_ready = True
 
