@@ -18,6 +18,10 @@ Each message holds the offending value and what to do about it.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # typing's own, without its import, which is a fifth of a bare Python's start
+if TYPE_CHECKING:
+    from typing import ClassVar
+
 
 class EarmarkError(Exception):
     """The root: catch this to catch all that earmark raises on purpose."""
@@ -26,24 +30,34 @@ class EarmarkError(Exception):
 class MediaError(EarmarkError):
     """A file or stream could not be read as audio.
 
-    `code` is one of `CODES`; `detail` says more; `partial` is how many seconds had been read by then.
+    `code` is one of `CODES`; `detail` says more; `partial` is how many seconds had been read by then; `source` is what
+    was read, where that is known: a path, or '3 bytes'.
     """
 
-    CODES = (
-        "unreadable",
-        "unsupported",
-        "no_audio",
-        "too_short",
-        "too_long",
-        "too_large",
-        "low_information",
-        "timeout",
-        "decoder_crashed",
-    )
+    MEANINGS: ClassVar[dict[str, str]] = {
+        "unreadable": "it is no audio or video, it is damaged from the beginning on, or it cannot be opened",
+        "unsupported": "it is a playlist, a picture or a text, or has a rate, channels or a codec that are not read",
+        "no_audio": "it is a video without sound",
+        "too_short": "it has less than 0.25 s of sound",
+        "too_long": "it lasts longer than --longest allows",
+        "too_large": "it needs more memory or room than a file may take",
+        "low_information": "there is too little in it to tell recordings apart: silence, a tone, clicks",
+        "timeout": "it took more processor time than its length allows",
+        "decoder_crashed": "the process that decodes it ended",
+    }
+    CODES = tuple(MEANINGS)
 
-    def __init__(self, code: str, detail: str, partial: float = 0.0) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code, self.detail, self.partial = code, detail, partial
+    def __init__(self, code: str, detail: str, partial: float = 0.0, *, source: str = "") -> None:
+        super().__init__(code, detail, partial)
+        self.code, self.detail, self.partial, self.source = code, detail, partial, source
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.reason}" if self.source else self.reason
+
+    @property
+    def reason(self) -> str:
+        """The code and what more there is to say, without the source."""
+        return f"{self.code}: {self.detail}"
 
 
 class CatalogError(EarmarkError):

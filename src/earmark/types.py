@@ -133,6 +133,15 @@ class Hits:
 
 
 @dataclass(frozen=True, slots=True)
+class Chapter:
+    """A named part of a recording, as a cue sheet or a file's chapters give it; it ends where the next one begins."""
+
+    start: float  # seconds
+    title: str
+    artist: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
     """A recording that a catalog knows."""
 
@@ -140,11 +149,16 @@ class Track:
     title: str
     artist: str
     album: str
-    path: str  # as given when it was added
+    path: str  # absolute; of several files that hold it, the one that was added first
     seconds: float
     complete: bool = True  # False when the file broke off or had damaged parts
     added: int = 0  # UTC, nanoseconds since 1970
     tags: Mapping[str, str] = field(default_factory=dict)
+    chapters: tuple[Chapter, ...] = ()  # in order of time
+
+    def chapter_at(self, seconds: float) -> Chapter | None:
+        """Return the chapter that a second of the recording lies in, or None."""
+        return next((one for one in reversed(self.chapters) if one.start <= seconds), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +219,7 @@ class Answer:
     degraded: bool = False  # part of the catalog is damaged and was not searched
     calibrated: bool = True  # whether confidences were fitted for this kind of fingerprint and index
     detail: str = ""  # why the clip could not be read, where `reason` is a MediaError's code
+    complete: bool = True  # False when the clip broke off or had damaged parts
 
     @property
     def best(self) -> Match | None:
@@ -218,9 +233,14 @@ class AddReport:
 
     added: tuple[Track, ...] = ()
     updated: tuple[Track, ...] = ()  # files whose content had changed
-    unchanged: tuple[str, ...] = ()  # paths
+    unchanged: tuple[str, ...] = ()  # paths, those of moved files and duplicates too
     failed: tuple[tuple[str, str], ...] = ()  # (path, reason)
     interrupted: bool = False
+    skipped: tuple[tuple[str, str], ...] = ()  # (path, reason) of what lies beside the music and is no audio
+    moved: tuple[tuple[str, str], ...] = ()  # (path before, path now)
+    duplicates: tuple[tuple[str, str], ...] = ()  # (path, path of the track whose file has the same content)
+    replaced: tuple[tuple[Track, Track], ...] = ()  # (track before, track now) of a file that was written over
+    missing: tuple[Track, ...] = ()  # tracks of the given folders whose files are gone
 
 
 @dataclass(frozen=True, slots=True)

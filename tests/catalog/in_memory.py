@@ -76,17 +76,21 @@ class InMemoryStore:
     def write_settings(self, settings: Settings) -> None:
         self._rows.settings = settings
 
-    def insert(self, track: Track, content: bytes, packed: bytes) -> int:
+    def insert(
+        self, track: Track, content: bytes, packed: bytes, *, file_words: Mapping[str, str | None] | None = None
+    ) -> int:
         self._check_id(track.id, 0)
         rows = self._rows
         rows.last_number += 1
-        rows.recordings[rows.last_number] = Recording(rows.last_number, content, track)
+        rows.recordings[rows.last_number] = Recording(rows.last_number, content, track, file_words or {})
         rows.packed[rows.last_number] = packed
         return rows.last_number
 
-    def change(self, number: int, track: Track) -> None:
+    def change(self, number: int, track: Track, *, file_words: Mapping[str, str | None] | None = None) -> None:
         self._check_id(track.id, number)
-        self._rows.recordings[number] = Recording(number, self.recording(number).content, track)
+        before = self.recording(number)
+        words = before.file_words if file_words is None else file_words
+        self._rows.recordings[number] = Recording(number, before.content, track, words)
 
     def delete(self, number: int) -> None:
         rows = self._rows
@@ -146,8 +150,15 @@ class InMemoryStore:
     def files(self, number: int) -> Sequence[File]:
         return [file for file in self._rows.files.values() if file.track == number]
 
+    def files_below(self, path: bytes) -> Iterator[File]:
+        folder = path.rstrip(b"/") + b"/"
+        yield from [self._rows.files[one] for one in sorted(self._rows.files) if one == path or one.startswith(folder)]
+
     def remember(self, file: File) -> None:
         self._rows.files[file.path] = file
+
+    def forget_file(self, path: bytes) -> None:
+        self._rows.files.pop(path, None)
 
     def forget_files(self, number: int) -> None:
         for file in self.files(number):

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -57,11 +58,15 @@ def test_what_is_no_music_is_listed_with_the_reason_and_stops_nothing(catalog, f
     (folder / "empty.flac").touch()
     (folder / "list.m3u").write_text("#EXTM3U\none.wav\n")
     (folder / "cover.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(500))
+    (folder / "README").write_text("made with love\n" * 50)
     soundfile.write(folder / "silent.wav", np.zeros(16000 * 8, np.float32), 16000)
     report = catalog.add(folder)
     assert len(report.added) == 2
     reasons = {Path(path).name: reason.split(":")[0] for path, reason in report.failed}
-    assert set(reasons) == {"corrupt.mp3", "notes.txt", "empty.flac", "list.m3u", "silent.wav"}
+    assert set(reasons) == {"corrupt.mp3", "empty.flac", "silent.wav"}
+    assert {Path(path).name for path, _ in report.skipped} == {"notes.txt", "list.m3u", "cover.jpg", "README"}
+    (named,) = catalog.add(folder / "notes.txt").failed
+    assert "no audio or video" in named[1]
     assert reasons["silent.wav"] == "low_information"
     assert reasons["empty.flac"] == "too_short"
     assert len(catalog) == 2
@@ -124,6 +129,108 @@ def test_a_file_that_became_another_known_one_leaves_no_double(catalog, folder):
     report = catalog.add(folder)
     assert [track.id for track in report.updated] == [one.id]
     assert [track.id for track in catalog.tracks()] == [one.id]
+
+
+def test_a_moved_file_and_a_duplicate_are_told(catalog, folder):
+    one, two = catalog.add(folder).added
+    moved, copy = folder / "moved.wav", folder / "copy.wav"
+    Path(one.path).rename(moved)
+    shutil.copy(two.path, copy)
+    report = catalog.add(folder)
+    assert report.moved == ((one.path, str(moved)),)
+    assert report.duplicates == ((str(copy), two.path),)
+    assert set(report.unchanged) == {str(moved), str(copy), two.path}
+    assert report.missing == ()
+    assert catalog.add(folder).duplicates == report.duplicates
+
+
+def test_a_path_is_absolute_wherever_one_stands(catalog, folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    (one, _) = catalog.add("folder").added
+    monkeypatch.chdir(folder)
+    assert catalog.add("../folder/" + Path(one.path).name).unchanged
+    assert one.path == str(folder / Path(one.path).name)
+    assert [track.path for track in catalog.tracks()] == sorted(str(path) for path in folder.iterdir())
+
+
+def test_what_was_deleted_is_told_once_its_folder_is_added_again(catalog, folder, tmp_path):
+    one, two = catalog.add(folder).added
+    Path(one.path).unlink()
+    assert [track.id for track in catalog.add(folder).missing] == [one.id]
+    assert catalog.add(two.path).missing == ()
+    assert [track.id for track in catalog.missing()] == [one.id]
+    shutil.rmtree(folder)
+    report = catalog.add(folder)
+    assert [track.id for track in report.missing] == [one.id, two.id]
+    assert report.failed == ((str(folder), "unreadable: No such file or directory"),)
+
+
+def test_two_tracks_never_claim_one_path(catalog, folder, pieces):
+    one, _ = catalog.add(folder).added
+    copy = folder / "z.wav"
+    shutil.copy(one.path, copy)
+    catalog.add(folder)
+    shutil.copy(pieces[4], one.path)
+    report = catalog.add(folder)
+    paths = [track.path for track in catalog.tracks()]
+    assert len(set(paths)) == len(paths) == 3
+    assert catalog.get(one.id).path == str(copy)
+    ((before, after),) = report.replaced
+    assert (before.id, before.path, after.path) == (one.id, one.path, one.path)
+    assert after.id != one.id
+
+
+def test_words_edited_by_hand_outlast_the_tags_of_the_file(catalog, folder, pieces):
+    path = folder / "a.flac"
+    tagged(pieces[5], path, title="Old", genre="Polka", year="1999")
+    (track,) = catalog.add(path).added
+    catalog.update(track.id, title="Mine", tags={"year": "1999", "mood": "calm"})
+    tagged(pieces[5], path, title="New", genre="Waltz", year="2001")
+    (after,) = catalog.add(path).updated
+    assert (after.id, after.title) == (track.id, "Mine")
+    assert (after.tags["mood"], after.tags["year"]) == ("calm", "2001")
+    assert "genre" not in after.tags
+    reset = catalog.update(track.id, reset=True)
+    assert (reset.title, reset.tags["genre"], "mood" in reset.tags) == ("New", "Waltz", False)
+
+
+def test_words_are_not_carried_over_to_another_recording(catalog, folder, pieces, tmp_path):
+    path = folder / "a.wav"
+    shutil.copy(pieces[5], path)
+    (track,) = catalog.add(path).added
+    catalog.update(track.id, title="Mine")
+    samples, rate = soundfile.read(pieces[4])
+    soundfile.write(path, samples[: len(samples) // 2], rate)
+    (after,) = catalog.add(path).updated
+    assert after.title == "a"
+
+
+def test_a_cue_sheet_names_the_parts_of_a_file_also_when_it_comes_later(catalog, folder):
+    path = folder / "album.wav"
+    shutil.move(next(folder.glob("*.wav")), path)
+    assert catalog.add(path).added[0].chapters == ()
+    path.with_suffix(".cue").write_text(
+        'PERFORMER "Band"\nFILE "album.wav" WAVE\n  TRACK 01 AUDIO\n    TITLE "One"\n    INDEX 01 00:00:00\n'
+        '  TRACK 02 AUDIO\n    TITLE "Two"\n    PERFORMER "Guest"\n    INDEX 00 00:05:00\n    INDEX 01 00:06:37\n'
+    )
+    assert catalog.add(path).unchanged
+    (track,) = catalog.tracks()
+    assert [(one.title, one.artist) for one in track.chapters] == [("One", "Band"), ("Two", "Guest")]
+    assert track.chapter_at(7).title == "Two"
+    assert track.chapter_at(6).title == "One"
+
+
+def tagged(source, path, **tags):
+    """Write a copy of a recording with these tags and return its path."""
+    samples, rate = soundfile.read(source, dtype="float32")
+    with av.open(str(path), "w") as written:
+        stream = written.add_stream("flac", rate=rate, layout="mono")
+        written.metadata.update(tags)
+        frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None, :], format="s16", layout="mono")
+        frame.sample_rate = rate
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            written.mux(packet)
+    return path
 
 
 def test_an_id_of_ones_own_is_kept_and_never_given_twice(catalog, folder, pieces):

@@ -23,8 +23,27 @@ def tree(tmp_path):
 
 def test_a_folder_stands_for_all_files_below_it_in_order(tree):
     found = scan(tree)
-    assert names(found, tree) == ["a.mp3", "b/one.flac", "b/two.flac", "list.m3u", "noext", "notes.txt"]
+    assert names(found, tree) == ["a.mp3", "b/one.flac", "b/two.flac", "noext"]
     assert found.failed == ()
+    assert [os.path.relpath(path, tree) for path, _ in found.skipped] == ["cover.jpg", "list.m3u", "notes.txt"]
+
+
+def test_patterns_leave_out_names_and_paths(tree):
+    assert names(scan(tree, exclude=["*.flac", "no*"]), tree) == ["a.mp3"]
+    assert names(scan(tree, exclude=["b"]), tree) == ["a.mp3", "noext"]
+    found = scan(tree, exclude=["*/b/two*"])
+    assert names(found, tree) == ["a.mp3", "b/one.flac", "noext"]
+    assert (str(tree / "b" / "two.flac"), "excluded") in found.skipped
+
+
+def test_links_to_folders_are_followed_on_demand_and_in_no_circle(tree, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "far.ogg").write_bytes(b"x")
+    (outside / "back").symlink_to(tree)
+    (tree / "folder").symlink_to(outside)
+    assert names(scan(tree, follow_links=True), tree)[-2:] == ["folder/far.ogg", "noext"]
+    (skipped,) = [reason for path, reason in scan(tree).skipped if path.endswith("folder")]
+    assert "--follow-links" in skipped
 
 
 def test_a_path_alone_a_string_alone_and_a_list_mean_the_same(tree):
@@ -63,11 +82,11 @@ def test_traps_are_named_and_do_not_hold_it_up(tree):
     assert reasons == {
         "loop": "unreadable: Too many levels of symbolic links",
         "dangling": "unreadable: No such file or directory",
-        "pipe.mp3": "unsupported: not a regular file",
-        "zero": "unsupported: not a regular file",
+        "pipe.mp3": "unsupported: it is no regular file, but a pipe, socket or device",
+        "zero": "unsupported: it is no regular file, but a pipe, socket or device",
         "absent.mp3": "unreadable: No such file or directory",
     }
-    assert len(found.files) == 6
+    assert len(found.files) == 4
 
 
 def test_another_catalog_in_the_folder_is_no_music(tree):

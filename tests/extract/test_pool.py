@@ -200,12 +200,10 @@ def test_there_are_as_many_children_as_cores_unless_it_is_said() -> None:
     assert ExtractorPool("shazam", {}).workers == usable_cores() >= 1
 
 
-def test_a_cancellation_ends_the_child_at_work_and_what_would_begin_later(music):
+def test_a_cancellation_ends_what_would_begin_later(music):
     with closing(ExtractorPool("shazam", {}, workers=1)) as pool, music[0].open("rb") as file:
-        cancellation, later = Cancellation(), Cancellation()
-        with cancellation.ending(later.cancel):
-            cancellation.cancel()
-        assert later.is_cancelled
-        with pytest.raises(MediaError, match="nobody waits"):
-            pool.extract(file, query=True, cancellation=cancellation)
+        cancellation = Cancellation()
+        cancellation.cancel()
+        with pool.cancelled_by(cancellation), pytest.raises(MediaError, match="nobody waits"):
+            pool.extract(file, query=True)
         assert pool.extract(file, query=True).seconds == pytest.approx(30, abs=0.1)

@@ -12,6 +12,7 @@ import pytest
 
 from earmark.match.lines import Line
 from earmark.match.stretches import (
+    BRIDGED_SECONDS,
     COMPARED_SECONDS,
     GOES_ON_SECONDS,
     IDLE_LOG_ODDS,
@@ -332,8 +333,13 @@ def test_what_lies_between_is_taken_too_and_what_lies_apart_stays() -> None:
     third = stretch(one, 6.0, 9.0)
     between = [stretch(one, 0.0, 3.0), stretch(other, 3.2, 6.0), third]
     assert spans(settled(between, [one, other])) == [(1, 0.0, 9.0)]
-    gap = 3.1 + GOES_ON_SECONDS
-    apart = [stretch(one, 0.0, 3.0), stretch(other, gap, 6.0)]
+    another, gap = evidence(3, 0, [3.0] * 90, track=1), 3.1 + GOES_ON_SECONDS
+    apart = [stretch(one, 0.0, 3.0), stretch(another, gap, 6.0)]
+    assert settled(apart, [one, another]) == apart
+    repeated = [stretch(one, 0.0, 3.0), stretch(other, gap, 6.0)]  # of the same track: another round of it, perhaps
+    assert spans(settled(repeated, [one, other])) == [(1, 0.0, 6.0)]
+    gap = 3.1 + BRIDGED_SECONDS
+    apart = [stretch(one, 0.0, 3.0), stretch(other, gap, 9.0)]
     assert settled(apart, [one, other]) == apart
     again = [stretch(one, 0.0, 3.0), stretch(one, 3.2, 6.0)]
     [whole] = settled(again, [one])  # one line that was left for a moment

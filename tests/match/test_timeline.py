@@ -13,6 +13,7 @@ from earmark.match.protocol import Options
 from earmark.match.rivals import DECISIVE_Z
 from earmark.match.timeline import KEPT_SECONDS, REMEMBERED_SECONDS, Timeline
 from earmark.match.windows import WINDOW_SECONDS
+from earmark.types import Fingerprint
 from tests.match.shelf import MemorySearch, Shelf, cut, shelf_of, with_noise
 
 RATE = 11_025
@@ -208,7 +209,7 @@ def test_what_is_kept_of_a_long_stream_is_bounded_and_what_was_told_stays(landma
     assert all(10.0 * number - start <= KEPT_SECONDS + WINDOW_SECONDS for number, start in enumerate(since))
     strands = [strand for line in one._lines for strand in line.strands]
     assert min(strand.end for strand in strands) >= 200.0 - 2 * REMEMBERED_SECONDS - 10.0
-    assert len(one._surest) <= len(list(one._lines))
+    assert len(one._explanation._surest) <= len(list(one._lines))
     found = told(one)
     assert [track for track, *_ in found] == [3, 2, 5] * 3 + [3]
     for number, (_, start, end) in enumerate(found):
@@ -246,3 +247,36 @@ def test_a_limit_does_not_change_what_explains_a_sound(landmarks: Shelf) -> None
         one.hear(fingerprint, landmarks.index, since=0.0, final=True)
         found.append(one.passages())
     assert found[0] == found[1]
+
+
+# --- a closer look
+
+
+def looked_at(shelf: Shelf, sound: np.ndarray) -> tuple[Timeline, list[tuple[float, float]]]:
+    """What is known of a sound that was looked at as a recording is, and where more closely."""
+    one, closer, spans = timeline(shelf), shelf.asked(sound), list[tuple[float, float]]()
+
+    def look(wanted: Sequence[tuple[float, float]]) -> list[Fingerprint]:
+        spans.extend(wanted)
+        return [closer.between(begin, end) for begin, end in wanted]
+
+    coarse = shelf.maker.extract(sound.astype(np.float32))
+    one.hear(coarse, shelf.index, since=0.0, final=True, closer=look)
+    return one, spans
+
+
+def test_what_is_beyond_doubt_is_not_looked_at_again(landmarks: Shelf) -> None:
+    one, spans = looked_at(landmarks, np.concatenate([piece(landmarks, number, 1.0, 20.0) for number in (3, 2)]))
+    assert told(one) == [(3, 0.0, pytest.approx(20.0, abs=0.3)), (2, pytest.approx(20.0, abs=0.3), 40.0)]
+    assert sum(end - begin for begin, end in spans) <= 20.0
+
+
+def test_what_is_in_doubt_is_looked_at_more_closely(landmarks: Shelf) -> None:
+    noise = np.random.default_rng(3).normal(0, 1, 15 * RATE)
+    sound = np.concatenate([piece(landmarks, 3, 1.0, 20.0), noise, with_noise(piece(landmarks, 2, 1.0, 20.0), 0.0)])
+    one, spans = looked_at(landmarks, sound)
+    assert tracks(one.passages()) == [3, 2]
+    assert one.passages()[1].query_start == pytest.approx(35.0, abs=1.0)
+    assert one.passages()[1].query_end == pytest.approx(55.0, abs=1.0)
+    assert min(begin for begin, _ in spans) >= 14.0
+    assert any(begin <= 20.0 and end >= 35.0 for begin, end in spans)

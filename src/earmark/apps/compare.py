@@ -95,7 +95,7 @@ def _ask(
     with earmark.open(folder, any_speed=speed) as catalog:
         for path, reason in catalog.add([known], workers=1).failed:
             code, _, detail = reason.partition(": ")
-            raise MediaError(code, f"{path}: {detail}" if detail else path)
+            raise MediaError(code, detail, source=path)
         (track,) = catalog.tracks()
         answer = catalog.identify(
             clip, threshold=threshold, limit=MOST_PASSAGES, several=True, places=True, speed=speed

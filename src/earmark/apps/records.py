@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from earmark.types import Answer, Duplicate, DuplicateGroup, Match, Repeat, Track
+    from earmark.types import Answer, Chapter, Duplicate, DuplicateGroup, Match, Repeat, Track
 
 
 def track_record(track: Track) -> dict[str, Any]:
@@ -16,13 +16,20 @@ def track_record(track: Track) -> dict[str, Any]:
         "complete": track.complete,
         "added": track.added,
         "tags": dict(track.tags),
+        "chapters": [_chapter_record(one) for one in track.chapters],
     }
 
 
+def _chapter_record(chapter: Chapter) -> dict[str, Any]:
+    return {"start": chapter.start, "title": chapter.title, "artist": chapter.artist}
+
+
 def match_record(match: Match) -> dict[str, Any]:
-    """Return a match; of its track, what tells it apart."""
+    """Return a match; of its track, what tells it apart, and the chapter that it lies in for the most part."""
+    chapter = match.track.chapter_at((match.reference_start + match.reference_end) / 2)
     return {
         "track": _named(match.track),
+        "chapter": chapter and _chapter_record(chapter),
         "confidence": match.confidence,
         "query_start": match.query_start,
         "query_end": match.query_end,
@@ -49,9 +56,10 @@ def _named(track: Track) -> dict[str, Any]:
 def answer_record(answer: Answer) -> dict[str, Any]:
     """Return an answer: the object that `identify --json` prints."""
     return {
-        "query": {"source": answer.source, "seconds": answer.seconds},
+        "query": {"source": answer.source, "seconds": answer.seconds, "complete": answer.complete},
         "matches": [match_record(match) for match in answer.matches],
         "reason": answer.reason,
+        "threshold": answer.threshold,
         "calibrated": answer.calibrated,
         "elapsed": answer.elapsed,
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import earmark
+from earmark.arguments import items_of, path_of
 from earmark.errors import OptionError
 from earmark.types import Repeat
 
@@ -34,7 +35,7 @@ def repeats(
     `progress` is called with (stage, files done, files in all). Files that cannot be read are passed over, and so is
     one whose content is that of another. Raises OptionError when no file is given, or a folder.
     """
-    paths = [os.fspath(path) for path in files]
+    paths = [path_of(path) for path in items_of(files, "the files to look through")]
     if not paths:
         raise OptionError("files=[]: give the files to look through")
     for path in paths:

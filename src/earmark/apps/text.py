@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 def clock(seconds: float) -> str:
-    """Return 3725.5 as '1:02:05.50'; hours only when there are any."""
-    minutes, rest = divmod(round(seconds, 2), 60)
+    """Return 3725.5 as '1:02:05.50'; hours only when there are any, and a minus before times below 0."""
+    minutes, rest = divmod(round(abs(seconds), 2), 60)
     hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:05.2f}" if hours else f"{minutes}:{rest:05.2f}"
+    sign = "-" if round(seconds, 2) < 0 else ""
+    return f"{sign}{hours}:{minutes:02d}:{rest:05.2f}" if hours else f"{sign}{minutes}:{rest:05.2f}"
+
+
+def lasting(seconds: float) -> str:
+    """Return a stretch of time in words: '45 s', '12 min', '2 h 10 min', '3 days 4 h'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} days {hours} h" if hours else f"{days} days"
+
+
+def shown_path(path: str) -> str:
+    """Return a path as seen from where one stands, when it lies below; else as it is."""
+    here = str(Path.cwd()).rstrip("/") + "/"
+    return path.removeprefix(here) if path.startswith(here) else path
 
 
 def amount(count: int, noun: str) -> str:

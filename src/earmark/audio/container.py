@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -18,13 +19,42 @@ if TYPE_CHECKING:
 
 Media = BinaryIO | bytes | str | os.PathLike[str]
 
-# FFmpeg's names of formats that hold one recording: no images, no playlists or others that name files to open.
-FORMATS = "wav,w64,aiff,flac,mp3,ogg,aac,mov,mp4,m4a,3gp,matroska,webm,mpegts,avi,asf,caf"
-OPTIONS = {
-    "protocol_whitelist": "file,crypto,data",
-    "format_whitelist": FORMATS,
-    "max_probe_packets": "8",  # packets; FFmpeg's default of 2,500 costs 3 ms for a clip in a WAV file
-}
+# FFmpeg's names of what holds no recording, or names other files to open: playlists and manifests, networks, devices,
+# pictures, subtitles and other texts, and headerless sound that it would take any bytes for.
+_PLAYLISTS = "concat hls dash imf webm_dash_manifest applehttp vobsub rtp rtsp sap sdp ffmetadata lavfi sbg mpjpeg"
+_DEVICES = "alsa fbdev kmsgrab oss pulse jack openal sndio video4linux2 v4l2 x11grab xcbgrab iec61883 decklink"
+_PICTURES = """image2 image2pipe gif ico fits apng alias_pix brender_pix jpegxl_anim svg xbin bin adf idf tty txd
+    filmstrip cdg"""
+_TEXTS = """aqtitle ass jacosub lrc mcc microdvd mpl2 mpsub pjs rcwt realtext sami scc srt stl subviewer subviewer1 sup
+    tedcaptions vplayer webvtt dvbsub dvbtxt"""
+_HEADERLESS = """alaw mulaw data bitpacked rawvideo codec2raw f32be f32le f64be f64le s8 s16be s16le s24be s24le s32be
+    s32le u8 u16be u16le u24be u24le u32be u32le sln vidc v210 v210x"""
+REFUSED = frozenset(f"{_PLAYLISTS} {_DEVICES} {_PICTURES} {_TEXTS} {_HEADERLESS}".split())
+# Headerless sound, which only the ending of a file's name tells: FFmpeg's name of the format.
+NAMED = {".g722": "g722", ".sbc": "sbc", ".aptx": "aptx", ".aptxhd": "aptx_hd"}
+
+_INVALID_ARGUMENT = 22  # EINVAL: what FFmpeg says of a format that is not in its list of allowed ones
+
+
+@cache
+def allowed_formats() -> str:
+    """Return FFmpeg's names of the formats that are read, with commas: all that it has but `REFUSED`."""
+    import av  # here: the parent of a sandbox opens files and never decodes
+
+    def is_read(name: str) -> bool:
+        return not name.endswith("_pipe") and REFUSED.isdisjoint(name.split(","))
+
+    return ",".join(sorted(name for name in av.formats_available if is_read(name)))
+
+
+def options() -> dict[str, str]:
+    """Return what FFmpeg is told before it opens a file."""
+    return {
+        "protocol_whitelist": "file,crypto,data",
+        "format_whitelist": allowed_formats(),
+        "max_probe_packets": "8",  # packets; FFmpeg's default of 2,500 costs 3 ms for a clip in a WAV file
+    }
+
 
 LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000  # Hz, telephones to studio converters
 MOST_CHANNELS = 64
@@ -41,20 +71,21 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         descriptor = os.open(given.resolve(), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name; a loop of links
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise MediaError("unreadable", f"{printable(given)}: {reason}") from error
+        raise MediaError("unreadable", reason, source=printable(given)) from error
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file (a pipe, socket or device)"
-        raise MediaError("unreadable", f"{printable(given)} is {kind}; give an audio file")
-    return os.fdopen(descriptor, "rb")
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file, but a pipe, socket or device"
+        raise MediaError("unreadable", f"it is {kind}; give an audio file", source=printable(given))
+    return open(given, "rb", opener=lambda *_: descriptor)
 
 
 @contextmanager
-def open_container(source: Media) -> Iterator[tuple[InputContainer, BinaryIO]]:
-    """Yield (container, file) of a source that FFmpeg opens by its content, not its name; raises MediaError."""
-    import av  # here: the parent of a sandbox opens files and never decodes
+def open_container(source: Media, *, suffix: str = "") -> Iterator[tuple[InputContainer, BinaryIO]]:
+    """Yield (container, file) of a source that FFmpeg opens by its content; raises MediaError.
 
+    The name's `suffix` counts where the content says nothing: for the headerless formats of `NAMED`.
+    """
     owned = not hasattr(source, "read")
     if isinstance(source, bytes | bytearray | memoryview):
         file: Any = io.BytesIO(source)
@@ -64,14 +95,23 @@ def open_container(source: Media) -> Iterator[tuple[InputContainer, BinaryIO]]:
         if _size(file) == 0:
             raise MediaError("too_short", "the file is empty")
         try:
-            container = av.open(_Nameless(file), mode="r", options=OPTIONS, metadata_errors="replace")
+            container = _open(file, None)
         except Exception as error:  # PyAV raises FFmpegError, and IndexError or ValueError on some damaged files
-            raise MediaError("unreadable", f"this is no audio or video that can be read ({_text(error)})") from error
+            if suffix.lower() not in NAMED:
+                raise _refusal(error) from error
+            file.seek(0)
+            container = _open(file, NAMED[suffix.lower()])
         with container:
             yield container, file
     finally:
         if owned:
             file.close()
+
+
+def _open(file: BinaryIO, name: str | None) -> InputContainer:
+    import av
+
+    return av.open(_Nameless(file), mode="r", format=name, options=options(), metadata_errors="surrogateescape")
 
 
 class _Nameless:
@@ -98,5 +138,10 @@ def _size(file: BinaryIO) -> int:
     return end - here
 
 
-def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
+def _refusal(error: Exception) -> MediaError:
+    """Return what a person is told of a file that FFmpeg does not open."""
+    if getattr(error, "errno", None) == _INVALID_ARGUMENT:
+        return MediaError("unsupported", "it is a playlist, a picture or a text; give the audio file itself")
+    if isinstance(error, MemoryError):
+        return MediaError("too_large", "its beginning asks for more memory than a file may take; it is damaged")
+    return MediaError("unreadable", "it is no audio or video that FFmpeg knows, or its beginning is damaged")

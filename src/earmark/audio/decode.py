@@ -8,9 +8,11 @@ for each `DECISION_SECONDS` so that the result does not depend on the packets.
 from __future__ import annotations
 
 import io
+import os
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -20,22 +22,24 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.error import FFmpegError
+from av.stream import Disposition
 from numpy.typing import NDArray
 
+from earmark import codepages
 from earmark.audio.container import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS, Media, open_container
 from earmark.audio.downmix import QUALITY, Mixer, scaled
 from earmark.audio.gaps import GapClock
-from earmark.audio.tags import cleaned_tags
+from earmark.audio.tags import all_artists, chapters_of, cleaned_tags
 from earmark.audio.truncation import TOLERANCE_SECONDS, declared_seconds, is_truncated
 from earmark.errors import MediaError, OptionError
-from earmark.types import Samples
+from earmark.types import Chapter, Samples
 
 BLOCK_SAMPLES = 1 << 15  # samples of each channel that are mixed and resampled at once; they fit into the cache
 MOST_NOT_FINITE = 0.01  # share of samples above which a file is refused
 LOUDEST = 1e6  # times full scale; louder samples count as not finite, because sums of squares overflow
 MOST_DAMAGED_IN_A_ROW = 1_000  # packets; after more a file is given up
 WITHOUT_TIMES = ("mp3", "aac")  # formats without time stamps: FFmpeg counts packets
-MOST_FILLED_SECONDS = 600.0  # seconds of silence in a file, because a small file must not become long
+MOST_FILLED_SECONDS = 3 * 3600.0  # seconds of silence in a file, because a small file must not become long
 PYAV_PLANE_BUG_CHANNELS = 8  # planes from which on PyAV reads past the end of their list, up to a null pointer
 REPORT_SECONDS = 60.0  # seconds of audio from one report to the next; a fraction of a second of work
 
@@ -51,6 +55,7 @@ class MediaReport:
     filled_seconds: float  # silence in place of lost sound
     replaced_samples: int  # zeros in place of samples that were not finite
     tags: dict[str, str] = field(default_factory=dict)
+    chapters: tuple[Chapter, ...] = ()
 
 
 def decode(
@@ -58,18 +63,20 @@ def decode(
     *,
     rate: int,
     max_seconds: float | None = None,
-    stream: int = 0,
+    stream: int | None = None,
+    suffix: str = "",
     report_seconds: Callable[[float], None] | None = None,
 ) -> Decoder:
     """Return a decoder of a file (path, bytes or file object), to be used in `with` and iterated once.
 
-    It yields mono float32 blocks, shape (n,), at `rate` Hz. `stream` chooses among several audio streams. Longer files
-    than `max_seconds` raise MediaError `too_long` when that much has been read. `report_seconds` is called after every
+    It yields mono float32 blocks, shape (n,), at `rate` Hz. `stream` chooses among several audio streams, counted from
+    0 (default: the one that players choose); `suffix` is the ending of the name of a file object. Longer files than
+    `max_seconds` raise MediaError `too_long` when that much has been read. `report_seconds` is called after every
     minute of audio how much has come out, in seconds.
     """
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise OptionError(f"rate={rate}; give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
-    return Decoder(source, rate, max_seconds, stream, report_seconds)
+    return Decoder(source, rate, max_seconds, stream, suffix, report_seconds)
 
 
 def load(source: Media, *, rate: int, max_seconds: float | None = None) -> tuple[Samples, MediaReport]:
@@ -86,6 +93,8 @@ def load_decoders() -> None:
         written.setparams((2, 2, 44_100, 0, "NONE", ""))
         written.writeframes(bytes(4 * 4_410))
     load(file.getvalue(), rate=LOWEST_RATE)
+    codepages.load()
+    all_artists(file, "mp3")
 
 
 class Decoder:
@@ -96,16 +105,18 @@ class Decoder:
         source: Media,
         rate: int,
         max_seconds: float | None,
-        stream: int,
+        stream: int | None,
+        suffix: str,
         report_seconds: Callable[[float], None] | None,
     ) -> None:
         self._rate, self._stream_number = rate, stream
         self._report_seconds, self._reported = report_seconds, 0.0
         self._most = None if max_seconds is None else int(max_seconds * rate)
-        self._opening = open_container(source)
+        suffix = Path(source).suffix if isinstance(source, str | os.PathLike) else suffix
+        self._opening = open_container(source, suffix=suffix)
         self._given = self._damaged = self._replaced = self._received = 0
-        self._filled = self._peak = 0.0
-        self._ended = self._last_is_partial = self._whole = False
+        self._filled = self._late = self._peak = 0.0  # late: seconds before the sound begins
+        self._begun = self._ended = self._last_is_partial = self._whole = False
 
     def __enter__(self) -> Self:
         self._container, self._file = self._opening.__enter__()
@@ -149,8 +160,13 @@ class Decoder:
             damaged_packets=self._damaged,
             filled_seconds=self._filled,
             replaced_samples=self._replaced,
-            tags=cleaned_tags(self._container.metadata, self._stream.metadata),
+            tags=cleaned_tags(self._artists(), self._container.metadata, self._stream.metadata),
+            chapters=chapters_of(self._container),
         )
+
+    def _artists(self) -> dict[str, str]:
+        artists = all_artists(self._file, self._container.format.name)
+        return {"artist": artists} if artists else {}
 
     def _check_length(self) -> None:
         """Refuse a file that says it is too long before the work; one that does not say it is read up to the limit."""
@@ -172,11 +188,14 @@ class Decoder:
         streams = self._container.streams.audio
         if not streams:
             raise MediaError("no_audio", "the file has no audio stream")
-        if not 0 <= self._stream_number < len(streams):
+        if self._stream_number is None:
+            stream = next((one for one in streams if one.disposition & Disposition.default), streams[0])
+        elif 0 <= self._stream_number < len(streams):
+            stream = streams[self._stream_number]
+        else:
             raise OptionError(
                 f"stream={self._stream_number}; the file has {len(streams)} audio streams, counted from 0"
             )
-        stream = streams[self._stream_number]
         try:
             context = stream.codec_context
             rate, channels = context.sample_rate, context.channels
@@ -185,6 +204,15 @@ class Decoder:
         _check(rate, channels)
         context.thread_count = 1  # callers work on many files at once
         return stream
+
+    def _players_clock(self) -> dict[str, float | None]:
+        """Return the time stamps at which a player's clock begins and ends, where pictures or other sound have some."""
+        container = self._container
+        if len(container.streams) < 2 or container.start_time is None:
+            end = None if container.duration is None else (container.start_time or 0) / 1e6 + container.duration / 1e6
+            return {"start_seconds": None, "end_seconds": end}
+        start = container.start_time / 1e6
+        return {"start_seconds": start, "end_seconds": container.duration and start + container.duration / 1e6}
 
     def _mono(self) -> Iterator[Samples]:
         """Yield mono blocks at the wanted rate, a new resampler whenever the file changes its rate or channels."""
@@ -242,7 +270,7 @@ class Decoder:
     def _frames(self) -> Iterator[AudioFrame | _Silence]:
         """Yield decoded frames, with silence where damage took some; a damaged packet is passed over and counted."""
         has_times = self._container.format.name not in WITHOUT_TIMES
-        clock = GapClock(has_times=has_times, time_base=self._stream.time_base)
+        clock = GapClock(has_times=has_times, time_base=self._stream.time_base, **self._players_clock())
         packets = self._container.demux(self._stream)
         codec = self._stream.codec_context.name
         is_partial = False
@@ -272,9 +300,13 @@ class Decoder:
             if not frames:
                 continue
             missing = clock.seconds_missing_before(frames[0])
-            if missing and self._filled + missing <= MOST_FILLED_SECONDS:
-                self._filled += missing
+            if missing and self._late + self._filled + missing <= MOST_FILLED_SECONDS:
+                if self._begun:
+                    self._filled += missing
+                else:
+                    self._late = missing
                 yield _Silence(missing, frames[0].sample_rate, frames[0].layout.nb_channels)
+            self._begun = True
             self._damaged += clock.note_packet(packet.size, frames, codec)
             yield from frames
 

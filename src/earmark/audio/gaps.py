@@ -6,9 +6,9 @@ from fractions import Fraction
 
 from av.audio.frame import AudioFrame
 
-LONGEST_GAP_SECONDS = 60.0  # seconds; a file's times that jump farther are intended
+LONGEST_GAP_SECONDS = 60.0  # seconds; times that jump farther count where the file's length says so too
 TOLERANCE_SECONDS = 0.02  # seconds; time stamps rounded to milliseconds (Matroska) jump less
-TOLERANCE_SAMPLES = 600  # samples; FFmpeg misplaces Vorbis blocks by (2048 - 256) / 4 where their size changes
+TOLERANCE_SAMPLES = 1_024  # samples; FFmpeg misplaces Vorbis blocks by (2048 - 256) / 4 either way, as sizes change
 LARGEST_MP3_FRAME = 1_441  # bytes: 320 kbit/s at 32 kHz, and one byte of padding
 
 
@@ -16,11 +16,20 @@ class GapClock:
     """A count of missing sound, by the file's time stamps or, where it has none, by the damaged bytes.
 
     FFmpeg skips some damage silently: Ogg pages with a wrong checksum, clusters of Matroska. Where the file has time
-    stamps, every jump forward counts, whether or not damage was seen.
+    stamps, every jump forward counts, whether or not damage was seen, and so does sound that begins after the picture.
     """
 
-    def __init__(self, *, has_times: bool, time_base: Fraction | None) -> None:
+    def __init__(
+        self,
+        *,
+        has_times: bool,
+        time_base: Fraction | None,
+        start_seconds: float | None = None,
+        end_seconds: float | None = None,
+    ) -> None:
+        """`start_seconds`: the time stamp at which a player's clock begins; `end_seconds`: at which it ends."""
         self._tick_seconds = float(time_base) if has_times and time_base else None
+        self._start_seconds, self._last_seconds = start_seconds, end_seconds
         self._lost_bytes = 0
         self._bytes = self._packets = 0  # undamaged ones
         self._end_seconds: float | None = None
@@ -37,12 +46,13 @@ class GapClock:
                 return 0.0
             frames = round(lost * self._packets / self._bytes)
             return min(frames * frame.samples / frame.sample_rate, LONGEST_GAP_SECONDS)
-        stamp, end = frame.pts, self._end_seconds
-        if stamp is None or end is None:
+        end = self._start_seconds if self._end_seconds is None else self._end_seconds
+        if frame.pts is None or end is None:
             return 0.0
-        missing = stamp * self._tick_seconds - end
+        now = frame.pts * self._tick_seconds
         tolerated = max(TOLERANCE_SECONDS, TOLERANCE_SAMPLES / frame.sample_rate)
-        return missing if tolerated < missing <= LONGEST_GAP_SECONDS else 0.0
+        is_meant = self._last_seconds is not None and now <= self._last_seconds + TOLERANCE_SECONDS
+        return now - end if now - end > tolerated and (now - end <= LONGEST_GAP_SECONDS or is_meant) else 0.0
 
     def note_packet(self, size: int, frames: list[AudioFrame], codec: str) -> int:
         """Count a packet of `size` bytes and its frames; return 1 when it contains garbage too, else 0."""

@@ -8,7 +8,7 @@ import numpy as np
 from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 
-from earmark.audio.container import OPTIONS
+from earmark.audio.container import options
 from earmark.errors import MediaError
 from earmark.types import Samples
 
@@ -30,7 +30,7 @@ def decode_live(read: Callable[[int], bytes], *, rate: int) -> Iterator[Samples]
         container = av.open(
             _Arriving(read),
             mode="r",
-            options={**OPTIONS, **PROBE, "format_whitelist": FORMATS},
+            options={**options(), **PROBE, "format_whitelist": FORMATS},
             metadata_errors="replace",
             buffer_size=BUFFER_BYTES,
         )

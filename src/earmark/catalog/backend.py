@@ -40,6 +40,7 @@ class Recording(msgspec.Struct, frozen=True):
     number: int
     content: bytes  # SHA-256 of the file
     track: Track
+    file_words: Mapping[str, str | None] = {}  # what the file itself says where somebody has edited it; words.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,16 @@ class Store(Protocol):
     def write_settings(self, settings: Settings) -> None:
         """Write what the catalog is made with; inside a transaction."""
 
-    def insert(self, track: Track, content: bytes, packed: bytes) -> int:
+    def insert(
+        self, track: Track, content: bytes, packed: bytes, *, file_words: Mapping[str, str | None] | None = None
+    ) -> int:
         """Add a recording and its fingerprint, and return its number; inside a transaction. Raises TrackExists."""
 
-    def change(self, number: int, track: Track) -> None:
-        """Write other words about a recording; inside a transaction. Raises TrackExists when the id is taken."""
+    def change(self, number: int, track: Track, *, file_words: Mapping[str, str | None] | None = None) -> None:
+        """Write other words about a recording; inside a transaction. Raises TrackExists when the id is taken.
+
+        `file_words`: as in `Recording`; None leaves them as they are.
+        """
 
     def delete(self, number: int) -> None:
         """Forget a recording, its files and its fingerprint; inside a transaction."""
@@ -127,8 +133,14 @@ class Store(Protocol):
     def files(self, number: int) -> Sequence[File]:
         """Return the files that hold a recording."""
 
+    def files_below(self, path: bytes) -> Iterator[File]:
+        """Yield what is known of the file with an absolute path, or of all files below the folder there."""
+
     def remember(self, file: File) -> None:
         """Write what a file holds; inside a transaction."""
+
+    def forget_file(self, path: bytes) -> None:
+        """Forget a file, and not its track; inside a transaction."""
 
     def forget_files(self, number: int) -> None:
         """Have the files of a recording read again when they are next added; inside a transaction."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from earmark.arguments import check_callable, path_of, seconds_of, texts_of
 from earmark.catalog import transfer, verify
 from earmark.catalog.backend import Backend, RebuildProgress
 from earmark.catalog.calibrations import OWN_FILE
@@ -25,6 +26,7 @@ from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings
 from earmark.catalog.tracks import Tracks
 from earmark.catalog.unpack import unpacked
+from earmark.catalog.words import note_edits, without_edits
 from earmark.errors import CatalogError, CatalogReadOnly, OptionError
 from earmark.extract.pool import worker_count
 from earmark.extract.protocol import Extractor
@@ -65,6 +67,7 @@ class Catalog(Questions, Ranges, Tracks):
         self._closed = False
 
     def __enter__(self) -> Self:
+        self._check_open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -100,6 +103,7 @@ class Catalog(Questions, Ranges, Tracks):
 
         A question does the same before it is answered.
         """
+        self._check_open()
         return self._index.refresh()
 
     # Knowledge
@@ -122,7 +126,8 @@ class Catalog(Questions, Ranges, Tracks):
         groups of the pairs. A track whose fingerprint is damaged is passed over: `verify` names it.
         """
         sounds = StoredSound(self._store, self._index, self._fingerprinter)
-        return duplicates(sounds, total=self._store.count()[0], shortest=shortest, progress=progress)
+        least = seconds_of(shortest, "shortest")
+        return duplicates(sounds, total=self._store.count()[0], shortest=least, progress=progress)
 
     def repeats(
         self, *, shortest: float = SHORTEST_REPEAT_SECONDS, progress: Callable[[int, int], object] | None = None
@@ -132,7 +137,8 @@ class Catalog(Questions, Ranges, Tracks):
         `progress` is called with (tracks done, tracks in all).
         """
         sounds = StoredSound(self._store, self._index, self._fingerprinter)
-        return repeats(sounds, total=self._store.count()[0], shortest=shortest, progress=progress)
+        least = seconds_of(shortest, "shortest")
+        return repeats(sounds, total=self._store.count()[0], shortest=least, progress=progress)
 
     # Changes
 
@@ -143,25 +149,34 @@ class Catalog(Questions, Ranges, Tracks):
         workers: int | None = None,
         progress: Callable[[Progress], object] | None = None,
         ids: Mapping[str, str] | None = None,
+        exclude: Sequence[str] = (),
+        follow_links: bool = False,
     ) -> AddReport:
         """Make the recordings in files, and in all files below folders, known; only what changed is read.
 
         `workers` children read at the same time (default: one a core). `progress` is called in the calling thread, once
-        a file, after its track is on the disk. `ids` gives your own ids, by path as given or found. A file that cannot
-        be used is listed in `.failed` and stops nothing; an interrupt (Ctrl-C) is reported as `.interrupted`.
+        a file, after its track is on the disk. `ids` gives your own ids, by path as given or found. `exclude` names
+        what to pass over in folders, as '*.tmp'; `follow_links` goes into folders that are links. A file that cannot
+        be used is listed in `.failed` and stops nothing; what is no audio is `.skipped`; tracks of the given folders
+        whose files are gone are `.missing`; an interrupt (Ctrl-C) is reported as `.interrupted`.
         Raises CatalogError when the catalog cannot be written to. What was reported as added stays in every case.
         """
+        if not isinstance(ids, Mapping | None):
+            raise OptionError(f"ids={ids!r}; give a mapping from paths to ids")
         for id in (ids or {}).values():
             _check_id(id)
+        check_callable(progress, "progress")
+        exclude = texts_of(exclude, "a pattern to exclude")
         with self._writing():
             count = worker_count(workers)
             ingest = Ingest(self._store, self._index, self._make_extractor(workers=count), ids=ids or {})
-            return ingest.run(scan(paths), workers=count, progress=progress)
+            found = scan(paths, exclude=exclude, follow_links=follow_links)
+            return ingest.run(found, workers=count, progress=progress)
 
     def remove(self, ids: str | Iterable[str]) -> None:
         """Forget tracks; raises TrackNotFound for an unknown id, and then forgets none."""
         with self._writing():
-            numbers = [self._store.number_of(id) for id in ([ids] if isinstance(ids, str) else ids)]
+            numbers = [self._store.number_of(id) for id in texts_of(ids, "the id")]
             with self._store.transaction():
                 for number in dict.fromkeys(numbers):
                     self._store.delete(number)
@@ -176,10 +191,12 @@ class Catalog(Questions, Ranges, Tracks):
         album: str | None = None,
         tags: Mapping[str, str] | None = None,
         new_id: str | None = None,
+        reset: bool = False,
         path: str | None = None,
     ) -> Track:
         """Change what is said about a track, and return it; `tags` replaces all. Raises TrackExists for a taken id.
 
+        What is changed here stays when the tags of the file change; `reset` first goes back to those of the file.
         `path` is what is shown as its place, as where its file was read from a copy.
         """
         if new_id is not None:
@@ -190,14 +207,17 @@ class Catalog(Questions, Ranges, Tracks):
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         with self._writing(), self._store.transaction():
             number = self._store.number_of(id)
-            track = replace(self._store.recording(number).track, **changes)
-            self._store.change(number, track)
+            known = self._store.recording(number)
+            before = without_edits(known.track, known.file_words) if reset else known.track
+            track = replace(before, **changes)
+            self._store.change(number, track, file_words=note_edits(before, track, {} if reset else known.file_words))
         return track
 
     def merge(self, other: Catalog | str | os.PathLike[str]) -> AddReport:
         """Add the tracks of another catalog, without their audio; raises SpecMismatch when it is of another kind."""
         with self._writing(), contextlib.ExitStack() as stack:
             if not isinstance(other, Catalog):
+                path_of(other)
                 other = stack.enter_context(self._open_other(other))
             name = os.fspath(other.path)
             return transfer.merge(self._fingerprinter, self._store, self._index, other._store, name)
@@ -221,7 +241,7 @@ class Catalog(Questions, Ranges, Tracks):
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
-        return transfer.export(self._store, self._index, Path(path), calibration=self.path / OWN_FILE)
+        return transfer.export(self._store, self._index, Path(path_of(path)), calibration=self.path / OWN_FILE)
 
     def verify(self) -> verify.Verification:
         """Read everything and say what does not hold; a writer also has damaged tracks read again at the next add."""
@@ -234,7 +254,12 @@ class Catalog(Questions, Ranges, Tracks):
         if self._backend.read_only:
             raise CatalogReadOnly(f"{self.path} is open for reading; open it with read_only=False to change it")
         with self._changing:
+            self._check_open()
             yield
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise CatalogError(f"{self.path} is closed; open it again")
 
 
 def _figures(backend: Backend, settings: Settings, problems: Iterable[str]) -> dict[str, Any]:
@@ -258,5 +283,5 @@ def _figures(backend: Backend, settings: Settings, problems: Iterable[str]) -> d
 
 
 def _check_id(id: str) -> None:
-    if not id or id != printable(id):
+    if not isinstance(id, str) or not id or id != printable(id):
         raise OptionError(f"{id!r} cannot be an id; give 1 to 1,024 characters that can be printed")

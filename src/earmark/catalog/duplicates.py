@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
+from earmark.arguments import items_of
 from earmark.catalog.backend import LiveIndex, Store
 from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogDamaged, OptionError, TrackNotFound
@@ -104,7 +105,7 @@ def duplicate_groups(pairs: Iterable[Duplicate]) -> list[DuplicateGroup]:
 
     A pair that shares less than half of its longer track joins no groups: it stands in the group of that track.
     """
-    pairs = list(pairs)
+    pairs = list(items_of(pairs, "what catalog.duplicates() yields"))
     tracks = {track.id: track for pair in pairs for track in (pair.first, pair.second)}
     group_of = {id: id for id in tracks}
 

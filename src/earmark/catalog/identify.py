@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 
 from earmark.catalog.backend import Backend
 from earmark.catalog.calibrations import calibration_for
 from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogDamaged, MediaError, TrackNotFound
-from earmark.extract.fingerprint import extract_source
-from earmark.extract.protocol import SHORTEST_SECONDS, Extracted, Extractor
+from earmark.extract.fingerprint import extracted_query
+from earmark.extract.protocol import SHORTEST_SECONDS, CloserLook, Extracted, Extractor
 from earmark.extract.sources import Source, name_of
 from earmark.match.calibration import Calibration
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
 from earmark.match.protocol import Options, Search
 from earmark.match.references import CachedReferences
-from earmark.match.session import Session
+from earmark.match.session import LONGEST_WHOLE_SECONDS, Session
 from earmark.types import Answer, Fingerprint, Match, Track
 
 _ANSWERS = ("too_short", "low_information")  # codes of MediaErrors about a clip that was read
@@ -48,20 +49,20 @@ class Identify:
 
         Raises MediaError when it cannot be read as audio; unless `raises`, the error's code is the answer's reason.
         """
-        began, matches, detail = time.perf_counter(), list[Match](), ""
+        began, matches, detail, complete = time.perf_counter(), list[Match](), "", True
         try:
-            extracted = extract_source(source, self._extractor, query=True)
+            with extracted_query(source, self._extractor, close_seconds=LONGEST_WHOLE_SECONDS) as (extracted, closer):
+                seconds, reason, complete = extracted.seconds, self.unfit(extracted), extracted.complete
+                if not reason:
+                    matches = self._matches(extracted.fingerprint, options, closer)
         except MediaError as error:
             seconds, reason = error.partial, error.code
             if reason not in _ANSWERS:
                 detail = error.detail
                 if raises:
                     raise
-        else:
-            seconds, reason = extracted.seconds, self.unfit(extracted)
-            if not reason:
-                matches = self._matches(extracted.fingerprint, options)
-        return self._answer_of(matches, options, name_of(source), seconds, began, reason=reason, detail=detail)
+        answer = self._answer_of(matches, options, name_of(source), seconds, began, reason=reason, detail=detail)
+        return replace(answer, complete=complete)
 
     def stored(self, id: str) -> Fingerprint:
         """Return the stored fingerprint of a track; raises TrackNotFound, CatalogDamaged."""
@@ -104,14 +105,15 @@ class Identify:
             return "silent"
         if extracted.seconds < SHORTEST_SECONDS:
             return "too_short"
-        return "" if self.fingerprinter.is_informative(extracted.fingerprint, query=True) else "low_information"
+        is_informative = self.fingerprinter.is_informative(extracted.fingerprint, query=extracted.is_close)
+        return "" if is_informative else "low_information"
 
-    def _matches(self, fingerprint: Fingerprint, options: Options) -> list[Match]:
+    def _matches(self, fingerprint: Fingerprint, options: Options, closer: CloserLook | None) -> list[Match]:
         """Identify a fingerprint; a track that turns out to be damaged or gone is left out, and it is asked again."""
         while True:
             session = self.session(options)
             try:
-                session.hear(fingerprint)
+                session.hear(fingerprint, closer=closer)
                 return [self._match(passage, fingerprint.seconds) for passage in session.passages()]
             except Unavailable as unavailable:
                 self.leave_out(unavailable)

@@ -21,18 +21,24 @@ from typing import BinaryIO
 
 import msgspec
 
+from earmark.arguments import path_of
 from earmark.catalog.backend import MOST_PACKED_BYTES, File, LiveIndex, Store
+from earmark.catalog.cue import cue_sheet_of
 from earmark.catalog.scan import Scan
+from earmark.catalog.tracks import Tracks, absolute, is_there
 from earmark.catalog.unpack import unpacked
+from earmark.catalog.words import with_edits
 from earmark.errors import CatalogDamaged, MediaError, TrackExists, TrackNotFound
 from earmark.extract.protocol import SHORTEST_SECONDS, Extracted, Extractor
 from earmark.extract.watched import watched
 from earmark.text import printable
-from earmark.types import AddReport, Fingerprint, TimeRange, Track
+from earmark.types import AddReport, Chapter, Fingerprint, TimeRange, Track
 
+NO_AUDIO = ("unreadable", "unsupported", "no_audio", "too_short")  # codes of what may be no audio at all
 _FILES_AHEAD = 8  # files per worker read ahead of the next to be kept; one long file holds nobody up for long
 _BATCH = 64  # results kept in one transaction, when that many are ready
 _PUBLISH_HOURS = 24.0  # hours of audio after which the index is published; bounds memory and what a crash leaves undone
+_SAME_SECONDS = 1.0  # difference in length of a recording that only got other tags, or was encoded again
 _ID_DIGITS = 16  # hexadecimal digits of the content's SHA-256; two of a million share an id in one of 40 M catalogs
 
 
@@ -43,9 +49,9 @@ class Progress:
     done: int  # files dealt with so far, this one included
     total: int
     path: str
-    outcome: str  # added, updated, unchanged or failed
-    reason: str  # why it failed, or ''
-    track: Track | None  # None when it failed
+    outcome: str  # added, updated, unchanged, skipped or failed
+    reason: str  # why it failed or was skipped, or ''
+    track: Track | None  # None when it failed or was skipped
     seconds_done: float  # seconds of audio decoded so far in this run
 
 
@@ -57,6 +63,7 @@ class ReadFile:
     file: File  # its track is 0 as long as it is not known
     content: bytes = b""  # SHA-256; empty for a file that is as it was
     extracted: Extracted | None = None
+    cue_sheet: tuple[Chapter, ...] | None = None  # tracks that a sheet beside the file gives it
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +75,23 @@ class Stored:
     reason: str = ""
     track: Track | None = None
     seconds: float = 0.0
+    before: Track | None = None  # the track as it was, of a file that was written over
+    moved_from: str = ""  # path at which the file was before
 
 
 class Ingest:
     """One run of adding files to a catalog."""
 
     def __init__(self, store: Store, index: LiveIndex, extractor: Extractor, *, ids: Mapping[str, str]) -> None:
-        self._store, self._index, self._extractor, self._ids = store, index, extractor, ids
+        self._store, self._index, self._extractor = store, index, extractor
+        self._ids = {path_of(path): id for path, id in ids.items()}
         self._stop = Event()
         self._kept: list[Stored] = []
         self._unpublished_seconds = 0.0
 
     def run(self, scan: Scan, *, workers: int, progress: Callable[[Progress], object] | None) -> AddReport:
         """Add what was scanned, and publish the index; an interrupt ends it early, and the report says so."""
+        self._expects_sound = scan.expects_sound
         self._kept.extend(Stored(path, "failed", reason) for path, reason in scan.failed)
         total, reported, seconds = len(scan.files) + len(scan.failed), 0, 0.0
         readers = ThreadPoolExecutor(workers, thread_name_prefix="earmark-read")
@@ -99,7 +110,14 @@ class Ingest:
             self._stop.set()
             self._extractor.close()
             _shut_down(readers, keeper)
-        return _report(self._kept, interrupted)
+        return self._report(scan, interrupted)
+
+    def _report(self, scan: Scan, interrupted: bool) -> AddReport:
+        missing: dict[str, Track] = {}
+        if not interrupted:
+            words = Tracks(self._store)
+            missing = {track.id: track for path in scan.given for track in words.missing(path)}
+        return report(self._kept, skipped=scan.skipped, missing=tuple(missing.values()), interrupted=interrupted)
 
     def _rounds(
         self, paths: Sequence[str], readers: ThreadPoolExecutor, keeper: ThreadPoolExecutor, *, ahead: int
@@ -129,16 +147,17 @@ class Ingest:
                     return read
             raise MediaError("unreadable", "it changes while it is read; add it again when it is complete")
         except MediaError as error:
-            return Stored(path, "failed", str(error))
+            is_no_audio = error.code in NO_AUDIO and not self._expects_sound(path)
+            return Stored(path, "skipped" if is_no_audio else "failed", error.reason)
         except OSError as error:
             return Stored(path, "failed", f"unreadable: {error.strerror}")
 
     def _read_once(self, path: str) -> ReadFile | None:
         """Return what a file holds, or None when it changed meanwhile."""
-        absolute, status = _absolute(path), Path(path).stat()
-        known = self._store.file(absolute)
+        own, status, cue_sheet = absolute(path), Path(path).stat(), cue_sheet_of(path)
+        known = self._store.file(own)
         if known is not None and (known.bytes, known.modified) == (status.st_size, status.st_mtime_ns):
-            return ReadFile(path, known)
+            return ReadFile(path, known, cue_sheet=cue_sheet)
         with watched(path) as source:
             try:
                 content = source.digest(self._stop)
@@ -150,8 +169,8 @@ class Ingest:
                 raise
             if source.differs_from(content, self._stop):
                 return None
-        read = File(absolute, source.status.st_size, source.status.st_mtime_ns, number or 0)
-        return ReadFile(path, read, content, extracted)
+        read = File(own, source.status.st_size, source.status.st_mtime_ns, number or 0)
+        return ReadFile(path, read, content, extracted, cue_sheet)
 
     def _extract(self, file: BinaryIO) -> Extracted:
         extracted = self._extractor.extract(file)
@@ -182,7 +201,7 @@ class Ingest:
     def _keep(self, batch: Sequence[ReadFile | Stored]) -> None:
         kept: list[Stored] = []
         new: list[tuple[int, Fingerprint]] = []
-        changing = any(isinstance(read, ReadFile) and read.content for read in batch)
+        changing = any(isinstance(read, ReadFile) and self._changes(read) for read in batch)
         with self._store.transaction() if changing else contextlib.nullcontext():
             for read in batch:
                 try:
@@ -198,9 +217,27 @@ class Ingest:
             self._index.publish()
             self._unpublished_seconds = 0.0
 
+    def _changes(self, read: ReadFile) -> bool:
+        """Return whether the catalog has to be changed for a file."""
+        try:
+            return bool(read.content) or self._is_changed(self._store.recording(read.file.track).track, read)
+        except (CatalogDamaged, TrackNotFound):
+            return False
+
+    def _is_changed(self, track: Track, read: ReadFile) -> bool:
+        """Return whether something beside the content of a file is news."""
+        has_new_sheet = read.cue_sheet is not None and track.chapters != read.cue_sheet
+        return has_new_sheet or not Path(track.path).is_absolute()  # as earlier releases kept paths
+
     def _keep_one(self, read: ReadFile, new: list[tuple[int, Fingerprint]]) -> Stored:
         if not read.content:
-            return Stored(read.path, "unchanged", track=self._known(read.path, read.file.track))
+            track = self._known(read.path, read.file.track)
+            if self._is_changed(track, read):
+                chapters = track.chapters if read.cue_sheet is None else read.cue_sheet
+                path = track.path if Path(track.path).is_absolute() else os.fsdecode(read.file.path)
+                track = replace(track, chapters=chapters, path=path)
+                self._store.change(read.file.track, track)
+            return Stored(read.path, "unchanged", track=track)
         # Another file of this run may have brought the same recording, or a damaged one is to be replaced.
         number = self._number_of_sound(read.content)
         if number is not None:
@@ -221,37 +258,63 @@ class Ingest:
         file, track = read.file, self._known(read.path, number)
         replaced = self._store.file(file.path)
         self._store.remember(msgspec.structs.replace(file, track=number))
-        if not any(
-            Path(os.fsdecode(other.path)).exists() for other in self._store.files(number) if other.path != file.path
-        ):
-            track = replace(track, path=read.path)
+        others = [other.path for other in self._store.files(number) if other.path != file.path]
+        gone = [path for path in others if not is_there(path)]
+        moved_from = ""
+        if len(gone) == len(others):
+            moved_from, track = track.path, replace(track, path=os.fsdecode(file.path))
             self._store.change(number, track)
+        for path in gone:  # it is here now
+            self._store.forget_file(path)
         if replaced is not None and replaced.track != number:
-            if not self._store.files(replaced.track):
-                self._store.delete(replaced.track)
-            return Stored(read.path, "updated", track=track)
-        return Stored(read.path, "unchanged", track=track)
+            before = self._without_file(replaced)
+            return Stored(read.path, "updated", track=track, before=before)
+        moved = moved_from if gone and moved_from != track.path else ""
+        return Stored(read.path, "unchanged", track=track, moved_from=moved)
+
+    def _without_file(self, file: File) -> Track | None:
+        """Take from a track a file that holds another one now, and forget it with its last file; return it."""
+        try:
+            before = self._store.recording(file.track).track
+        except CatalogDamaged:
+            before = None
+        others = [other for other in self._store.files(file.track) if other.path != file.path]
+        if not others:
+            self._store.delete(file.track)
+        elif before is not None and os.fsencode(before.path) == file.path:
+            self._store.change(file.track, replace(before, path=os.fsdecode(others[0].path)))
+        return before
 
     def _keep_new(self, read: ReadFile, extracted: Extracted, new: list[tuple[int, Fingerprint]]) -> Stored:
         """Keep a recording that is new, or takes the place of what its file held, under the same id."""
         file = read.file
         old = self._store.number_with(read.content)  # damaged, else it would be known
         replaced = self._store.file(file.path)
-        if old is None and replaced is not None and len(self._store.files(replaced.track)) == 1:
-            old = replaced.track
+        before, is_last = None, replaced is not None and len(self._store.files(replaced.track)) == 1
+        if old is None and replaced is not None:
+            if is_last:
+                old = replaced.track
+            else:
+                before = self._without_file(replaced)
         id = self._ids.get(read.path) or (self._store.id_of(old) if old is not None else self._new_id(read.content))
         others = [other for other in self._store.files(old) if other.path != file.path] if old is not None else []
+        track, file_words = _track(id, read, extracted), dict[str, str | None]()
         ranges: Sequence[TimeRange] = ()
         if old is not None:
             ranges = self._store.ranges(old)
+            with contextlib.suppress(CatalogDamaged):
+                known = self._store.recording(old)
+                before = known.track
+                if abs(before.seconds - track.seconds) <= _SAME_SECONDS:
+                    track, file_words = with_edits(track, before, known.file_words)
             self._store.delete(old)
-        track = _track(id, read.path, extracted)
-        number = self._store.insert(track, read.content, extracted.packed)
+        number = self._store.insert(track, read.content, extracted.packed, file_words=file_words)
         self._store.write_ranges(number, ranges)
         for one in (file, *others):
             self._store.remember(msgspec.structs.replace(one, track=number))
         new.append((number, extracted.fingerprint))
-        return Stored(read.path, "added" if old is None else "updated", track=track, seconds=extracted.seconds)
+        outcome = "added" if old is None else "updated"
+        return Stored(read.path, outcome, track=track, seconds=extracted.seconds, before=before)
 
     def _new_id(self, content: bytes) -> str:
         """Return the shortest start of the content's hash, from 16 digits on, that no other track has for an id."""
@@ -260,15 +323,11 @@ class Ingest:
         return next((digest[:n] for n in lengths if not self._store.has_id(digest[:n])), digest)
 
 
-def _track(id: str, path: str, extracted: Extracted) -> Track:
-    tags = dict(extracted.tags)
+def _track(id: str, read: ReadFile, extracted: Extracted) -> Track:
+    tags, path = dict(extracted.tags), os.fsdecode(read.file.path)
     words = (tags.pop("title", "") or printable(Path(path).stem), tags.pop("artist", ""), tags.pop("album", ""))
-    return Track(id, *words, path, extracted.seconds, extracted.complete, time.time_ns(), tags)
-
-
-def _absolute(path: str) -> bytes:
-    """Return a path from the root on, which one slash stands for: POSIX lets two of them mean something else."""
-    return b"/" + os.fsencode(Path(path).absolute()).lstrip(b"/")
+    chapters = extracted.chapters if read.cue_sheet is None else read.cue_sheet
+    return Track(id, *words, path, extracted.seconds, extracted.complete, time.time_ns(), tags, chapters)
 
 
 def _shut_down(*executors: ThreadPoolExecutor) -> None:
@@ -282,10 +341,32 @@ def _shut_down(*executors: ThreadPoolExecutor) -> None:
                 continue
 
 
-def _report(kept: Sequence[Stored], interrupted: bool) -> AddReport:
+def report(
+    kept: Sequence[Stored],
+    *,
+    skipped: Sequence[tuple[str, str]] = (),
+    missing: tuple[Track, ...] = (),
+    interrupted: bool = False,
+) -> AddReport:
+    """Return what became of all files."""
+
     def tracks(outcome: str) -> tuple[Track, ...]:
         return tuple(one.track for one in kept if one.outcome == outcome and one.track is not None)
 
-    unchanged = tuple(one.path for one in kept if one.outcome == "unchanged")
-    failed = tuple((one.path, one.reason) for one in kept if one.outcome == "failed")
-    return AddReport(tracks("added"), tracks("updated"), unchanged, failed, interrupted)
+    def reasons(outcome: str) -> tuple[tuple[str, str], ...]:
+        return tuple((one.path, one.reason) for one in kept if one.outcome == outcome)
+
+    unchanged = [one for one in kept if one.outcome == "unchanged" and one.track is not None]
+    copies = [(one.path, one.track.path) for one in unchanged if one.track is not None]
+    return AddReport(
+        tracks("added"),
+        tracks("updated"),
+        tuple(one.path for one in unchanged),
+        reasons("failed"),
+        interrupted,
+        skipped=(*skipped, *reasons("skipped")),
+        moved=tuple((one.moved_from, one.path) for one in unchanged if one.moved_from),
+        duplicates=tuple((path, other) for path, other in copies if absolute(path) != os.fsencode(other)),
+        replaced=tuple((one.before, one.track) for one in kept if one.before is not None and one.track is not None),
+        missing=missing,
+    )

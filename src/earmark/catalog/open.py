@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from earmark.arguments import path_of
 from earmark.catalog.catalog import Catalog
 from earmark.catalog.local.durable import is_catalog
 from earmark.catalog.local.folder import Folder, make_folder
@@ -17,7 +18,7 @@ from earmark.catalog.settings import Settings, check_model
 from earmark.errors import CatalogDamaged, CatalogNotFound, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.pool import ExtractorPool
-from earmark.fingerprints import DEFAULT
+from earmark.fingerprints import ALIASES, DEFAULT
 from earmark.index.channels import index_name
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def open_catalog(
     Raises CatalogNotFound, CatalogLocked, CatalogDamaged, CatalogTooNew, SpecMismatch when this earmark makes other
     fingerprints, OptionError.
     """
-    place = Path(path)
+    place, fingerprinter = Path(path_of(path)), ALIASES.get(fingerprinter or "", fingerprinter)
     if not is_catalog(place):
         if read_only or not create:
             raise CatalogNotFound(f"no catalog is at {place}; make one with earmark.open(path) or earmark index")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from earmark.arguments import items_of
 from earmark.catalog.listen import Listener
 from earmark.errors import OptionError
 from earmark.extract.pool import worker_count
@@ -29,6 +30,10 @@ class Questions:
     """What a catalog, which has an `Identify`, can be asked."""
 
     _identify: Identify
+
+    def _check_open(self) -> None:
+        """Raise CatalogError when the catalog is closed."""
+        raise NotImplementedError
 
     def identify(
         self,
@@ -51,6 +56,7 @@ class Questions:
         raises MediaError.
         """
         options = Options(threshold, limit, several=several, places=places, speed=speed)
+        self._check_open()
         return self._identify.answer(source, options)
 
     def fingerprint(self, id: str) -> Fingerprint:
@@ -69,6 +75,7 @@ class Questions:
 
     def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5) -> Listener:
         """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure."""
+        self._check_open()
         return Listener(self._identify, rate=rate, options=Options(threshold, limit))
 
     def identify_many(
@@ -87,9 +94,10 @@ class Questions:
         A source that cannot be read as audio does not stop the others: its answer's reason is the MediaError's code.
         """
         options = Options(threshold, limit, several=several, places=places, speed=speed)
+        self._check_open()
         count = worker_count(workers)
         ask = partial(self._identify.answer, options=options, raises=False)
-        remaining, waiting = iter(sources), deque[Future[Answer]]()
+        remaining, waiting = iter(items_of(sources, "paths, or what else a clip can be")), deque[Future[Answer]]()
         with ThreadPoolExecutor(count, thread_name_prefix="earmark-identify") as pool:
             try:
                 while True:

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from earmark.catalog.local.durable import is_catalog
 from earmark.errors import OptionError
 
-# Names beside music in folders that are passed over: covers, rip logs, checksums, desktop droppings. Whatever else a
-# folder holds is tried, because names lie: a text file or a playlist is reported, not guessed away.
-_COMPANIONS = """.jpg .jpeg .png .gif .webp .bmp .tif .tiff .heic .svg .ico .cue .log .nfo .pdf .sfv .md5 .sha256 .ffp
-    .accurip .ini .db .url .lnk .torrent .part"""
+# Names beside music in folders that are passed over unread: pictures, texts, playlists, lyrics, checksums, archives,
+# programs and what desktops drop. Whatever else a folder holds is tried.
+_COMPANIONS = """.jpg .jpeg .png .gif .webp .avif .bmp .tif .tiff .heic .svg .ico .psd .xcf .cue .log .nfo .diz .txt .md
+    .rst .rtf .pdf .epub .doc .docx .odt .ods .xls .xlsx .ppt .pptx .csv .tsv .htm .html .css .js .xml .xsl .json .yaml
+    .yml .toml .cfg .conf .ini .m3u .m3u8 .pls .xspf .wpl .asx .b4s .fpl .lrc .srt .vtt .ass .ssa .sub .idx .sfv .md5
+    .sha1 .sha256 .sha512 .ffp .st5 .accurip .par2 .asc .sig .db .sqlite .plist .url .lnk .webloc .desktop .torrent
+    .part .crdownload .tmp .bak .zip .rar .7z .gz .bz2 .xz .tar .tgz .zst .iso .exe .dll .so .py .sh .bat .reapeaks .asd
+    .onnx .npz .pt"""
 COMPANIONS = frozenset(_COMPANIONS.split())
+# Names by which people expect sound: a file in a folder that cannot be read is a failure with these, else no audio.
+_SOUNDS = """.mp3 .mp2 .mp1 .mpa .m4a .m4b .m4p .m4r .mp4 .m4v .mov .qt .3gp .3g2 .aac .adts .latm .loas .flac .oga .ogg
+    .ogv .ogx .opus .spx .wav .wave .rf64 .bwf .w64 .aif .aiff .aifc .caf .au .snd .voc .wv .tta .ape .mpc .mp+ .mpp
+    .tak .ofr .shn .dsf .dff .wma .wmv .asf .avi .divx .mkv .mka .mks .webm .weba .ts .m2ts .mts .m2t .mpg .mpeg
+    .mpe .vob .evo .flv .f4v .rm .ra .rmvb .nut .mxf .swf .ac3 .ec3 .eac3 .dts .dtshd .thd .mlp .amr .awb .gsm
+    .sph .aud .8svx .iff .sbc .aptx .g722 .dv .wtv"""
+SOUNDS = frozenset(_SOUNDS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +36,44 @@ class Scan:
 
     files: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
+    skipped: tuple[tuple[str, str], ...] = ()  # what lies beside the music, with the reason
+    given: tuple[str, ...] = ()  # the paths that were asked for
+
+    def expects_sound(self, path: str) -> bool:
+        """Return whether a file was meant as one with sound: it was named itself, or has such a name."""
+        return path in self.given or Path(path).suffix.lower() in SOUNDS
 
 
-def scan(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Scan:
+def scan(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    exclude: Sequence[str] = (),
+    follow_links: bool = False,
+) -> Scan:
     """Return the regular files that `paths` (files, or folders with all below them) stand for.
 
-    Inside folders, links to files count and links to folders do not; a file that comes by twice counts once; hidden
-    names, other catalogs and `COMPANIONS` are passed over. Playlists are not followed.
+    Inside folders, links to files count, and links to folders with `follow_links`; a file that comes by twice counts
+    once; hidden names, other catalogs, `COMPANIONS` and what matches one of the patterns `exclude` are passed over: a
+    pattern without a slash is held against each name, one with a slash against the whole path. Playlists are not
+    followed.
     """
     try:
         given = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     except TypeError as error:
         raise OptionError(f"{error}; give paths of files and folders") from error
-    scanner = _Scanner()
-    for path in given:
-        scanner.look(os.fsdecode(path))
-    return Scan(tuple(scanner.files), tuple(scanner.failed))
+    scanner = _Scanner([exclude] if isinstance(exclude, str) else exclude, follow_links=follow_links)
+    decoded = tuple(map(os.fsdecode, given))
+    for path in decoded:
+        scanner.look(path)
+    return Scan(tuple(scanner.files), tuple(scanner.failed), tuple(scanner.skipped), decoded)
 
 
 class _Scanner:
-    def __init__(self) -> None:
+    def __init__(self, exclude: Sequence[str], *, follow_links: bool) -> None:
+        self._exclude, self._follow_links = exclude, follow_links
         self.files: list[str] = []
         self.failed: list[tuple[str, str]] = []
+        self.skipped: list[tuple[str, str]] = []
         self._seen: set[tuple[int, int]] = set()  # (device, inode)
 
     def look(self, path: str) -> None:
@@ -57,7 +85,7 @@ class _Scanner:
                 waiting.extend(reversed(self._look_at(path)))
             except (OSError, ValueError) as error:  # ValueError: a NUL in the name
                 reason = error.strerror if isinstance(error, OSError) else str(error)
-                self.failed.append((path, f"unreadable: {reason}{_hint(path)}"))
+                self.failed.append((path, f"unreadable: {_sentence(reason, path)}"))
 
     def _look_at(self, path: str) -> list[str]:
         """Note a file, or return what is to be looked at in a folder."""
@@ -72,16 +100,29 @@ class _Scanner:
         if stat.S_ISREG(status.st_mode):
             self.files.append(path)
         else:
-            self.failed.append((path, "unsupported: not a regular file"))
+            self.failed.append((path, "unsupported: it is no regular file, but a pipe, socket or device"))
         return []
 
     def _is_meant(self, entry: os.DirEntry[str]) -> bool:
-        if entry.name.startswith(".") or Path(entry.name).suffix.lower() in COMPANIONS:
-            return False
-        if entry.is_symlink():
-            return not Path(entry.path).is_dir()
-        return not (entry.is_dir() and is_catalog(Path(entry.path)))
+        reason = self._reason_to_skip(entry)
+        if reason:
+            self.skipped.append((entry.path, reason))
+        return reason is None
+
+    def _reason_to_skip(self, entry: os.DirEntry[str]) -> str | None:
+        """Return why an entry of a folder is passed over: '' where that is not worth a word, None where it is not."""
+        if entry.name.startswith("."):
+            return ""
+        if any(fnmatch(entry.path if "/" in one else entry.name, one) for one in self._exclude):
+            return "excluded"
+        if Path(entry.path).is_dir():
+            if entry.is_symlink() and not self._follow_links:
+                return "a link to a folder, which --follow-links follows"
+            return "a catalog of earmark" if is_catalog(Path(entry.path)) else None
+        return "no audio, by its name" if Path(entry.name).suffix.lower() in COMPANIONS else None
 
 
-def _hint(path: str) -> str:
-    return "; that is an address, and earmark reads files: download it first" if "://" in path else ""
+def _sentence(reason: str | None, path: str) -> str:
+    if "://" in path:
+        return "that is an address, and earmark reads files: download it first"
+    return reason or "it cannot be opened"

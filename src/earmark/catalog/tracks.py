@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from earmark.arguments import path_of, text_of
 from earmark.catalog import transfer
-from earmark.catalog.backend import Recording, Store
+from earmark.catalog.backend import File, Recording, Store
 from earmark.catalog.calibrations import OWN_FILE
 from earmark.catalog.local.durable import is_catalog
 from earmark.catalog.local.folder import Folder
 from earmark.catalog.local.generations import Generations
-from earmark.errors import CatalogNotFound, OptionError
+from earmark.errors import CatalogDamaged, CatalogNotFound, OptionError, TrackNotFound
 from earmark.types import Track, TrackPage
 
 PAGE_ROWS = 5_000  # tracks looked at for one page, some 50 ms
+
+LEAST_ID_DIGITS = 4  # characters of an id that can stand for it
 
 
 class Tracks:
@@ -45,13 +49,51 @@ class Tracks:
         """Return all tracks in the order they were added; `for track in catalog` does not hold them all."""
         return tuple(self)
 
+    def missing(self, path: str | os.PathLike[str] | None = None) -> tuple[Track, ...]:
+        """Return the tracks none of whose files is there any more; with `path`, of the file or folder there alone."""
+        known: dict[int, list[File]] = {}
+        below = absolute(path_of(path)) if path is not None else b"/"
+        for file in self._store.files_below(below):
+            if not is_there(file.path):
+                known.setdefault(file.track, []).append(file)
+        found = []
+        for number in sorted(known):
+            if not any(is_there(file.path) for file in self._store.files(number)):
+                with contextlib.suppress(CatalogDamaged, TrackNotFound):  # `verify` names the damaged ones
+                    found.append(self._store.recording(number).track)
+        return tuple(found)
+
+    def state_of(self, path: str) -> str:
+        """Return what a file is to the catalog, by its size and time: new, changed or unchanged; raises OSError."""
+        known, status = self._store.file(absolute(path)), Path(path).stat()
+        if known is None:
+            return "new"
+        is_same = (known.bytes, known.modified) == (status.st_size, status.st_mtime_ns)
+        return "unchanged" if is_same else "changed"
+
     def get(self, id: str) -> Track:
         """Return the track with an id; raises TrackNotFound, and CatalogDamaged when its row is."""
-        return self._store.recording(self._store.number_of(id)).track
+        return self._store.recording(self._store.number_of(text_of(id, "the id"))).track
+
+    def select(self, text: str) -> tuple[Track, ...]:
+        """Return the tracks that `text` names: by id, or how it begins; by the path of a file or folder; or by words.
+
+        Raises TrackNotFound when there is none.
+        """
+        if self._store.has_id(text_of(text, "what is looked for")):
+            return (self.get(text),)
+        numbers = dict.fromkeys(file.track for file in self._store.files_below(absolute(text))) if text else {}
+        if numbers:
+            return tuple(self._store.recording(number).track for number in numbers)
+        found = self.find(text) if text.strip() else ()
+        begun = [track for track in found if track.id.startswith(text)] if len(text) >= LEAST_ID_DIGITS else []
+        if not found:
+            raise TrackNotFound(f"no track has the id, the path or the words {text!r}; earmark list shows all")
+        return tuple(begun) if len(begun) == 1 else found
 
     def find(self, text: str) -> tuple[Track, ...]:
         """Return the tracks with every word of `text` in id, title, artist, album or path; case is ignored."""
-        words = text.casefold().split()
+        words = text_of(text, "what is looked for").casefold().split()
         return tuple(track for track in self if all(word in _words(track) for word in words))
 
     def page(self, cursor: str = "", *, limit: int = 50, text: str = "") -> TrackPage:
@@ -80,7 +122,7 @@ class Listing(Tracks):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open the catalog in a folder; raises CatalogNotFound, CatalogDamaged, CatalogTooNew."""
-        self._path = Path(path)
+        self._path = Path(path_of(path))
         if not is_catalog(self._path):
             raise CatalogNotFound(f"no catalog is at {self._path}; make one with earmark.open(path) or earmark index")
         self._folder = Folder(self._path, read_only=True)
@@ -95,7 +137,25 @@ class Listing(Tracks):
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
         calibration = self._path / OWN_FILE
-        return transfer.export(self._store, Generations(self._path), Path(path), calibration=calibration)
+        return transfer.export(self._store, Generations(self._path), Path(path_of(path)), calibration=calibration)
+
+
+def absolute(path: str) -> bytes:
+    """Return a path from the root on, which one slash stands for: POSIX lets two of them mean something else."""
+    if ".." in Path(path).parts:  # what a link's parent is, the file system alone can say
+        path = str(Path(path).parent.resolve() / Path(path).name)
+    return b"/" + os.fsencode(Path(path).absolute()).lstrip(b"/")
+
+
+def is_there(path: bytes) -> bool:
+    """Return whether a file is there, or may be: a folder that must not be looked into says nothing."""
+    try:
+        Path(os.fsdecode(path)).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _words(track: Track) -> str:

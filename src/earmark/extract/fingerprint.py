@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from earmark.audio.arrays import to_mono
-from earmark.errors import OptionError
+from earmark.errors import MediaError, OptionError
+from earmark.extract.parts import fingerprint_of_query, fingerprints_of_parts
 from earmark.extract.pool import ExtractorPool
-from earmark.extract.protocol import SILENCE_PEAK, Extracted, Extractor
-from earmark.extract.sources import Source, opened, samples_of
-from earmark.types import Fingerprint
+from earmark.extract.protocol import SILENCE_PEAK, CloserLook, Extracted, Extractor, Span
+from earmark.extract.sources import Source, name_of, opened, samples_of
+from earmark.types import Fingerprint, Samples
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
@@ -38,23 +40,54 @@ def extract_source(source: Source, extractor: Extractor, *, query: bool) -> Extr
     """
     maker = extractor.fingerprinter
     if isinstance(source, Fingerprint):
-        maker.check(source.spec)
-        try:
-            maker.keys(source, query=query)
-            features = maker.features_in(source)
-        except KeyError as error:
-            raise OptionError(f"a fingerprint without layer {error}; make it with earmark.fingerprint") from error
-        return Extracted(source, b"", source.seconds, complete=True, silent=False, features=features)
+        return _checked(source, maker, query=query)
     if isinstance(source, tuple):
         return extract_samples(*samples_of(source), maker, query=query)
-    with opened(source, extractor.limits) as file:
+    with _named(source), opened(source, extractor.limits) as file:
         return extractor.extract(file, query=query)
+
+
+@contextmanager
+def extracted_query(
+    source: Source, extractor: Extractor, *, close_seconds: float
+) -> Iterator[tuple[Extracted, CloserLook | None]]:
+    """Give (what is in a source that is asked about, what looks closer at its parts), raising as `extract_source`.
+
+    What is longer than `close_seconds` is looked at as a recording is; of what was looked at closely there is no more
+    to see. Parts can be asked for as long as the context lasts.
+    """
+    maker = extractor.fingerprinter
+    if isinstance(source, Fingerprint):
+        yield _checked(source, maker, query=True), None
+    elif isinstance(source, tuple):
+        samples, rate = samples_of(source)
+        mono = to_mono(samples, rate, to_rate=maker.rate)
+        fingerprint, is_close = fingerprint_of_query([mono], maker, close_seconds=close_seconds)
+        extracted = _of_samples(mono, fingerprint, maker, is_close=is_close)
+        yield extracted, None if is_close else lambda spans: fingerprints_of_parts([mono], maker, spans)
+    else:
+        with _named(source), opened(source, extractor.limits) as file:
+            extracted = extractor.extract(file, query=True, close_seconds=close_seconds)
+            yield extracted, None if extracted.is_close else partial(_parts_again, file, extractor)
 
 
 def extract_samples(samples: Any, rate: int, fingerprinter: Fingerprinter, *, query: bool) -> Extracted:
     """Return what is in samples, (n,) or (n, channels), in this process: no decoder is needed; raises OptionError."""
     mono = to_mono(samples, rate, to_rate=fingerprinter.rate)
-    fingerprint = fingerprinter.extract(mono, query=query)
+    return _of_samples(mono, fingerprinter.extract(mono, query=query), fingerprinter, is_close=query)
+
+
+@contextmanager
+def _named(source: Source) -> Iterator[None]:
+    """Have a MediaError name its source."""
+    try:
+        yield
+    except MediaError as error:
+        error.source = error.source or name_of(source)
+        raise
+
+
+def _of_samples(mono: Samples, fingerprint: Fingerprint, fingerprinter: Fingerprinter, *, is_close: bool) -> Extracted:
     return Extracted(
         fingerprint=fingerprint,
         packed=b"",
@@ -62,4 +95,21 @@ def extract_samples(samples: Any, rate: int, fingerprinter: Fingerprinter, *, qu
         complete=True,
         silent=bool(np.abs(mono).max(initial=0.0) < SILENCE_PEAK),
         features=fingerprinter.features_in(fingerprint),
+        is_close=is_close,
     )
+
+
+def _checked(fingerprint: Fingerprint, maker: Fingerprinter, *, query: bool) -> Extracted:
+    maker.check(fingerprint.spec)
+    try:
+        maker.keys(fingerprint, query=query)
+        features = maker.features_in(fingerprint)
+    except KeyError as error:
+        raise OptionError(f"a fingerprint without layer {error}; make it with earmark.fingerprint") from error
+    return Extracted(fingerprint, b"", fingerprint.seconds, complete=True, silent=False, features=features)
+
+
+def _parts_again(file: BinaryIO, extractor: Extractor, spans: Sequence[Span]) -> list[Fingerprint]:
+    """Return parts of a file that was read before."""
+    file.seek(0)
+    return extractor.extract_parts(file, spans)

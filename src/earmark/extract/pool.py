@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import zlib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from numbers import Integral
-from threading import Lock
+from pathlib import Path
+from threading import Lock, local
 from typing import Any, BinaryIO
 
 import msgspec
 
-from earmark.audio.tags import cleaned_tags
+from earmark.audio.tags import cleaned_chapters, cleaned_tags
 from earmark.errors import MediaError, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
-from earmark.extract.protocol import Cancellation, Extracted, ExtractLimits
+from earmark.extract.protocol import Cancellation, Extracted, ExtractLimits, Span
 from earmark.sandbox.process import Sandbox
+from earmark.types import Fingerprint
 
 TASK = "earmark.extract.task:extract"
 LONGEST_SECONDS = 1e7  # 16 weeks, more than a file can be; what a child says it has heard is not believed beyond
@@ -29,10 +31,18 @@ class Sent(msgspec.Struct, frozen=True):
     """What the task sends; nothing in it is believed unseen."""
 
     packed: bytes
+    close: bool
     seconds: float
     complete: bool
     silent: bool
     tags: dict[str, str]
+    chapters: list[tuple[float, str]] = []
+
+
+class SentParts(msgspec.Struct, frozen=True):
+    """What the task sends of parts."""
+
+    parts: list[bytes]
 
 
 class ExtractorPool:
@@ -56,25 +66,37 @@ class ExtractorPool:
         self._idle: list[Sandbox] = []
         self._line: deque[Future[Sandbox]] = deque()  # places of those who wait, the first to come first
         self._closed = False
+        self._own = local()  # of each thread: what ends its work
 
-    def extract(self, file: BinaryIO, *, query: bool = False, cancellation: Cancellation | None = None) -> Extracted:
+    def extract(self, file: BinaryIO, *, query: bool = False, close_seconds: float | None = None) -> Extracted:
         """Return what a child makes of an open file, read from where it stands; raises MediaError.
 
-        A `cancellation` ends the child's work from another thread.
+        A query of more than `close_seconds` is looked at as a recording is.
         """
-        cancellation = cancellation or Cancellation()
         max_seconds = self.limits.longest_query_seconds if query else self.limits.longest_seconds
-        request = {**self._settings, "query": query, "max_seconds": max_seconds}
-        with self._borrowed() as sandbox:
-            try:
-                with cancellation.ending(sandbox.interrupt):
-                    answer = sandbox.call(file, request)
-            except MediaError as error:
-                if self._closed:
-                    raise _closed() from error
-                raise
+        answer = self._asked(file, {"query": query, "max_seconds": max_seconds, "close_seconds": close_seconds})
         extracted = self._checked(answer)
         return replace(extracted, packed=b"") if query else extracted  # nobody keeps a query's; it is large
+
+    def extract_parts(self, file: BinaryIO, spans: Sequence[Span]) -> list[Fingerprint]:
+        """Return what a child makes of parts of an open file, each as of a query; raises MediaError."""
+        answer = self._asked(
+            file, {"query": True, "max_seconds": self.limits.longest_query_seconds, "spans": list(spans)}
+        )
+        with _believed():
+            parts = msgspec.convert(answer, SentParts).parts
+            if len(parts) != len(spans):
+                raise ValueError(f"{len(parts)} parts of {len(spans)}")
+            return [self.fingerprinter.unpack(part) for part in parts]
+
+    @contextmanager
+    def cancelled_by(self, cancellation: Cancellation) -> Iterator[None]:
+        """Have another thread end what this one asks of children inside, with a MediaError."""
+        self._own.cancellation = cancellation
+        try:
+            yield
+        finally:
+            self._own.cancellation = None
 
     def warm_up(self, children: int) -> None:
         """Start so many children, no more than it may have, so that no file need wait for their imports."""
@@ -92,15 +114,29 @@ class ExtractorPool:
         for sandbox in self._sandboxes:
             sandbox.close()
 
+    def _asked(self, file: BinaryIO, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a child answers, as soon as one is free."""
+        cancellation = getattr(self._own, "cancellation", None) or Cancellation()
+        with self._borrowed() as sandbox, cancellation.ending(sandbox.interrupt):
+            try:
+                return sandbox.call(file, {**self._settings, **request, **self._reading(file)})
+            except MediaError as error:
+                if self._closed:
+                    raise _closed() from error
+                raise
+
+    def _reading(self, file: BinaryIO) -> dict[str, Any]:
+        """Return how a file is to be read: which stream, and what its name says of its format."""
+        name = getattr(file, "name", None)
+        return {"stream": self.limits.stream, "suffix": Path(name).suffix if isinstance(name, str) else ""}
+
     def _checked(self, answer: dict[str, Any]) -> Extracted:
-        """Return what a child answered, its fingerprint unpacked; a compromised child can answer anything."""
-        try:
+        """Return what a child answered, its fingerprint unpacked."""
+        with _believed():
             sent = msgspec.convert(answer, Sent)
             if not 0 <= sent.seconds <= LONGEST_SECONDS:
                 raise ValueError(f"{sent.seconds} seconds")
             fingerprint = self.fingerprinter.unpack(sent.packed)
-        except (msgspec.MsgspecError, ValueError, zlib.error, SpecMismatch) as error:
-            raise MediaError("decoder_crashed", f"the decoder answered in another form ({error})") from error
         return Extracted(
             fingerprint=fingerprint,
             packed=sent.packed,
@@ -108,7 +144,9 @@ class ExtractorPool:
             complete=sent.complete,
             silent=sent.silent,
             features=self.fingerprinter.features_in(fingerprint),
+            is_close=sent.close,
             tags=cleaned_tags(sent.tags),
+            chapters=cleaned_chapters(sent.chapters),
         )
 
     @contextmanager
@@ -159,9 +197,19 @@ class LentPool:
 
     def __init__(self, pool: ExtractorPool) -> None:
         self.fingerprinter, self.limits, self.extract = pool.fingerprinter, pool.limits, pool.extract
+        self.extract_parts = pool.extract_parts
 
     def close(self) -> None:
         """Leave it to its owner."""
+
+
+@contextmanager
+def _believed() -> Iterator[None]:
+    """Raise MediaError for an answer in another form: a compromised child can answer anything."""
+    try:
+        yield
+    except (msgspec.MsgspecError, ValueError, zlib.error, SpecMismatch) as error:
+        raise MediaError("decoder_crashed", f"the decoder answered in another form ({error})") from error
 
 
 def worker_count(wanted: int | None) -> int:

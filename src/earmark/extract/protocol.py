@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from earmark.errors import MediaError
 from earmark.sandbox.process import Limits
-from earmark.types import Fingerprint
+from earmark.types import Chapter, Fingerprint
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SILENCE_PEAK = 1e-4  # full scale is 1; just above the dither of 16-bit sound (-93 dB), and below any music
 
 SHORTEST_SECONDS = 0.25  # of a recording or clip; a handful of spectra are in any music
+
+Span = tuple[float, float]  # (begin, end), seconds of a sound
+CloserLook = Callable[[Sequence[Span]], Sequence[Fingerprint]]  # parts of a long question, as of short ones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,16 +33,19 @@ class Extracted:
     complete: bool  # False: the file broke off, or parts are damaged
     silent: bool  # no sample reaches SILENCE_PEAK
     features: int  # number by Fingerprinter.features_in
+    is_close: bool = True  # False: a long question, of which no more was looked at than of a recording
     tags: Mapping[str, str] = field(default_factory=dict)
+    chapters: tuple[Chapter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractLimits:
-    """What one source may take; `earmark.open(..., limits=...)` sets others."""
+    """What one source may take, and what of it is read; `earmark.open(..., limits=...)` sets others."""
 
     longest_seconds: float = 24 * 3600.0  # of a recording: a day of radio in a file; its features take 60 MB
     longest_query_seconds: float = 3 * 3600.0  # a long show; a day of silence is some kB to send, a minute to read
     largest_upload_bytes: int = 4 << 30  # bytes of a stream without a file behind it, copied to a temporary file first
+    stream: int | None = None  # audio stream of files that hold several, from 0; None: the one that players choose
     sandbox: Limits = field(default_factory=Limits)
 
 
@@ -78,8 +84,14 @@ class Extractor(Protocol):
     fingerprinter: Fingerprinter
     limits: ExtractLimits
 
-    def extract(self, file: BinaryIO, *, query: bool = False) -> Extracted:
-        """Return what is in an open file, read from where it stands; raises MediaError."""
+    def extract(self, file: BinaryIO, *, query: bool = False, close_seconds: float | None = None) -> Extracted:
+        """Return what is in an open file, read from where it stands; raises MediaError.
+
+        A query of more than `close_seconds` is looked at as a recording is, which takes a sixth of the time.
+        """
+
+    def extract_parts(self, file: BinaryIO, spans: Sequence[Span]) -> list[Fingerprint]:
+        """Return the fingerprints of parts of an open file as of queries, each counted from its own beginning."""
 
     def close(self) -> None:
         """End all work; callers that wait get a MediaError."""

@@ -23,7 +23,7 @@ class ExtractionStream:
         """`rate`: samples a second of what will be pushed; raises OptionError."""
         import soxr
 
-        if rate < 1:
+        if not isinstance(rate, int | np.integer) or rate < 1:
             raise OptionError(f"rate={rate}; give the samples a second of the sound")
         self._fingerprinter, self._rate = fingerprinter, rate
         self._extraction = fingerprinter.stream(query=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from earmark.audio.decode import decode, load_decoders
 from earmark.extract.fingerprinter import make_fingerprinter
+from earmark.extract.parts import fingerprint_of_query, fingerprints_of_parts
 from earmark.extract.protocol import SILENCE_PEAK
 
 
@@ -24,17 +25,36 @@ def warm_up(settings: dict[str, Any]) -> None:
 def extract(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[float], None]) -> dict[str, Any]:
     """Return the packed fingerprint of a file with what else is known of it.
 
-    A request holds `fingerprinter` (its name), `preset` (its settings), `query`, and `max_seconds` or none.
+    A request holds `fingerprinter` (its name), `preset` (its settings), `query`, `max_seconds` or none, and where they
+    are known `stream` and the `suffix` of the file's name; of a query also `close_seconds` or none, or `spans`, of
+    which the answer holds the packed fingerprints as `parts` alone.
     """
     fingerprinter = make_fingerprinter(request["fingerprinter"], request["preset"])
     limit = request["max_seconds"]
-    with decode(file, rate=fingerprinter.rate, max_seconds=limit, report_seconds=report_seconds) as audio:
-        fingerprint = fingerprinter.extract(audio, query=request["query"])
+    with decode(
+        file,
+        rate=fingerprinter.rate,
+        max_seconds=limit,
+        stream=request.get("stream"),
+        suffix=request.get("suffix", ""),
+        report_seconds=report_seconds,
+    ) as audio:
+        if request.get("spans") is not None:
+            return {
+                "parts": list(map(fingerprinter.pack, fingerprints_of_parts(audio, fingerprinter, request["spans"])))
+            }
+        if request["query"]:
+            close_seconds = request.get("close_seconds")
+            fingerprint, is_close = fingerprint_of_query(audio, fingerprinter, close_seconds=close_seconds)
+        else:
+            fingerprint, is_close = fingerprinter.extract(audio), False
         report = audio.report
     return {
         "packed": fingerprinter.pack(fingerprint),
+        "close": is_close,
         "seconds": float(report.seconds),
         "complete": bool(report.complete),
         "silent": bool(report.peak < SILENCE_PEAK),
         "tags": dict(report.tags),
+        "chapters": [(chapter.start, chapter.title) for chapter in report.chapters],
     }

@@ -21,12 +21,14 @@ FINGERPRINTERS = {
     "shazam": "earmark.fingerprints.shazam:Shazam",
     "waveprint": "earmark.fingerprints.waveprint:Waveprint",
 }
+ALIASES = {"landmarks": "shazam"}  # what a kind is called for people, and what catalogs call it
 NAMES = tuple(FINGERPRINTERS)
+SHOWN = tuple({kind: name for name, kind in ALIASES.items()}.get(name, name) for name in FINGERPRINTERS)
 VISIBLE = "shazam"  # the fingerprinter whose features are places in a spectrogram, which a picture can show
 DESCRIPTIONS = {
     "neural": "a learned fingerprint: hears through more noise and larger rooms",
     "philips": "bits of a robust hash: small, and exact in time",
-    "shazam": "landmarks: take less time and less room on the disk",
+    "shazam": "landmarks, pairs of spectral peaks: take less time and less room on the disk",
     "waveprint": "wavelets: find clips of 2 s and more through codecs, filters and noise",
 }
 
@@ -68,6 +70,7 @@ def make(name: str = DEFAULT, **preset: Any) -> Fingerprinter:
 
 def _target(name: str) -> str:
     """Return `module:class` of a fingerprinter, of ours or of a package that is installed."""
+    name = ALIASES.get(name, name)
     if name in FINGERPRINTERS:
         return FINGERPRINTERS[name]
     from importlib.metadata import entry_points

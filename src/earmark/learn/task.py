@@ -82,6 +82,7 @@ def prepare(
     recipe: str | Path | Recipe = "laptop",
     *,
     steps: int | None = None,
+    batch: int | None = None,
     rooms: str | Path | None = None,
     resume: bool = False,
     device: str | None = None,
@@ -90,20 +91,25 @@ def prepare(
 ) -> Training:
     """Decode the recordings in `data` and return a run, at its newest checkpoint with `resume`.
 
-    `steps` replaces the recipe's; `rooms` is a file of room responses (default: rooms are made). `device` is torch's
-    name of one (default: a GPU if there is one). `workers` processes make batches (default: one for 4 cores), and
-    torch is set to use the other cores. `tell(stage, done, total)` is called meanwhile. Raises OptionError when
-    there is no music, or `folder` holds another run.
+    `steps` and `batch` replace those of the recipe; `rooms` is a file of room responses (default: rooms are made).
+    `device` is torch's name of one (default: a GPU if there is one). `workers` processes make batches (default: one
+    for 4 cores), and torch is set to use the other cores. `tell(stage, done, total)` is called meanwhile. Raises
+    OptionError when there is no music, when an option cannot be used, or `folder` holds another run.
     """
     import torch
     from msgspec.structs import replace
 
     from earmark.learn.checkpoint import refuse_other_run
     from earmark.learn.corpus import gather
+    from earmark.learn.recipe import check_schedule
 
     folder, say = Path(folder), tell or (lambda stage, done, total: None)
     task, chosen = find_recipe(recipe)
-    chosen = replace(chosen, steps=steps) if steps else chosen
+    chosen = replace(chosen, steps=steps or chosen.steps, batch=batch or chosen.batch)
+    check_schedule(chosen, "the options")
+    _check_device(device)
+    if rooms is not None and not Path(rooms).is_file():
+        raise OptionError(f"{rooms} is no file; `python -m earmark.datasets rooms FILE` makes it")
     refuse_other_run(folder, chosen, resume=resume)
     gathered = gather(Path(data), chosen, folder=folder, rooms=Path(rooms) if rooms else None, tell=say)
     cores = os.cpu_count() or 1
@@ -112,6 +118,19 @@ def prepare(
     run = task.run(chosen, gathered, folder=folder, device=device, workers=makers, tell=say)
     run.resume()
     return Training(task, chosen, gathered, run)
+
+
+def _check_device(name: str | None) -> None:
+    """Raise OptionError for a device that torch does not know, or that this machine has not."""
+    import torch
+
+    if name is None:
+        return
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise OptionError(f"device {name!r} cannot be used ({reason}); give cpu, or leave it out") from error
 
 
 def find_recipe(recipe: str | Path | Recipe) -> tuple[Task, Recipe]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import numpy as np
+from numpy.typing import NDArray
 
-from earmark.match.lines import ONE_LINE_SECONDS, Line, Lines, Strand
+from earmark.match.lines import Line, Lines, Strand
+from earmark.match.look import ONE_PLACE_SECONDS
 from earmark.match.matcher import Matcher
+from earmark.match.named import hits_of
 from earmark.match.protocol import Options, Search
 from earmark.match.stretches import Stretch
 from earmark.match.votes import Guess
@@ -18,9 +21,14 @@ from earmark.types import Fingerprint, Hits
 
 LOOKED_UP_WINDOWS = 24  # windows, a minute, that are looked up at once, because that is quicker
 JUDGED_SECONDS = 10.0  # longest part of a stretch that is judged at once: speeds drift over minutes
+NEARLY_SHARE = 0.6  # of how well a place agrees, from which another may be the right one: music repeats itself
+CLOSE_SECONDS = 3.0  # least length of what tells places apart by a closer look
 MOST_JUDGED = 4  # parts of a stretch that are judged
 MOST_REPETITIONS = 5  # other places of a track that are tried
 MOVED_NUMBERS = 1 << 40  # number of the first line through such a place; none of a sound comes near
+
+
+CloserLook = Callable[[Sequence[tuple[float, float]]], Sequence[Fingerprint]]  # the parts between seconds, more closely
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,10 +41,38 @@ class HeardSound:
     fingerprint: Fingerprint
     since: float  # second at which the fingerprint begins
     frame_seconds: float  # of the layer that windows begin with
+    has_more: bool = False  # whether it is no closer than a recording's fingerprint, and parts can be
+    parts: Mapping[tuple[float, float], Fingerprint] = field(default_factory=dict)  # that were looked at more closely
+
+    @property
+    def seconds(self) -> float:
+        """The second at which it ends."""
+        return self.since + self.fingerprint.seconds
+
+    def on_grid(self, second: float) -> float:
+        """Return the second of the frame that is nearest."""
+        return float(np.rint(second / self.frame_seconds)) * self.frame_seconds
 
     def between(self, begin: float, end: float) -> Fingerprint:
-        """Return the fingerprint between two seconds of the sound."""
+        """Return the fingerprint between two seconds of the sound: of the part that holds them, where there is one."""
+        for (first, last), part in self.parts.items():
+            if first <= begin and end <= last:
+                return part.between(begin - first, end - first)
         return self.fingerprint.between(begin - self.since, end - self.since)
+
+    def is_close_between(self, begin: float, end: float) -> bool:
+        """Return whether the sound between two seconds was looked at as a query is."""
+        return not self.has_more or any(first <= begin and end <= last for first, last in self.parts)
+
+    def looked_at_closely(self, spans: Sequence[tuple[float, float]], closer: CloserLook) -> HeardSound:
+        """Return the same with a closer look at the sound between some seconds."""
+        return replace(self, parts=dict(zip(spans, closer(spans), strict=True)))
+
+    def end_of_part(self, begin: float) -> float:
+        """Return the second at which the part of the sound ends that is looked at alike from a second on."""
+        inside = [last for first, last in self.parts if first <= begin < last]
+        after = [first for first, _ in self.parts if first > begin]
+        return min([*inside, *after, self.seconds])
 
     def looked_up(self, windows: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float, Mapping[str, Hits]]]:
         """Yield (begin, end, hits) of each window; many windows are looked up at once."""
@@ -44,7 +80,8 @@ class HeardSound:
         for first in range(0, len(windows), LOOKED_UP_WINDOWS):
             together = windows[first : first + LOOKED_UP_WINDOWS]
             begin = together[0][0]
-            hits = self.matcher.hits(self.between(begin, together[-1][1]), self.search)
+            keys = self.matcher.keys(self.between(begin, together[-1][1]))
+            hits = hits_of(keys, self.matcher.plan, self.search)
             for start, end in together:
                 edges = {name: ((start - begin) / frame, (end - begin) / frame) for name, frame in frames.items()}
                 yield start, end, {name: _between(found, *edges[name]) for name, found in hits.items()}
@@ -55,23 +92,57 @@ class HeardSound:
         """Return a window laid on what `hits` name and on lines that are known, likeliest first."""
         places = [Guess(one.track, one.reference_at(begin)) for one in known]
         window = self.between(begin, end)
-        return self.matcher.strands(window, self.search, self.options, begin=begin, known=places, hits=hits)
+        return self.matcher.strands(
+            window,
+            self.search,
+            self.options,
+            begin=begin,
+            known=places,
+            hits=hits,
+            only_clear=not self.is_close_between(begin, end),
+        )
+
+    def laid_on(self, begin: float, end: float, known: Sequence[Strand], named: Sequence[Guess]) -> list[Strand]:
+        """Return a window laid on lines that are known and on places that are named, and on no other."""
+        places = [*(Guess(one.track, one.reference_at(begin)) for one in known), *named]
+        return self.matcher.strands(self.between(begin, end), self.search, self.options, begin=begin, known=places)
 
     def at_best_place(self, one: Stretch) -> Stretch:
         """Return a stretch where it lies best on its track: windows name one round of music that repeats itself."""
-        begin = max(one.start, self.since)
-        parts = pieces_of(begin, one.end, JUDGED_SECONDS, self.frame_seconds)[:MOST_JUDGED]
+        shifts, totals = self._places(one)
+        return self.moved(one, shifts[int(totals.argmax())]) if totals.argmax() else one
+
+    def has_one_place(self, one: Stretch) -> bool:
+        """Return whether a stretch agrees with no other place of its track nearly as well."""
+        shifts, totals = self._places(one)
+        return not any(
+            total >= NEARLY_SHARE * totals[0] for seconds, total in zip(shifts, totals, strict=True) if seconds
+        )
+
+    def _places(self, one: Stretch) -> tuple[list[float], NDArray[np.float64]]:
+        """Return (seconds from a stretch's place to others of its track, 0 first; how well each agrees)."""
+        spans = self._close_spans(max(one.start, self.since), one.end)
+        parts = [part for span in spans for part in pieces_of(*span, JUDGED_SECONDS, self.frame_seconds)][:MOST_JUDGED]
         begin, end = parts[0]
         guesses = self.matcher.repetitions(self.between(begin, end), self.search, self.options, one.track)
-        apart = [guess.start - one.line.reference_at(begin) for guess in guesses]
-        shifts = [0.0, *[seconds for seconds in apart if abs(seconds) > ONE_LINE_SECONDS][:MOST_REPETITIONS]]
-        if len(shifts) == 1:
-            return one
+        apart = [guess.start - claim_of(one.line, begin, end).start for guess in guesses]
+        shifts = [0.0]
+        for seconds in apart:  # of two that are nearer, one would be compared in the other's stead
+            if all(abs(seconds - other) >= ONE_PLACE_SECONDS for other in shifts):
+                shifts.append(seconds)
+        shifts = shifts[: 1 + MOST_REPETITIONS]
         totals = np.zeros(len(shifts))
-        for begin, end in parts:
+        for begin, end in parts if len(shifts) > 1 else ():
             places = [Guess(one.track, claim_of(one.line, begin, end).start + seconds) for seconds in shifts]
-            totals += self.matcher.agreement(self.between(begin, end), self.search, self.options, places)
-        return self.moved(one, shifts[int(totals.argmax())]) if totals.argmax() else one
+            totals += self.matcher.agreement(
+                self.between(begin, end), self.search, self.options, places, is_close=self.is_close_between(begin, end)
+            )
+        return shifts, totals
+
+    def _close_spans(self, start: float, end: float) -> list[tuple[float, float]]:
+        """Return the spans between two seconds that were looked at closely; all of it where none is long enough."""
+        spans = [(max(first, start), min(last, end)) for first, last in self.parts]
+        return [(first, last) for first, last in spans if last - first >= CLOSE_SECONDS] or [(start, end)]
 
     def moved(self, one: Stretch, seconds: float) -> Stretch:
         """Return a stretch so many seconds later on its track."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, count
 
 import numpy as np
 
 from earmark.match.protocol import Alignment, Scores
+from earmark.match.windows import WINDOW_SECONDS
 
 FEWEST_STRAIGHT = 3  # windows that a straight line is fitted through
 LEAST_ERROR_SECONDS = 0.005  # of a window's place, however well windows agree
@@ -39,6 +41,24 @@ class Strand:
     def middle(self) -> float:
         """The second in the middle of the window."""
         return (self.begin + self.end) / 2
+
+    def until(self, end: float) -> Strand:
+        """Return the part of it before a second."""
+        scores = {
+            layer: replace(one, seconds=one.seconds[:kept], values=one.values[:kept])
+            for layer, one in self.scores.items()
+            for kept in [int(np.searchsorted(one.seconds, end))]
+        }
+        return replace(self, end=end, scores=scores)
+
+    @property
+    def window_z(self) -> float:
+        """z of a usual window of it: that of a whole grows with the root of its length."""
+        return self.alignment.figures.get("z", 0.0) * math.sqrt(WINDOW_SECONDS / (self.end - self.begin))
+
+    def distance(self, second: float) -> float:
+        """Return how far a second is from the middle, in lengths of the window."""
+        return abs(self.middle - second) / (self.end - self.begin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +104,7 @@ class Line:
 
     def reference_at(self, second: float) -> float:
         """Return the second of the track at a second of the sound."""
-        return min(self.strands, key=lambda strand: abs(strand.middle - second)).reference_at(second)
+        return min(self.strands, key=lambda strand: strand.distance(second)).reference_at(second)
 
     def straight(self, start: float, end: float) -> Straight | None:
         """Return the straight line that fits windows between two seconds best; None where they are few or it bends."""
@@ -109,7 +129,7 @@ class Line:
         """Return whether a strand of the track lies on this line, in a window that has none yet."""
         if any(one.begin == strand.begin for one in self.strands):
             return False
-        for near in (self.strands[-1], self.strands[0]):
+        for near in reversed(self.strands):
             if near.begin <= strand.end and strand.begin <= near.end:
                 middle = (near.middle + strand.middle) / 2
                 if abs(near.reference_at(middle) - strand.reference_at(middle)) < ONE_LINE_SECONDS:
@@ -120,18 +140,23 @@ class Line:
         """Return the line with a strand."""
         return Line(self.number, tuple(sorted((*self.strands, strand), key=lambda one: one.begin)))
 
+    def joined_with(self, other: Line) -> Line:
+        """Return the line through the windows of both."""
+        strands = {one.begin: one for one in (*other.strands, *self.strands)}
+        return self if other is self else Line(self.number, tuple(strands[begin] for begin in sorted(strands)))
+
     def since(self, second: float) -> Line:
         """Return the line without the windows that ended before a second."""
         return Line(self.number, tuple(one for one in self.strands if one.end >= second))
 
     def parts(self, start: float, end: float) -> Iterator[tuple[Strand, float, float]]:
-        """Yield (strand, its begin, its end) between two seconds; a moment is of the window whose middle is nearest."""
+        """Yield (strand, its begin, its end) between two seconds; what two windows share is of both by halves."""
         for number, strand in enumerate(self.strands):
             low, high = strand.begin, strand.end
             if number and self.strands[number - 1].end > low:
-                low = (self.strands[number - 1].middle + strand.middle) / 2
+                low = (low + self.strands[number - 1].end) / 2
             if number + 1 < len(self.strands) and self.strands[number + 1].begin < high:
-                high = (self.strands[number + 1].middle + strand.middle) / 2
+                high = (high + self.strands[number + 1].begin) / 2
             low, high = max(low, start), min(high, end)
             if low < high:
                 yield strand, low, high
@@ -167,6 +192,18 @@ class Lines:
         more = Lines(self._lines, numbers=self._numbers)
         more.add(strands)
         return more
+
+    def outside(self, spans: Sequence[tuple[float, float]]) -> Lines:
+        """Return a copy without the windows that lie in one of some spans."""
+        kept = Lines(numbers=self._numbers)
+        for track, known in self._lines.items():
+            for line in known:
+                strands = [
+                    one for one in line.strands if not any(low <= one.begin and one.end <= high for low, high in spans)
+                ]
+                if strands:
+                    kept._lines.setdefault(track, []).append(Line(line.number, tuple(strands)))
+        return kept
 
     def forget(self, *, before: float) -> None:
         """Forget the windows that ended before a second."""

@@ -66,6 +66,11 @@ class Look:
         """How much of the window is not silence of a second and more."""
         return _sounding(self.window, self._plan)
 
+    @property
+    def best_z(self) -> float:
+        """The largest z of any place that was compared."""
+        return max((one.figure("z") for one in self._tried), default=0.0)
+
     def can_compare(self, rule: CompareRule) -> bool:
         """Return whether the window has enough of a layer."""
         layer = self.window.layers.get(rule.layer)

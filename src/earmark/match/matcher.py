@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
 from earmark.match.calibration import Calibration
 from earmark.match.lines import Strand
 from earmark.match.look import (
@@ -25,18 +23,19 @@ from earmark.match.look import (
     together_with,
     without_silence,
 )
+from earmark.match.named import named_by
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Options, Others, References, Registrable, Search
-from earmark.match.rivals import CLEAR_Z, behind_duplicates, duplicates_of, is_decisive
+from earmark.match.rivals import CLEAR_Z, PLAIN_Z, behind_duplicates, duplicates_of, is_decisive
 from earmark.match.stretches import Stretch
 from earmark.match.votes import Guess
 from earmark.match.warped import WarpedKeys, WarpedLook, merged
 from earmark.plan import Plan
-from earmark.types import Fingerprint, Hits, Keys
+from earmark.types import Fingerprint, Hits
 
 MOST_GUESSES = 12  # places that a channel names in a window of a long sound
-LOOK_UP_SECONDS = 0.25  # from one segment of a long sound that is looked up to the next
+SAME_PLACE_SECONDS = 0.05  # distance of two places of a window that are one: both were moved to where it agrees
 MOST_STRANDS = 8  # places of a window that are looked at moment by moment
 FEWEST_PASSAGES = 5  # of a window that are weighed, however few are wanted: the answer must not depend on that
 SHORTEST_SECONDS = 1.0  # of sound amid silence: a door, a word, a click are no recording
@@ -87,17 +86,6 @@ class Matcher:
             passages = merged(passages, self._warped_passages(look, warped, warped.ranked, options, begin))
         return passages[: options.limit]
 
-    def hits(self, sound: Fingerprint, search: Search) -> dict[str, Hits]:
-        """Return what the channels find of a sound of many windows, at once."""
-        keys, found = self.keys(sound), {}
-        for channel in self.plan.usual_channels:
-            if channel.name in search.channels and channel.name in keys:
-                asked = keys[channel.name]
-                if channel.most_keys:
-                    asked = _spread(asked, max(round(LOOK_UP_SECONDS / channel.frame_seconds), 1))
-                found[channel.name] = search.search(channel.name, asked, nearest=channel.nearest)
-        return found
-
     def strands(
         self,
         window: Fingerprint,
@@ -107,18 +95,25 @@ class Matcher:
         begin: float,
         known: Sequence[Guess],
         hits: Mapping[str, Hits] | None = None,
+        only_clear: bool = False,
     ) -> list[Strand]:
         """Return the likeliest places of a window by the index, and those that are `known` already, likeliest first.
 
-        Without `hits` only the known ones.
+        Without `hits` only the known ones; `only_clear` leaves out what does not stand out at once.
         """
         look = self._look(window, search, options, hits=hits, effort="places")
         if not look.can_compare(self.plan.compare[0]):
             return []
-        for guesses, layer in look.by_channels(most=MOST_GUESSES) if hits is not None else ():
-            look.add(guesses, layer)
         look.add(known, "")
-        return [_strand(look, one, begin) for one in look.likeliest(max(MOST_STRANDS, len(known)))]
+        named = named_by(self.plan, hits or {})
+        for one in named:
+            look.add(one.standing_out, one.layer)
+        for one in [] if only_clear else named:
+            look.add(one.guesses[:MOST_GUESSES], one.layer)
+        found = look.likeliest(max(MOST_STRANDS, len(known)))
+        if only_clear and look.best_z >= CLEAR_Z:
+            found = [one for one in found if one.figure("z") >= PLAIN_Z]
+        return _apart([_strand(look, one, begin) for one in found])
 
     def unexplained(
         self, window: Fingerprint, search: Search, options: Options, stretches: Sequence[Stretch], *, begin: float
@@ -132,14 +127,19 @@ class Matcher:
         look = self._look(part, search, options, effort="places")
         return look.repetitions(track) if look.can_compare(self.plan.compare[0]) else []
 
-    def agreement(self, part: Fingerprint, search: Search, options: Options, places: Sequence[Guess]) -> list[float]:
-        """Return the ranking score of a part of a sound at each of some places."""
+    def agreement(
+        self, part: Fingerprint, search: Search, options: Options, places: Sequence[Guess], *, is_close: bool
+    ) -> list[float]:
+        """Return how well a part of a sound agrees with each of some places: its ranking score.
+
+        Of a part that is no closer than a recording it is z: segments half a second apart meet none of a place's.
+        """
         look = self._look(part, search, options, effort="known places")
         if not look.can_compare(self.plan.compare[0]):
             return [0.0] * len(places)
         look.add(places, "")
         found = [look.nearest_to(place, within=ONE_PLACE_SECONDS / 2) for place in places]
-        return [0.0 if one is None else one.score for one in found]
+        return [0.0 if one is None else one.score if is_close else one.figure("z") or one.score for one in found]
 
     def judge(
         self,
@@ -263,6 +263,18 @@ def _passages(look: Look, ranked: Sequence[Candidate], limit: int, make: Callabl
     ]
 
 
+def _apart(strands: Sequence[Strand]) -> list[Strand]:
+    """Return strands, likeliest first, without those that lie where a likelier one of the track does."""
+    kept = list[Strand]()
+    for one in strands:
+        if all(
+            other.track != one.track or abs(other.alignment.start - one.alignment.start) >= SAME_PLACE_SECONDS
+            for other in kept
+        ):
+            kept.append(one)
+    return kept
+
+
 def _strand(look: Look, one: Candidate, begin: float) -> Strand:
     reference = look.reference(one.track)
     layers = reference.layers
@@ -308,9 +320,3 @@ def _all_places(look: Look, passage: Passage, make: Callable[[Candidate], Passag
             )
         )
     return sorted(found, key=lambda one: one.reference_start)
-
-
-def _spread(keys: Keys, frames: int) -> Keys:
-    """Return keys that are at least so many frames apart."""
-    _, first = np.unique(keys.frames // frames, return_index=True)
-    return Keys(keys.frames[first], keys.values[first])

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from earmark.match.heard import CloserLook
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage, best_of_each_track, non_overlapping
 from earmark.match.protocol import Options, Search
@@ -36,16 +37,17 @@ class Session:
         self.since = 0.0  # second from which on the next `hear` wants its fingerprint
         self.seconds = 0.0  # heard so far
 
-    def hear(self, fingerprint: Fingerprint, *, final: bool = True) -> None:
+    def hear(self, fingerprint: Fingerprint, *, final: bool = True, closer: CloserLook | None = None) -> None:
         """Match the sound from second `since` on; unless it is `final`, its end is looked at again with what follows.
 
-        Frames of the fingerprint count from `since`. What the matcher raises leaves the session as it was.
+        Frames of the fingerprint count from `since`. Of one that is no closer than a recording's, `closer` looks again
+        at what stays in doubt. What the matcher raises leaves the session as it was.
         """
         search, seconds = self._snapshot(), self.since + fingerprint.seconds
         timeline, whole, looks, since = self._timeline, list[Passage](), self._looks, self.since
         if seconds > LONGEST_AT_ONCE_SECONDS:
             timeline = Timeline(self._matcher, self.options) if timeline is None else timeline.copy()
-            since = timeline.hear(fingerprint, search, since=self.since, final=final)
+            since = timeline.hear(fingerprint, search, since=self.since, final=final, closer=closer)
         if seconds <= LONGEST_WHOLE_SECONDS and (final or seconds >= SHORTEST_LOOK_SECONDS):
             whole, looks = self._matcher.match(fingerprint, search, self.options), 1 if final else looks + 1
         self._timeline, self._whole, self._looks, self.since = timeline, whole, looks, since

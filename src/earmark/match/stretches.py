@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.lines import Line
+from earmark.match.lines import ONE_LINE_SECONDS, Line
 
 STEP_SECONDS = 0.1  # resolution of borders
 STRONGEST_STEPS = 10  # in which a line's strongest agreement is sought first: a second
@@ -23,6 +23,7 @@ LARGEST_RATE = 8.0  # log odds a second: what agrees very clearly must not make 
 COMPARED_SECONDS = 1.0  # that two lines share, from which their evidence is of one measure
 SOFT_SECONDS = 3.0  # beside a stretch, that may be of it although nothing speaks for it
 SOFT_LOG_ODDS = 2.0  # against it
+BRIDGED_SECONDS = 5.0  # gap within which a recording goes on that noise hides, unless something else is there
 GOES_ON_SECONDS = 0.5  # gap within which a line may go on in the stead of another
 GOES_ON_SHARE = 0.5  # of the other's evidence, from which it does: music repeats itself
 
@@ -194,6 +195,17 @@ def extended(stretches: Sequence[Stretch], lines: Sequence[Evidence], *, end: fl
     return found
 
 
+def bridged(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Return stretches in order of time; those that follow one another on one line, though it was lost, are one."""
+    kept: list[Stretch] = []
+    for one in stretches:
+        if kept and _goes_on(kept[-1], one):
+            before = kept.pop()
+            one = Stretch(before.line.joined_with(one.line), before.start, one.end, before.support + one.support)
+        kept.append(one)
+    return kept
+
+
 def agreeing(evidence: NDArray[np.float64]) -> list[tuple[int, int, float]]:
     """Return (first step, step after the last, sum) of parts that agree, by the likeliest path through two states."""
     outside, inside = 0.0, -SWITCH_LOG_ODDS
@@ -260,9 +272,18 @@ class _Path:
         return found[::-1]
 
 
+def _goes_on(before: Stretch, after: Stretch) -> bool:
+    middle = (before.end + after.start) / 2
+    return (
+        before.track == after.track
+        and after.start - before.end <= BRIDGED_SECONDS
+        and abs(before.line.reference_at(middle) - after.line.reference_at(middle)) < ONE_LINE_SECONDS
+    )
+
+
 def _one_of(before: Stretch, after: Stretch, lines: Mapping[int, Evidence]) -> Stretch | None:
     """Return the stretch that goes on in the other's stead, if one of two does."""
-    if after.start - before.end > GOES_ON_SECONDS:
+    if after.start - before.end > (BRIDGED_SECONDS if before.track == after.track else GOES_ON_SECONDS):
         return None
     if before.line is after.line:
         support = lines[before.line.number].sum(before.start, after.end)

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import soundfile
 import soxr
 
 MATCH = {
     "track", "confidence", "query_start", "query_end", "reference_start", "reference_end", "position_error", "speed",
-    "pitch", "copies", "evidence",
+    "pitch", "copies", "evidence", "chapter",
 }  # fmt: skip
 
 
@@ -27,7 +29,7 @@ def test_json_is_the_answer_as_documented(earmark, indexed, music, cut):
     clip = cut(music[1], 12.5, 6)
     done = earmark("identify", clip, "--catalog", indexed, "--json")
     (answer,) = done.records
-    assert set(answer) == {"query", "matches", "reason", "calibrated", "elapsed"}
+    assert set(answer) == {"query", "matches", "reason", "threshold", "calibrated", "elapsed"}
     assert answer["query"]["source"] == str(clip)
     assert answer["query"]["seconds"] == pytest.approx(6, abs=0.05)
     (match,) = answer["matches"]
@@ -100,7 +102,7 @@ def test_quiet_leaves_the_status_alone_and_verbose_tells_the_evidence(earmark, i
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
     verbose = earmark("identify", clip, "--catalog", indexed, "--verbose")
     assert "speed 1.000" in verbose.out
-    assert str(music[0]) in verbose.out
+    assert os.path.relpath(music[0]) in verbose.out
 
 
 def test_a_confidence_that_was_not_fitted_for_the_catalog_is_called_that(earmark, catalog, music, cut):
@@ -135,3 +137,57 @@ def test_a_catalog_made_for_it_finds_a_clip_at_any_speed_and_says_which(earmark,
     assert "of its pitch" not in line
     (match,) = earmark("identify", clip, "--catalog", catalog, "--speed", "--json").records[0]["matches"]
     assert (match["speed"], match["pitch"]) == pytest.approx((1.15, 1.15), rel=0.005)
+
+
+def test_a_folder_of_clips_is_taken_and_what_is_no_audio_passed_over(earmark, indexed, music, cut, tmp_path):
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for number in (0, 1):
+        cut(music[number], 5, 6).rename(folder / f"{number}.wav")
+    (folder / "notes.txt").write_text("not a song")
+    (folder / "README").write_text("not a song\n" * 20)
+    done = earmark("identify", folder, "--catalog", indexed)
+    assert (done.status, done.err) == (0, "")
+    assert [line.split(": ")[0] for line in done.lines] == [str(folder / "0.wav"), str(folder / "1.wav")]
+    (folder / "broken.flac").write_bytes(b"fLaC" + bytes(range(256)) * 40)
+    assert earmark("identify", folder, "--catalog", indexed).status == 3
+    (tmp_path / "empty").mkdir()
+    assert "without audio files" in earmark("identify", tmp_path / "empty", "--catalog", indexed).err
+
+
+def test_where_in_the_clip_is_said_when_it_is_not_the_whole(earmark, indexed, music, cut, tmp_path):
+    whole = cut(music[0], 5, 6)
+    assert "heard at" not in earmark("identify", whole, "--catalog", indexed).out
+    samples, rate = soundfile.read(whole, dtype="float32")
+    noise = np.random.default_rng(3).normal(0, 0.05, 5 * rate).astype(np.float32)
+    part = tmp_path / "part.wav"
+    soundfile.write(part, np.concatenate([noise, samples]), rate)
+    (line,) = earmark("identify", part, "--catalog", indexed).lines
+    heard = line.partition("heard at ")[2].split(" to ")
+    assert heard[0].startswith(("0:04.", "0:05."))
+
+
+def test_an_incomplete_clip_is_said_to_be_so(earmark, indexed, music, cut, tmp_path):
+    path = tmp_path / "cut.flac"
+    samples, rate = soundfile.read(cut(music[0], 5, 6), dtype="float32")
+    soundfile.write(path, samples, rate)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    done = earmark("identify", path, "--catalog", indexed)
+    assert done.status == 0
+    assert "it broke off or has damaged parts; 0:0" in done.err
+    (answer,) = earmark("identify", path, "--catalog", indexed, "--json").records
+    assert answer["query"]["complete"] is False
+
+
+def test_a_part_that_has_a_name_is_named(earmark, album, tmp_path, cut):
+    path, song = tmp_path / "music.earmark", min(album.iterdir())
+    song.with_suffix(".cue").write_text(
+        f'PERFORMER "Band"\nFILE "{song.name}" WAVE\n  TRACK 01 AUDIO\n    TITLE "One"\n    INDEX 01 00:00:00\n'
+        '  TRACK 02 AUDIO\n    TITLE "Two"\n    INDEX 01 00:12:00\n'
+    )
+    earmark("index", song, "--catalog", path)
+    clip = cut(song, 15, 6)
+    assert "Band - Two, 0:15.00 to 0:21.00 of " in earmark("identify", clip, "--catalog", path).out
+    (answer,) = earmark("identify", clip, "--catalog", path, "--json").records
+    assert answer["matches"][0]["chapter"] == {"start": 12.0, "title": "Two", "artist": "Band"}
+    assert "part" in earmark("show", song, "--catalog", path).out

@@ -31,10 +31,57 @@ def test_bad_files_are_listed_with_reasons_and_the_good_ones_are_indexed(earmark
     done = earmark("index", album, album / "missing.ogg", "--catalog", path)
     assert done.status == 1
     failed = {line.split(": ")[1].rpartition("/")[2]: line for line in done.err.splitlines()}
-    assert set(failed) == {"empty.mp3", "notes.txt", "list.m3u", "broken.flac", "pipe.wav", "missing.ogg"}
+    assert set(failed) == {"empty.mp3", "broken.flac", "pipe.wav", "missing.ogg"}
     assert "too_short" in failed["empty.mp3"]
-    assert "not a regular file" in failed["pipe.wav"]
-    assert done.out.startswith("3 tracks added, 6 failed;")
+    assert "no regular file" in failed["pipe.wav"]
+    assert done.out.startswith("3 tracks added, 4 failed, 2 passed over;")
+
+
+def test_what_is_no_audio_is_passed_over_and_no_failure(earmark, album, path):
+    for name in ("notes.txt", "list.m3u", "words.lrc", "rip.nfo", "cover.jpg", "README"):
+        (album / name).write_text("not a song\n" * 20)
+    done = earmark("index", album, "--catalog", path)
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith("3 tracks added, 6 passed over;")
+    told = earmark("index", album, "--catalog", path, "--verbose").err
+    assert f"passed over: {album / 'words.lrc'}: no audio, by its name" in told
+    assert f"skipped {album / 'README'}: " in told
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(earmark, album, path, music):
+    done = earmark("index", album, "--catalog", path, "--dry-run")
+    assert (done.status, done.lines[-1]) == (0, "would read 3 new files")
+    assert not path.exists()
+    earmark("index", album, "--catalog", path)
+    first, second, third = sorted(album.iterdir())
+    first.unlink()
+    shutil.copy(music[5], second)
+    done = earmark("index", album, "--catalog", path, "--dry-run", "--exclude", third.name)
+    assert done.lines == [
+        f"changed: {second}",
+        f"gone: {first}",
+        "would read 0 new files, 1 changed, 1 passed over, 1 gone",
+    ]
+
+
+def test_moved_replaced_and_doubled_files_are_told(earmark, album, path, music):
+    earmark("index", album, "--catalog", path)
+    first, second, third = sorted(album.iterdir())
+    first.rename(album / "moved.opus")
+    shutil.copy(music[5], second)
+    shutil.copy(third, album / "z.opus")
+    told = earmark("index", album, "--catalog", path).err
+    assert f"moved: {first} is now {album / 'moved.opus'}" in told
+    assert f"replaced: {second}: it was " in told
+    assert f"duplicate: {album / 'z.opus'} has the content of {third}" in told
+
+
+def test_quiet_prints_errors(earmark, album, path):
+    (album / "broken.flac").write_bytes(b"fLaC" + bytes(range(256)) * 40)
+    done = earmark("index", album, "--catalog", path, "--quiet")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith(f"failed: {album / 'broken.flac'}: unreadable: ")
+    assert done.err.count("\n") == 1
 
 
 def test_json_says_of_each_file_what_became_of_it(earmark, album, path):
@@ -42,7 +89,7 @@ def test_json_says_of_each_file_what_became_of_it(earmark, album, path):
     *files, ending = earmark("index", album, "--catalog", path, "--json").records
     assert sorted(record["status"] for record in files) == ["added", "added", "added", "failed"]
     added = files[0]["track"]
-    assert {"id", "title", "artist", "album", "path", "seconds", "complete", "added", "tags"} == set(added)
+    assert {"id", "title", "artist", "album", "path", "seconds", "complete", "added", "tags", "chapters"} == set(added)
     assert added["artist"] == "Àlex Almarza"
     assert {name: ending[name] for name in ("status", "added", "failed")} == {"status": "done", "added": 3, "failed": 1}
 

@@ -184,6 +184,23 @@ def test_a_line_of_progress_is_short_and_whole():
     from earmark.learn.trainer import Progress
 
     progress = Progress(step=40, steps=8_000, loss=1.23456, hit_rate=None, pairs_a_second=456.7, seconds_left=3_700.0)
-    assert train.line(progress) == "loss 1.235, 457 pairs/s, 1:01:40 left"
+    assert train.line(progress) == "loss 1.235, 457 pairs/s, 62 min left"
     later = Progress(40, 8_000, 1.0, 0.5, 1_456.7, 0.0)
-    assert train.line(later) == "loss 1.000, hit rate 50.0%, 1,457 pairs/s, 0:00 left"
+    assert train.line(later) == "loss 1.000, hit rate 50.0%, 1,457 pairs/s, 0 s left"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--device", "quantum"), "device 'quantum' cannot be used"),
+        (("--rooms", "nowhere.npz"), "nowhere.npz is no file"),
+        (("--batch", "1"), "batch=1"),
+        (("--steps", "1"), "steps=1"),
+        (("--recipe", "nonsense"), "nonsense"),
+    ],
+)
+def test_what_can_be_checked_is_checked_before_the_work(earmark, album, tmp_path, options, message):
+    done = earmark("train", "--data", album, "--out", tmp_path / "run", *options)
+    assert done.status == 2
+    assert message in done.err
+    assert not (tmp_path / "run").exists()

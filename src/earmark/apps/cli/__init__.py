@@ -78,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
     from earmark.apps.cli.failures import report, terminations_as_interrupts
     from earmark.apps.cli.parser import parse
 
-    verbose = False
+    verbose, as_json = False, "--json" in arguments
     try:
         options = parse(arguments)
         verbose = getattr(options, "verbose", False)
@@ -89,4 +89,4 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        return report(error, verbose=verbose)
+        return report(error, verbose=verbose, as_json=as_json)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
+import re
 import signal
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from earmark.apps.cli import CANNOT_WRITE
 from earmark.errors import (
@@ -29,8 +32,8 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
 
 
-def report(error: Exception, *, verbose: bool = False) -> int:
-    """Print `error` to stderr and return the exit status it stands for."""
+def report(error: Exception, *, verbose: bool = False, as_json: bool = False) -> int:
+    """Print `error` to stderr, and as JSON to stdout where that is wanted; return the exit status it stands for."""
     if verbose or not isinstance(error, EarmarkError | OSError):
         if verbose:
             import traceback
@@ -38,10 +41,38 @@ def report(error: Exception, *, verbose: bool = False) -> int:
             traceback.print_exception(error)
         if not isinstance(error, EarmarkError | OSError):
             hint = "" if verbose else "; run it again with --verbose to see where, and please report it"
-            error_line(f"internal error: {type(error).__name__}: {error}{hint}")
+            message = f"internal error: {type(error).__name__}: {error}"
+            _print_record("internal", message, as_json=as_json)
+            error_line(f"{message}{hint}")
             return INTERNAL
-    error_line(describe(error))
+    failure(error, as_json=as_json)
     return status_of(error)
+
+
+def failure(error: Exception, *, as_json: bool = False) -> None:
+    """Print what went wrong to stderr, and as an object to stdout where JSON is wanted."""
+    _print_record(code_of(error), describe(error), as_json=as_json)
+    error_line(describe(error))
+
+
+def error_record(code: str, message: str) -> dict[str, Any]:
+    """Return the object that `--json` prints for what went wrong."""
+    return {"error": {"code": code, "message": message}}
+
+
+def code_of(error: Exception) -> str:
+    """Return one word for an error: a MediaError's own code, else its kind, as 'catalog_locked'."""
+    if isinstance(error, MediaError):
+        return error.code
+    if isinstance(error, EarmarkError):
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+    return "unwritten" if status_of(error) == CANNOT_WRITE else "unreadable"
+
+
+def _print_record(code: str, message: str, *, as_json: bool) -> None:
+    if as_json and code != "unwritten":
+        with contextlib.suppress(OSError):
+            print(json.dumps(error_record(code, message)), flush=True)
 
 
 def error_line(message: str) -> None:

@@ -42,6 +42,23 @@ def add_longest(parser: argparse.ArgumentParser, seconds: float) -> None:
     )
 
 
+def add_stream(parser: argparse.ArgumentParser) -> None:
+    """Add --stream."""
+    parser.add_argument(
+        "--stream",
+        type=place,
+        metavar="N",
+        help="audio stream of files that hold several, from 0 (default: the one that players choose)",
+    )
+
+
+def place(text: str) -> int:
+    """Return `text` as a whole number of at least 0."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
 def catalog_path(options: argparse.Namespace) -> Path:
     """Return the catalog that the options, the environment or the default name, in this order."""
     return Path(options.catalog or os.environ.get("EARMARK_CATALOG") or DEFAULT_CATALOG)

@@ -16,6 +16,7 @@ from earmark.apps.cli.failures import message_line
 from earmark.errors import OptionError
 from earmark.text import escaped
 
+MOST_REMARKS = 20  # lines of one kind after which the rest is counted
 PROGRESS_SECONDS = 1.0  # least time between two lines of progress
 
 
@@ -68,6 +69,19 @@ class Output:
         if not self.quiet:
             message_line(text)
 
+    def remarks(self, lines: Sequence[str]) -> None:
+        """Print lines to stderr, unless --quiet; of many only the first, unless --verbose."""
+        shown = lines if self.verbose else lines[:MOST_REMARKS]
+        for line in shown:
+            self.remark(line)
+        if len(lines) > len(shown):
+            self.remark(f"… and {len(lines) - len(shown):,} more; --verbose lists all")
+
+    def ending(self, text: str) -> None:
+        """Print a line that sums up a list, for people alone: what reads a pipe gets none."""
+        if self.text and sys.stdout.isatty():
+            print(escaped(text))
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print a table, when text is wanted: drawn on a terminal, else one row a line with tabs between."""
         if not self.text:
@@ -77,17 +91,10 @@ class Output:
             for row in cells:
                 print("\t".join(row))
             return
-        from rich.box import SIMPLE_HEAD
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
+        from earmark.apps.cli.table import draw, width_of
 
-        table = Table(box=SIMPLE_HEAD)
-        for place, column in enumerate(columns):
-            table.add_column(column, no_wrap=place == 0)  # the first is what gets copied: an id
-        for row in cells:
-            table.add_row(*map(Text, row))  # Text: square brackets in a title are no markup
-        Console().print(table)
+        for line in draw(columns, cells, width_of(sys.stdout.fileno())):
+            print(line)
 
 
 class ProgressLine:

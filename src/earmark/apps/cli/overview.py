@@ -14,6 +14,7 @@ COMMANDS = {  # name: what it does in a line; the module of that name (a space i
     "show": "show all that is known of a track",
     "update": "change the title, artist, album or other tags of a track",
     "remove": "forget tracks",
+    "prune": "forget tracks whose files are gone",
     "export": "write a copy of the catalog, whoever uses it meanwhile",
     "merge": "add the tracks of another catalog, without their audio",
     "info": "show figures about the catalog",

@@ -14,6 +14,25 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+MEANT = {  # what people type, and the command that does it
+    **dict.fromkeys(("add", "import", "scan", "fingerprint", "create", "new"), "index"),
+    **dict.fromkeys(
+        ("search", "recognize", "recognise", "match", "query", "find", "lookup", "id", "which"), "identify"
+    ),
+    **dict.fromkeys(("delete", "rm", "forget", "del"), "remove"),
+    **dict.fromkeys(("clean", "cleanup", "gc", "vacuum"), "prune"),
+    **dict.fromkeys(("edit", "rename", "tag", "set"), "update"),
+    **dict.fromkeys(("ls", "tracks", "dir"), "list"),
+    **dict.fromkeys(("stats", "status", "stat"), "info"),
+    **dict.fromkeys(("diff",), "compare"),
+    **dict.fromkeys(("dupes", "dedupe", "duplicate"), "duplicates"),
+    **dict.fromkeys(("check", "fsck", "validate"), "verify"),
+    **dict.fromkeys(("backup", "copy", "save", "dump"), "export"),
+    **dict.fromkeys(("benchmark", "bench", "measure", "eval"), "evaluate"),
+    **dict.fromkeys(("draw", "spectrogram", "show-spectrogram"), "plot"),
+}
+
+
 class CommandParser(argparse.ArgumentParser):
     """A parser whose errors are one line: what happened, and what to do about it."""
 
@@ -21,9 +40,29 @@ class CommandParser(argparse.ArgumentParser):
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **settings)
 
+    wants_json = False  # of errors too
+
     def error(self, message: str) -> NoReturn:
         """Print `message` and leave with exit status 2."""
-        self.exit(2, f"earmark: {escaped(message)}; see `{self.prog} --help`\n")
+        text = f"{self._nearest(message)}; see `{self.prog} --help`"
+        if self.wants_json:
+            import json
+
+            from earmark.apps.cli.failures import error_record
+
+            print(json.dumps(error_record("usage", text)), flush=True)
+        self.exit(2, f"earmark: {escaped(text)}\n")
+
+    def _nearest(self, message: str) -> str:
+        """Return what argparse says, and for an option that there is not the one that was meant, it may be."""
+        unknown = message.removeprefix("unrecognized arguments: ").split()
+        if len(unknown) == len(message.split()) or not unknown[0].startswith("-"):
+            return message
+        from difflib import get_close_matches
+
+        known = [name for action in self._actions for name in action.option_strings]
+        near = get_close_matches(unknown[0].partition("=")[0], known, n=1, cutoff=0.7)
+        return f"{message}; did you mean {near[0]}?" if near else message
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -35,8 +74,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if rest and f"{name} {rest[0]}" in COMMANDS:
         name, rest = f"{name} {rest[0]}", rest[1:]
     if name not in COMMANDS:
-        CommandParser(prog="earmark").error(unknown_command(name))
+        parser = CommandParser(prog="earmark")
+        parser.wants_json = "--json" in rest
+        parser.error(unknown_command(name))
     parser = CommandParser(prog=f"earmark {name}")
+    parser.wants_json = "--json" in rest
     fill(parser, name)
     return parser.parse_args(rest)
 
@@ -67,5 +109,10 @@ def unknown_command(name: str) -> str:
 
     if name.startswith("-"):
         return f"the command comes first, its options behind it, not {name!r}"
-    near = get_close_matches(name, COMMANDS, n=1)
-    return f"there is no command {name!r}" + (f"; did you mean `earmark {near[0]}`?" if near else "")
+    near = [MEANT[name]] if name in MEANT else get_close_matches(name.lower(), COMMANDS, n=1, cutoff=0.6)
+    meant = (
+        f"did you mean `earmark {near[0]}`?"
+        if near
+        else f"there are {', '.join(one for one in COMMANDS if ' ' not in one)}"
+    )
+    return f"there is no command {name!r}; {meant}"

@@ -13,15 +13,37 @@ HEAD = f"""\
 {DESCRIPTION} This page is made by `python -m earmark.apps.cli.reference`.
 
 Results go to stdout, remarks and progress to stderr; a progress bar is drawn only on a terminal. With `--json`, every
-line of stdout is one JSON object. `earmark completion` prints a script for bash, zsh or tcsh.
+line of stdout is one JSON object. `earmark completion` prints a script for bash, zsh, fish or tcsh.
 """
 
 
 def reference() -> str:
     """Return the page, in Markdown."""
     statuses = ["| status | means |", "|---|---|", *(f"| {status} | {text} |" for status, text in STATUSES.items())]
-    parts = [HEAD, "## Exit status\n\n" + "\n".join(statuses) + "\n", *map(section, COMMANDS)]
+    tables = {"Exit status": statuses, "Reasons": reasons(), "Effects of `evaluate`": effects()}
+    parts = [HEAD, *(f"## {name}\n\n" + "\n".join(rows) + "\n" for name, rows in tables.items())]
+    parts += map(section, COMMANDS)
     return "\n".join(parts)
+
+
+def reasons() -> list[str]:
+    """Return the rows of a table of what `identify` and `index` say of a file without a result."""
+    from earmark.apps.cli.commands.identify import REASONS
+    from earmark.errors import MediaError
+
+    texts = MediaError.MEANINGS | {name: text for name, text in REASONS.items() if name not in MediaError.CODES}
+    rows = [f"| `{name}` | {text} |" for name, text in texts.items()]
+    return ["What stands before the colon where a file could not be used, and as `reason` and `code` in JSON.", "",
+            "| reason | means |", "|---|---|", *rows]  # fmt: skip
+
+
+def effects() -> list[str]:
+    """Return the rows of a table of what `evaluate --effects` takes."""
+    from earmark.evaluation.queries import EFFECTS, MOST_PERCENT
+
+    named = [f"`{name}`" for name in EFFECTS]
+    played = [f"`{name}+N`, `{name}-N`" for name in ("speed", "tempo", "pitch")]
+    return [f"{', '.join([*named, *played])}; N is a number of per cent, up to {MOST_PERCENT}."]
 
 
 def section(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,17 @@ from earmark.types import Samples
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 WINDOW_SECONDS = 0.064  # width of a bar of the spectrogram; long enough to part the tones of a chord
 RANGE_DECIBELS = 70.0  # dB from black, the loudest, to white
 LONGEST_TITLE = 72  # characters that fit above a drawing
+LONG_SECONDS = 180.0  # seconds of a recording from which minutes are counted
+MOST_TICKS = 12  # ticks of an axis
+MOST_COLUMNS = 4_000  # columns of a spectrogram, more than a picture is wide
+MARGIN_SHARE = 0.1  # share of a match that is shown before and after it
+LEAST_ROOM_SECONDS = 10.0  # seconds that are shown around a match
+LEVEL = "level, dB below the loudest"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,17 +54,42 @@ class Diagonal:
     on_line: NDArray[np.bool_]  # (h,)
     start: float  # second of the recording at which the clip begins
     speed: float
-    caption: str
+    caption: str  # one line or two
+    matched: tuple[float, float]  # seconds of the clip between which the recording is heard
 
 
 def draw_sound(sound: Sound) -> Figure:
-    """Return a spectrogram with the landmarks on it."""
+    """Return a spectrogram with the landmarks on it; of a long recording the landmarks are small dots."""
     figure = new_figure(11, 4.5)
     axes = figure.add_subplot()
-    spectrogram(axes, sound)
+    image = spectrogram(axes, sound)
     rings(axes, sound, "tab:red")
-    axes.set(title=plain(f"{sound.name}: {len(sound.peak_seconds):,} landmarks"), xlabel="s", ylabel="Hz")
+    count = f"{len(sound.peak_seconds):,} landmarks (red)"
+    axes.set(title=plain(f"{sound.name}: spectrogram and {count}"))
+    label_axes(axes, "time", sound.seconds)
+    figure.colorbar(image, ax=axes, pad=0.01, label=LEVEL)
     return figure
+
+
+def label_axes(axes: Axes, what: str, seconds: float) -> None:
+    """Name both axes, with minutes on that of a long recording."""
+    from matplotlib.ticker import FuncFormatter
+
+    is_long = seconds > LONG_SECONDS
+    if is_long:
+        axes.xaxis.set_major_locator(_minutes(seconds))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 60:g}"))
+    axes.set_xlabel(f"{what}, {'min' if is_long else 's'}")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:g}"))
+    axes.set_ylabel("frequency, kHz")
+
+
+def _minutes(seconds: float) -> Any:
+    """Return ticks at whole minutes, a dozen at most."""
+    from matplotlib.ticker import MultipleLocator
+
+    step = next((one for one in (0.5, 1, 2, 5, 10, 15, 30, 60) if seconds / 60 / one <= MOST_TICKS), 120)
+    return MultipleLocator(60 * step)
 
 
 def draw_match(query: Sound, reference: Sound, diagonal: Diagonal) -> Figure:
@@ -65,24 +97,38 @@ def draw_match(query: Sound, reference: Sound, diagonal: Diagonal) -> Figure:
     figure = new_figure(13, 7)
     grid = figure.add_gridspec(2, 2, width_ratios=(3, 2))
     above, below = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
-    span = query.seconds * diagonal.speed
+    first, last = (diagonal.start + second * diagonal.speed for second in diagonal.matched)
+    margin = MARGIN_SHARE * (last - first)
     spectrogram(above, query)
     rings(above, query, "tab:red")
-    above.set(title=plain(f"the clip: {query.name}"), xlim=(0, query.seconds), ylabel="Hz")
-    spectrogram(below, reference)
+    mark(above, *diagonal.matched)
+    above.set(title=plain(f"the clip: {query.name}, its match in the frame"), xlim=(0, query.seconds))
+    label_axes(above, "time in the clip", query.seconds)
+    image = spectrogram(below, reference)
     rings(below, reference, "tab:blue")
     moved = diagonal.start + query.peak_seconds * diagonal.speed
-    below.scatter(moved, query.peak_hertz, marker="x", s=12, linewidths=0.7, color="tab:red")
-    below.set(xlim=(diagonal.start, diagonal.start + span), ylabel="Hz")
-    below.set_title(plain(f"the recording: {reference.name}"))
-    below.set_xlabel("s; landmarks of the recording (o) and of the clip (x)")
+    inside = (moved >= first) & (moved <= last)
+    below.scatter(moved[inside], query.peak_hertz[inside], marker="x", s=12, linewidths=0.7, color="tab:red")
+    mark(below, first, last)
+    below.set(xlim=(max(first - margin, 0.0), min(last + margin, reference.seconds)))
+    below.set_title(plain(f"the recording: {reference.name}; landmarks of it (o) and of the clip (x)"))
+    label_axes(below, "time in the recording", last - first)
+    figure.colorbar(image, ax=[above, below], pad=0.01, label=LEVEL)
     hits(figure.add_subplot(grid[:, 1]), query, reference, diagonal)
     return figure
 
 
+def mark(axes: Axes, first: float, last: float) -> None:
+    """Put a frame around the time between two seconds."""
+    axes.axvspan(first, last, facecolor="none", edgecolor="tab:orange", linewidth=2.5, zorder=3)
+
+
 def rings(axes: Axes, sound: Sound, color: str) -> None:
     """Draw a ring around every landmark."""
-    axes.scatter(sound.peak_seconds, sound.peak_hertz, s=9, linewidths=0.6, facecolors="none", edgecolors=color)
+    if sound.seconds > LONG_SECONDS:
+        axes.scatter(sound.peak_seconds, sound.peak_hertz, s=0.4, linewidths=0, color=color, alpha=0.5)
+    else:
+        axes.scatter(sound.peak_seconds, sound.peak_hertz, s=9, linewidths=0.6, facecolors="none", edgecolors=color)
 
 
 def hits(axes: Axes, query: Sound, reference: Sound, diagonal: Diagonal) -> None:
@@ -90,26 +136,31 @@ def hits(axes: Axes, query: Sound, reference: Sound, diagonal: Diagonal) -> None
     times, places, line = diagonal.query_seconds, diagonal.reference_seconds, diagonal.on_line
     axes.scatter(times[~line], places[~line], s=5, color="0.65", label=f"{np.count_nonzero(~line):,} by chance")
     axes.scatter(times[line], places[line], s=12, color="tab:red", label=f"{np.count_nonzero(line):,} on the line")
-    axes.set(xlim=(0, query.seconds), ylim=(0, reference.seconds), xlabel="s in the clip", ylabel="s in the recording")
-    axes.set_title(plain(diagonal.caption))
+    first, last = diagonal.start, diagonal.start + query.seconds * diagonal.speed
+    room = max(last - first, LEAST_ROOM_SECONDS)  # the window around the match, where the recording is longer
+    limits = max(first - room, 0.0), min(last + room, reference.seconds)
+    axes.set(xlim=(0, query.seconds), ylim=limits, xlabel="time in the clip, s", ylabel="time in the recording, s")
+    axes.set_title("\n".join(map(plain, diagonal.caption.splitlines())))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=2, frameon=False)
 
 
-def spectrogram(axes: Axes, sound: Sound) -> None:
+def spectrogram(axes: Axes, sound: Sound) -> AxesImage:
     """Draw the power of a sound over time and frequency, in decibels below its loudest."""
     from scipy.signal import ShortTimeFFT
     from scipy.signal.windows import hann
 
     length = round(WINDOW_SECONDS * sound.rate)
-    transform = ShortTimeFFT(hann(length, sym=False), hop=length // 2, fs=sound.rate)
+    hop = max(length // 2, len(sound.samples) // MOST_COLUMNS)
+    transform = ShortTimeFFT(hann(length, sym=False), hop=hop, fs=sound.rate)
     power = transform.spectrogram(sound.samples)
     decibels = 10 * np.log10(np.maximum(power / max(float(power.max()), 1e-20), 1e-20))
     left, right, bottom, top = transform.extent(len(sound.samples))
-    axes.imshow(
+    image = axes.imshow(
         decibels, origin="lower", aspect="auto", extent=(left, right, bottom, top), cmap="Greys",
         vmin=-RANGE_DECIBELS, vmax=0, interpolation="nearest",
     )  # fmt: skip
     axes.set(xlim=(0, sound.seconds), ylim=(0, min(top, 1.15 * max([*sound.peak_hertz, 1000.0]))))
+    return image
 
 
 def plain(text: str) -> str:

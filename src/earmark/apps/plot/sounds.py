@@ -18,9 +18,11 @@ from earmark.apps.text import clock
 from earmark.audio.arrays import to_mono
 from earmark.audio.container import open_regular
 from earmark.audio.decode import decode, load_decoders
+from earmark.errors import MediaError
 from earmark.fingerprints import VISIBLE, make
 from earmark.fingerprints.protocol import Fingerprinter
 from earmark.sandbox.process import Sandbox
+from earmark.text import printable
 from earmark.types import Fingerprint, Match, Samples
 
 if TYPE_CHECKING:
@@ -59,20 +61,25 @@ def match_view(samples: Samples, rate: int, match: Match, *, name: str) -> tuple
     times, places = hits(maker, asked, known)
     start = match.reference_at(0.0)
     on_line = np.abs(places - start - times * match.rate) <= NEAR_SECONDS
-    caption = f"the clip begins at {clock(start)}, confidence {match.confidence:.3f}"
+    caption = f"{clock(match.query_start)} of the clip is {clock(match.reference_start)} of the recording"
+    caption += f"\nconfidence {match.confidence:.3f}"
     track = match.track
     title = " - ".join(part for part in (track.artist, track.title or Path(track.path).name) if part)
     return (
         with_peaks(name, clip, maker, asked),
         with_peaks(title, recording, maker, known),
-        Diagonal(times, places, on_line, start, match.rate, caption),
+        Diagonal(times, places, on_line, start, match.rate, caption, (match.query_start, match.query_end)),
     )
 
 
 def decoded(path: str | Path, *, rate: int = RATE) -> Samples:
     """Return the whole of a file as mono samples, read in a child process; raises MediaError."""
     with open_regular(path) as file, Sandbox("earmark.apps.plot.sounds:read_samples") as sandbox:
-        answer = sandbox.call(file, {"rate": rate})
+        try:
+            answer = sandbox.call(file, {"rate": rate})
+        except MediaError as error:
+            error.source = printable(path)
+            raise
     return np.frombuffer(answer["samples"], np.float32)
 
 

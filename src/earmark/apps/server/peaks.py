@@ -28,9 +28,8 @@ async def clip_peaks(request: Request, caller: Identifying, start: Start = 0.0, 
     """Strong points of its spectrogram; none where the catalog's fingerprints have none."""
     service, job = service_of(request), Job(request, caller)
     async with received(request, service.settings.limits, service.budget, caller.name) as upload:
-        extract = service.extractor.extract
-        extracted = await job.run(lambda: service.call(extract, upload.file, query=True, cancellation=job.cancellation))
-    return _answer(extracted.fingerprint, service.extractor.fingerprinter.hertz_per_bin, start, end)
+        fingerprint = await job.run(lambda: service.call(service.extracted, upload.path, job.cancellation))
+    return _answer(fingerprint, service.extractor.fingerprinter.hertz_per_bin, start, end)
 
 
 @router.get("/tracks/{id:path}/peaks", summary="Tell the peaks of a track", responses=RESPONSES)

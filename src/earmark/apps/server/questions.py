@@ -59,11 +59,12 @@ async def identify(
     limits = service.settings.limits
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == FINGERPRINT:
         packed = await read_document(request, limits)
-        answer = await job.run(lambda: service.identified(packed, job.cancellation, **options))
+        clip = await service.call(service.catalog.unpacked, packed)
+        answer = await job.run(lambda: service.identified(clip, job.cancellation, **options))
         source = "fingerprint"
     else:
         async with received(request, limits, service.budget, caller.name) as upload:
-            answer = await job.run(lambda: service.identified(upload.file, job.cancellation, **options))
+            answer = await job.run(lambda: service.identified(upload.path, job.cancellation, **options))
             source = upload.name or f"{upload.bytes} bytes"
     service.figures.identified.labels("found" if answer.matches else answer.reason).inc()
     return JSONResponse(answer_record(replace(answer, source=source)))

@@ -6,12 +6,10 @@ import asyncio
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import earmark
 from earmark.apps.server.callers import Callers
@@ -21,19 +19,18 @@ from earmark.apps.server.line import FairLine
 from earmark.apps.server.problems import Problem
 from earmark.apps.server.settings import ServerSettings
 from earmark.apps.server.uploads import Budget
-from earmark.errors import CatalogReadOnly, EarmarkError, MediaError
+from earmark.audio.container import open_regular
+from earmark.errors import CatalogReadOnly, EarmarkError
 from earmark.extract.pool import ExtractorPool, LentPool, worker_count
 from earmark.extract.protocol import Cancellation, ExtractLimits
 from earmark.extract.relay import LiveDecoders
-from earmark.types import Answer
 
 if TYPE_CHECKING:
-    from earmark import Catalog
+    from earmark import Answer, Catalog, Fingerprint
 
 Result = TypeVar("Result")
 log = logging.getLogger("earmark.server")
 
-REASONS = ("too_short", "low_information")  # codes of errors that are an answer
 WARM_CHILDREN = 4  # that are started before the first question, 120 MB each
 WRITER_SECONDS = 3.0  # seconds for which the catalog stays open for writing after a change; others can write then
 
@@ -57,10 +54,12 @@ class Service:
         if not settings.read_only:
             with contextlib.suppress(earmark.CatalogLocked):  # whoever writes has made it
                 earmark.open(settings.catalog).close()
-        self.catalog = earmark.open(settings.catalog, create=False, read_only=True)
-        info = self.catalog.info()
         workers = worker_count(settings.workers)
+        with earmark.open(settings.catalog, create=False, read_only=True) as catalog:
+            info = catalog.info()
         self.extractor = ExtractorPool(info["fingerprinter"], info["preset"], workers=workers, limits=extract_limits)
+        lent = partial(_lent, self.extractor)
+        self.catalog = earmark.open(settings.catalog, create=False, read_only=True, make_extractor=lent)
         self.line = FairLine(
             workers, most=limits.waiting, most_of_one=limits.waiting_of_one, most_seconds=limits.waiting_seconds
         )
@@ -94,23 +93,18 @@ class Service:
         """Return what work makes in a thread, while others are answered."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments, **named))
 
-    async def identified(self, source: BinaryIO | bytes, cancellation: Cancellation, **options: Any) -> Answer:
-        """Return the answer to a clip that is in a file, or is a packed fingerprint; raises EarmarkError."""
+    async def identified(self, source: str | Fingerprint, cancellation: Cancellation, **options: Any) -> Answer:
+        """Return the answer to a clip, by the path of its file or as a fingerprint; raises EarmarkError."""
         return await self.call(self._identified, source, cancellation, options)
 
-    def _identified(self, source: BinaryIO | bytes, cancellation: Cancellation, options: dict[str, Any]) -> Answer:
-        if isinstance(source, bytes):
-            return self.catalog.identify(self.catalog.unpacked(source), **options)
-        began = time.perf_counter()
-        try:
-            extracted = self.extractor.extract(source, query=True, cancellation=cancellation)
-        except MediaError as error:
-            if error.code not in REASONS:
-                raise
-            return Answer((), 0.0, error.code, "", error.partial, time.perf_counter() - began)
-        answer = self.catalog.identify(extracted.fingerprint, **options)
-        reason = "silent" if extracted.silent and not answer.matches else answer.reason
-        return replace(answer, seconds=extracted.seconds, reason=reason, elapsed=time.perf_counter() - began)
+    def _identified(self, source: str | Fingerprint, cancellation: Cancellation, options: dict[str, Any]) -> Answer:
+        with self.extractor.cancelled_by(cancellation):
+            return self.catalog.identify(source, **options)
+
+    def extracted(self, path: str, cancellation: Cancellation) -> Fingerprint:
+        """Return the fingerprint of a clip in a file; raises MediaError."""
+        with self.extractor.cancelled_by(cancellation), open_regular(path) as file:
+            return self.extractor.extract(file, query=True).fingerprint
 
     @contextlib.asynccontextmanager
     async def listener(self, caller: str) -> AsyncIterator[None]:

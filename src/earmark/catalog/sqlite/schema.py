@@ -39,6 +39,10 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE removals (sequence INTEGER PRIMARY KEY AUTOINCREMENT, track INTEGER NOT NULL)")
 
 
+def _allow_details(_: sqlite3.Connection) -> None:
+    """Let `tracks.tags` hold chapters and words of the file beside the tags, which an earlier earmark cannot read."""
+
+
 def _add_ranges(connection: sqlite3.Connection) -> None:
     connection.execute("""CREATE TABLE ranges (
         track INTEGER PRIMARY KEY REFERENCES tracks (number) ON DELETE CASCADE,
@@ -48,6 +52,7 @@ def _add_ranges(connection: sqlite3.Connection) -> None:
 
 MIGRATIONS = (
     _create,
+    _allow_details,
     _add_ranges,
 )  # entry n makes schema n + 1 of schema n; schema 0 is an empty file, released ones never change
 VERSION = len(MIGRATIONS)

@@ -23,7 +23,7 @@ from earmark.catalog.sqlite.database import Database, Value
 from earmark.catalog.sqlite.ranges import RangesTable
 from earmark.catalog.unpack import MOST_SECONDS
 from earmark.errors import CatalogDamaged, TrackExists, TrackNotFound
-from earmark.types import Track
+from earmark.types import Chapter, Track
 
 _BATCH = 500  # rows read by one statement
 _TRACK = "number, id, content, path, title, artist, album, seconds, complete, added, tags, checksum"
@@ -48,10 +48,18 @@ class _TrackRow(msgspec.Struct, array_like=True, frozen=True):
     added: int
     tags: str
 
-    def track(self, tags: Mapping[str, str]) -> Track:
+    def track(self, tags: Mapping[str, str], chapters: tuple[Chapter, ...]) -> Track:
         """Return the track, without its number and the digest of its content."""
         words = self.id, self.title, self.artist, self.album, os.fsdecode(self.path)
-        return Track(*words, self.seconds, bool(self.complete), self.added, tags)
+        return Track(*words, self.seconds, bool(self.complete), self.added, tags, chapters)
+
+
+class _Details(msgspec.Struct, array_like=True, frozen=True):
+    """What `tracks.tags` holds from schema 2 on, where there is more than tags."""
+
+    tags: dict[str, str]
+    chapters: tuple[Chapter, ...]
+    file_words: dict[str, str | None]
 
 
 class SQLiteStore(RangesTable):
@@ -96,25 +104,28 @@ class SQLiteStore(RangesTable):
 
     # Tracks
 
-    def insert(self, track: Track, content: bytes, packed: bytes) -> int:
+    def insert(
+        self, track: Track, content: bytes, packed: bytes, *, file_words: Mapping[str, str | None] | None = None
+    ) -> int:
         """Add a recording and its fingerprint, and return its number; inside a transaction.
 
         Raises TrackExists when another recording has the id.
         """
         if self._run("SELECT 1 FROM tracks WHERE id = ?", track.id):
             raise TrackExists(f"another recording has the id {track.id!r}; choose another, or remove that one first")
-        values = _track_values(track, content)
+        values = _track_values(track, content, file_words or {})
         sql = f"INSERT INTO tracks ({_TRACK}) VALUES (NULL{', ?' * 11}) RETURNING number"
         ((number,),) = self._run(sql, *values, _checksum(values))
         self._run("INSERT INTO fingerprints VALUES (?, ?, ?)", number, packed, zlib.crc32(packed, zlib.crc32(content)))
         return int(number)
 
-    def change(self, number: int, track: Track) -> None:
+    def change(self, number: int, track: Track, *, file_words: Mapping[str, str | None] | None = None) -> None:
         """Write other words about a recording; inside a transaction. Raises TrackExists when the id is taken."""
         taken = self._run("SELECT 1 FROM tracks WHERE id = ? AND number != ?", track.id, number)
         if taken:
             raise TrackExists(f"another recording has the id {track.id!r}; choose another, or remove that one first")
-        values = _track_values(track, self.recording(number).content)
+        before = self.recording(number)
+        values = _track_values(track, before.content, before.file_words if file_words is None else file_words)
         columns = ", ".join(f"{name} = ?" for name in _TRACK.split(", ")[1:])
         self._run(f"UPDATE tracks SET {columns} WHERE number = ?", *values, _checksum(values), number)
 
@@ -213,10 +224,27 @@ class SQLiteStore(RangesTable):
         sql = f"SELECT path, bytes, modified, track FROM files WHERE track = ? LIMIT {_MOST_FILES}"
         return [_file(row, self.path) for row in self._run(sql, number)]
 
+    def files_below(self, path: bytes) -> Iterator[File]:
+        """Yield what is known of the file with an absolute path, or of all files below the folder there."""
+        own = self.file(path)
+        if own is not None:
+            yield own
+        folder = path.rstrip(b"/")
+        after, before = folder + b"/", folder + b"0"  # what follows "/" in the order of bytes
+        sql = f"SELECT path, bytes, modified, track FROM files WHERE path > ? AND path < ? ORDER BY path LIMIT {_BATCH}"
+        while rows := self._run(sql, after, before):
+            for row in rows:
+                yield _file(row, self.path)
+            after = rows[-1][0]
+
     def remember(self, file: File) -> None:
         """Write what a file holds; inside a transaction."""
         sql = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)"
         self._run(sql, file.path, file.bytes, file.modified, file.track)
+
+    def forget_file(self, path: bytes) -> None:
+        """Forget a file, and not its track; inside a transaction."""
+        self._run("DELETE FROM files WHERE path = ?", path)
 
     def forget_files(self, number: int) -> None:
         """Have the files of a recording read again when they are next added; inside a transaction."""
@@ -281,17 +309,21 @@ def _recording(row: tuple[Any, ...], path: Path) -> Recording:
         if _checksum(values) != checksum:
             raise ValueError("checksum")
         row_of_track = msgspec.convert(values, _TrackRow, builtin_types=(bytes,))
-        tags = msgspec.json.decode(row_of_track.tags, type=dict[str, str])
+        details = msgspec.json.decode(row_of_track.tags, type=dict[str, str] | _Details)
+        if isinstance(details, dict):
+            details = _Details(details, (), {})
     except (ValueError, TypeError, RecursionError, msgspec.MsgspecError) as error:
         raise CatalogDamaged(
             f"the row of track number {number} (id {str(values[0])!r}) in {path} is damaged; "
             "remove it and add its file again"
         ) from error
-    return Recording(number, row_of_track.content, row_of_track.track(tags))
+    track = row_of_track.track(details.tags, details.chapters)
+    return Recording(number, row_of_track.content, track, details.file_words)
 
 
-def _track_values(track: Track, content: bytes) -> list[Value]:
-    tags = msgspec.json.encode(dict(track.tags)).decode()
+def _track_values(track: Track, content: bytes, file_words: Mapping[str, str | None]) -> list[Value]:
+    details = _Details(dict(track.tags), track.chapters, dict(file_words))
+    tags = msgspec.json.encode(details if track.chapters or file_words else details.tags).decode()
     words = [track.title, track.artist, track.album]
     return [track.id, content, os.fsencode(track.path), *words, track.seconds, int(track.complete), track.added, tags]
 

@@ -27,7 +27,9 @@ COMPARISONS: dict[str, tuple[Callable[..., Comparison], type[Any]]] = {
 }
 
 LONG_FIGURES = ("contrast", "rival_contrast", "rival", "margin", "share")  # that take long and place nothing
-BRIEF_OPTIONS: dict[str, dict[str, Any]] = {"peaks": {"refined": 0, "warped_best": 2, "warped_first": 2}}
+BRIEF_OPTIONS: dict[str, dict[str, Any]] = {
+    "peaks": {"refined": 0, "warped_best": 2, "warped_first": 2, "clear_z": 40.0}
+}
 
 
 def make_comparison(rule: CompareRule, layer: Layer, *, hits: Callable[[], Hits] | None, wide: bool) -> Comparison:

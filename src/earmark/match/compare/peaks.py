@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -41,6 +42,7 @@ class PeakSettings:
     refined: int = 0  # best places that are also tried one frame earlier and later
     warped_best: int = 5  # best places that are tried at all warps
     warped_first: int = 5  # first candidates that are tried at all warps: their places are surest
+    clear_z: float = math.inf  # z from which no other warp is tried: a fit tells small ones
     warped_about: Literal["candidate", "place"] = "candidate"  # where other warps begin to search
     registration: RegistrationSettings = field(default_factory=RegistrationSettings)
 
@@ -87,7 +89,7 @@ class PeakComparison:
         closely = ranks[:1]
         if places[ranks[0]].z < DECISIVE_Z:
             closely = [*ranks[: settings.warped_best], *range(min(settings.warped_first, len(places)))]
-        for number in dict.fromkeys(closely):
+        for number in dict.fromkeys(one for one in closely if places[one].z < settings.clear_z):
             about = middles[number] if settings.warped_about == "candidate" else places[number].start
             warped = query.over_warps(references[number], about)
             if warped.z > places[number].z + WARP_COST:

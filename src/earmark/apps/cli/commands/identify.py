@@ -5,18 +5,30 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark.apps.cli.failures import DONE, NOT_FOUND, describe, error_line, status_of
-from earmark.apps.cli.options import add_catalog, add_longest, add_output, catalog_path, count, probability
+from earmark.apps.cli.options import (
+    add_catalog,
+    add_longest,
+    add_output,
+    add_stream,
+    catalog_path,
+    count,
+    probability,
+)
 from earmark.apps.cli.output import Output
-from earmark.apps.text import clock
+from earmark.apps.text import clock, shown_path
 from earmark.errors import MediaError, OptionError
 
 if TYPE_CHECKING:
     from earmark import Catalog
+    from earmark.catalog.scan import Scan
     from earmark.types import Answer, Match
 
+WHOLE_SECONDS = 1.0  # seconds of a clip that may be missing at an end of a match of the whole
 SLIGHT = 0.002  # difference of a factor from 1 that is not worth a word
 LONGEST_SECONDS = 10_800  # ExtractLimits.longest_query_seconds, which is not imported for a page of help
 CANDIDATES = 3  # that are asked for where an answer is explained
@@ -33,7 +45,12 @@ NOT_CALIBRATED = "the confidence was not fitted for such a catalog; `earmark cal
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="audio or video files; - reads standard input")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="audio or video files, or folders with such in them; - reads standard input",
+    )
     add_catalog(parser)
     parser.add_argument(
         "--threshold",
@@ -55,7 +72,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--speed", action="store_true",
         help="look for other playing speeds too (slower): for any, where the catalog was made with --any-speed",
     )  # fmt: skip
-    parser.add_argument("--explain", action="store_true", help="say why each was found, or what stopped it")
+    parser.add_argument(
+        "--explain", action="store_true", help="say why each was found or what stopped it, and what came next"
+    )
+    add_stream(parser)
     add_longest(parser, LONGEST_SECONDS)
     add_output(parser)
     lists = parser.add_mutually_exclusive_group()
@@ -78,12 +98,15 @@ def run(options: argparse.Namespace) -> int:
         raise OptionError("--explain reads each file twice, and standard input cannot be: give a file instead of -")
     options.several |= bool(options.list)
     found, unreadable, is_first = 0, DONE, True
-    limits = earmark.ExtractLimits(longest_query_seconds=options.longest or LONGEST_SECONDS)
+    limits = earmark.ExtractLimits(longest_query_seconds=options.longest or LONGEST_SECONDS, stream=options.stream)
+    clips = clips_of(options.files)
     with earmark.open(catalog_path(options), create=False, read_only=True, limits=limits) as catalog:
-        for name, answer in answers(catalog, options):
+        for name, answer in answers(catalog, clips.files, options):
             if isinstance(answer, MediaError):
+                if clips.is_beside(name, answer):
+                    continue
                 unreadable = status_of(answer)
-                error_line(f"{name}: {describe(answer)}")
+                error_line(f"{shown_path(name)}: {describe(answer)}")
                 output.record(failure_record(name, answer))
                 continue
             if options.list:
@@ -99,10 +122,42 @@ def run(options: argparse.Namespace) -> int:
     return unreadable or (DONE if found else NOT_FOUND)
 
 
-def answers(catalog: Catalog, options: argparse.Namespace) -> Iterator[tuple[str, Answer | MediaError]]:
+@dataclass(frozen=True, slots=True)
+class Clips:
+    """Names of clips: those that were given, and those in folders that were."""
+
+    files: tuple[str, ...]
+    scan: Scan | None  # of the folders
+
+    def is_beside(self, name: str, error: MediaError) -> bool:
+        """Return whether a file only lies in a folder of clips, and is none."""
+        from earmark.catalog.ingest import NO_AUDIO
+
+        return self.scan is not None and error.code in NO_AUDIO and not self.scan.expects_sound(name)
+
+
+def clips_of(names: Sequence[str]) -> Clips:
+    """Return all clips that are meant; raises OptionError for a folder that has none."""
+    if not any(Path(name).is_dir() for name in names):
+        return Clips(tuple(names), None)
+    from earmark.catalog.scan import Scan, scan
+
+    files: list[str] = []
+    for name in names:
+        found = scan(name).files if Path(name).is_dir() else (name,)
+        if not found:
+            raise MediaError("no_audio", "it is a folder without audio files; name another", source=name)
+        files += found
+    given = tuple(name for name in names if not Path(name).is_dir())
+    return Clips(tuple(files), Scan(tuple(files), (), given=given))
+
+
+def answers(
+    catalog: Catalog, names: Sequence[str], options: argparse.Namespace
+) -> Iterator[tuple[str, Answer | MediaError]]:
     """Yield (name, what the catalog says of it, or why it cannot be read), in the order given."""
     limit = options.limit or (SEVERAL_LIMIT if options.several else 1)
-    sources = [sys.stdin.buffer if name == "-" else name for name in options.files]
+    sources = [sys.stdin.buffer if name == "-" else name for name in names]
     found = catalog.identify_many(
         sources,
         threshold=options.threshold,
@@ -111,7 +166,7 @@ def answers(catalog: Catalog, options: argparse.Namespace) -> Iterator[tuple[str
         places=options.places,
         speed=options.speed,
     )
-    for name, answer in zip(options.files, found, strict=True):
+    for name, answer in zip(names, found, strict=True):
         is_unread = answer.reason in MediaError.CODES and answer.reason not in REASONS
         yield name, MediaError(answer.reason, answer.detail) if is_unread else answer
 
@@ -140,14 +195,18 @@ def show(output: Output, name: str, answer: Answer, *, several: bool = False, re
         explained = {"explanation": list(reasons)} if reasons else {}
         output.record({**answer_record(answer), **explained})
         return
+    name = shown_path(name)
+    if not answer.complete:
+        output.remark(f"earmark: {name}: it broke off or has damaged parts; {clock(answer.seconds)} of it were read")
     if not answer.matches:
         output.line(f"{name}: not found: {REASONS.get(answer.reason, answer.reason)}")
     for match in answer.matches:
         when = f"{clock(match.query_start)} to {clock(match.query_end)}: " if several else ""
-        output.line(f"{name}: {when}{sentence(match)}{copies(match)}")
+        where = "" if several else part_of_clip(match, answer.seconds)
+        output.line(f"{name}: {when}{sentence(match)}{where}{copies(match)}")
         if output.verbose:
             figures = ", ".join(f"{key} {value:.4g}" for key, value in match.evidence.items())
-            output.line(f"    id {match.track.id}, file {match.track.path}")
+            output.line(f"    id {match.track.id}, file {shown_path(match.track.path)}")
             output.line(f"    clip {clock(match.query_start)} to {clock(match.query_end)}")
             factors = f"speed {number(match.speed)}, pitch {number(match.pitch)}"
             output.line(f"    {factors}, ± {match.position_error:.3f} s; {figures}")
@@ -168,9 +227,22 @@ def copies(match: Match) -> str:
 def sentence(match: Match) -> str:
     """Return 'Artist - Title, 0:41.20 to 0:46.20, confidence 0.998'."""
     track = match.track
-    title = " - ".join(part for part in (track.artist, track.title or track.path) if part)
-    span = f"{clock(match.reference_start)} to {clock(match.reference_end)}"
+    title = " - ".join(part for part in (track.artist, track.title or shown_path(track.path)) if part)
+    chapter = track.chapter_at((match.reference_start + match.reference_end) / 2)
+    inside = ""
+    if chapter is not None:
+        whole = track.title or shown_path(track.path)
+        title = " - ".join(part for part in (chapter.artist or track.artist, chapter.title) if part)
+        inside = f" of {whole}"
+    span = f"{clock(match.reference_start)} to {clock(match.reference_end)}{inside}"
     return f"{title}, {span}{playing(match)}, confidence {match.confidence:.3f}"
+
+
+def part_of_clip(match: Match, seconds: float) -> str:
+    """Return ', heard at 0:03.00 to 0:09.00' where the match is not the whole of the clip."""
+    if match.query_start < WHOLE_SECONDS and match.query_end > seconds - WHOLE_SECONDS:
+        return ""
+    return f", heard at {clock(match.query_start)} to {clock(match.query_end)}"
 
 
 def playing(match: Match) -> str:

@@ -9,22 +9,27 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from earmark.apps.cli.failures import DONE, INTERRUPTED, PARTLY
-from earmark.apps.cli.options import add_catalog, add_longest, add_output, catalog_path, count
+from earmark.apps.cli.failures import DONE, INTERRUPTED, PARTLY, message_line
+from earmark.apps.cli.options import add_catalog, add_longest, add_output, add_stream, catalog_path, count
 from earmark.apps.cli.output import Output
-from earmark.apps.text import amount, clock
-from earmark.fingerprints import DEFAULT, DESCRIPTIONS, NAMES, SETTINGS
+from earmark.apps.text import amount, clock, lasting, shown_path
+from earmark.fingerprints import DEFAULT, DESCRIPTIONS, SETTINGS, SHOWN
 from earmark.text import escaped
 
 if TYPE_CHECKING:
     from earmark import Progress
-    from earmark.types import AddReport
+    from earmark.types import AddReport, Track
 
 MODEL_SUFFIX = ".onnx"
+BAR_CELLS = 20  # characters of the bar
+FIRST_ESTIMATE_SECONDS = 3.0  # seconds of work that tell how long the rest takes
+COUNTED = ("added", "updated", "unchanged", "failed", "skipped", "moved", "duplicates", "missing")
+SAID = {name: name for name in ("changed", "unchanged", "failed")} | {"skipped": "passed over", "missing": "gone"}
 LONGEST_SECONDS = 86_400  # ExtractLimits.longest_seconds, which is not imported for a page of help
-KINDS = "\n".join(f"  {name:8} {description}" for name, description in DESCRIPTIONS.items())
+KINDS = "\n".join(f"  {name:9} {description}" for name, description in zip(SHOWN, DESCRIPTIONS.values(), strict=True))
 EPILOGUE = f"""\
-Run it again and only what is new or changed is done; Ctrl-C keeps what is done.
+Run it again and only what is new or changed is done; Ctrl-C keeps what is done. What lies beside the music and is no
+audio is passed over; a cue sheet beside a file, and its chapters, give names to its parts.
 
 Fingerprinters:
 {KINDS}
@@ -40,9 +45,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_catalog(parser)
     parser.add_argument("--workers", type=count, metavar="N", help="files to decode at a time (default: one a core)")
     add_longest(parser, LONGEST_SECONDS)
+    add_stream(parser)
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="pass over what has such a name in the folders, as '*.wav'; with a / such a path; may be repeated",
+    )
+    parser.add_argument("--follow-links", action="store_true", help="go into folders that are links")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be read, and read nothing")
     made = parser.add_argument_group("how a new catalog is made")
     made.add_argument(
-        "--fingerprinter", metavar="NAME", help=f"how sound becomes features: {' or '.join(NAMES)} (default: {DEFAULT})"
+        "--fingerprinter", metavar="NAME", help=f"how sound becomes features: {' or '.join(SHOWN)} (default: {DEFAULT})"
     )
     for setting in {one.flag: one for one in SETTINGS}.values():
         makers = " and ".join(one.fingerprinter for one in SETTINGS if one.flag == setting.flag)
@@ -62,16 +77,52 @@ def run(options: argparse.Namespace) -> int:
     import earmark
 
     output = Output.of(options)
+    if options.dry_run:
+        return rehearse(output, options)
     kind = {"fingerprinter": options.fingerprinter, "index": options.index, **preset_of(options)}
-    limits = earmark.ExtractLimits(longest_seconds=options.longest or LONGEST_SECONDS)
+    limits = earmark.ExtractLimits(longest_seconds=options.longest or LONGEST_SECONDS, stream=options.stream)
     began = time.perf_counter()
     with earmark.open(catalog_path(options), limits=limits, **kind) as catalog, watching(output) as progress:
-        report = catalog.add(options.paths, workers=options.workers, progress=progress)
+        report = catalog.add(
+            options.paths,
+            workers=options.workers,
+            progress=progress,
+            exclude=options.exclude,
+            follow_links=options.follow_links,
+        )
     show(output, report, time.perf_counter() - began)
     if report.interrupted:
         output.remark("earmark: interrupted; what was added is kept: run the same command again to go on")
         return INTERRUPTED
     return PARTLY if report.failed else DONE
+
+
+def rehearse(output: Output, options: argparse.Namespace) -> int:
+    """Print what a run would do."""
+    from earmark.catalog.preview import preview
+
+    found = preview(catalog_path(options), options.paths, exclude=options.exclude, follow_links=options.follow_links)
+    for status, paths in (("new", found.new), ("changed", found.changed)):
+        for path in paths:
+            output.record({"status": status, "path": path})
+            output.line(f"{status}: {shown_path(path)}")
+    for status, reasons in (("skipped", found.skipped), ("failed", found.failed)):
+        for path, reason in reasons:
+            output.record({"status": status, "path": path, "reason": reason})
+    for track in found.missing:
+        output.record({"status": "missing", "path": track.path})
+        output.line(f"gone: {shown_path(track.path)}")
+    for path, reason in found.failed:
+        message_line(f"failed: {shown_path(path)}: {reason}")
+    if output.verbose:
+        output.remarks([f"passed over: {shown_path(path)}: {reason}" for path, reason in found.skipped])
+    counts = {
+        name: len(getattr(found, name)) for name in ("new", "changed", "unchanged", "skipped", "failed", "missing")
+    }
+    output.record({"status": "dry run", **counts})
+    rest = "".join(f", {count:,} {SAID[name]}" for name, count in counts.items() if count and name != "new")
+    output.line(f"would read {amount(counts['new'], 'new file')}{rest}")
+    return PARTLY if found.failed else DONE
 
 
 def preset_of(options: argparse.Namespace) -> dict[str, Any]:
@@ -83,73 +134,121 @@ def preset_of(options: argparse.Namespace) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def watching(output: Output) -> Iterator[Callable[[Progress], None] | None]:
-    """Give what is to be called after each file: a progress bar, lines of --verbose, or nothing."""
-    if output.verbose:
-        yield lambda progress: output.remark(line(progress))
-    elif output.interactive:
+def watching(output: Output) -> Iterator[Callable[[Progress], None]]:
+    """Give what is to be called after each file: failures are told as they happen, all files with --verbose."""
+
+    def tell(progress: Progress) -> None:
+        if output.verbose:
+            message_line(line(progress))
+        elif progress.outcome == "failed" and not output.json:
+            message_line(f"failed: {shown_path(progress.path)}: {progress.reason}")
+
+    if output.interactive and not output.verbose:
         with bar() as advance:
-            yield advance
+
+            def tell_and_advance(progress: Progress) -> None:
+                tell(progress)
+                advance(progress)
+
+            yield tell_and_advance
     else:
-        yield None
+        yield tell
 
 
 def line(progress: Progress) -> str:
     """Return what became of one file."""
     reason = f": {progress.reason}" if progress.reason else ""
-    return f"{progress.done}/{progress.total} {progress.outcome} {progress.path}{reason}"
+    return f"{progress.done}/{progress.total} {progress.outcome} {shown_path(progress.path)}{reason}"
 
 
 @contextlib.contextmanager
 def bar() -> Iterator[Callable[[Progress], None]]:
-    """Draw a progress bar with hours of audio a second and the time that is left, by files."""
+    """Draw a progress bar: files, how many times faster than the music plays, and the time that is left."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
+    from earmark.apps.cli.table import cut
+
+    console = Console(stderr=True)
+    columns = (BarColumn(BAR_CELLS), TextColumn("{task.description}", markup=False))
     began = time.perf_counter()
-    with Bar(*columns, console=Console(stderr=True), transient=True) as drawing:
-        task = drawing.add_task("looking", total=None, speed="")
+    with Bar(*columns, console=console, transient=True) as drawing:
+        task = drawing.add_task("looking for files", total=None)
 
         def advance(progress: Progress) -> None:
-            hours = progress.seconds_done / 3600
-            speed = f"{hours:.1f} h, {hours / (time.perf_counter() - began):.3f} h/s"
-            name = escaped(Path(progress.path).name)
-            drawing.update(task, completed=progress.done, total=progress.total, speed=speed, description=name)
+            seconds = time.perf_counter() - began
+            text = progress_text(progress, seconds)
+            text = cut(f"{text}  {escaped(Path(progress.path).name)}", max(console.width - BAR_CELLS - 2, 1))
+            drawing.update(task, total=progress.total, completed=progress.done, description=text)
 
         yield advance
 
 
-def show(output: Output, report: AddReport, elapsed: float) -> None:
-    """Print what became of all files."""
-    from earmark.apps.records import track_record
+def progress_text(progress: Progress, seconds: float) -> str:
+    """Return '120 of 4,000 files, 410 × real time, 2 h 10 min left'."""
+    parts = [f"{progress.done:,} of {amount(progress.total, 'file')}"]
+    if progress.seconds_done:
+        parts.append(f"{progress.seconds_done / max(seconds, 1e-3):,.0f} × real time")
+    if progress.done < progress.total and seconds > FIRST_ESTIMATE_SECONDS:
+        parts.append(f"{lasting(seconds / progress.done * (progress.total - progress.done))} left")
+    return ", ".join(parts)
 
-    for status, tracks in (("added", report.added), ("updated", report.updated)):
-        for track in tracks:
-            output.record({"status": status, "track": track_record(track)})
-    for path in report.unchanged:
-        output.record({"status": "unchanged", "path": path})
-    for path, reason in report.failed:
-        output.record({"status": "failed", "path": path, "reason": reason})
-        if not output.json:
-            output.remark(f"failed: {path}: {reason}")
+
+def show(output: Output, report: AddReport, elapsed: float) -> None:
+    """Print what became of all files; failures have been told."""
+    if output.json:
+        for record in records(report):
+            output.record(record)
+    output.remarks([f"moved: {shown_path(before)} is now {shown_path(now)}" for before, now in report.moved])
+    output.remarks([
+        f"replaced: {shown_path(now.path)}: {replacement(before, now)}" for before, now in report.replaced
+    ])  # fmt: skip
+    output.remarks([
+        f"duplicate: {shown_path(path)} has the content of {shown_path(other)}" for path, other in report.duplicates
+    ])  # fmt: skip
+    if output.verbose:
+        output.remarks([f"passed over: {shown_path(path)}: {reason}" for path, reason in report.skipped])
+    output.remarks([f"gone: {shown_path(track.path)} ({track.title})" for track in report.missing])
+    if report.missing:
+        output.remark(f"{amount(len(report.missing), 'track')} without a file; `earmark prune` forgets such tracks")
     seconds = sum(track.seconds for track in (*report.added, *report.updated))
-    counts = {name: len(getattr(report, name)) for name in ("added", "updated", "unchanged", "failed")}
+    counts = {name: len(getattr(report, name)) for name in COUNTED}
     ending = "interrupted" if report.interrupted else "done"
     output.record({"status": ending, **counts, "seconds": seconds, "elapsed": elapsed})
     output.line(summary(counts, seconds, elapsed))
+
+
+def records(report: AddReport) -> Iterator[dict[str, Any]]:
+    """Yield the objects of --json."""
+    from earmark.apps.records import track_record
+
+    for status, tracks in (("added", report.added), ("updated", report.updated)):
+        yield from ({"status": status, "track": track_record(track)} for track in tracks)
+    moved = {now: before for before, now in report.moved}
+    duplicates = dict(report.duplicates)
+    for path in report.unchanged:
+        more = {"moved_from": moved[path]} if path in moved else {}
+        more |= {"duplicate_of": duplicates[path]} if path in duplicates else {}
+        yield {"status": "unchanged", "path": path, **more}
+    for status, reasons in (("skipped", report.skipped), ("failed", report.failed)):
+        yield from ({"status": status, "path": path, "reason": reason} for path, reason in reasons)
+    yield from ({"status": "missing", "track": track_record(track)} for track in report.missing)
+
+
+def replacement(before: Track, now: Track) -> str:
+    """Return how what a file holds differs from what it held."""
+    if now.title != before.title:
+        return f"it was {before.title!r} and is {now.title!r} now"
+    if abs(now.seconds - before.seconds) >= 1:
+        return f"it lasted {clock(before.seconds)} and lasts {clock(now.seconds)} now"
+    return "its tags or its sound changed"
 
 
 def summary(counts: dict[str, int], seconds: float, elapsed: float) -> str:
     """Return one line about a run."""
     parts = [amount(counts["added"], "track") + " added"]
     parts += [f"{counts[name]:,} {name}" for name in ("updated", "unchanged", "failed") if counts[name]]
+    parts += [f"{counts['skipped']:,} passed over"] if counts["skipped"] else []
     audio = f"; {clock(seconds)} of audio in {elapsed:.1f} s" if seconds else ""
     return ", ".join(parts) + audio

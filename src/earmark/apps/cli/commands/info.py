@@ -9,7 +9,8 @@ from typing import Any
 from earmark.apps.cli.failures import DONE
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
-from earmark.apps.text import clock, size
+from earmark.apps.text import amount, lasting, shown_path, size
+from earmark.fingerprints import NAMES, SHOWN
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,23 +27,35 @@ def run(options: argparse.Namespace) -> int:
     with earmark.open(catalog_path(options), create=False, read_only=True) as catalog:
         information = catalog.info()
     output.record(information)
-    for name, value in lines(information):
+    figures = [*lines(information), *(details(information) if output.verbose else ())]
+    for name, value in [*figures, *(("problem", problem) for problem in information["problems"])]:
         output.line(f"{name:18} {value}")
-    for problem in information["problems"]:
-        output.line(f"{'problem':18} {problem}")
     return DONE
 
 
 def lines(information: Mapping[str, Any]) -> list[tuple[str, object]]:
     """Return names and values as people want them."""
-    preset = "".join(f", {name} {value}" for name, value in information["preset"].items())
-    figures = [
-        ("catalog", information["path"]),
+    taken, seconds = information["index_bytes"] + information["database_bytes"], information["seconds"]
+    an_hour = f", {size(taken / seconds * 3600)} an hour of audio" if seconds else ""
+    return [
+        ("catalog", shown_path(information["path"])),
         ("tracks", f"{information['tracks']:,}"),
-        ("audio", clock(information["seconds"])),
-        ("fingerprinter", f"{information['fingerprinter']}{preset} ({information['spec']})"),
+        ("audio", lasting(seconds)),
+        (
+            "fingerprints",
+            dict(zip(NAMES, SHOWN, strict=True)).get(information["fingerprinter"], information["fingerprinter"]),
+        ),
+        ("on disk", f"{size(taken)}{an_hour}"),
+    ]
+
+
+def details(information: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Return what --verbose adds."""
+    preset = "".join(f", {name} {value}" for name, value in information["preset"].items())
+    figures: list[tuple[str, object]] = [
+        ("spec", f"{information['spec']}{preset}"),
         ("index", f"{information['index']}, {size(information['index_bytes'])}"),
-        ("database", size(information["database_bytes"])),
-        ("not yet published", f"{information['unpublished_tracks']:,}"),
+        ("database", f"{size(information['database_bytes'])}, SQLite {information['sqlite']}"),
+        ("not yet published", amount(information["unpublished_tracks"], "track")),
     ]
     return figures + [(f"index {name}", f"{value:,.6g}") for name, value in information["index_stats"].items()]

@@ -3,33 +3,51 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from earmark.apps.cli.failures import DONE, NOT_FOUND
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
-from earmark.apps.text import clock
+from earmark.apps.text import amount, clock, shown_path
+from earmark.errors import TrackNotFound
+
+COLUMNS = ("id", "length", "artist", "title", "path")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument(
-        "words", nargs="*", metavar="WORD", help="only tracks whose title, artist, album or path has it"
+        "words", nargs="*", metavar="WORD", help="only tracks with these words, in this folder, or with this id"
     )
+    parser.add_argument("--missing", action="store_true", help="only tracks whose files are gone")
     add_catalog(parser)
     add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line a track; with words, exit status 1 when none fits."""
+    """Print a line a track; where tracks were chosen, exit status 1 when none fits."""
+    from earmark.apps.cli.selection import short_ids
     from earmark.apps.records import track_record
     from earmark.catalog.tracks import Listing
 
     output = Output.of(options)
     with Listing(catalog_path(options)) as catalog:
-        tracks = list(catalog.find(" ".join(options.words)) if options.words else catalog.tracks())
+        try:
+            tracks = list(catalog.select(" ".join(options.words)) if options.words else catalog.tracks())
+        except TrackNotFound:
+            tracks = []
+        if options.missing:
+            gone = {track.id for track in catalog.missing()}
+            tracks = [track for track in tracks if track.id in gone]
     for track in tracks:
         output.record(track_record(track))
-    rows = [(track.id, clock(track.seconds), track.artist, track.title, track.path) for track in tracks]
-    if output.text:
-        output.table(("id", "length", "artist", "title", "path"), rows)
-    return NOT_FOUND if options.words and not tracks else DONE
+    ids = short_ids(tracks) if sys.stdout.isatty() else [track.id for track in tracks]
+    rows = [
+        (id, clock(track.seconds), track.artist, track.title, shown_path(track.path))
+        for id, track in zip(ids, tracks, strict=True)
+    ]
+    if output.text and (rows or not sys.stdout.isatty()):
+        output.table(COLUMNS, rows)
+    seconds = sum(track.seconds for track in tracks)
+    output.ending(f"{amount(len(tracks), 'track')}, {clock(seconds)} of audio")
+    return NOT_FOUND if (options.words or options.missing) and not tracks else DONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from earmark.apps.cli.failures import DONE, PARTLY
+from earmark.apps.cli.failures import DONE, PARTLY, message_line
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount
@@ -30,7 +30,8 @@ def run(options: argparse.Namespace) -> int:
                 output.record({"status": "added", "from": other, "track": track_record(track)})
             for path, reason in report.failed:
                 output.record({"status": "failed", "from": other, "path": path, "reason": reason})
-                output.remark(f"failed: {path}: {reason}")
+                if not output.json:
+                    message_line(f"failed: {path}: {reason}")
                 status = PARTLY
             known = f", {len(report.unchanged):,} known already" if report.unchanged else ""
             output.line(f"{other}: {amount(len(report.added), 'track')} added{known}")

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from earmark.apps.cli.failures import DONE, NOT_FOUND, PARTLY, UNREADABLE
+from earmark.apps.cli.failures import DONE, NOT_FOUND, PARTLY, UNREADABLE, error_line
 from earmark.apps.cli.options import add_csv, add_output, duration
 from earmark.apps.cli.output import Output, ProgressLine
 from earmark.apps.text import amount, clock
@@ -44,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
 
     report = earmark.repeats(options.files, shortest=options.shortest, progress=progress)
     for path, reason in report.failed:
-        output.remark(f"earmark: {path}: {reason}; passed over")
+        if not output.json:
+            error_line(f"{path}: {reason}; passed over")
         output.record({"status": "failed", "path": path, "reason": reason})
     show(output, report.items)
     if len(report.failed) == len(options.files):

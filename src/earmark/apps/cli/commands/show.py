@@ -6,10 +6,10 @@ import argparse
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from earmark.apps.cli.failures import DONE, PARTLY, error_line
+from earmark.apps.cli.failures import DONE, PARTLY, failure
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
-from earmark.apps.text import clock
+from earmark.apps.text import clock, shown_path
 from earmark.errors import TrackNotFound
 
 if TYPE_CHECKING:
@@ -18,27 +18,30 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("ids", nargs="+", metavar="ID", help="track ids, as `earmark list` prints them")
+    from earmark.apps.cli.selection import TRACK_HELP
+
+    parser.add_argument("tracks", nargs="+", metavar="TRACK", help=TRACK_HELP)
     add_catalog(parser)
     add_output(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print each track; an unknown id does not stop the others."""
+    """Print each track; one that is not known does not stop the others."""
     from earmark.apps.records import track_record
     from earmark.catalog.tracks import Listing
 
     output, status = Output.of(options), DONE
     with Listing(catalog_path(options)) as catalog:
-        for track_id in options.ids:
+        for text in options.tracks:
             try:
-                track = catalog.get(track_id)
+                found = catalog.select(text)
             except TrackNotFound as error:
-                error_line(str(error))
+                failure(error, as_json=output.json)
                 status = PARTLY
                 continue
-            output.record(track_record(track))
-            show(output, track)
+            for track in found:
+                output.record(track_record(track))
+                show(output, track)
     return status
 
 
@@ -50,12 +53,16 @@ def show(output: Output, track: Track) -> None:
         "title": track.title,
         "artist": track.artist,
         "album": track.album,
-        "path": track.path,
+        "path": shown_path(track.path),
         "length": clock(track.seconds) + ("" if track.complete else " (the file broke off or was damaged)"),
         "added": added,
         **{f"tag {name}": value for name, value in track.tags.items()},
     }
+    cells = max(10, *(len(name) for name, value in values.items() if value))
     for name, value in values.items():
         if value:
-            output.line(f"{name:10} {value}")
+            output.line(f"{name:{cells}} {value}")
+    for chapter in track.chapters:
+        words = " - ".join(filter(None, (chapter.artist, chapter.title)))
+        output.line(f"{'part':{cells}} {clock(chapter.start)} {words}")
     output.line()

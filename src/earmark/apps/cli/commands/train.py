@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from earmark.apps.cli.failures import DONE, INTERRUPTED
 from earmark.apps.cli.options import add_output, count
 from earmark.apps.cli.output import Output
-from earmark.apps.text import amount, clock, size
+from earmark.apps.text import amount, lasting, size
 from earmark.errors import OptionError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where the run is kept")
     parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --out")
     parser.add_argument("--steps", type=count, metavar="N", help="batches to learn from (default: the recipe's)")
+    parser.add_argument("--batch", type=count, metavar="N", help="pairs in a batch (default: the recipe's)")
     parser.add_argument("--rooms", metavar="FILE", help="rooms to play in, .npz (default: the recipe's are made)")
     parser.add_argument("--validate", type=count, default=500, metavar="N", help="every N steps (default: 500)")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1 and so on (default: a GPU if there is one)")
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     from earmark.learn import prepare
 
     output = Output.of(options)
-    names = ("steps", "rooms", "resume", "device", "workers")
+    names = ("steps", "batch", "rooms", "resume", "device", "workers")
     given = {name: getattr(options, name) for name in names}
     with watching(output) as tell:
         say = lambda stage, done, total: tell(stage, done, total, "")  # noqa: E731
@@ -95,7 +96,14 @@ def mention_failed(output: Output, failed: Sequence[tuple[str, str]]) -> None:
 def teller(output: Output, tell: Tell) -> Callable[[Progress], None]:
     """Return the callback that prints the progress of a run."""
 
+    first: list[int] = []
+
     def report(progress: Progress) -> None:
+        if not first and not output.interactive and not output.verbose:
+            output.remark(
+                f"about {lasting(progress.seconds_left)} for {amount(progress.steps - progress.step, 'step')}"
+            )
+        first.append(progress.step)
         names = ("step", "steps", "loss", "hit_rate", "pairs_a_second", "seconds_left")
         output.record({"status": "learning", **{name: getattr(progress, name) for name in names}})
         tell("learning", progress.step, progress.steps, line(progress))
@@ -106,7 +114,7 @@ def teller(output: Output, tell: Tell) -> Callable[[Progress], None]:
 def line(progress: Progress) -> str:
     """Return the progress of a run as one line."""
     hit_rate = "" if progress.hit_rate is None else f", hit rate {progress.hit_rate:.1%}"
-    left = clock(progress.seconds_left).partition(".")[0]
+    left = lasting(progress.seconds_left)
     return f"loss {progress.loss:.3f}{hit_rate}, {progress.pairs_a_second:,.0f} pairs/s, {left} left"
 
 

@@ -1,0 +1,204 @@
+"""What explains a sound: which stretches of its lines, each judged as a clip of its own."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+
+from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, MOST_REPETITIONS, MOVED_NUMBERS, HeardSound, claim_of
+from earmark.match.lines import Line, Lines, Strand
+from earmark.match.matcher import Matcher
+from earmark.match.passages import Passage
+from earmark.match.protocol import SAME_FACTOR, Options
+from earmark.match.rivals import DECISIVE_Z
+from earmark.match.stretches import (
+    Evidence,
+    Stretch,
+    bridged,
+    comparable,
+    evidence_of,
+    explain,
+    extended,
+    settled,
+    stretches_of,
+)
+from earmark.match.votes import Guess
+from earmark.match.windows import pieces_of
+
+MOST_LOOKS_PAID = 3_600  # looks in an hour: the odds of a stream are those of a false match in an hour
+LEAST_SUPPORT = 6.0  # natural log odds of a stretch that is worth judging
+SHORTEST_SECONDS = 1.25  # sound that a stretch must hold to be told: a word or a chord is shorter
+CLAIMED_SHARE = 0.3  # share of a part that another stretch must cover to be its rival
+MOST_CLAIMS = 20  # rivals that a part is judged against
+EDGE_SECONDS = 0.5  # a stretch that comes so near an end of the sound reaches it
+ROUNDS = 6  # times that a sound is explained; after each, what is not sure is left out
+
+Explained = tuple[Stretch, Passage]
+
+
+class Explanation:
+    """Judges what lines say of a sound, and remembers it where the sound is not kept."""
+
+    def __init__(self, matcher: Matcher, options: Options) -> None:
+        self._matcher, self._options = matcher, options
+        self._places = 1 + MOST_REPETITIONS if matcher.plan.sweep else 1  # of a track that each stretch is tried at
+        self._surest: dict[int, tuple[Line, Passage]] = {}  # where lines lie best, and what they were judged to be
+        self.alone = frozenset[int]()  # numbers of lines that no other place of their track comes near
+
+    def copy(self) -> Explanation:
+        """Return one that remembers by itself."""
+        other = copy.copy(self)
+        other._surest = dict(self._surest)
+        return other
+
+    def remember(self, numbers: Collection[int]) -> None:
+        """Forget all lines but some."""
+        self._surest = {number: one for number, one in self._surest.items() if number in numbers}
+
+    def passages(self, lines: Iterable[Line], heard: HeardSound, *, looks: int) -> list[Passage]:
+        """Return the passages of the lines through a sound: what sounds alone or loudest, then what is beside it.
+
+        Their odds pay for so many looks, where they are doubtful.
+        """
+        self._heard, self._looks = heard, looks
+        weighed = [evidence_of(line) for line in lines]
+        claims = [one for line in weighed for one in stretches_of(line) if one.support >= LEAST_SUPPORT]
+        claimed = {one.line.number for one in claims}
+        loudest = self._explained([line for line in weighed if line.line.number in claimed], claims, ())
+        beside = self._explained(self._left_over(claims, loudest), claims, loudest)
+        return [passage for _, passage in (*loudest, *beside)]
+
+    def _explained(
+        self, lines: Sequence[Evidence], claims: Sequence[Stretch], known: Sequence[Explained]
+    ) -> list[Explained]:
+        """Return the stretches that explain a sound beside what is known and are sure enough, in order of time."""
+        lines, judged, kept = (
+            comparable(lines),
+            dict[tuple[int, float, float], tuple[Stretch, Passage | None]](),
+            list[Explained](),
+        )
+        for _ in range(ROUNDS):
+            kept, refused = [], list[Stretch]()
+            for one in bridged(extended(settled(explain(lines), lines), lines, end=self._heard.seconds)):
+                key = (one.line.number, round(one.start, 1), round(one.end, 1))
+                if key not in judged:
+                    placed = one if known else self._placed(one)
+                    judged[key] = placed, self._judged(placed, claims, known)
+                placed, passage = judged[key]
+                if passage is None or passage.confidence < self._threshold:
+                    refused.append(one)
+                else:
+                    kept.append((placed, passage))
+            if not refused:
+                break
+            for one in refused:
+                lines = [line.without(one) if line.line is one.line else line for line in lines]
+        return kept
+
+    def _placed(self, one: Stretch) -> Stretch:
+        """Return a stretch where it lies best on its track, or where it did as long as its sound was at hand."""
+        if one.line.number in self.alone:
+            return one
+        if one.end - max(one.start, self._heard.since) >= SHORTEST_SECONDS:
+            return self._heard.at_best_place(one)
+        return replace(one, line=self._surest[one.line.number][0]) if one.line.number in self._surest else one
+
+    def _left_over(self, claims: Sequence[Stretch], explained: Sequence[Explained]) -> list[Evidence]:
+        """Return the lines of other tracks that agree with what passages leave unexplained."""
+        by_window: dict[tuple[float, float], list[Strand]] = {}
+        for claim in claims:
+            if any(one.track != claim.track and one.overlap(claim.start, claim.end) >= 1.0 for one, _ in explained):
+                for strand in claim.line.strands:
+                    if strand.begin >= self._heard.since and claim.overlap(strand.begin, strand.end) > 0:
+                        by_window.setdefault((strand.begin, strand.end), []).append(strand)
+        lines, met = Lines(), [one for one, _ in explained]
+        for (begin, end), strands in sorted(by_window.items()):
+            window, layer = self._matcher.unexplained(
+                self._heard.between(begin, end), self._heard.search, self._options, met, begin=begin
+            )
+            places = [Guess(one.track, one.reference_at(begin)) for one in strands]
+            again = self._matcher.strands(window, self._heard.search, self._options, begin=begin, known=places)
+            lines.add([replace(one, scores={layer: one.scores[layer]}) for one in again if layer in one.scores])
+        found = [evidence_of(line) for line in lines]
+        return [line for line in found if any(one.support >= LEAST_SUPPORT for one in stretches_of(line))]
+
+    def _judged(self, one: Stretch, claims: Sequence[Stretch], known: Sequence[Explained]) -> Passage | None:
+        """Return the passage of a stretch; None of one that is too short or holds too little."""
+        if one.seconds < SHORTEST_SECONDS:
+            return None
+        number, begin, found = one.line.number % MOVED_NUMBERS, max(one.start, self._heard.since), list[Passage]()
+        parts = (
+            pieces_of(begin, one.end, JUDGED_SECONDS, self._heard.frame_seconds)
+            if one.end - begin >= SHORTEST_SECONDS
+            else []
+        )
+        for start, end in parts[:MOST_JUDGED]:
+            beside = [other for other, _ in known if other.overlap(start, end) > CLAIMED_SHARE * (end - start)]
+            others = [
+                other
+                for other in claims
+                if other.line.number != one.line.number and other.overlap(start, end) > CLAIMED_SHARE * (end - start)
+            ]
+            passage = self._matcher.judge(
+                self._heard.between(start, end),
+                self._heard.search,
+                self._options,
+                begin=start,
+                claim=claim_of(one.line, start, end),
+                claims=[claim_of(other.line, start, end) for other in [*beside, *others][:MOST_CLAIMS]],
+                beside=frozenset(other.track for other in beside),
+            )
+            if passage is not None and passage.evidence["seconds"] >= SHORTEST_SECONDS:
+                found.append(passage)
+        if one.start < self._heard.since and number in self._surest:
+            found.append(self._surest[number][1])
+        if not found:
+            return None
+        surest = max(found, key=lambda passage: passage.log_odds)
+        together = sum(passage.log_odds for passage in found[: len(parts)])  # parts hear different sound
+        surest = replace(surest, log_odds=max(surest.log_odds, together))
+        self._surest[number] = one.line, surest
+        return _told(one, surest, seconds=self._heard.seconds, looks=self._looks * self._places)
+
+    def _parts(self, begin: float, end: float) -> list[tuple[float, float]]:
+        """Return the first parts of what is at hand between two seconds."""
+        if end - begin < SHORTEST_SECONDS:
+            return []
+        return pieces_of(begin, end, JUDGED_SECONDS, self._heard.frame_seconds)[:MOST_JUDGED]
+
+    @property
+    def _threshold(self) -> float:
+        asked = self._options.threshold
+        return self._matcher.calibration.threshold if asked is None else asked
+
+
+def _told(one: Stretch, judged: Passage, *, seconds: float, looks: int) -> Passage:
+    """Return a passage as long as its stretch; its odds pay for every look where they are doubtful."""
+    beyond_doubt = max(judged.evidence.get("z", 0.0) - DECISIVE_Z, 0.0)
+    start = 0.0 if one.start < EDGE_SECONDS else one.start
+    end = seconds if seconds - one.end < EDGE_SECONDS else one.end
+    place: Callable[[float], float] = judged.reference_at
+    speed, is_measured = judged.speed, judged.is_measured
+    if one.seconds > JUDGED_SECONDS:
+        straight = one.line.straight(start, end)
+        place = one.line.reference_at if straight is None else straight.reference_at
+        if straight is not None and abs(straight.speed - speed) > 3 * straight.error:
+            speed, is_measured = straight.speed, is_measured and abs(straight.speed - speed) < SAME_FACTOR
+    first, last = place(start), place(end)
+    return replace(
+        judged,
+        log_odds=judged.log_odds + beyond_doubt - _paid(looks),
+        query_start=start,
+        query_end=end,
+        reference_start=first,
+        reference_end=last,
+        speed=speed,
+        is_measured=is_measured,
+    )
+
+
+def _paid(looks: int) -> float:
+    """Return the log odds that so many looks cost."""
+    return math.log(min(max(looks, 1), MOST_LOOKS_PAID))

@@ -1,0 +1,135 @@
+"""Windows of a sound in order of time: what goes on is followed ahead, beyond what one window holds.
+
+Where one place explains the sound beyond doubt, its windows are asked only for what else sounds at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from earmark.match.heard import HeardSound
+from earmark.match.lines import Line, Strand
+from earmark.match.named import named_by
+from earmark.match.rivals import CLEAR_Z
+from earmark.match.stretches import Stretch, evidence_of, stretches_of
+from earmark.match.windows import HOP_SECONDS, WINDOW_SECONDS
+from earmark.types import Hits
+
+AHEAD_SECONDS = 25.0  # that a line is followed at once: a speed that is known to 0.1 % is 25 ms off at the end
+LEAST_SECONDS = 7.5  # that following ahead must gain: a window and its hop, or nothing is saved
+EDGE_SECONDS = 0.5  # at a window's ends, of which it is not asked whether a line fills them
+MOST_FOLLOWED = 4  # places that are followed together: a recording and its copies
+
+
+@dataclass(slots=True)
+class Following:
+    """What goes on at the end of the windows that were laid so far."""
+
+    going_on: list[Strand] = field(default_factory=list)  # of the last window
+    spans: list[tuple[float, float]] = field(default_factory=list)  # seconds between which a place fills the sound
+    tracks: set[int] = field(default_factory=set)  # of those places
+
+    def through(self, heard: HeardSound, windows: Sequence[tuple[float, float]]) -> Iterator[list[Strand]]:
+        """Yield the strands of windows in order of time, likeliest first, and of what is followed ahead of them."""
+        beside: list[Strand] = []
+        for begin, end, hits in heard.looked_up(windows):
+            if self.fills(begin, end):
+                found = self._beside(heard, begin, end, beside, hits)
+                yield found
+                beside = [one for one in found if agreeing_stretches(one)]
+                continue
+            strands = heard.laid(begin, end, [*self.going_on, *beside], hits)
+            yield strands
+            beside, self.going_on = [], [one for one in strands if agreeing_stretches(one)]
+            yield from self._ahead(heard, [one for one in strands if _fills(one)])
+
+    def back(self, heard: HeardSound, strand: Strand) -> list[Strand]:
+        """Return the strand of a place before a window that named it, where another one was thought to fill the sound.
+
+        Music repeats itself: the place that goes on may be the right one of what came before, too.
+        """
+        begin, end = (
+            heard.on_grid(max(strand.begin - AHEAD_SECONDS, heard.since)),
+            heard.on_grid(strand.end - HOP_SECONDS),
+        )
+        for one in heard.laid(begin, end, [strand]):
+            agreeing = agreeing_stretches(one)
+            if agreeing and agreeing[-1].end >= end - EDGE_SECONDS:  # laid again without what does not agree
+                return heard.laid(heard.on_grid(agreeing[-1].start), end, [one])
+        return []
+
+    def fills(self, begin: float, end: float) -> bool:
+        """Return whether one place explains a window beyond doubt."""
+        return any(first <= begin and end <= last for first, last in self.spans)
+
+    def copy(self) -> Following:
+        """Return one that goes on by itself."""
+        return Following(list(self.going_on), list(self.spans), set(self.tracks))
+
+    def forget(self, *, before: float) -> None:
+        """Forget what filled the sound until a second."""
+        self.spans = [span for span in self.spans if span[1] >= before]
+
+    def drop(self, track: int) -> None:
+        """Forget a track."""
+        self.going_on = [one for one in self.going_on if one.track != track]
+        self.spans, self.tracks = [], self.tracks - {track}
+
+    def _ahead(self, heard: HeardSound, leading: Sequence[Strand]) -> Iterator[list[Strand]]:
+        """Yield the strands of places that fill a window, as far as they go on to fill the sound."""
+        while leading:
+            begin = heard.on_grid(leading[0].end - HOP_SECONDS)
+            end = min(begin + AHEAD_SECONDS, heard.end_of_part(begin))
+            if end - begin < 2 * WINDOW_SECONDS:
+                return
+            ahead = heard.laid(begin, end, _of_different_tracks(leading)[:MOST_FOLLOWED])
+            reached = [(one, last) for one in ahead if (last := _filled_until(one)) >= begin + LEAST_SECONDS]
+            if not reached:
+                return
+            kept = [strand for one, last in reached for strand in _only_until(heard, one, last)]
+            yield kept
+            last = max(one.end for one in kept)
+            self.spans.append((leading[0].begin, last))
+            self.tracks |= {one.track for one in kept}
+            self.going_on, leading = kept, [one for one in kept if one.end >= end - EDGE_SECONDS]
+
+    def _beside(
+        self, heard: HeardSound, begin: float, end: float, known: Sequence[Strand], hits: Mapping[str, Hits]
+    ) -> list[Strand]:
+        """Return what else agrees with a window that a place fills."""
+        others = named_by(heard.matcher.plan, hits, without=frozenset(one.track for one in self.going_on))
+        named = [guess for one in others for guess in one.standing_out]
+        if not named and not known:
+            return []
+        return heard.laid_on(begin, end, known, named)
+
+
+def agreeing_stretches(strand: Strand) -> list[Stretch]:
+    """Return the stretches throughout which a window agrees with a place, in order of time."""
+    return stretches_of(evidence_of(Line(0, (strand,))))
+
+
+def _fills(strand: Strand) -> bool:
+    return _filled_until(strand) >= strand.end - EDGE_SECONDS
+
+
+def _filled_until(strand: Strand) -> float:
+    """Return the second until which a place explains a window from its beginning on, beyond doubt."""
+    if strand.window_z < CLEAR_Z:
+        return strand.begin
+    first = next(iter(agreeing_stretches(strand)), None)
+    if first is None or first.start > strand.begin + EDGE_SECONDS:
+        return strand.begin
+    heard = max((float(one.seconds[-1]) for one in strand.scores.values() if len(one.seconds)), default=strand.begin)
+    return min(first.end, heard + EDGE_SECONDS)  # silence is filled by nothing
+
+
+def _only_until(heard: HeardSound, strand: Strand, end: float) -> list[Strand]:
+    """Return a strand up to a second: laid again, if it is shorter then, so that what follows does not bend it."""
+    end = heard.on_grid(end)
+    return [strand] if end >= strand.end - EDGE_SECONDS else heard.laid(strand.begin, end, [strand])
+
+
+def _of_different_tracks(strands: Sequence[Strand]) -> list[Strand]:
+    return list({one.track: one for one in reversed(strands)}.values())[::-1]
