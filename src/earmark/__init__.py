@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from earmark.apps.compare import compare
+    from earmark.apps.monitor.events import MonitorEvent
+    from earmark.apps.monitor.monitor import Monitor, MonitorOptions
+    from earmark.apps.monitor.stations import Station
     from earmark.apps.repeats import repeats
     from earmark.catalog.catalog import Catalog
     from earmark.catalog.duplicates import duplicate_groups
     from earmark.catalog.ingest import Progress
     from earmark.catalog.open import open_catalog as open
+    from earmark.catalog.plays import Play
     from earmark.catalog.verify import Verification
     from earmark.errors import (
         CatalogDamaged,
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
         EarmarkError,
         MediaError,
         OptionError,
+        PlayNotFound,
         SpecMismatch,
         TrackExists,
         TrackNotFound,
@@ -55,11 +60,13 @@ if TYPE_CHECKING:
         Answer,
         Duplicate,
         DuplicateGroup,
+        Explanation,
         Fingerprint,
         Match,
         Repeat,
         Spec,
         TimeRange,
+        Trace,
         Track,
         TrackPage,
     )
@@ -79,16 +86,24 @@ __all__ = [
     "Duplicate",
     "DuplicateGroup",
     "EarmarkError",
+    "Explanation",
     "ExtractLimits",
     "Fingerprint",
     "Match",
     "MediaError",
+    "Monitor",
+    "MonitorEvent",
+    "MonitorOptions",
     "OptionError",
+    "Play",
+    "PlayNotFound",
     "Progress",
     "Repeat",
     "Spec",
     "SpecMismatch",
+    "Station",
     "TimeRange",
+    "Trace",
     "Track",
     "TrackExists",
     "TrackNotFound",
@@ -109,11 +124,13 @@ _TYPES = (
     "Answer",
     "Duplicate",
     "DuplicateGroup",
+    "Explanation",
     "Fingerprint",
     "Match",
     "Repeat",
     "Spec",
     "TimeRange",
+    "Trace",
     "Track",
     "TrackPage",
 )
@@ -160,5 +177,7 @@ def _home_of(name: str) -> str:
     homes = {"open": "catalog.open", "Catalog": "catalog.catalog", "Progress": "catalog.ingest"}
     homes |= {"Verification": "catalog.verify", "compare": "apps.compare", "evaluate": "evaluation.music"}
     homes |= {"duplicate_groups": "catalog.duplicates", "repeats": "apps.repeats"}
+    homes |= {"Monitor": "apps.monitor.monitor", "MonitorOptions": "apps.monitor.monitor", "Play": "catalog.plays"}
+    homes |= {"MonitorEvent": "apps.monitor.events", "Station": "apps.monitor.stations"}
     homes |= {"ExtractLimits": "extract.protocol"}
     return f"earmark.{homes.get(name, 'types' if name in _TYPES else 'errors')}"

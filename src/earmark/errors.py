@@ -11,6 +11,7 @@
     ├── SpecMismatch          fingerprints of two kinds meet
     ├── TrackNotFound         no track has that id
     ├── TrackExists           another track has that id
+    ├── PlayNotFound          no play has that number
     └── OptionError           an argument makes no sense
 
 Each message holds the offending value and what to do about it.
@@ -94,6 +95,10 @@ class TrackNotFound(EarmarkError):  # noqa: N818
 
 class TrackExists(EarmarkError):  # noqa: N818
     """Another track has that id already."""
+
+
+class PlayNotFound(EarmarkError):  # noqa: N818
+    """No play has that number."""
 
 
 class OptionError(EarmarkError, ValueError):

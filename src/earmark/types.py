@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Samples = NDArray[np.float32]
 Frames = NDArray[np.int32]
 Codes = NDArray[np.uint32]
+Align = Literal["", "edit", "local"]  # fine search by lines, by edit distance or by local alignment of sequences
 
 VECTOR_SCALE = 254.0  # int8 = 254 x component of a vector of length 1; |component| <= 0.5 in practice
 
@@ -225,6 +226,28 @@ class Answer:
     def best(self) -> Match | None:
         """The surest match, or None."""
         return self.matches[0] if self.matches else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """How far a clip and one track agree, moment by moment."""
+
+    seconds: NDArray[np.float64]  # (k,) moments of the clip
+    agreement: NDArray[np.float32]  # (matches, k), along each match's line, in deviations of chance
+    similarity: NDArray[np.float32]  # (n, m), of half a second of the clip and of the track, in deviations of chance
+    step_seconds: float  # from one row, and from one column, to the next
+    start: float  # second of the clip at which the first row begins
+    reference_start: float  # second of the track at which the first column begins
+    matches: tuple[Match, ...] = ()  # what was told of the track, or would be first
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """An answer, and what spoke for it."""
+
+    answer: Answer
+    candidates: Answer  # what the same clip gets when nothing has to be sure
+    traces: tuple[Trace, ...]  # of the best track and of the runner-up
 
 
 @dataclass(frozen=True, slots=True)

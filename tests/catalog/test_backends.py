@@ -13,6 +13,7 @@ from tests.catalog.in_memory import InMemoryLiveIndex, InMemoryStore
 from earmark.catalog.backend import Backend
 from earmark.catalog.catalog import Catalog
 from earmark.catalog.settings import Settings
+from earmark.catalog.sqlite.plays import SQLitePlays
 from earmark.errors import CatalogError, CatalogReadOnly
 from earmark.extract.pool import ExtractorPool
 from earmark.fingerprints import make
@@ -33,7 +34,8 @@ def extractor(workers: int | None) -> ExtractorPool:
 
 def in_memory(store: InMemoryStore, *, read_only: bool = False) -> Catalog:
     index = InMemoryLiveIndex(store, MAKER, SETTINGS.index)
-    backend = Backend(Path("memory"), store, index, read_only, release=lambda: None, warnings=("it is in memory",))
+    plays = SQLitePlays(Path("memory", "plays.db"))  # which is made only when something is kept
+    backend = Backend(Path("memory"), store, plays, index, read_only, lambda: None, ("it is in memory",))
     return Catalog(backend, SETTINGS, fingerprinter=MAKER, make_extractor=extractor, open_other=open_other)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from earmark.distort import active_power, add_noise, coloured_noise
+from earmark.distort import active_power, add_noise, add_speech, coloured_noise
 from tests.distort.conftest import RATE
 
 
@@ -49,3 +49,17 @@ def test_each_clip_of_a_batch_gets_its_own_ratio_and_is_as_it_is_alone(recording
     together = add_noise(music, noise, ratios, rate=RATE)
     for row, ratio in enumerate(ratios):
         np.testing.assert_array_equal(together[row], add_noise(music[row], noise[row], ratio, rate=RATE))
+
+
+@pytest.mark.parametrize("wanted", [5.0, 0.0, -5.0])
+def test_speech_stands_at_the_ratio_of_what_is_active(recordings, wanted):
+    """A voice that is silent half of the time is as loud, while it speaks, as one that never pauses."""
+    music, voice = recordings[0], recordings[1].copy()
+    voice[len(voice) // 2 :] = 0
+    added = add_speech(music, voice, wanted, rate=RATE) - music
+    ratio = active_power(music, rate=RATE) / active_power(added, rate=RATE)
+    assert 10 * np.log10(ratio) == pytest.approx(wanted, abs=0.05)
+
+
+def test_silent_speech_adds_nothing(recordings):
+    assert np.array_equal(add_speech(recordings[0], np.zeros_like(recordings[0]), 0.0, rate=RATE), recordings[0])

@@ -84,6 +84,22 @@ def test_recorded_noise_is_used_when_there_is_some(recordings, tmp_path):
     assert active_power(heard, rate=rate) > 0
 
 
+def test_speech_lies_over_music_at_its_ratio(recordings, tmp_path):
+    """A voice as a tone of 3 kHz is found in the clip, ever louder as the ratio falls."""
+    tone = 0.3 * np.sin(2 * np.pi * 3_000 * np.arange(RATE) / RATE).astype(np.float32)
+    soundfile.write(tmp_path / "voice.wav", tone, RATE)
+    effects = ("speech5", "speech0", "speech-5")
+    queries = from_music(recordings[:1], [], Grid((None,), (0.0,), (2.0,), effects), count=1, seed=1)
+    shares = []
+    for query in queries:
+        heard, _ = ClipMaker(speech=[tmp_path / "voice.wav"])(query)
+        powers = np.abs(np.fft.rfft(heard)) ** 2
+        shares.append(powers[5_990:6_011].sum() / powers.sum())
+    assert shares == pytest.approx([1 / (1 + 10**0.5), 0.5, 1 / (1 + 10**-0.5)], abs=0.05)
+    with pytest.raises(OptionError, match="--speech"):
+        ClipMaker()(queries[0])
+
+
 def test_music_without_a_loud_place_is_refused(tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros(10 * RATE, np.float32), RATE)
     with pytest.raises(OptionError, match="no recording has"):
@@ -101,7 +117,7 @@ def test_conditions_have_names_and_speeds():
         0.88,
     ]
     assert Condition(effect="pitch-12").speed == 1
-    for effect in ("flanger", "speed+31"):
+    for effect in ("flanger", "speed+31", "speech+5", "speech40"):
         with pytest.raises(OptionError, match=rf"effect '{re.escape(effect)}'; give one of none, mp3"):
             Condition(effect=effect)
 

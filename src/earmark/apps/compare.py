@@ -6,11 +6,12 @@ import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import earmark
 from earmark.errors import MediaError
-from earmark.types import Answer, Match
+from earmark.types import Align, Answer, Match
 
 MOST_PASSAGES = 10_000  # that two files can share
 LEAST_GAP_SECONDS = 1.0  # of a file that is told as not being in the other
@@ -66,17 +67,21 @@ def compare(
     *,
     threshold: float | None = None,
     speed: bool = False,
+    align: Align = "",
 ) -> FileComparison:
-    """Say whether two files hold the same recording, and where; `speed` looks for other playing speeds too.
+    """Say whether two files hold the same recording, and where.
+
+    `speed` looks for other playing speeds too, `align` lays sequences of segments on each other, as in `identify`.
 
     Passages of at least `threshold` confidence count (default: the calibrated one). Raises MediaError for a file that
     cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="earmark-") as folder:
-        answer, known_seconds = _ask(Path(folder) / "first", first, second, threshold=threshold, speed=speed)
+        ask = partial(_ask, threshold=threshold, speed=speed, align=align)
+        answer, known_seconds = ask(Path(folder) / "first", first, second)
         is_swapped = answer.seconds > known_seconds
         if is_swapped:
-            answer, known_seconds = _ask(Path(folder) / "second", second, first, threshold=threshold, speed=speed)
+            answer, known_seconds = ask(Path(folder) / "second", second, first)
     passages = [_passage(match) if is_swapped else _swap(_passage(match)) for match in answer.matches]
     passages.sort(key=lambda one: (one.first_start, one.second_start))
     lengths = (answer.seconds, known_seconds) if is_swapped else (known_seconds, answer.seconds)
@@ -90,6 +95,7 @@ def _ask(
     *,
     threshold: float | None,
     speed: bool,
+    align: Align,
 ) -> tuple[Answer, float]:
     """Return what a catalog of one file says of the other, and how many seconds the first lasts."""
     with earmark.open(folder, any_speed=speed) as catalog:
@@ -98,7 +104,7 @@ def _ask(
             raise MediaError(code, detail, source=path)
         (track,) = catalog.tracks()
         answer = catalog.identify(
-            clip, threshold=threshold, limit=MOST_PASSAGES, several=True, places=True, speed=speed
+            clip, threshold=threshold, limit=MOST_PASSAGES, several=True, places=not align, speed=speed, align=align
         )
         return answer, track.seconds
 

@@ -61,6 +61,11 @@ MOST_CHANNELS = 64
 LARGEST_READ_BYTES = 1 << 20  # bytes; FFmpeg reads sound files in pieces of 32 kB
 
 
+def live_options() -> dict[str, str]:
+    """Return the same for a stream, whose first seconds it would hold back to learn what is in it."""
+    return {**options(), "probesize": "65536", "analyzeduration": "1000000"}  # bytes, microseconds
+
+
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a regular file for reading; raises MediaError for anything else that has a path.
 
@@ -112,6 +117,29 @@ def _open(file: BinaryIO, name: str | None) -> InputContainer:
     import av
 
     return av.open(_Nameless(file), mode="r", format=name, options=options(), metadata_errors="surrogateescape")
+
+
+@contextmanager
+def open_live_container(stream: BinaryIO) -> Iterator[tuple[InputContainer, BinaryIO]]:
+    """Yield (container, stream) of sound that arrives, which can be read once from front to back; raises MediaError."""
+    import av
+
+    try:
+        container = av.open(_Arriving(stream), mode="r", options=live_options(), metadata_errors="replace")
+    except Exception as error:  # as of `open_container`
+        raise _refusal(error) from error
+    with container:
+        yield container, stream
+
+
+class _Arriving:
+    """A stream that gives what has arrived, be it less than FFmpeg asks for."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._descriptor = stream.fileno()
+
+    def read(self, count: int) -> bytes:
+        return os.read(self._descriptor, min(count, LARGEST_READ_BYTES))
 
 
 class _Nameless:

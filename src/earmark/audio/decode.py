@@ -13,7 +13,7 @@ import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import soxr
@@ -26,7 +26,14 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from earmark import codepages
-from earmark.audio.container import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS, Media, open_container
+from earmark.audio.container import (
+    HIGHEST_RATE,
+    LOWEST_RATE,
+    MOST_CHANNELS,
+    Media,
+    open_container,
+    open_live_container,
+)
 from earmark.audio.downmix import QUALITY, Mixer, scaled
 from earmark.audio.gaps import GapClock
 from earmark.audio.tags import all_artists, chapters_of, cleaned_tags
@@ -35,6 +42,7 @@ from earmark.errors import MediaError, OptionError
 from earmark.types import Chapter, Samples
 
 BLOCK_SAMPLES = 1 << 15  # samples of each channel that are mixed and resampled at once; they fit into the cache
+LIVE_BLOCK_SAMPLES = 1 << 13  # the same of sound that arrives, 0.2 s: it must not wait for long
 MOST_NOT_FINITE = 0.01  # share of samples above which a file is refused
 LOUDEST = 1e6  # times full scale; louder samples count as not finite, because sums of squares overflow
 MOST_DAMAGED_IN_A_ROW = 1_000  # packets; after more a file is given up
@@ -79,6 +87,13 @@ def decode(
     return Decoder(source, rate, max_seconds, stream, suffix, report_seconds)
 
 
+def decode_live(stream: BinaryIO, *, rate: int) -> Decoder:
+    """Return a decoder, as `decode` does, of sound that arrives on a pipe or socket, for as long as it lasts."""
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise OptionError(f"rate={rate}; give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
+    return Decoder(stream, rate, None, 0, "", None, is_live=True)
+
+
 def load(source: Media, *, rate: int, max_seconds: float | None = None) -> tuple[Samples, MediaReport]:
     """Return (samples, report) of a whole file."""
     with decode(source, rate=rate, max_seconds=max_seconds) as decoder:
@@ -108,12 +123,19 @@ class Decoder:
         stream: int | None,
         suffix: str,
         report_seconds: Callable[[float], None] | None,
+        *,
+        is_live: bool = False,
     ) -> None:
+        self._is_live = is_live
         self._rate, self._stream_number = rate, stream
         self._report_seconds, self._reported = report_seconds, 0.0
         self._most = None if max_seconds is None else int(max_seconds * rate)
         suffix = Path(source).suffix if isinstance(source, str | os.PathLike) else suffix
-        self._opening = open_container(source, suffix=suffix)
+        self._opening = (
+            open_live_container(source)  # type: ignore[arg-type]
+            if is_live
+            else open_container(source, suffix=suffix)
+        )
         self._given = self._damaged = self._replaced = self._received = 0
         self._filled = self._late = self._peak = 0.0  # late: seconds before the sound begins
         self._begun = self._ended = self._last_is_partial = self._whole = False
@@ -142,13 +164,23 @@ class Decoder:
                 raise _too_long(self._most / self._rate, read=self._most / self._rate)
             self._tell()
             yield block
-        if self._ended:
+        if self._ended and not self._is_live:
             seconds, partial = self._given / self._rate, self._last_is_partial
             self._whole = not is_truncated(self._file, self._container, self._stream, seconds, last_is_partial=partial)
         if not self._given:
             raise MediaError("too_short" if not self._damaged else "unreadable", "no samples came out of the file")
         if self._replaced > MOST_NOT_FINITE * self._received:
             raise MediaError("unreadable", f"{self._replaced} of {self._received} samples are not finite")
+
+    @property
+    def declared_seconds(self) -> float | None:
+        """How long the file says it is; None where it does not, or is still arriving."""
+        if self._is_live:
+            return None
+        here = self._file.tell()
+        declared = declared_seconds(self._file, self._container, self._stream)
+        self._file.seek(here)
+        return declared
 
     @property
     def report(self) -> MediaReport:
@@ -172,9 +204,7 @@ class Decoder:
         """Refuse a file that says it is too long before the work; one that does not say it is read up to the limit."""
         if self._most is None:
             return
-        here = self._file.tell()
-        declared, limit = declared_seconds(self._file, self._container, self._stream), self._most / self._rate
-        self._file.seek(here)
+        declared, limit = self.declared_seconds, self._most / self._rate
         if declared is not None and declared > limit + TOLERANCE_SECONDS:
             raise _too_long(limit)
 
@@ -250,7 +280,7 @@ class Decoder:
                 _check(frame.sample_rate, frame.layout.nb_channels)
                 fifo, form = AudioFifo(), here
             fifo.write(frame)
-            if fifo.samples >= BLOCK_SAMPLES:
+            if fifo.samples >= (LIVE_BLOCK_SAMPLES if self._is_live else BLOCK_SAMPLES):
                 yield from self._emptied(fifo)
         yield from self._emptied(fifo)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from earmark.catalog.plays import PlayStore
 from earmark.catalog.settings import Settings
 from earmark.errors import CatalogDamaged
 from earmark.types import Fingerprint, TimeRange, Track
@@ -223,6 +224,7 @@ class Backend:
 
     path: Path  # place of the catalog, shown to people
     store: Store
+    plays: PlayStore
     index: LiveIndex
     read_only: bool
     release: Callable[[], object]  # lets others write

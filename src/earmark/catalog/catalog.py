@@ -19,6 +19,7 @@ from earmark.catalog.calibrations import OWN_FILE
 from earmark.catalog.duplicates import SHORTEST_SECONDS, StoredSound, duplicates
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
+from earmark.catalog.plays import PlayStore
 from earmark.catalog.questions import Questions
 from earmark.catalog.ranges import Ranges
 from earmark.catalog.repeats import SHORTEST_REPEAT_SECONDS, repeats
@@ -86,15 +87,19 @@ class Catalog(Questions, Ranges, Tracks):
         """The catalog's folder."""
         return self._backend.path
 
+    @property
+    def plays(self) -> PlayStore:
+        """What was heard on stations; a catalog that is open for reading keeps them too, whoever adds tracks to it."""
+        return self._backend.plays
+
     def close(self) -> None:
         """Publish what is not yet, end the children and let others write; a second call does nothing."""
         with self._changing, contextlib.ExitStack() as stack:
             if self._closed:
                 return
             self._closed = True
-            stack.callback(self._backend.release)
-            stack.callback(self._store.close)
-            stack.callback(self._extractor.close)
+            for close in (self._backend.release, self._store.close, self.plays.close, self._extractor.close):
+                stack.callback(close)
             if not self._backend.read_only:
                 self._index.publish()
 
@@ -241,13 +246,14 @@ class Catalog(Questions, Ranges, Tracks):
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
-        return transfer.export(self._store, self._index, Path(path_of(path)), calibration=self.path / OWN_FILE)
+        own = self.path / OWN_FILE  # its calibration
+        return transfer.export(self._store, self._index, Path(path_of(path)), calibration=own, plays=self.plays)
 
     def verify(self) -> verify.Verification:
         """Read everything and say what does not hold; a writer also has damaged tracks read again at the next add."""
         with self._changing:
             repair = not self._backend.read_only
-            return verify.verify(self._store, self._index, self._fingerprinter, repair=repair)
+            return verify.verify(self._store, self.plays, self._index, self._fingerprinter, repair=repair)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

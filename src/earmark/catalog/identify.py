@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache, partial
+from typing import TypeVar
 
 from earmark.catalog.backend import Backend
 from earmark.catalog.calibrations import calibration_for
@@ -20,8 +23,11 @@ from earmark.match.passages import Passage
 from earmark.match.protocol import Options, Search
 from earmark.match.references import CachedReferences
 from earmark.match.session import LONGEST_WHOLE_SECONDS, Session
-from earmark.types import Answer, Fingerprint, Match, Track
+from earmark.match.trace import best_and_rival, trace_of
+from earmark.types import Answer, Explanation, Fingerprint, Match, Trace, Track
 
+CANDIDATES = 3  # that are looked at where an answer is explained
+Found = TypeVar("Found")
 _ANSWERS = ("too_short", "low_information")  # codes of MediaErrors about a clip that was read
 
 
@@ -51,7 +57,7 @@ class Identify:
         """
         began, matches, detail, complete = time.perf_counter(), list[Match](), "", True
         try:
-            with extracted_query(source, self._extractor, close_seconds=LONGEST_WHOLE_SECONDS) as (extracted, closer):
+            with self._extracted(source, options) as (extracted, closer):
                 seconds, reason, complete = extracted.seconds, self.unfit(extracted), extracted.complete
                 if not reason:
                     matches = self._matches(extracted.fingerprint, options, closer)
@@ -69,6 +75,19 @@ class Identify:
         number = self._store.number_of(id)
         packed = self._store.fingerprints([number]).get(number, CatalogDamaged(f"track {id!r} has no fingerprint"))
         return unpacked(self.fingerprinter, number, packed)
+
+    def explain(self, source: Source, options: Options) -> Explanation:
+        """Return what the catalog says of a clip, and what spoke for it; raises MediaError when it cannot be read."""
+        began = time.perf_counter()
+        try:
+            with self._extracted(source, options) as (extracted, closer):
+                heard, reason = extracted.fingerprint, self.unfit(extracted)
+                return self._available(lambda: self._explained(heard, options, closer, name_of(source), reason))
+        except MediaError as error:
+            if error.code not in _ANSWERS:
+                raise
+            answer = self._answer_of((), options, name_of(source), error.partial, began, reason=error.code)
+            return Explanation(answer, answer, ())
 
     def session(self, options: Options, *, follow: bool = False) -> Session:
         """Return a session on the index of this moment, or one that follows what is added and removed meanwhile."""
@@ -108,15 +127,49 @@ class Identify:
         is_informative = self.fingerprinter.is_informative(extracted.fingerprint, query=extracted.is_close)
         return "" if is_informative else "low_information"
 
+    def _extracted(
+        self, source: Source, options: Options
+    ) -> AbstractContextManager[tuple[Extracted, CloserLook | None]]:
+        """Give what is in a source: sequences are laid as closely as clips are, however long."""
+        close_seconds = math.inf if options.align else LONGEST_WHOLE_SECONDS
+        return extracted_query(source, self._extractor, close_seconds=close_seconds)
+
     def _matches(self, fingerprint: Fingerprint, options: Options, closer: CloserLook | None) -> list[Match]:
         """Identify a fingerprint; a track that turns out to be damaged or gone is left out, and it is asked again."""
+        return self._available(lambda: self._named(self._passages(fingerprint, options, closer), fingerprint.seconds))
+
+    def _available(self, ask: Callable[[], Found]) -> Found:
         while True:
-            session = self.session(options)
             try:
-                session.hear(fingerprint, closer=closer)
-                return [self._match(passage, fingerprint.seconds) for passage in session.passages()]
+                return ask()
             except Unavailable as unavailable:
                 self.leave_out(unavailable)
+
+    def _passages(self, fingerprint: Fingerprint, options: Options, closer: CloserLook | None) -> list[Passage]:
+        session = self.session(options)
+        session.hear(fingerprint, closer=closer)
+        return session.passages()
+
+    def _named(self, passages: Sequence[Passage], seconds: float) -> list[Match]:
+        return [self._match(one, seconds) for one in passages]
+
+    def _explained(
+        self, fingerprint: Fingerprint, options: Options, closer: CloserLook | None, source: str, reason: str
+    ) -> Explanation:
+        unsure = replace(options, threshold=0.0, limit=CANDIDATES, several=False, places=False)
+        found, answers = list[list[Passage]](), list[Answer]()
+        for asked in (options, unsure):
+            began = time.perf_counter()
+            found.append([] if reason else self._passages(fingerprint, asked, closer))
+            matches = self._named(found[-1], fingerprint.seconds)
+            answers.append(self._answer_of(matches, asked, source, fingerprint.seconds, began, reason=reason))
+        traces, matcher = list[Trace](), self.session(options).matcher
+        for passages in best_and_rival(matcher, self._present(), unsure, fingerprint, *found):
+            trace = trace_of(matcher, fingerprint, passages)
+            if trace is not None:
+                traces.append(replace(trace, matches=tuple(self._named(passages, fingerprint.seconds))))
+        answer, candidates = answers
+        return Explanation(answer, candidates, tuple(traces))
 
     def _match(self, passage: Passage, seconds: float) -> Match:
         """Return a passage of a clip of so many seconds with its track."""
@@ -157,6 +210,11 @@ class Identify:
             calibrated=is_fitted,
             detail=detail,
         )
+
+    @property
+    def threshold(self) -> float:
+        """The calibrated threshold."""
+        return self._calibration[0].threshold
 
     @property
     def _calibration(self) -> tuple[Calibration, bool]:

@@ -42,6 +42,10 @@ class Listener:
         """How much sound was pushed."""
         return self._sound.seconds
 
+    def found(self) -> Answer:
+        """Return all that was found so far, as of the last look, whether or not it is heard now."""
+        return self._identify.heard(self._session, self._session.passages(), self._began)
+
     @property
     def answer(self) -> Answer | None:
         """What is heard now, as of the last look; None as long as nothing is sure."""

@@ -17,7 +17,7 @@ from earmark.catalog.listen import Listener
 from earmark.errors import OptionError
 from earmark.extract.pool import worker_count
 from earmark.match.protocol import Options
-from earmark.types import Answer, Fingerprint
+from earmark.types import Align, Answer, Explanation, Fingerprint
 
 if TYPE_CHECKING:
     from earmark.catalog.identify import Identify
@@ -44,6 +44,7 @@ class Questions:
         several: bool = False,
         places: bool = False,
         speed: bool | Literal["only"] = False,
+        align: Align = "",
     ) -> Answer:
         """Say which tracks a clip comes from: a path, bytes, a file object, (samples, rate), or a fingerprint
         that `earmark.fingerprint(..., query=True)` made.
@@ -52,10 +53,12 @@ class Questions:
         at most `limit`, best first. `several` tells recordings that follow one another or sound at once, `places` every
         place of a recording that the clip fits. `speed` looks for other playing speeds, "only" for those that a catalog
         with `any_speed` finds by its quads, as it is calibrated.
+        `align` lays the clip's sequence of segments on those of the tracks that the index names, by "edit" distance or
+        "local" alignment: pieces of a recording that was edited, at its own speed.
         A clip that nothing can be said of has an answer without matches and a reason; one that cannot be read as audio
         raises MediaError.
         """
-        options = Options(threshold, limit, several=several, places=places, speed=speed)
+        options = Options(threshold, limit, several=several, places=places, speed=speed, align=align)
         self._check_open()
         return self._identify.answer(source, options)
 
@@ -73,10 +76,37 @@ class Questions:
         except (ValueError, TypeError, OverflowError, zlib.error, msgspec.MsgspecError) as error:
             raise OptionError(f"no fingerprint ({error}); send what earmark.packed_fingerprint returned") from error
 
-    def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5) -> Listener:
-        """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure."""
+    def explain(
+        self,
+        source: Source,
+        *,
+        threshold: float | None = None,
+        limit: int = 5,
+        several: bool = False,
+        places: bool = False,
+        speed: bool | Literal["only"] = False,
+        align: Align = "",
+    ) -> Explanation:
+        """Return what `identify` says of a clip, what it would say if nothing had to be sure, and what spoke for it.
+
+        The traces tell of the best track and of the runner-up how far the clip agrees with them, moment by moment.
+        """
+        options = Options(threshold, limit, several=several, places=places, speed=speed, align=align)
         self._check_open()
-        return Listener(self._identify, rate=rate, options=Options(threshold, limit))
+        return self._identify.explain(source, options)
+
+    def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5, several: bool = False) -> Listener:
+        """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure.
+
+        `several`: it tells all recordings that follow one another or sound at once, as a broadcast holds them.
+        """
+        self._check_open()
+        return Listener(self._identify, rate=rate, options=Options(threshold, limit, several=several))
+
+    @property
+    def threshold(self) -> float:
+        """The calibrated confidence from which on a match counts as found."""
+        return self._identify.threshold
 
     def identify_many(
         self,
@@ -88,12 +118,13 @@ class Questions:
         several: bool = False,
         places: bool = False,
         speed: bool | Literal["only"] = False,
+        align: Align = "",
     ) -> Iterator[Answer]:
         """Yield an answer for each source, in their order, as `identify` would, on all cores.
 
         A source that cannot be read as audio does not stop the others: its answer's reason is the MediaError's code.
         """
-        options = Options(threshold, limit, several=several, places=places, speed=speed)
+        options = Options(threshold, limit, several=several, places=places, speed=speed, align=align)
         self._check_open()
         count = worker_count(workers)
         ask = partial(self._identify.answer, options=options, raises=False)

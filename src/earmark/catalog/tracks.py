@@ -137,7 +137,9 @@ class Listing(Tracks):
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write a copy that can be moved anywhere, consistent whoever writes meanwhile; `path` must not exist."""
         calibration = self._path / OWN_FILE
-        return transfer.export(self._store, Generations(self._path), Path(path_of(path)), calibration=calibration)
+        return transfer.export(
+            self._store, Generations(self._path), Path(path_of(path)), calibration=calibration, plays=self._folder.plays
+        )
 
 
 def absolute(path: str) -> bytes:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from earmark.catalog.backend import File, LiveIndex, Recording, Store
 from earmark.catalog.calibrations import MOST_BYTES, OWN_FILE
 from earmark.catalog.local.directory import Directory
-from earmark.catalog.local.durable import DATABASE, DurableFiles, sync_folder
+from earmark.catalog.local.durable import DATABASE, PLAYS, DurableFiles, sync_folder
+from earmark.catalog.plays import PlayStore
 from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogDamaged, CatalogError, SpecMismatch, TrackExists, TrackNotFound
 from earmark.regular import read_regular
@@ -61,8 +62,8 @@ def merge(fingerprinter: Fingerprinter, store: Store, index: LiveIndex, other: S
     return AddReport(added=tuple(added), unchanged=tuple(unchanged), failed=tuple(failed))
 
 
-def export(store: Store, index: Copied, target: Path, *, calibration: Path) -> Path:
-    """Copy a catalog to the folder `target`, whole or not at all, with its own calibration where there is one."""
+def export(store: Store, index: Copied, target: Path, *, calibration: Path, plays: PlayStore) -> Path:
+    """Copy a catalog to the folder `target`, whole or not at all; calibration and plays where there are any."""
     if os.path.lexists(target):
         raise CatalogError(f"{target} exists; name a folder that is not there yet")
     parent = target.absolute().parent
@@ -72,7 +73,7 @@ def export(store: Store, index: Copied, target: Path, *, calibration: Path) -> P
     except (OSError, ValueError) as error:
         raise CatalogError(f"{target}: {getattr(error, 'strerror', error)}; name a folder that can be made") from error
     try:
-        _copy_to(scratch, store, index, calibration)
+        _copy_to(scratch, store, index, calibration, plays)
         scratch.chmod(0o777 & ~_umask())
         scratch.rename(target)
         sync_folder(parent)
@@ -83,14 +84,16 @@ def export(store: Store, index: Copied, target: Path, *, calibration: Path) -> P
     return target
 
 
-def _copy_to(scratch: Path, store: Store, index: Copied, calibration: Path) -> None:
+def _copy_to(scratch: Path, store: Store, index: Copied, calibration: Path, plays: PlayStore) -> None:
     index.copy(scratch)  # before the database: an index may lack tracks, never have more than there are
     store.copy(scratch)
+    has_plays = plays.copy(scratch)
     with Directory.opened(scratch) as folder:
         files = DurableFiles()
         if os.path.lexists(calibration):
             files.write(folder, OWN_FILE, [read_regular(calibration, most_bytes=MOST_BYTES)])
-        files.sync_file(folder, DATABASE)
+        for name in (DATABASE, PLAYS) if has_plays else (DATABASE,):
+            files.sync_file(folder, name)
         files.sync_folder(folder)
 
 

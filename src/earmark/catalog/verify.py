@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from earmark.catalog.backend import LiveIndex, Recording, Store
+from earmark.catalog.plays import PlayStore
 from earmark.catalog.unpack import unpacked
 from earmark.errors import CatalogDamaged
 
@@ -26,8 +27,10 @@ class Verification:
         return not self.problems
 
 
-def verify(store: Store, index: LiveIndex, fingerprinter: Fingerprinter, *, repair: bool) -> Verification:
-    """Check the database, every row and fingerprint, and every byte of the published index.
+def verify(
+    store: Store, plays: PlayStore, index: LiveIndex, fingerprinter: Fingerprinter, *, repair: bool
+) -> Verification:
+    """Check the databases, every row and fingerprint, and every byte of the published index.
 
     With `repair`, files of damaged tracks are forgotten, so that adding them again reads them again.
     """
@@ -43,6 +46,7 @@ def verify(store: Store, index: LiveIndex, fingerprinter: Fingerprinter, *, repa
             damaged.append(number)
             if str(error) not in problems:
                 problems.append(str(error))
+    problems += plays.problems()
     problems += index.check()
     if repair and damaged:
         with store.transaction():

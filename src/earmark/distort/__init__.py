@@ -11,7 +11,7 @@ import numpy as np
 
 from earmark.distort.chain import Channel, Draws, Ranges, distort, draw
 from earmark.distort.filters import high_pass, low_pass, microphone_response
-from earmark.distort.levels import active_power, add_noise
+from earmark.distort.levels import active_power, add_noise, add_speech
 from earmark.distort.noises import coloured_noise
 from earmark.distort.rooms import aligned_response, reverberate, reverberation_seconds, room_response
 from earmark.distort.waveforms import clip_peaks, compress, saturate
@@ -22,6 +22,7 @@ __all__ = [
     "Ranges",
     "active_power",
     "add_noise",
+    "add_speech",
     "aligned_response",
     "clip_generators",
     "clip_peaks",

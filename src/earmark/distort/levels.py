@@ -33,6 +33,18 @@ def add_noise(music: Samples, noise: Samples, snr_decibels: ArrayLike, *, rate: 
     return music + noise_gain(music, noise, snr_decibels, rate=rate)[..., None] * noise
 
 
+def add_speech(music: Samples, speech: Samples, snr_decibels: ArrayLike, *, rate: int) -> Samples:
+    """Return music with speech of the same shape laid over it, as a broadcast has it, at a ratio of active powers.
+
+    Pauses of neither count: -5 dB is a bed of music 5 dB softer than the voice while it speaks. At an infinite ratio
+    nothing is added, nor to silent music, nor by silent speech.
+    """
+    wanted = active_power(music, rate=rate) * 10 ** (-np.asarray(snr_decibels, np.float64) / 10)
+    present = active_power(speech, rate=rate)
+    gain = np.sqrt(np.divide(wanted, present, out=np.zeros_like(wanted), where=present > 0))
+    return music + gain.astype(np.float32)[..., None] * speech
+
+
 def noise_gain(music: Samples, noise: Samples, snr_decibels: ArrayLike, *, rate: int) -> NDArray[np.float32]:
     """Return the factor that brings `noise` to a signal-to-noise ratio, shape () or (b,)."""
     wanted = active_power(music, rate=rate) * 10 ** (-np.asarray(snr_decibels, np.float64) / 10)

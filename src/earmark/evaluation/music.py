@@ -9,7 +9,7 @@ import csv
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from earmark.evaluation.report import Report
 from earmark.evaluation.run import Reply, Stage
 from earmark.evaluation.truth import Sameness, SamePlace
 from earmark.fingerprints import DEFAULT, NAMES, make
+from earmark.types import Align
 
 Pathname = str | os.PathLike[str]
 
@@ -36,6 +37,8 @@ class Corpus:
     known: Mapping[str, Path]  # recordings to be indexed, by track
     queries: Sequence[Query]
     noises: tuple[Path, ...] = ()  # recordings of noise; without any, noise is made
+    speech: tuple[Path, ...] = ()  # recordings of voices, for speech over music
+    align: Align = ""  # which fine search is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ def evaluate(
     *,
     fingerprinters: Sequence[str] = (DEFAULT,),
     out: Pathname = "evaluation",
+    align: Align = "",
     workers: int | None = None,
     begin: Callable[[str, Path], object] | None = None,
     progress: Callable[[Stage], object] | None = None,
@@ -80,12 +84,14 @@ def evaluate(
 
     `music` is a folder, of which four fifths are indexed and clips of all are asked, or a Corpus: see `cut_corpus` and
     `read_corpus`. Runs and catalogs are kept below `out`; what an earlier run with the same parameters did is not done
-    again. `begin` is called with each fingerprinter and the folder of its run, `progress` after each clip. The
-    fingerprinter "all" stands for every kind that earmark has.
+    again. `align` chooses the fine search, as `identify` does. `begin` is called with each fingerprinter and the folder
+    of its run, `progress` after each clip. The fingerprinter "all" stands for every kind that earmark has.
     Raises OptionError for an unknown fingerprinter, an empty folder, and parameters that leave nothing to measure.
     """
     kinds = specs_of(fingerprinters)
     corpus = music if isinstance(music, Corpus) else cut_corpus(music)
+    if align:
+        corpus = replace(corpus, parameters={**corpus.parameters, "align": align}, align=align)
     measurements = {}
     with Sameness(corpus.known) as same_place:
         for name, spec in kinds.items():
@@ -107,13 +113,14 @@ def cut_corpus(
     *,
     name: str = "",
     noise: Pathname | None = None,
+    speech: Pathname | None = None,
     count: int = 50,
     seed: int = 1,
     held_out: float = 0.2,
 ) -> Corpus:
     """Return clips to be cut from music, part of which stays unknown: `count` for each condition of the grid.
 
-    `music` is a folder, or recordings by track that are called `name`; `noise` is a folder with recordings of noise.
+    `music` is a folder, or recordings by track that are called `name`; `noise` and `speech` are folders.
     The share `held_out` of the recordings is not indexed, whatever the seed, so that runs of several seeds are paired.
     """
     grid = grid or Grid()
@@ -124,11 +131,13 @@ def cut_corpus(
         list(known.items()), [(track, recordings[track]) for track in unknown], grid, count=count, seed=seed
     )
     noises = tuple(recordings_in(noise).values()) if noise is not None else ()
+    voices = tuple(recordings_in(speech).values()) if speech is not None else ()
     parameters = {
         "earmark": earmark.__version__,
-        "files": run.stamps([*recordings.values(), *noises]),
+        "files": run.stamps([*recordings.values(), *noises, *voices]),
         "music": name if isinstance(music, Mapping) else str(Path(music).resolve()),
         "noise": str(Path(noise).resolve()) if noise is not None else "made",
+        **({} if speech is None else {"speech": str(Path(speech).resolve())}),
         "snr": grid.snr_decibels,
         "t60": grid.t60_seconds,
         "seconds": grid.seconds,
@@ -138,7 +147,7 @@ def cut_corpus(
         "held_out": held_out,
     }
     return Corpus(
-        name if isinstance(music, Mapping) else Path(music).resolve().name, parameters, known, queries, noises
+        name if isinstance(music, Mapping) else Path(music).resolve().name, parameters, known, queries, noises, voices
     )
 
 
@@ -242,7 +251,7 @@ def _replies(
     progress: Callable[[Stage], object] | None,
 ) -> list[Reply]:
     """Return the replies to all queries."""
-    maker, making = ClipMaker(corpus.noises), list[float]()
+    maker, making = ClipMaker(corpus.noises, speech=corpus.speech), list[float]()
 
     def timed(query: Query) -> Any:
         began = time.thread_time()
@@ -252,7 +261,9 @@ def _replies(
 
     spent = costs.Processor()
     with earmark.open(catalog_path, read_only=True) as catalog:
-        replies = run.answer(catalog, corpus.queries, folder, maker=timed, workers=workers, progress=progress)
+        replies = run.answer(
+            catalog, corpus.queries, folder, maker=timed, align=corpus.align, workers=workers, progress=progress
+        )
     if making:  # the clips of this run; making them is no part of finding them
         cost = {"processor_seconds_a_clip": (spent.seconds - sum(making)) / len(making)}
         costs.write(folder / costs.NAME, cost)

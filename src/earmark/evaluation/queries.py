@@ -32,6 +32,9 @@ KEPT_RECORDINGS = 8  # decoded recordings in memory; queries come in order of re
 EFFECTS = ("none", "mp3", "opus", "telephone", "compressed", "clipped")
 # A change of speed with pitch, of speed alone or of pitch alone, by a percentage, as "tempo-15".
 PLAYED = re.compile(r"(speed|tempo|pitch)([+-]\d+)")
+# Speech over music, by the ratio of the music to the voice in decibels, as "speech-5".
+SPOKEN = re.compile(r"speech(-?\d+)")
+LOUDEST_SPEECH = 30  # decibels either way of such a ratio
 MOST_PERCENT = 30  # of such a change
 BITS_A_SECOND = {"mp3": 64_000, "opus": 24_000}
 
@@ -46,10 +49,13 @@ class Condition:
 
     def __post_init__(self) -> None:
         played = PLAYED.fullmatch(self.effect)
-        if self.effect not in EFFECTS and not (played and abs(int(played[2])) <= MOST_PERCENT):
+        is_played = played and abs(int(played[2])) <= MOST_PERCENT
+        is_spoken = self.speech_decibels is not None and abs(self.speech_decibels) <= LOUDEST_SPEECH
+        if self.effect not in EFFECTS and not is_played and not is_spoken:
             raise OptionError(
                 f"effect {self.effect!r}; give one of {', '.join(EFFECTS)}, "
-                f"or speed, tempo or pitch with a change of up to {MOST_PERCENT} %, as tempo-15"
+                f"speed, tempo or pitch with a change of up to {MOST_PERCENT} %, as tempo-15, "
+                "or speech with the music's decibels over the voice, as speech-5"
             )
 
     def __str__(self) -> str:
@@ -57,6 +63,12 @@ class Condition:
         parts += [f"t60={self.t60_seconds:g}"] if self.t60_seconds else []
         parts += [f"snr={self.snr_decibels:g}"] if self.snr_decibels is not None else []
         return " ".join(parts) or "clean"
+
+    @property
+    def speech_decibels(self) -> float | None:
+        """How much louder the music is than speech laid over it; None without speech."""
+        spoken = SPOKEN.fullmatch(self.effect)
+        return float(spoken[1]) if spoken else None
 
     @property
     def speed(self) -> float:
@@ -172,9 +184,12 @@ def _from_row(folder: Path, row: dict[str, str]) -> Query:
 class ClipMaker:
     """Makes the sound of queries; keeps the recordings it read last."""
 
-    def __init__(self, noises: Sequence[Path] = ()) -> None:
-        """`noises` are recordings of noise; without any, noise is made that falls by 3 dB an octave."""
-        self._noises = noises
+    def __init__(self, noises: Sequence[Path] = (), *, speech: Sequence[Path] = ()) -> None:
+        """`noises` are recordings of noise; without any, noise is made that falls by 3 dB an octave.
+
+        `speech` are recordings of voices, which conditions with speech need.
+        """
+        self._noises, self._speech = noises, speech
         self._recording = lru_cache(maxsize=KEPT_RECORDINGS)(_loaded)
         self._noise = lru_cache(maxsize=KEPT_RECORDINGS)(_loaded)
 
@@ -198,6 +213,8 @@ class ClipMaker:
             clip = change_speed(clip, condition.pitch)
         if condition.speed != condition.pitch:
             clip = change_tempo(clip, condition.speed / condition.pitch, rate=RATE)
+        if condition.speech_decibels is not None:
+            clip = distort.add_speech(clip, self._voice(len(clip), draw), condition.speech_decibels, rate=RATE)
         if condition.t60_seconds:
             response = distort.room_response(condition.t60_seconds, rate=RATE, generator=draw)
             clip = distort.reverberate(clip, response, history=history)
@@ -209,10 +226,19 @@ class ClipMaker:
         peak = float(np.abs(clip).max())
         return clip * np.float32(10 ** draw.uniform(-0.6, -0.05) / peak) if peak > 0 else clip
 
+    def _voice(self, length: int, draw: np.random.Generator) -> Samples:
+        if not self._speech:
+            raise OptionError("speech over music needs recordings of speech; give a folder of some with --speech")
+        return self._wrapped(self._speech, length, draw)
+
     def _background(self, length: int, draw: np.random.Generator) -> Samples:
         if not self._noises:
             return distort.coloured_noise(length, rate=RATE, slope_decibels=-3, generator=draw)
-        recording = self._noise(self._noises[int(draw.integers(len(self._noises)))])
+        return self._wrapped(self._noises, length, draw)
+
+    def _wrapped(self, paths: Sequence[Path], length: int, draw: np.random.Generator) -> Samples:
+        """Return so many samples of one of the recordings, from any place on; it begins anew where it ends."""
+        recording = self._noise(paths[int(draw.integers(len(paths)))])
         start = int(draw.integers(len(recording)))
         return np.take(recording, np.arange(start, start + length), mode="wrap")
 

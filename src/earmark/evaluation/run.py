@@ -14,6 +14,7 @@ import earmark
 from earmark.evaluation.queries import Query
 from earmark.evaluation.replies import read_replies
 from earmark.evaluation.truth import Given
+from earmark.types import Align
 
 ANSWERS = "answers.jsonl"
 LIMIT = 5  # candidates kept, as many as a catalog gives by default
@@ -77,16 +78,20 @@ def answer(
     folder: Path,
     *,
     maker: Callable[[Query], Any],
+    align: Align = "",
     workers: int | None = None,
     progress: Callable[[Stage], object] | None = None,
 ) -> list[Reply]:
-    """Return a reply for each query, in order; those that `folder` holds from an earlier run are not asked again."""
+    """Return a reply for each query, in order; those that `folder` holds from an earlier run are not asked again.
+
+    `align` chooses the fine search, as `identify` does.
+    """
     known = read(folder / ANSWERS)
     left = [query for query in queries if query.id not in known]
     if left:
         threshold = catalog.identify(maker(left[0])).threshold
         sources = (maker(query) for query in left)
-        replies = catalog.identify_many(sources, workers=workers, threshold=0, limit=LIMIT)
+        replies = catalog.identify_many(sources, workers=workers, threshold=0, limit=LIMIT, align=align)
         with (folder / ANSWERS).open("a") as handle:
             for reply in _kept(left, replies, threshold, handle, progress):
                 known[reply.id] = reply

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from earmark.match.calibration import probability
@@ -93,3 +93,15 @@ def best_of_each_track(passages: Iterable[Passage]) -> list[Passage]:
     for passage in passages:
         first.setdefault(passage.track, passage)
     return list(first.values())
+
+
+def joined(passages: Sequence[Passage]) -> list[Passage]:
+    """Return passages in order of time; those that go on beside or after each other are one."""
+    found: list[Passage] = []
+    for passage in sorted(passages, key=lambda one: (one.query_start, one.query_end)):
+        place = next((number for number, before in enumerate(found) if before.goes_on_in(passage)), None)
+        if place is None:
+            found.append(passage)
+        else:
+            found[place] = found[place].joined_with(passage)
+    return found

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import OptionError
-from earmark.types import Fingerprint, Hits, Keys, Layer
+from earmark.types import Align, Fingerprint, Hits, Keys, Layer
 
 SAME_FACTOR = 0.005  # difference of two factors of speed or pitch that is an error of measurement
 
@@ -26,6 +26,9 @@ class Options:
     places: bool = False  # every place of a track that the clip fits, not the likeliest alone
     # Changes of speed of up to 10 %; any, where plan and index have a channel for them. "only": by that channel alone.
     speed: bool | Literal["only"] = False
+    align: Align = (
+        ""  # how sequences of segments are laid on each other; by lines through windows where nothing is said
+    )
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not (isinstance(self.threshold, Real) and 0 <= self.threshold <= 1):
@@ -34,6 +37,10 @@ class Options:
             )
         if not (isinstance(self.limit, Integral) and self.limit >= 1):
             raise OptionError(f"limit={self.limit}; give 1 or more")
+        if self.align not in get_args(Align):
+            raise OptionError(f"align={self.align!r}; give 'edit' or 'local', or leave it out for lines")
+        if self.align and self.speed:
+            raise OptionError("sequences are laid at the clip's own speed: leave out align or speed")
         if isinstance(self.speed, str) and self.speed != "only":
             raise OptionError(f"speed={self.speed!r}; give True, False or 'only'")
 
@@ -87,6 +94,16 @@ class Scores:
     seconds: NDArray[np.float64]  # (n,) of the window, in order
     values: NDArray[np.float64]  # (n,) of mean 0 and variance 1 where the sounds have nothing to do with each other
     correlation: float  # variance of a sum of unrelated values over that of independent ones: neighbours are alike
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Similarities:
+    """How like each moment of a window is to each moment of a track, whatever the unit; all the same steps apart."""
+
+    values: NDArray[np.float32]  # (n, m), of the window's steps by the track's; not a number where nothing can be said
+    step_seconds: float
+    window_seconds: float  # middle of the first row, in seconds of the window
+    track_seconds: float  # middle of the first column, in seconds of the track
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,6 +173,14 @@ class Sweepable(Comparison, Protocol):
 
     def sweep(self, reference: Layer, *, limit: int = 1) -> Sequence[Placement]:
         """Return the best placements on the whole of a reference, best first."""
+
+
+@runtime_checkable
+class Sequential(Comparison, Protocol):
+    """A comparison that says of each moment of a window how like it is to each moment of a track."""
+
+    def similarities(self, reference: Layer) -> Similarities:
+        """Return the similarities of the window's moments with those of a reference, or of a part of one."""
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ from earmark.match.heard import CloserLook
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage, best_of_each_track, non_overlapping
 from earmark.match.protocol import Options, Search
+from earmark.match.sequences import sequence_passages
 from earmark.match.timeline import Timeline
 from earmark.match.windows import LONGEST_AT_ONCE_SECONDS, WINDOW_SECONDS
 from earmark.types import Fingerprint
@@ -29,7 +30,7 @@ class Session:
 
     def __init__(self, matcher: Matcher, snapshot: Callable[[], Search], options: Options) -> None:
         """`snapshot` returns the index as it is when sound is matched."""
-        self._matcher, self._snapshot, self.options = matcher, snapshot, options
+        self.matcher, self._snapshot, self.options = matcher, snapshot, options
         self._timeline: Timeline | None = None  # of a sound that is longer than a window
         self._whole: Sequence[Passage] = ()  # of all the sound at once, as long as it is short
         self._sound: Fingerprint | None = None  # what was heard last
@@ -45,11 +46,13 @@ class Session:
         """
         search, seconds = self._snapshot(), self.since + fingerprint.seconds
         timeline, whole, looks, since = self._timeline, list[Passage](), self._looks, self.since
-        if seconds > LONGEST_AT_ONCE_SECONDS:
-            timeline = Timeline(self._matcher, self.options) if timeline is None else timeline.copy()
+        if self.options.align:
+            whole, looks = sequence_passages(self.matcher, search, self.options, fingerprint), 1
+        elif seconds > LONGEST_AT_ONCE_SECONDS:
+            timeline = Timeline(self.matcher, self.options) if timeline is None else timeline.copy()
             since = timeline.hear(fingerprint, search, since=self.since, final=final, closer=closer)
-        if seconds <= LONGEST_WHOLE_SECONDS and (final or seconds >= SHORTEST_LOOK_SECONDS):
-            whole, looks = self._matcher.match(fingerprint, search, self.options), 1 if final else looks + 1
+        if not self.options.align and seconds <= LONGEST_WHOLE_SECONDS and (final or seconds >= SHORTEST_LOOK_SECONDS):
+            whole, looks = self.matcher.match(fingerprint, search, self.options), 1 if final else looks + 1
         self._timeline, self._whole, self._looks, self.since = timeline, whole, looks, since
         self._sound, self.seconds = fingerprint, seconds
 
@@ -64,7 +67,11 @@ class Session:
         paid, several = math.log(max(self._looks, 1)), self.options.several
         found = [] if self._timeline is None else self._timeline.passages()
         whole = [replace(one, log_odds=one.log_odds - paid) for one in self._whole]
-        found = _with_the_whole(found, non_overlapping(whole) if several else whole, several=several)
+        if self.options.align:
+            by_odds = sorted(whole, key=lambda one: -one.log_odds)
+            found = non_overlapping(by_odds) if several else by_odds
+        else:
+            found = _with_the_whole(found, non_overlapping(whole) if several else whole, several=several)
         surest = sorted(found, key=lambda one: (-one.log_odds, one.query_start))
         chosen = surest if several else best_of_each_track(surest)
         chosen = [one for one in chosen if one.confidence >= self.threshold][: self.options.limit]
@@ -78,7 +85,7 @@ class Session:
         if self._sound is None or end <= start:
             return [passage]
         part = self._sound.between(start - begin, end - begin)
-        return self._matcher.places(part, self._snapshot(), self.options, passage)
+        return self.matcher.places(part, self._snapshot(), self.options, passage)
 
     def playing(self) -> list[Passage]:
         """Return what is heard now: the passages that reach the last ten seconds, surest first."""
@@ -93,7 +100,7 @@ class Session:
     def threshold(self) -> float:
         """The confidence that counts as found."""
         asked = self.options.threshold
-        return self._matcher.calibration.threshold if asked is None else asked
+        return self.matcher.calibration.threshold if asked is None else asked
 
 
 def _with_the_whole(found: Sequence[Passage], whole: Sequence[Passage], *, several: bool) -> list[Passage]:

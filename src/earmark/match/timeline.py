@@ -10,7 +10,7 @@ from earmark.match.following import Following, agreeing_stretches
 from earmark.match.heard import CloserLook, HeardSound
 from earmark.match.lines import Line, Lines, Strand
 from earmark.match.matcher import Matcher
-from earmark.match.passages import Passage
+from earmark.match.passages import Passage, joined
 from earmark.match.protocol import Options, Search
 from earmark.match.stretches import Stretch, comparable, evidence_of, explain, settled, stretches_of
 from earmark.match.windows import HOP_SECONDS, WINDOW_SECONDS, last_window, whole_windows
@@ -121,7 +121,7 @@ class Timeline:
         if self._found is None and self.seconds:
             lines = self._lines.with_more(self._latest)
             found = self._explanation.passages(lines, self._heard, looks=self._looks)
-            self._found = _joined([*self._past, *found])
+            self._found = joined([*self._past, *found])
         return self._found or []
 
     def _likeliest(self) -> list[Stretch]:
@@ -191,15 +191,3 @@ def _begins_early(line: Line) -> bool:
     """Return whether a line agrees from its beginning on, so that it may have begun before."""
     found = stretches_of(evidence_of(line))
     return bool(found) and found[0].start < line.begin + BEGINNING_SECONDS and found[0].support >= LEAST_SUPPORT
-
-
-def _joined(passages: Sequence[Passage]) -> list[Passage]:
-    """Return passages in order of time; those that go on beside or after each other are one."""
-    found: list[Passage] = []
-    for passage in sorted(passages, key=lambda one: (one.query_start, one.query_end)):
-        place = next((number for number, before in enumerate(found) if before.goes_on_in(passage)), None)
-        if place is None:
-            found.append(passage)
-        else:
-            found[place] = found[place].joined_with(passage)
-    return found

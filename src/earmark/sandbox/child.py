@@ -9,13 +9,14 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from earmark.sandbox import landlock, seccomp, wire
 
-Task = Callable[[BinaryIO, dict[str, Any], Callable[[float], None]], dict[str, Any]]
+# A task answers with its result, or with parts of it as they come: each with `seconds`, how much it has heard.
+Task = Callable[[BinaryIO, dict[str, Any], Callable[[float], None]], dict[str, Any] | Iterator[dict[str, Any]]]
 
 MAX_FILES = 16  # open descriptors
 MAX_PROCESSOR_SECONDS = 3_600  # seconds of processor time a file; enough for days of audio
@@ -74,7 +75,12 @@ def _outcome(task: Task, file: BinaryIO, request: dict[str, Any], connection: so
 
     _allow_processor_seconds(MAX_PROCESSOR_SECONDS)
     try:
-        return {"done": task(file, request, report)}
+        done = task(file, request, report)
+        if isinstance(done, dict):
+            return {"done": done}
+        for part in done:
+            connection.sendall(wire.framed({"part": part}))
+        return {"done": {}}
     except Exception as error:  # damaged input makes decoders raise exceptions of every kind
         return wire.failure(error)
 

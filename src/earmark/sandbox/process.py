@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Self
 
@@ -60,6 +60,7 @@ class Sandbox:
         self._limits = limits or Limits()
         self._lock = threading.Lock()
         self._child: _Child | None = None
+        self._streaming = set[_Child]()  # children in the middle of a stream
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -106,12 +107,34 @@ class Sandbox:
         if child is not None:
             child.kill()
 
+    def stream(self, file: BinaryIO, request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
+        """Yield what the task yields of an open file, as it comes; raises as `call` does.
+
+        The file may be the end of a pipe that others write to. A caller that leaves off ends the child.
+        """
+        with self._lock:  # not longer: who asks for a stream may leave it for any time
+            child, self._child = self._ready(), None
+            self._streaming.add(child)
+        is_finished = False
+        try:
+            answer = yield from child.parts(file, request)
+            is_finished = True
+        finally:
+            with self._lock:
+                self._streaming.discard(child)
+                if is_finished and self._child is None and not self._closed and child.asked < self._limits.files:
+                    self._child = child
+                else:
+                    child.kill()
+                    child.reap()
+        wire.result(answer)
+
     def close(self) -> None:
         """End the child, also in the middle of a call: its caller gets a MediaError, as do later ones."""
         self._closed = True
-        child = self._child
-        if child is not None:
-            child.kill()
+        for child in (self._child, *self._streaming):
+            if child is not None:
+                child.kill()
         with self._lock:
             self._drop()
 
@@ -179,12 +202,24 @@ class _Child:
 
     def ask(self, file: BinaryIO, request: dict[str, Any]) -> Any:
         """Send a file and a request, and return the child's last message."""
+        return self._last_message(self._begin(file, request))
+
+    def parts(self, file: BinaryIO, request: dict[str, Any]) -> Generator[dict[str, Any], None, Any]:
+        """Send a file and a request, yield the parts of the answer, and return the child's last message."""
+        patience = self._begin(file, request)
+        while True:
+            message = self._next_message(patience)
+            if "part" not in message:
+                return message
+            yield message["part"]
+
+    def _begin(self, file: BinaryIO, request: dict[str, Any]) -> _Patience:
         self.asked += 1
         descriptor, framed = file.fileno(), wire.framed(request)  # an error here is no fault of the child
         self.held_by()
         patience = _Patience(self._process.pid, self._limits, self._limits.least_seconds)
         self._send(framed, descriptor)
-        return self._last_message(patience)
+        return patience
 
     def _send(self, framed: bytes, *descriptors: int) -> None:
         self._socket.settimeout(self._limits.blocked_seconds)
@@ -194,12 +229,17 @@ class _Child:
             self._socket.sendall(framed)
 
     def _last_message(self, patience: _Patience) -> Any:
+        while "seconds" in (message := self._next_message(patience)):
+            pass
+        return message
+
+    def _next_message(self, patience: _Patience) -> dict[str, Any]:
         try:
-            while True:
-                message = wire.receive(self._socket, patience=patience)
-                if "seconds" not in message:
-                    return message
-                patience.hear(wire.seconds_in(message))
+            message = wire.receive(self._socket, patience=patience)
+            heard = message.get("part", message)
+            if "seconds" in heard:
+                patience.hear(wire.seconds_in(heard))
+            return message
         except TimeoutError as error:
             raise MediaError("timeout", f"{error}; the file was given up", patience.heard) from None
         except wire.BROKEN as error:

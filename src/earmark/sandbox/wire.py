@@ -1,7 +1,8 @@
 """Messages between a sandbox's parent and its child: four bytes of length, little-endian, then msgpack, never pickle.
 
 The parent sends a request. The child answers {"done": result} or {"error": [kind, ...]}, after any number of
-{"seconds": heard}. Neither side trusts the other further than msgpack's plain values.
+{"seconds": heard} and {"part": {"seconds": heard, ...}}. Neither side trusts the other further than msgpack's plain
+values.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_it_measures_scenes_of_a_folder_and_says_what_it_leaves_out(earmark, alb
         (("--clips", "x"), "--clips needs --corpus"),
         (("--corpus", "x"), "go with --clips"),
         (("--held-out", "1"), "leave none to index"),
-        (("--speech", "x"), "go with --scenes"),
+        (("--kinds", "playlist"), "go with --scenes"),
         (("--scenes", "--only", "x"), "do not go with --scenes"),
         (("--scenes", "--kinds", "opera"), "scenes of kind 'opera'"),
         (("--snr", "loud"), "is not a list of numbers"),

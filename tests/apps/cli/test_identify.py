@@ -191,3 +191,30 @@ def test_a_part_that_has_a_name_is_named(earmark, album, tmp_path, cut):
     (answer,) = earmark("identify", clip, "--catalog", path, "--json").records
     assert answer["matches"][0]["chapter"] == {"start": 12.0, "title": "Two", "artist": "Band"}
     assert "part" in earmark("show", song, "--catalog", path).out
+
+
+def test_an_answer_is_drawn_with_why_it_was_given(earmark, indexed, music, cut, tmp_path):
+    picture = tmp_path / "why.png"
+    done = earmark("identify", cut(music[1], 12.5, 6), "--catalog", indexed, "--plot", picture)
+    assert done.status == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "of sound were weighed" in done.out  # it explains
+    assert f"drew {picture}" in done.err
+
+
+def test_a_picture_is_of_one_file_and_has_a_picture_s_name(earmark, indexed, music, cut, tmp_path):
+    clip = cut(music[1], 12.5, 6)
+    assert earmark("identify", clip, clip, "--catalog", indexed, "--plot", tmp_path / "a.png").status == 2
+    assert earmark("identify", clip, "--catalog", indexed, "--plot", tmp_path / "a.docx").status == 2
+
+
+def test_what_was_cut_out_is_told_by_aligned_sequences(earmark, indexed, music, cut, tmp_path):
+    first, rate = soundfile.read(cut(music[2], 1, 8))
+    second, _ = soundfile.read(cut(music[2], 14, 8))
+    soundfile.write(tmp_path / "edit.wav", [*first, *second], rate)
+    for align in ("edit", "local"):
+        done = earmark("identify", tmp_path / "edit.wav", "--catalog", indexed, "--several", "--align", align, "--json")
+        (answer,) = done.records
+        starts = [match["reference_start"] - match["query_start"] for match in answer["matches"]]
+        assert starts[0] == pytest.approx(1, abs=0.1)
+        assert starts[-1] == pytest.approx(6, abs=0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from earmark.apps.text import clock
 from earmark.types import Answer, Match
 
 CHANCE_Z = 12.0  # deviations that unrelated music does not reach: match/rivals.py, DECISIVE_Z
@@ -18,7 +19,7 @@ def explain(answer: Answer, candidates: Answer) -> Iterator[str]:
     told = answer.matches or candidates.matches[:1]
     for match in told:
         sure = f"confidence {match.confidence:.4f}, {answer.threshold:.4f} is needed"
-        yield f"{_name(match)} at {match.reference_start:.2f} s: {sure}"
+        yield f"{_name(match)} at {clock(match.reference_start)}: {sure}"
         yield from (f"  {sentence}" for sentence in _evidence(match))
         if match.copies:
             yield f"  the same sound is in {', '.join(copy.title or copy.path for copy in match.copies)}"
@@ -27,7 +28,7 @@ def explain(answer: Answer, candidates: Answer) -> Iterator[str]:
     named = {(match.track.id, round(match.reference_start)) for match in told}
     beside = next((one for one in candidates.matches if (one.track.id, round(one.reference_start)) not in named), None)
     if beside is not None:
-        yield f"next to it: {_name(beside)} at {beside.reference_start:.2f} s, confidence {beside.confidence:.4f}"
+        yield f"next to it: {_name(beside)} at {clock(beside.reference_start)}, confidence {beside.confidence:.4f}"
 
 
 def _evidence(match: Match) -> Iterator[str]:

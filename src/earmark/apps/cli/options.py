@@ -27,6 +27,14 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     volume.add_argument("--verbose", action="store_true", help="print more")
 
 
+def add_align(parser: argparse._ActionsContainer) -> None:
+    """Add --align."""
+    parser.add_argument(
+        "--align", choices=("edit", "local"), default="",
+        help="lay sequences of segments on each other, by edit distance or local alignment (default: lines of windows)",
+    )  # fmt: skip
+
+
 def add_csv(parser: argparse.ArgumentParser) -> None:
     """Add --csv."""
     parser.add_argument("--csv", dest="as_table", action="store_true", help="print a table for spreadsheets")

@@ -5,6 +5,10 @@ from __future__ import annotations
 COMMANDS = {  # name: what it does in a line; the module of that name (a space is a _) holds its options and its work
     "index": "add files and folders of music to the catalog",
     "identify": "say which known recording a clip comes from, and where in it",
+    "listen": 'say what plays in the room, by the microphone (needs the extra "mic")',
+    "monitor": "follow radio streams, files and microphones, and log what they play",
+    "plays": "list what was heard on monitored stations, or make a report of it",
+    "rescan": "look up tracks that were added lately in what monitored stations played before",
     "compare": "say which parts two files share, and where",
     "duplicates": "say which tracks of the catalog hold the same recording, or parts of one",
     "repeats": "say what recurs in and across files, as opening music and jingles do",

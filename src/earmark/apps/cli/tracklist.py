@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
+from earmark.apps.cue import CUE_FRAMES, CUE_TRACKS, cue_track, quoted
 from earmark.types import Answer, Match, Track
 
 COLUMNS = (
@@ -25,8 +26,6 @@ COLUMNS = (
     "id",
     "path",
 )
-CUE_FRAMES = 75  # of a second; the format counts time in sectors of a compact disc
-CUE_TRACKS = 99  # most that a cue sheet can number
 
 
 def as_csv(name: str, answer: Answer, *, heading: bool) -> str:
@@ -50,16 +49,12 @@ def as_csv(name: str, answer: Answer, *, heading: bool) -> str:
 
 def as_cue(name: str, answer: Answer, *, heading: bool) -> str:
     """Return a cue sheet; of recordings that begin at the same moment the surest, since an index moves on."""
-    lines = [f"FILE {_quoted(PurePath(name).name)} {_cue_type(name)}"]
+    lines = [f"FILE {quoted(PurePath(name).name)} {_cue_type(name)}"]
     chosen: dict[int, Match] = {}
     for match in sorted(answer.matches, key=lambda one: -one.confidence):
         chosen.setdefault(round(match.query_start * CUE_FRAMES), match)
     for number, (frames, match) in enumerate(sorted(chosen.items())[:CUE_TRACKS], start=1):
-        minutes, rest = divmod(frames, 60 * CUE_FRAMES)
-        lines += [f"  TRACK {number:02d} AUDIO", f"    TITLE {_quoted(_title(match.track))}"]
-        if match.track.artist:
-            lines.append(f"    PERFORMER {_quoted(match.track.artist)}")
-        lines.append(f"    INDEX 01 {minutes:02d}:{rest // CUE_FRAMES:02d}:{rest % CUE_FRAMES:02d}")
+        lines += cue_track(number, _title(match.track), match.track.artist, frames)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -80,11 +75,6 @@ def _named(track: Track) -> str:
 
 def _title(track: Track) -> str:
     return track.title or PurePath(track.path).stem
-
-
-def _quoted(text: str) -> str:
-    """Return text in quotation marks; the format has no way to write these inside."""
-    return '"' + _on_one_line(text).replace('"', "'") + '"'
 
 
 def _on_one_line(text: str) -> str:

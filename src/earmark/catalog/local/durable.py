@@ -18,6 +18,7 @@ from earmark.errors import CatalogError
 from earmark.regular import FLAGS
 
 DATABASE = "catalog.db"  # the file that holds a catalog's truth
+PLAYS = "plays.db"  # the file that holds what was heard on stations
 
 # Errors of a file system that cannot make a hard link, or cannot make another one.
 _NO_LINKS = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from earmark.catalog.backend import Backend, Store
 from earmark.catalog.calibrations import OWN_FILE
-from earmark.catalog.local.durable import DATABASE, sync_folder
+from earmark.catalog.local.durable import DATABASE, PLAYS, sync_folder
 from earmark.catalog.local.generations import CURRENT, QUARANTINE, ROOT, SCRATCH, Generations, is_on_network
 from earmark.catalog.local.live_index import LocalLiveIndex
+from earmark.catalog.plays import PlayStore
 from earmark.catalog.sqlite.connection import COMPANIONS
 from earmark.catalog.sqlite.lock import WriterLock
+from earmark.catalog.sqlite.plays import SQLitePlays
 from earmark.catalog.sqlite.store import SQLiteStore
 from earmark.errors import CatalogDamaged, CatalogError
 from earmark.regular import irregularity
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
 
 LOCK = "writer.lock"
-OWN_NAMES = (LOCK, ROOT, QUARANTINE, CURRENT, OWN_FILE, DATABASE)  # starts of a catalog's names
+OWN_NAMES = (LOCK, ROOT, QUARANTINE, CURRENT, OWN_FILE, DATABASE, PLAYS)  # starts of a catalog's names
 DROPPINGS = ("Thumbs.db", "desktop.ini")  # files that desktops leave in any folder, besides hidden ones
 
 
@@ -40,11 +42,13 @@ class Folder:
                 self._release = WriterLock(path / LOCK).release
                 stack.callback(self._release)
             self.store: Store = SQLiteStore(path / DATABASE, read_only=read_only)
+            self.plays: PlayStore = SQLitePlays(path / PLAYS)
             stack.pop_all()
 
     def close(self) -> None:
         """Close the store and let others write."""
         try:
+            self.plays.close()
             self.store.close()
         finally:
             self._release()
@@ -61,6 +65,7 @@ class Folder:
         return Backend(
             path=self.path,
             store=self.store,
+            plays=self.plays,
             index=LocalLiveIndex(
                 self.store,
                 Generations(self.path),
@@ -94,7 +99,14 @@ def is_dropping(name: str) -> bool:
 def _check_kinds(folder: Path) -> None:
     """Raise CatalogDamaged for a link, pipe or device in the place of a catalog's file or folder."""
     files = dict.fromkeys(
-        (LOCK, CURRENT, SCRATCH, OWN_FILE, *(DATABASE + companion for companion in COMPANIONS)), False
+        (
+            LOCK,
+            CURRENT,
+            SCRATCH,
+            OWN_FILE,
+            *(file + companion for file in (DATABASE, PLAYS) for companion in COMPANIONS),
+        ),
+        False,
     )
     for name, is_folder in (files | {ROOT: True, QUARANTINE: True}).items():
         try:

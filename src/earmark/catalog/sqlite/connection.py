@@ -1,4 +1,4 @@
-"""How `catalog.db` is opened, for writing and for reading, and what SQLite's errors mean.
+"""How a catalog's databases are opened, for writing and for reading, and what SQLite's errors mean.
 
 The file may come from a stranger (SQLite's "Defense against the dark arts"): its schema is compared with ours before
 the first query, lengths are limited, and a statement that takes more steps than the file's size allows is ended.
@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from earmark.catalog.backend import MOST_PACKED_BYTES
-from earmark.catalog.sqlite import schema
+from earmark.catalog.sqlite.schema import Schema, objects
 from earmark.errors import CatalogDamaged, CatalogError, CatalogLocked, CatalogNotFound, CatalogTooNew
 
 COMPANIONS = ("", "-wal", "-shm", "-journal")  # ends of the names of a database's files
@@ -47,16 +47,16 @@ class Watch:
         return self.left < 0
 
 
-def open_writer(path: Path) -> tuple[sqlite3.Connection, Watch]:
+def open_writer(path: Path, schema: Schema) -> tuple[sqlite3.Connection, Watch]:
     """Open for writing, made and upgraded where that is needed; a commit that returns is on the disk."""
     try:
         connection, watch = _connect(path, "mode=rwc")
         try:
-            _check_schema(path, connection)
-            connection.execute("PRAGMA journal_mode = WAL")
+            _check_schema(path, connection, schema)
+            connection.execute(f"PRAGMA journal_mode = {schema.journal}")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
-            if connection.execute("PRAGMA user_version").fetchone() != (schema.VERSION,):
+            if connection.execute("PRAGMA user_version").fetchone() != (schema.version,):
                 schema.upgrade(connection)
         except BaseException:
             connection.close()
@@ -66,7 +66,7 @@ def open_writer(path: Path) -> tuple[sqlite3.Connection, Watch]:
     return connection, watch
 
 
-def open_reader(path: Path) -> tuple[sqlite3.Connection, Watch, bool]:
+def open_reader(path: Path, schema: Schema) -> tuple[sqlite3.Connection, Watch, bool]:
     """Open for reading, and return whether SQLite follows what a writer changes meanwhile.
 
     Where the log's companions cannot be made, as on a read-only medium, it reads without them and follows nothing.
@@ -87,7 +87,7 @@ def open_reader(path: Path) -> tuple[sqlite3.Connection, Watch, bool]:
         try:
             connection, watch = _connect(path, options)
             try:
-                if _check_schema(path, connection) == 0:
+                if _check_schema(path, connection, schema) == 0:
                     raise CatalogNotFound(f"{path} holds no catalog yet; the process that makes it has not finished")
                 connection.execute("PRAGMA query_only = ON")
             except BaseException:
@@ -135,19 +135,19 @@ def _connect(path: Path, options: str) -> tuple[sqlite3.Connection, Watch]:
     return connection, watch
 
 
-def _check_schema(path: Path, connection: sqlite3.Connection) -> int:
+def _check_schema(path: Path, connection: sqlite3.Connection, schema: Schema) -> int:
     """Return the version of the schema, which is ours to the letter; 0 for an empty file."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != schema.APPLICATION_ID and (application or version):
+    if application != schema.application_id and (application or version):
         raise _not_ours(path)
-    if version > schema.VERSION:
+    if version > schema.version:
         raise CatalogTooNew(
-            f"{path.parent} has schema {version}, this earmark knows up to {schema.VERSION}; use a newer earmark"
+            f"{path.parent} has schema {version}, this earmark knows up to {schema.version}; use a newer earmark"
         )
     sql = f"SELECT type, name, tbl_name, sql FROM sqlite_master LIMIT {_MOST_OBJECTS}"
     found = frozenset(connection.execute(sql).fetchall())
-    if version < 0 or found != schema.objects(version):
+    if version < 0 or found != objects(schema, version):
         raise _not_ours(path)
     return int(version)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from earmark.catalog.sqlite.connection import address_of, known_error, open_reader, open_writer, result_code
+from earmark.catalog.sqlite.schema import TRACKS, Schema
 from earmark.errors import CatalogDamaged, CatalogError, CatalogLocked, CatalogReadOnly
 
 Value = str | bytes | int | float
@@ -23,9 +24,9 @@ _BATCH_BYTES = 1 << 24  # bytes of text and blobs at which a batch of rows ends
 class Database:
     """A database file, open."""
 
-    def __init__(self, path: Path, *, read_only: bool) -> None:
+    def __init__(self, path: Path, *, read_only: bool, schema: Schema = TRACKS) -> None:
         """Open the file, made and upgraded when it may be written to."""
-        self.path = path
+        self.path, self._schema = path, schema
         self._lock = threading.RLock()
         self._read_only = read_only
         self._stopped = ""
@@ -68,6 +69,11 @@ class Database:
                     with suppress(sqlite3.Error):  # the first error says more
                         self._connection.rollback()
                 raise
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._connection.in_transaction
 
     def run(self, sql: str, *values: Value) -> list[tuple[Any, ...]]:
         """Return the rows of one statement."""
@@ -179,9 +185,9 @@ class Database:
     def _open(self) -> None:
         self._seen = self._state()
         if self._read_only:
-            self._connection, self._watch, self._is_followed = open_reader(self.path)
+            self._connection, self._watch, self._is_followed = open_reader(self.path, self._schema)
         else:
-            self._connection, self._watch = open_writer(self.path)
+            self._connection, self._watch = open_writer(self.path, self._schema)
 
     def _state(self) -> tuple[int, ...]:
         """Return what tells the file and its log from those of another moment."""

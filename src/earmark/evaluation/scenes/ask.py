@@ -14,6 +14,7 @@ from earmark.evaluation.scenes.material import Material
 from earmark.evaluation.scenes.render import render
 from earmark.evaluation.scenes.scene import Scene
 from earmark.evaluation.scenes.scores import Detection
+from earmark.types import Align
 
 ANSWERS = "scenes.jsonl"
 LIMIT = 10_000  # passages of a scene, more than there are
@@ -33,19 +34,20 @@ def answer(
     scenes: Iterable[Scene],
     material: Material,
     *,
+    align: Align = "",
     folder: Path | None = None,
     progress: Callable[[Scene], object] | None = None,
 ) -> Iterator[tuple[Scene, SceneReply]]:
     """Yield scenes with their replies; those whose replies `folder` has are not asked again.
 
-    `progress` is called before each scene.
+    `align` chooses the fine search, as `identify` does. `progress` is called before each scene.
     """
     known = read(folder / ANSWERS) if folder else {}
     for scene in scenes:
         if progress is not None:
             progress(scene)
         if scene.id not in known:
-            reply = _asked(catalog, scene, material)
+            reply = _asked(catalog, scene, material, align)
             if folder:
                 with (folder / ANSWERS).open("a") as handle:
                     handle.write(json.dumps(astuple(reply)) + "\n")
@@ -59,10 +61,10 @@ def read(path: Path) -> dict[str, SceneReply]:
     return {reply.id: reply for reply in read_replies(path, _parsed)}
 
 
-def _asked(catalog: earmark.Catalog, scene: Scene, material: Material) -> SceneReply:
+def _asked(catalog: earmark.Catalog, scene: Scene, material: Material, align: Align) -> SceneReply:
     samples = render(scene, material)
     spent = Processor()
-    said = catalog.identify((samples, material.sounds.rate), several=True, limit=LIMIT)
+    said = catalog.identify((samples, material.sounds.rate), several=True, limit=LIMIT, align=align)
     seconds = spent.seconds
     detections = [
         Detection(one.track.id, one.query_start, one.query_end, one.reference_start, one.rate, one.confidence)

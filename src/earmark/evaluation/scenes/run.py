@@ -23,6 +23,7 @@ from earmark.evaluation.scenes.scene import Scene
 from earmark.evaluation.scenes.scores import SceneScore, score
 from earmark.evaluation.truth import Sameness, SamePlace
 from earmark.fingerprints import DEFAULT
+from earmark.types import Align
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Selection:
     kinds: Mapping[str, SceneKind]
     seed: int = 1
     count: int | None = None  # scenes of each condition; None: each kind's own number
+    align: Align = ""  # which fine search is asked, as `identify` does
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def evaluate_scenes(
             if begin is not None:
                 begin(name, folder)
             path, failed = (Path(catalog), ()) if catalog else indexed(sources.known, kind, folder, workers=workers)
-            scores = scored(path, scenes, material, same_place, folder=folder, progress=progress)
+            scores = scored(path, scenes, material, same_place, align=selection.align, folder=folder, progress=progress)
             rows = tuple(report.rows_of(scores))
             written = report.write(rows, left_out, {**parameters, **kind}, folder)
             found[name] = SceneMeasurement(rows, left_out, failed, folder, tuple(written))
@@ -163,13 +165,14 @@ def scored(
     material: Material,
     same_place: SamePlace,
     *,
+    align: Align = "",
     folder: Path | None = None,
     progress: Callable[[Stage], object] | None = None,
 ) -> list[SceneScore]:
     """Return how well a catalog finds scenes; `folder` keeps its answers, and those that it has are not asked again."""
     scores, whole, began = list[SceneScore](), sum(scene.seconds for scene in scenes), time.monotonic()
     with earmark.open(catalog, create=False, read_only=True) as opened:
-        for scene, reply in ask.answer(opened, scenes, material, folder=folder):
+        for scene, reply in ask.answer(opened, scenes, material, align=align, folder=folder):
             scores.append(score(scene, reply.detections, same_place, processor_seconds=reply.processor_seconds))
             if progress is not None:
                 done = sum(one.scene.seconds for one in scores)
@@ -202,6 +205,7 @@ def _parameters(sources: Sources, selection: Selection) -> dict[str, Any]:
         "kinds": {name: str(kind) for name, kind in selection.kinds.items()},
         "seed": selection.seed,
         "count": selection.count,
+        **({"align": selection.align} if selection.align else {}),
     }
 
 

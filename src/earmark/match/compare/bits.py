@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores
+from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores, Similarities
 from earmark.types import Frames, Hits, Layer
 
 Line = tuple[float, int]  # speed, and the column of the clip's words that was made for its pitch
@@ -28,6 +28,7 @@ AGREEING_QUANTILE = 0.25  # quantile of the frames' shares of wrong bits that a 
 MOST_TEMPO = 0.05  # largest change of tempo that is tried at the pitch of the recording
 WIDE_TEMPO = 0.1  # largest change of tempo that is tried when larger ones are asked for
 NO_PLACE = np.iinfo(np.uint16).max  # wrong bits of a place that is taken
+LAID_FRAMES, LAID_APART = 8, 4  # frames of a step of sequences, and between its words that are compared
 DUPLICATE_RATE = 0.2  # bit error rate: two encodings of a recording have less, other music far more
 
 
@@ -52,7 +53,7 @@ class BitPlace:
 
 
 class BitComparison:
-    """The bits of one window; implements `Sweepable`."""
+    """The bits of one window; implements `Sweepable` and `Sequential`."""
 
     def __init__(
         self,
@@ -127,6 +128,20 @@ class BitComparison:
     def seconds(self) -> float:
         """Length of the window, from its first word to its last."""
         return int(self._frames[-1] - self._frames[0]) * self._frame
+
+    def similarities(self, reference: Layer) -> Similarities:
+        """Return the share of right bits of two words in each step of the window and of the reference."""
+        count = int(reference.frames[-1]) + 1 if len(reference.frames) else 0
+        clip = Layer(self._frames, self._words[:, :1], self._frame)
+        rows, columns = _steps(clip, int(self._frames[-1]) + 1), _steps(reference, count)
+        right = np.zeros((rows[0].shape[1], columns[0].shape[1]), np.float32)
+        for word, known, other, is_known in zip(*rows, *columns, strict=True):
+            shares = 1 - np.bitwise_count(word[:, None] ^ other).astype(np.float32) / WORD_BITS
+            shares[~known] = np.nan
+            shares[:, ~is_known] = np.nan
+            right += shares / len(rows[0])
+        step, centre = LAID_FRAMES * self._frame, self._settings.frame_centre_seconds
+        return Similarities(right, step, step / 2 + centre, step / 2 + centre)
 
     def sweep_cost(self, reference: Layer) -> int:
         """Return how many words a sweep of the reference compares: a billion and more in a second."""
@@ -260,6 +275,12 @@ def _dense(layer: Layer, first: int, count: int) -> tuple[NDArray[np.uint32], ND
     at = layer.frames[rows] - first
     words[at], known[at] = layer.values[rows, 0], True
     return words, known
+
+
+def _steps(layer: Layer, count: int) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+    """Return some words of each step of so many frames, (words, steps), and which there are."""
+    words, known = _dense(layer, 0, -(-count // LAID_FRAMES) * LAID_FRAMES)
+    return words.reshape(-1, LAID_FRAMES).T[::LAID_APART], known.reshape(-1, LAID_FRAMES).T[::LAID_APART]
 
 
 def _agreeing(wrong: NDArray[np.float64]) -> tuple[int, int]:

@@ -56,6 +56,24 @@ class Correlation:
             z[max(best - near, 0) : best + near + 1] = -np.inf
         return found
 
+    def similarities(self, reference: Layer) -> NDArray[np.float32]:
+        """Return what each step of a track says for each step of the clip, (steps of the clip, steps of the track).
+
+        A step is `STEP_FRAMES`, in deviations by chance of what its peaks reach; not a number where it has none.
+        """
+        from scipy.sparse import csr_array
+
+        steps = reference.frames // STEP_FRAMES
+        count = int(steps[-1]) + 1 if len(steps) else 0
+        ends = np.concatenate([[0], np.cumsum(np.bincount(steps, minlength=count))]).astype(np.int32)
+        ones = np.ones(len(steps), np.float32)
+        track = csr_array((ones, reference.values, ends), shape=(count, len(self._heights)))
+        products = track @ self._heights
+        deviations = np.sqrt(products[:, -1] + np.float32(self._least / STEP_FRAMES))
+        deviations[np.diff(ends) == 0] = np.nan
+        similarities: NDArray[np.float32] = (products[:, : self._steps] / deviations[:, None]).T
+        return similarities
+
     def _everywhere(self, reference: Layer) -> NDArray[np.float32]:
         """Return z at each place, from where the clip ends as the track begins: so many steps before frame 0."""
         from scipy.sparse import csr_array  # here, because what is clear at once needs none of it

@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.compare.correlation import Correlation
+from earmark.match.compare.correlation import STEP_FRAMES, Correlation
 from earmark.match.compare.query_map import Place, QueryMap, Warp, warps
 from earmark.match.compare.registration import RegistrationSettings, register
-from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores
+from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores, Similarities
 from earmark.match.rivals import CLEAR_Z, DECISIVE_Z
 from earmark.types import Hits, Layer
 
@@ -48,7 +48,7 @@ class PeakSettings:
 
 
 class PeakComparison:
-    """The peaks of one window; implements `Sweepable` and `Registrable`."""
+    """The peaks of one window; implements `Sweepable`, `Sequential` and `Registrable`."""
 
     def __init__(
         self,
@@ -217,16 +217,13 @@ class PeakComparison:
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return whether two references hold the same sound under the window."""
-        layer, start = one[0], one[1].detail.start
-        low, high = np.searchsorted(layer.frames, [start, start + self._map.frames])
-        if high - low < 1:
-            return False
-        part = Layer(layer.frames[low:high] - np.int32(round(start)), layer.values[low:high], layer.frame_seconds)
-        query = QueryMap(part, bins=self._settings.bins, hypotheses=(Warp(),))
-        place = query.at_offsets([other[0]], [round(other[1].detail.start)])[0]
-        start, speed, _ = _fit(*query.pairs(other[0], place), place)
-        at, bins = query.inside(other[0], start, Warp(speed))
-        return int(query.hits_at(at, bins)[0].sum()) > DUPLICATE_SHARE * len(at)
+        return _hold_the_same(one, other, frames=self._map.frames, bins=self._settings.bins)
+
+    def similarities(self, reference: Layer) -> Similarities:
+        """Return how far the reference's peaks of each step exceed chance on the window's map, step by step."""
+        step = STEP_FRAMES * self._frame
+        middle = step / 2 + self._settings.frame_centre_seconds
+        return Similarities(self._correlation.similarities(reference), step, middle, middle)
 
     def sweep_cost(self, reference: Layer) -> int:
         """Return how many multiply-adds a sweep of the reference takes: a billion and more in a second."""
@@ -246,6 +243,20 @@ class PeakComparison:
         if "contrast" in self._figures:
             figures["contrast"] = self._map.contrast(reference, place)
         return Placement(place.start * self._frame, place.warp.speed, figures, place)
+
+
+def _hold_the_same(one: tuple[Layer, Placement], other: tuple[Layer, Placement], *, frames: int, bins: int) -> bool:
+    """Return whether two references hold the same sound under a window of so many frames."""
+    layer, start = one[0], one[1].detail.start
+    low, high = np.searchsorted(layer.frames, [start, start + frames])
+    if high - low < 1:
+        return False
+    part = Layer(layer.frames[low:high] - np.int32(round(start)), layer.values[low:high], layer.frame_seconds)
+    query = QueryMap(part, bins=bins, hypotheses=(Warp(),))
+    place = query.at_offsets([other[0]], [round(other[1].detail.start)])[0]
+    start, speed, _ = _fit(*query.pairs(other[0], place), place)
+    at, columns = query.inside(other[0], start, Warp(speed))
+    return int(query.hits_at(at, columns)[0].sum()) > DUPLICATE_SHARE * len(at)
 
 
 def _is_same(one: Warp, other: Warp) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores
+from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores, Similarities
 from earmark.types import Frames, Hits, Layer
 
 Shares = NDArray[np.float32]
@@ -29,6 +29,7 @@ PEAK_HOPS = 3  # query hops to either side of the diagonal within which an image
 FEWEST_PLACES = 5  # images that a straight line is fitted through
 STEEPEST = 0.03  # largest correction of speed by the fit
 SWEPT_HOPS = 2  # query hops from one image of the clip that a sweep compares to the next
+LAID_HOPS = 2  # query hops of a step of sequences
 SWEPT_APART = 2  # stored hops between two places of one reference that a sweep returns
 DUPLICATE_SHARE = 0.3  # share of equal entries from which two references hold the same sound
 
@@ -63,7 +64,7 @@ class _Diagonal:
 
 
 class SetComparison:
-    """The signatures of one window; implements `Sweepable`."""
+    """The signatures of one window; implements `Sweepable` and `Sequential`."""
 
     def __init__(
         self,
@@ -137,6 +138,18 @@ class SetComparison:
         values = (track.shares[rows[columns], columns].astype(np.float64) - chance) / deviation
         seconds = (self._frames[rows[columns]] + self._centre) * self._frame
         return Scores(seconds.astype(np.float64), values, self._settings.correlation)
+
+    def similarities(self, reference: Layer) -> Similarities:
+        """Return the shares of equal entries of images, a step being `LAID_HOPS`; nothing between stored images."""
+        step = self._hop * LAID_HOPS
+        used = np.flatnonzero((self._frames - self._frames[0]) % step == 0)
+        columns = np.rint(reference.frames / step).astype(np.int64)
+        rows = (self._frames[used] - self._frames[0]) // step
+        values = np.full((int(rows[-1]) + 1, int(columns.max(initial=-1)) + 1), np.nan, np.float32)
+        for row, signature in zip(rows.tolist(), self._signatures[used], strict=True):
+            values[row, columns] = (reference.values == signature).mean(axis=1, dtype=np.float32)
+        first = float(self._frames[0]) + self._centre
+        return Similarities(values, step * self._frame, first * self._frame, self._centre * self._frame)
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return whether two references hold the same sound under the window."""

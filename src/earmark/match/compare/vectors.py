@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.match.compare.neighbours import Neighbours
-from earmark.match.protocol import Alignment, Candidate, Others, Placement, Scores
+from earmark.match.protocol import Alignment, Candidate, Others, Placement, Scores, Similarities
 from earmark.types import VECTOR_SCALE, Hits, Layer
 
 AT_ALL_SPEEDS = 16  # candidates that are tried at all speeds, the best ones at the first speed
@@ -50,7 +50,7 @@ class Diagonal:
 
 
 class VectorComparison:
-    """The vectors of one window; implements `Comparison`."""
+    """The vectors of one window; implements `Sequential`."""
 
     def __init__(
         self,
@@ -151,6 +151,15 @@ class VectorComparison:
         values = (products[rows[known], known].astype(np.float64) - mean) / DEVIATION
         seconds = (self._frames[rows[known]] + self._segment / 2) * self._frame
         return Scores(seconds.astype(np.float64), values, CORRELATION)
+
+    def similarities(self, reference: Layer) -> Similarities:
+        """Return the cosines of the window's segments with the stored ones; nothing between stored segments."""
+        columns = np.rint(reference.frames / self._hop).astype(np.int64)
+        values = np.full((len(self._row_at), int(columns.max(initial=-1)) + 1), np.nan, np.float32)
+        products = self._vectors @ (reference.values.astype(np.float32) / np.float32(VECTOR_SCALE)).T
+        values[np.ix_(np.flatnonzero(self._row_at >= 0), columns)] = products
+        middle = self._segment / 2 * self._frame
+        return Similarities(values, self._hop * self._frame, middle + self._first * self._frame, middle)
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return False: segments of a second cannot tell a duplicate from a repetition."""

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from earmark.apps.cli.failures import DONE, NOT_FOUND
-from earmark.apps.cli.options import add_output, probability
+from earmark.apps.cli.options import add_align, add_output, probability
 from earmark.apps.cli.output import Output
 from earmark.apps.text import clock
 
@@ -21,6 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=probability, metavar="P", help="the least confidence that counts as the same"
     )
     parser.add_argument("--speed", action="store_true", help="look for any other speed and pitch too (slower)")
+    add_align(parser)
     add_output(parser)
 
 
@@ -29,7 +30,9 @@ def run(options: argparse.Namespace) -> int:
     import earmark
 
     output = Output.of(options)
-    found = earmark.compare(options.first, options.second, threshold=options.threshold, speed=options.speed)
+    found = earmark.compare(
+        options.first, options.second, threshold=options.threshold, speed=options.speed, align=options.align
+    )
     record = {"first": options.first, "second": options.second, "same": found.same}
     matches = [{**asdict(passage), "drift_ppm": round(passage.drift, 1)} for passage in found.passages]
     rest = {"only_first": found.only_first, "only_second": found.only_second}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.apps.cli.failures import DONE, PARTLY, error_line
-from earmark.apps.cli.options import add_output, count, numbers, probability, ratios, words
+from earmark.apps.cli.options import add_align, add_output, count, numbers, probability, ratios, words
 from earmark.apps.cli.output import Output, ProgressLine
 from earmark.errors import OptionError
 from earmark.fingerprints import DEFAULT
@@ -36,15 +36,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     grid.add_argument("--t60", type=numbers, default="0,0.5", metavar="S,...", help="rooms (default: 0,0.5)")
     grid.add_argument("--seconds", type=numbers, default="1,2,5", metavar="S,...", help="lengths (default: 1,2,5)")
     grid.add_argument(
-        "--effects", type=words, default="none", metavar="NAME,...", help="as mp3,speed+4 (default: none)"
+        "--effects", type=words, default="none", metavar="NAME,...", help="as mp3,speed+4,speech-5 (default: none)"
     )
     grid.add_argument("--noise", metavar="FOLDER", help="recordings of noise (default: noise is made)")
+    grid.add_argument(
+        "--speech", metavar="FOLDER", help="recordings of speech, for effects as speech-5, and talk in scenes"
+    )
     scenes = parser.add_argument_group(
         "instead of clips, long sounds that hold more than one thing, and their passages"
     )
     scenes.add_argument("--scenes", action="store_true", help="measure what identify --several finds in them")
     scenes.add_argument("--kinds", type=words, metavar="NAME,...", help="as playlist,jingles (default: all)")
-    scenes.add_argument("--speech", metavar="FOLDER", help="recordings of speech, for talk shows, beds and noise")
     scenes.add_argument("--unknown-music", metavar="FOLDER", help="more music that is not indexed")
     scenes.add_argument(
         "--catalog", metavar="FOLDER", help="ask this catalog, for pieces of its own files below FOLDER"
@@ -62,6 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--fingerprinter", type=words, default=DEFAULT, metavar="NAME,...",
         help=f"what to measure, several side by side, or all (default: {DEFAULT}, that of a new catalog)",
     )  # fmt: skip
+    add_align(parser)
     parser.add_argument("--workers", type=count, metavar="N", help="clips at a time (default: one a core)")
     parser.add_argument(
         "--out", default="evaluation", metavar="FOLDER", help="where runs are kept (default: evaluation)"
@@ -76,10 +79,8 @@ def run(options: argparse.Namespace) -> int:
     output = Output.of(options)
     if options.scenes:
         return run_scenes(options, output)
-    if options.kinds or options.speech or options.unknown_music or options.catalog:
-        raise OptionError(
-            "--kinds, --speech, --unknown-music and --catalog go with --scenes; leave them out, or give it"
-        )
+    if options.kinds or options.unknown_music or options.catalog:
+        raise OptionError("--kinds, --unknown-music and --catalog go with --scenes; leave them out, or give it")
     corpus = read_corpus(options) if options.clips else cut_corpus(options)
 
     def begin(name: str, folder: Path) -> None:
@@ -92,7 +93,8 @@ def run(options: argparse.Namespace) -> int:
         progress_line.update(text, stage.done, stage.total)
 
     evaluation = earmark.evaluate(
-        corpus, fingerprinters=options.fingerprinter, out=options.out, workers=options.workers, begin=begin,
+        corpus, fingerprinters=options.fingerprinter, out=options.out, align=options.align,
+        workers=options.workers, begin=begin,
         progress=progress,
     )  # fmt: skip
     for name, measurement in evaluation.measurements.items():
@@ -110,7 +112,7 @@ def run_scenes(options: argparse.Namespace, output: Output) -> int:
     from earmark.evaluation.scenes.kinds import KINDS
     from earmark.evaluation.scenes.run import Selection, evaluate_scenes, kinds_named
 
-    selection = Selection(kinds_named(options.kinds or tuple(KINDS)), options.seed, options.count)
+    selection = Selection(kinds_named(options.kinds or tuple(KINDS)), options.seed, options.count, options.align)
     line = ProgressLine(output)
 
     def progress(stage: Stage) -> None:
@@ -159,7 +161,8 @@ def cut_corpus(options: argparse.Namespace) -> Corpus:
     recordings = options.folder or {path.stem: path for path in excerpts()}
     grid = Grid(options.snr, options.t60, options.seconds, options.effects)
     return music.cut_corpus(
-        recordings, grid, name=BUNDLED, noise=options.noise, count=options.count or CLIPS, seed=options.seed,
+        recordings, grid, name=BUNDLED, noise=options.noise, speech=options.speech, count=options.count or CLIPS,
+        seed=options.seed,
         held_out=options.held_out,
     )  # fmt: skip
 

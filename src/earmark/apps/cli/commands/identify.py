@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from earmark.apps.cli.failures import DONE, NOT_FOUND, describe, error_line, status_of
 from earmark.apps.cli.options import (
+    add_align,
     add_catalog,
     add_longest,
     add_output,
@@ -22,6 +23,7 @@ from earmark.apps.cli.options import (
 from earmark.apps.cli.output import Output
 from earmark.apps.text import clock, shown_path
 from earmark.errors import MediaError, OptionError
+from earmark.types import Explanation
 
 if TYPE_CHECKING:
     from earmark import Catalog
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 WHOLE_SECONDS = 1.0  # seconds of a clip that may be missing at an end of a match of the whole
 SLIGHT = 0.002  # difference of a factor from 1 that is not worth a word
 LONGEST_SECONDS = 10_800  # ExtractLimits.longest_query_seconds, which is not imported for a page of help
-CANDIDATES = 3  # that are asked for where an answer is explained
 SEVERAL_LIMIT = 10_000  # matches in one file: a jingle every second of three hours
 LISTS = {"csv": "a table for spreadsheets", "cue": "a cue sheet", "audacity": "labels that Audacity imports"}
 REASONS = {
@@ -72,8 +73,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--speed", action="store_true",
         help="look for other playing speeds too (slower): for any, where the catalog was made with --any-speed",
     )  # fmt: skip
+    add_align(parser)
     parser.add_argument(
         "--explain", action="store_true", help="say why each was found or what stopped it, and what came next"
+    )
+    parser.add_argument(
+        "--plot", metavar="PICTURE", help="draw what spoke for it, moment by moment, and the runner-up (one file)"
     )
     add_stream(parser)
     add_longest(parser, LONGEST_SECONDS)
@@ -94,28 +99,30 @@ def run(options: argparse.Namespace) -> int:
         raise OptionError(
             f"--{options.list} and --{'json' if options.json else 'quiet'} exclude each other: choose one"
         )
-    if options.explain and "-" in options.files:
-        raise OptionError("--explain reads each file twice, and standard input cannot be: give a file instead of -")
+    check_explained(options)
     options.several |= bool(options.list)
     found, unreadable, is_first = 0, DONE, True
     limits = earmark.ExtractLimits(longest_query_seconds=options.longest or LONGEST_SECONDS, stream=options.stream)
     clips = clips_of(options.files)
     with earmark.open(catalog_path(options), create=False, read_only=True, limits=limits) as catalog:
-        for name, answer in answers(catalog, clips.files, options):
-            if isinstance(answer, MediaError):
-                if clips.is_beside(name, answer):
+        ask = explanations if options.explain else answers
+        for name, said in ask(catalog, clips.files, options):
+            if isinstance(said, MediaError):
+                if clips.is_beside(name, said):
                     continue
-                unreadable = status_of(answer)
-                error_line(f"{shown_path(name)}: {describe(answer)}")
-                output.record(failure_record(name, answer))
+                unreadable = status_of(said)
+                error_line(f"{shown_path(name)}: {describe(said)}")
+                output.record(failure_record(name, said))
                 continue
+            answer, reasons = (said.answer, reasons_of(said)) if isinstance(said, Explanation) else (said, [])
             if options.list:
                 from earmark.apps.cli.tracklist import FORMATS
 
                 sys.stdout.write(FORMATS[options.list](name, answer, heading=is_first))
             else:
-                reasons = _reasons(catalog, name, answer, options) if options.explain else ()
                 show(output, name, answer, several=options.several, reasons=reasons)
+            if options.plot and isinstance(said, Explanation):
+                draw(output, name, said, reasons, options.plot)
             found += bool(answer.matches)
             is_first = False
             sys.stdout.flush()
@@ -165,19 +172,56 @@ def answers(
         several=options.several,
         places=options.places,
         speed=options.speed,
+        align=options.align,
     )
     for name, answer in zip(names, found, strict=True):
         is_unread = answer.reason in MediaError.CODES and answer.reason not in REASONS
         yield name, MediaError(answer.reason, answer.detail) if is_unread else answer
 
 
-def _reasons(catalog: Catalog, name: str, answer: Answer, options: argparse.Namespace) -> list[str]:
+def explanations(
+    catalog: Catalog, names: Sequence[str], options: argparse.Namespace
+) -> Iterator[tuple[str, Explanation | MediaError]]:
+    """Yield (name, what the catalog says of it and why, or why it cannot be read), in the order given."""
+    limit = options.limit or (SEVERAL_LIMIT if options.several else 1)
+    for name in names:
+        try:
+            yield name, catalog.explain(
+                sys.stdin.buffer if name == "-" else name, threshold=options.threshold, limit=limit,
+                several=options.several, places=options.places, speed=options.speed, align=options.align,
+            )  # fmt: skip
+        except MediaError as error:
+            yield name, error
+
+
+def check_explained(options: argparse.Namespace) -> None:
+    """Have --plot explain; raises OptionError where there is nothing to draw, or too much."""
+    if options.plot is None:
+        return
+    if len(options.files) > 1:
+        raise OptionError(f"--plot draws one file, and {len(options.files)} are given: ask for each by itself")
+    from earmark.apps.plot import figures
+
+    figures.check(options.plot)
+    options.explain = True
+
+
+def draw(output: Output, name: str, said: Explanation, reasons: Sequence[str], target: str) -> None:
+    """Write the picture of an answer."""
+    from earmark.apps.plot.evidence import draw_explanation
+    from earmark.evaluation import canvas
+
+    canvas.save(draw_explanation(name, said, reasons), target)
+    output.remark(f"drew {target}")
+
+
+def reasons_of(said: Explanation) -> list[str]:
     """Return sentences that say why a clip was found or not."""
     from earmark.apps.cli.explanation import explain
 
-    if answer.reason in REASONS and answer.reason != "unknown":
-        return [REASONS[answer.reason]]
-    return list(explain(answer, catalog.identify(name, threshold=0.0, limit=CANDIDATES, speed=options.speed)))
+    if said.answer.reason in REASONS and said.answer.reason != "unknown":
+        return [REASONS[said.answer.reason]]
+    return list(explain(said.answer, said.candidates))
 
 
 def failure_record(name: str, error: MediaError) -> dict[str, Any]:

@@ -1,0 +1,214 @@
+"""The plays of a catalog in SQLite, a file of their own: a monitor writes them while another process adds tracks.
+
+The file is made when something is first kept. Any number of processes may write; each change is a transaction of its
+own, durable when it returns.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import msgspec
+
+from earmark.catalog.plays import Delivery, HeardSound, Play, State
+from earmark.catalog.sqlite.database import Database, Value
+from earmark.catalog.sqlite.schema import PLAYS
+from earmark.errors import CatalogDamaged, CatalogError, PlayNotFound
+
+_BATCH = 500  # rows read by one statement
+_LONGEST_PLAY_SECONDS = 86_400.0  # seconds before a moment at which a play that reaches it may have begun
+_COLUMNS = "station = ?, begun = ?, ended = ?, state = ?, open = ?, body = ?, checksum = ?"
+
+
+class SQLitePlays:
+    """The plays in a catalog's folder; implements `PlayStore`."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` need not be there yet."""
+        self.path = path
+        self._lock, self._closed = RLock(), False
+        self._opened: Database | None = None
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._closed = True
+            if self._opened is not None:
+                self._opened.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Keep all changes made inside, or none; a transaction inside another one is a part of it."""
+        return self._changing()
+
+    # Plays
+
+    def save(self, play: Play) -> Play:
+        """Write a play, a new one where it has no number, and return it with its number."""
+        with self._changing():
+            if not play.number:
+                sql = "INSERT INTO plays VALUES (NULL, ?, ?, ?, ?, ?, ?, ?) RETURNING number"
+                ((number,),) = self._database().run(sql, *_values(play))
+                return replace(play, number=int(number))
+            self._database().run(f"UPDATE plays SET {_COLUMNS} WHERE number = ?", *_values(play), play.number)
+            return play
+
+    def remove(self, number: int) -> None:
+        """Forget a play."""
+        with self._changing():
+            self._database().run("DELETE FROM plays WHERE number = ?", number)
+
+    def get(self, number: int) -> Play:
+        """Return a play; raises PlayNotFound, CatalogDamaged."""
+        rows = self._rows("SELECT number, body, checksum FROM plays WHERE number = ?", number)
+        if not rows:
+            raise PlayNotFound(f"no play has the number {number}; earmark plays lists those there are")
+        return self._play(*rows[0])
+
+    def find(
+        self,
+        *,
+        station: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        state: State | None = None,
+        is_open: bool | None = None,
+    ) -> Iterator[Play]:
+        """Yield the plays that reach into the time between two moments, in order of their start."""
+        wanted: list[tuple[str, Value]] = []
+        if since is not None:
+            wanted += [("ended >= ?", since), ("begun >= ?", since - _LONGEST_PLAY_SECONDS)]
+        wanted += [("begun < ?", until)] if until is not None else []
+        wanted += [("station = ?", station)] if station is not None else []
+        wanted += [("state = ?", state)] if state is not None else []
+        wanted += [("open = ?", int(is_open))] if is_open is not None else []
+        where = "".join(f" AND {condition}" for condition, _ in wanted)
+        sql = f"""SELECT number, body, checksum, begun FROM plays
+            WHERE (begun > ? OR (begun = ? AND number > ?)){where} ORDER BY begun, number LIMIT {_BATCH}"""
+        begun, number = float("-inf"), 0
+        while rows := self._rows(sql, begun, begun, number, *(value for _, value in wanted)):
+            for row in rows:
+                yield self._play(*row[:3])
+            number, begun = int(rows[-1][0]), float(rows[-1][3])
+
+    def stations(self) -> list[str]:
+        """Return the names of the stations that have plays, in alphabetical order."""
+        return [str(name) for (name,) in self._rows("SELECT DISTINCT station FROM plays ORDER BY station")]
+
+    # Heard sound
+
+    def keep(self, heard: HeardSound) -> None:
+        """Keep the fingerprint of a piece of sound."""
+        with self._changing():
+            checksum = zlib.crc32(heard.packed)
+            values = heard.station, heard.start, heard.seconds, heard.packed, checksum
+            self._database().run("INSERT INTO heard VALUES (NULL, ?, ?, ?, ?, ?)", *values)
+
+    def heard(self, *, station: str | None = None, since: float | None = None) -> Iterator[HeardSound]:
+        """Yield the pieces that reach beyond a moment, station by station, in order of time."""
+        condition = "" if station is None else " AND station = ?"
+        values: tuple[Value, ...] = (
+            float("-inf") if since is None else since,
+            *(() if station is None else (station,)),
+        )
+        sql = f"SELECT number FROM heard WHERE begun + seconds > ?{condition} ORDER BY station, begun, number"
+        for (number,) in self._rows(sql, *values):
+            row = self._rows("SELECT station, begun, seconds, packed, checksum FROM heard WHERE number = ?", number)
+            if not row:
+                continue  # forgotten meanwhile
+            name, begun, seconds, packed, checksum = row[0]
+            if not isinstance(packed, bytes) or zlib.crc32(packed) != checksum:
+                raise CatalogDamaged(f"sound number {number} in {self.path} is damaged; it cannot be looked up again")
+            yield HeardSound(name, begun, seconds, packed, number=number)
+
+    def forget_heard(self, station: str, before: float) -> None:
+        """Forget the pieces of a station that end before a moment."""
+        with self._changing():
+            self._database().run("DELETE FROM heard WHERE station = ? AND begun + seconds < ?", station, before)
+
+    # Messages
+
+    def queue(self, target: str, body: bytes) -> None:
+        """Have a message delivered; it is kept until `delivered`."""
+        with self._changing():
+            self._database().run("INSERT INTO deliveries VALUES (NULL, ?, ?, 0, 0.0)", target, body)
+
+    def deliveries(self, now: float, *, limit: int = 100) -> list[Delivery]:
+        """Return the messages that are due, the oldest first."""
+        sql = "SELECT number, target, body, attempts, due FROM deliveries WHERE due <= ? ORDER BY number LIMIT ?"
+        return [Delivery(*row) for row in self._rows(sql, now, limit)]
+
+    def postpone(self, number: int, due: float) -> None:
+        """Count an attempt at a message, and try it again at `due`."""
+        with self._changing():
+            sql = "UPDATE deliveries SET attempts = attempts + 1, due = ? WHERE number = ?"
+            self._database().run(sql, due, number)
+
+    def delivered(self, number: int) -> None:
+        """Forget a message."""
+        with self._changing():
+            self._database().run("DELETE FROM deliveries WHERE number = ?", number)
+
+    # The whole
+
+    def problems(self) -> list[str]:
+        """Return what SQLite finds wrong with the file, and the rows that are damaged."""
+        try:
+            found = [f"{self.path}: {text}" for (text,) in self._rows("PRAGMA integrity_check(20)") if text != "ok"]
+            for row in self._rows("SELECT number, body, checksum FROM plays"):
+                try:
+                    self._play(*row)
+                except CatalogDamaged as error:
+                    found.append(str(error))
+        except CatalogDamaged as error:
+            return [str(error)]
+        return found
+
+    def copy(self, folder: Path) -> bool:
+        """Write a consistent copy into a folder that has none, and return whether there was anything to copy."""
+        if self._opened is None and not self.path.exists():
+            return False
+        self._database().copy(folder / self.path.name)
+        return True
+
+    def _play(self, number: int, body: Any, checksum: Any) -> Play:
+        try:
+            if zlib.crc32(body) == checksum:
+                return replace(msgspec.json.decode(body, type=Play), number=number)
+        except (TypeError, UnicodeError, RecursionError, msgspec.MsgspecError):
+            pass  # reported as damage below
+        raise CatalogDamaged(f"play number {number} in {self.path} is damaged; restore a copy made by earmark export")
+
+    def _rows(self, sql: str, *values: Value) -> list[tuple[Any, ...]]:
+        """Return the rows of a query; none as long as nothing was ever kept."""
+        with self._lock:
+            if self._opened is None and not self._closed and not self.path.exists():
+                return []
+            return self._database().run(sql, *values)
+
+    def _database(self) -> Database:
+        if self._closed:
+            raise CatalogError(f"{self.path.parent} is closed; open it again")
+        if self._opened is None:
+            self._opened = Database(self.path, read_only=False, schema=PLAYS)
+        return self._opened
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self._lock:
+            database = self._database()
+            if database.in_transaction:
+                yield
+                return
+            with database.transaction():
+                yield
+
+
+def _values(play: Play) -> tuple[Value, ...]:
+    body = msgspec.json.encode(replace(play, number=0))
+    return play.station, play.start, play.end, play.state, int(play.is_open), body, zlib.crc32(body)
