@@ -202,7 +202,7 @@ class Catalog(Questions, Ranges, Tracks):
         """Change what is said about a track, and return it; `tags` replaces all. Raises TrackExists for a taken id.
 
         What is changed here stays when the tags of the file change; `reset` first goes back to those of the file.
-        `path` is what is shown as its place, as where its file was read from a copy.
+        `path` is what is shown as its place, as where it was read from a copy that goes: then it has no file to miss.
         """
         if new_id is not None:
             _check_id(new_id)
@@ -216,6 +216,8 @@ class Catalog(Questions, Ranges, Tracks):
             before = without_edits(known.track, known.file_words) if reset else known.track
             track = replace(before, **changes)
             self._store.change(number, track, file_words=note_edits(before, track, {} if reset else known.file_words))
+            if path is not None:
+                self._store.forget_files(number)
         return track
 
     def merge(self, other: Catalog | str | os.PathLike[str]) -> AddReport:

@@ -27,7 +27,7 @@ def test_a_clip_is_found_raw_in_a_form_and_by_its_fingerprint(service, clips):
     for response, source in ((raw, f"{len(clip)} bytes"), (form, "a clip.wav"), (print_, "fingerprint")):
         answer = response.json()
         assert response.status_code == 200
-        assert answer["query"] == {"source": source, "seconds": pytest.approx(5.0, abs=0.05)}
+        assert answer["query"] == {"source": source, "seconds": pytest.approx(5.0, abs=0.05), "complete": True}
         assert "Pulse" in answer["matches"][0]["track"]["title"]
         assert answer["matches"][0]["reference_start"] == pytest.approx(5.0, abs=0.05)
 

@@ -49,6 +49,8 @@ def test_a_recording_is_added_changed_and_forgotten(own, clips):
     found = own.client.post("/v1/identify", content=clips("forest")).json()["matches"]
     assert [match["track"]["id"] for match in found] == [track["id"]]
 
+    assert own.service.catalog.missing() == ()  # `earmark prune` does not forget what was sent
+
     again = own.client.post("/v1/tracks", content=clips("forest", 0, 20))
     assert (again.status_code, again.json()["id"]) == (200, track["id"])
 

@@ -28,6 +28,14 @@ class Named(BaseModel):
     path: str
 
 
+class Chapter(BaseModel):
+    """A named part of a recording."""
+
+    start: float
+    title: str
+    artist: str
+
+
 class Track(Named):
     """All that is known of a track."""
 
@@ -35,6 +43,7 @@ class Track(Named):
     complete: bool
     added: int = Field(description="nanoseconds since 1970, UTC")
     tags: dict[str, str]
+    chapters: list[Chapter]
 
 
 class TrackPage(BaseModel):
@@ -48,6 +57,7 @@ class Match(BaseModel):
     """A place of a track that the clip comes from."""
 
     track: Named
+    chapter: Chapter | None
     confidence: float
     query_start: float
     query_end: float
@@ -65,6 +75,7 @@ class Query(BaseModel):
 
     source: str
     seconds: float
+    complete: bool
 
 
 class Answer(BaseModel):
@@ -73,6 +84,7 @@ class Answer(BaseModel):
     query: Query
     matches: list[Match]
     reason: str
+    threshold: float
     calibrated: bool
     elapsed: float
 
