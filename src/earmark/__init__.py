@@ -65,8 +65,10 @@ if TYPE_CHECKING:
         Match,
         Repeat,
         Spec,
+        TimeRange,
         Trace,
         Track,
+        TrackPage,
     )
 
 __version__ = "0.1.0"
@@ -100,10 +102,12 @@ __all__ = [
     "Spec",
     "SpecMismatch",
     "Station",
+    "TimeRange",
     "Trace",
     "Track",
     "TrackExists",
     "TrackNotFound",
+    "TrackPage",
     "Verification",
     "__version__",
     "compare",
@@ -111,6 +115,7 @@ __all__ = [
     "evaluate",
     "fingerprint",
     "open",
+    "packed_fingerprint",
     "repeats",
 ]
 
@@ -124,8 +129,10 @@ _TYPES = (
     "Match",
     "Repeat",
     "Spec",
+    "TimeRange",
     "Trace",
     "Track",
+    "TrackPage",
 )
 
 
@@ -140,6 +147,17 @@ def fingerprint(source: Source, *, fingerprinter: str | None = None, query: bool
     from earmark.fingerprints import DEFAULT
 
     return fingerprint_of(source, fingerprinter or DEFAULT, preset, query=query)
+
+
+def packed_fingerprint(source: Source, *, fingerprinter: str | None = None, **preset: Any) -> bytes:
+    """Return a clip's fingerprint as bytes, which a service takes in place of the sound: `POST /v1/identify`.
+
+    Arguments and errors are those of `fingerprint`.
+    """
+    from earmark.extract.fingerprint import packed_fingerprint_of
+    from earmark.fingerprints import DEFAULT
+
+    return packed_fingerprint_of(source, fingerprinter or DEFAULT, preset)
 
 
 def __getattr__(name: str) -> Any:

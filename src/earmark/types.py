@@ -163,6 +163,23 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackPage:
+    """Some tracks of a catalog, in the order they were added, and where the next ones begin."""
+
+    tracks: tuple[Track, ...]
+    cursor: str  # what to ask the next page with; '' after the last one
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """A part of a track and what belongs to it: a line of lyrics, a slide, a link."""
+
+    start: float  # seconds of the track
+    end: float
+    payload: Any  # whatever JSON can say
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """One place of one track that a clip comes from."""
 

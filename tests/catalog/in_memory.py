@@ -13,7 +13,7 @@ from earmark.catalog.settings import Settings
 from earmark.errors import CatalogDamaged, CatalogError, CatalogReadOnly, TrackExists, TrackNotFound
 from earmark.fingerprints.protocol import Fingerprinter
 from earmark.index.channels import Channels, ChannelsSnapshot
-from earmark.types import Fingerprint, Track
+from earmark.types import Fingerprint, TimeRange, Track
 
 
 @dataclass
@@ -24,6 +24,7 @@ class Rows:
     recordings: dict[int, Recording] = field(default_factory=dict)
     packed: dict[int, bytes | CatalogDamaged] = field(default_factory=dict)
     files: dict[bytes, File] = field(default_factory=dict)
+    ranges: dict[int, tuple[TimeRange, ...]] = field(default_factory=dict)
     removals: list[tuple[int, int]] = field(default_factory=list)
     last_number: int = 0
 
@@ -96,14 +97,21 @@ class InMemoryStore:
         rows.removals.append((len(rows.removals) + 1, number))
         self.forget_files(number)
         del rows.recordings[number], rows.packed[number]
+        rows.ranges.pop(number, None)
 
     def recording(self, number: int) -> Recording:
         if number not in self._rows.recordings:
             raise TrackNotFound(f"no track has the number {number}; it was removed meanwhile")
         return self._rows.recordings[number]
 
-    def recordings(self) -> Iterator[Recording | CatalogDamaged]:
-        yield from list(self._rows.recordings.values())
+    def recordings(self, after: int = 0) -> Iterator[Recording | CatalogDamaged]:
+        yield from [one for number, one in self._rows.recordings.items() if number > after]
+
+    def ranges(self, number: int) -> Sequence[TimeRange]:
+        return self._rows.ranges.get(number, ())
+
+    def write_ranges(self, number: int, ranges: Sequence[TimeRange]) -> None:
+        self._rows.ranges[number] = tuple(ranges)
 
     def number_of(self, id: str) -> int:
         for recording in self._rows.recordings.values():

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import soundfile
 
 from earmark.errors import MediaError, OptionError
 from earmark.extract.pool import ExtractorPool, usable_cores
-from earmark.extract.protocol import Extracted, ExtractLimits
+from earmark.extract.protocol import Cancellation, Extracted, ExtractLimits
 from earmark.extract.sources import Source, opened
 from earmark.sandbox.process import processor_seconds
 from tests.audio.encoding import encode_as
@@ -197,3 +198,12 @@ def test_settings_that_make_no_sense_are_refused_before_anything_starts() -> Non
 
 def test_there_are_as_many_children_as_cores_unless_it_is_said() -> None:
     assert ExtractorPool("shazam", {}).workers == usable_cores() >= 1
+
+
+def test_a_cancellation_ends_what_would_begin_later(music):
+    with closing(ExtractorPool("shazam", {}, workers=1)) as pool, music[0].open("rb") as file:
+        cancellation = Cancellation()
+        cancellation.cancel()
+        with pool.cancelled_by(cancellation), pytest.raises(MediaError, match="nobody waits"):
+            pool.extract(file, query=True)
+        assert pool.extract(file, query=True).seconds == pytest.approx(30, abs=0.1)

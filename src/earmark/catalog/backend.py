@@ -16,12 +16,13 @@ import msgspec
 from earmark.catalog.plays import PlayStore
 from earmark.catalog.settings import Settings
 from earmark.errors import CatalogDamaged
-from earmark.types import Fingerprint, Track
+from earmark.types import Fingerprint, TimeRange, Track
 
 if TYPE_CHECKING:
     from earmark.index.protocol import Search
 
 
+MOST_RANGES_BYTES = 1 << 22  # bytes of the time ranges of one track, as they are kept
 MOST_PACKED_BYTES = 1 << 26  # bytes of a packed fingerprint: two days of audio
 
 
@@ -91,8 +92,8 @@ class Store(Protocol):
     def recording(self, number: int) -> Recording:
         """Return a recording by its number; raises TrackNotFound, CatalogDamaged."""
 
-    def recordings(self) -> Iterator[Recording | CatalogDamaged]:
-        """Yield all recordings in the order they were added."""
+    def recordings(self, after: int = 0) -> Iterator[Recording | CatalogDamaged]:
+        """Yield the recordings with a higher number in the order they were added."""
 
     def number_of(self, id: str) -> int:
         """Return the number of the track with an id; raises TrackNotFound."""
@@ -120,6 +121,12 @@ class Store(Protocol):
 
     def removals(self, after: int) -> Sequence[tuple[int, int]]:
         """Return (sequence, number) of every recording that was removed after that sequence number."""
+
+    def ranges(self, number: int) -> Sequence[TimeRange]:
+        """Return the time ranges of a recording in their order; none where it has none. Raises CatalogDamaged."""
+
+    def write_ranges(self, number: int, ranges: Sequence[TimeRange]) -> None:
+        """Write all time ranges of a recording, in place of those it has; inside a transaction."""
 
     def file(self, path: bytes) -> File | None:
         """Return what is known of a file, or None."""

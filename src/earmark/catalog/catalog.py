@@ -19,6 +19,7 @@ from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
 from earmark.catalog.plays import PlayStore
 from earmark.catalog.questions import Questions
+from earmark.catalog.ranges import Ranges
 from earmark.catalog.scan import scan
 from earmark.catalog.settings import Settings
 from earmark.catalog.tracks import Tracks
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
 
 
-class Catalog(Questions, Tracks):
+class Catalog(Questions, Ranges, Tracks):
     """Recordings, and the means to say which of them a clip comes from. `earmark.open` makes one.
 
     Safe to use from several threads; changes wait for one another, questions for none of them. A reader follows what a
@@ -170,14 +171,16 @@ class Catalog(Questions, Tracks):
         tags: Mapping[str, str] | None = None,
         new_id: str | None = None,
         reset: bool = False,
+        path: str | None = None,
     ) -> Track:
         """Change what is said about a track, and return it; `tags` replaces all. Raises TrackExists for a taken id.
 
         What is changed here stays when the tags of the file change; `reset` first goes back to those of the file.
+        `path` is what is shown as its place, as where it was read from a copy that goes: then it has no file to miss.
         """
         if new_id is not None:
             _check_id(new_id)
-        words = {"title": title, "artist": artist, "album": album}
+        words = {"title": title, "artist": artist, "album": album, "path": path}
         given: dict[str, Any] = {name: text and printable(text) for name, text in words.items()}
         given |= {"tags": tags and {printable(name): printable(text) for name, text in tags.items()}, "id": new_id}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}

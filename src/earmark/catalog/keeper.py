@@ -18,7 +18,7 @@ from earmark.catalog.words import with_edits
 from earmark.errors import CatalogDamaged, TrackExists, TrackNotFound
 from earmark.extract.protocol import Extracted, Extractor
 from earmark.text import printable
-from earmark.types import Chapter, Fingerprint, Track
+from earmark.types import Chapter, Fingerprint, TimeRange, Track
 
 _SAME_SECONDS = 1.0  # difference in length of a recording that only got other tags, or was encoded again
 _ID_DIGITS = 16  # hexadecimal digits of the content's SHA-256; two of a million share an id in one of 40 M catalogs
@@ -165,7 +165,9 @@ class Keeper:
         id = self._ids.get(read.path) or (self._store.id_of(old) if old is not None else self._new_id(read.content))
         others = [other for other in self._store.files(old) if other.path != file.path] if old is not None else []
         track, file_words = _track(id, read, extracted), dict[str, str | None]()
+        ranges: Sequence[TimeRange] = ()
         if old is not None:
+            ranges = self._store.ranges(old)
             with contextlib.suppress(CatalogDamaged):
                 known = self._store.recording(old)
                 before = known.track
@@ -173,6 +175,7 @@ class Keeper:
                     track, file_words = with_edits(track, before, known.file_words)
             self._store.delete(old)
         number = self._store.insert(track, read.content, extracted.packed, file_words=file_words)
+        self._store.write_ranges(number, ranges)
         for one in (file, *others):
             self._store.remember(msgspec.structs.replace(one, track=number))
         new.append((number, extracted.fingerprint))

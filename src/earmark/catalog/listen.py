@@ -51,11 +51,15 @@ class Listener:
         """What is heard now, as of the last look; None as long as nothing is sure."""
         return self._answer
 
+    def is_due(self, seconds: float) -> bool:
+        """Return whether `push` would look after so much more sound."""
+        return self.seconds + seconds - self._looked >= LOOK_SECONDS
+
     def push(self, samples: Any) -> Answer | None:
         """Take the next samples, (n,) or (n, channels), and return `answer`; raises OptionError for other arrays."""
         self._check_open()
         self._sound.push(samples)
-        if self.seconds - self._looked >= LOOK_SECONDS:
+        if self.is_due(0.0):
             self._look(final=False)
             playing = self._session.playing()
             self._answer = self._identify.heard(self._session, playing, self._began) if playing else None

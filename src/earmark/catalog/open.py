@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from earmark.fingerprints import ALIASES, DEFAULT
 from earmark.index.channels import index_name
 
 if TYPE_CHECKING:
-    from earmark.extract.protocol import ExtractLimits
+    from earmark.extract.protocol import ExtractLimits, Extractor
     from earmark.fingerprints.protocol import Fingerprinter
 
 
@@ -34,6 +34,7 @@ def open_catalog(
     fingerprinter: str | None = None,
     index: str | None = None,
     limits: ExtractLimits | None = None,
+    make_extractor: Callable[..., Extractor] | None = None,
     **preset: Any,
 ) -> Catalog:
     """Open the catalog in the folder `path`; close it after use, or open it in a `with`.
@@ -41,6 +42,7 @@ def open_catalog(
     It is made when absent, unless `create` is False or it is opened `read_only`. One process at a time may write; any
     number may read meanwhile. `fingerprinter`, its settings in `preset` (as peaks=False) and `index` count when the
     catalog is made and are written in it; later they must agree or be left out. `limits`: what a file or clip may take.
+    `make_extractor(workers=...)` makes what reads files, where that is not to be a pool of children of its own.
     Raises CatalogNotFound, CatalogLocked, CatalogDamaged, CatalogTooNew, SpecMismatch when this earmark makes other
     fingerprints, OptionError.
     """
@@ -73,7 +75,8 @@ def open_catalog(
             backend,
             settings,
             fingerprinter=maker,
-            make_extractor=partial(ExtractorPool, settings.fingerprinter, settings.preset, limits=limits),
+            make_extractor=make_extractor
+            or partial(ExtractorPool, settings.fingerprinter, settings.preset, limits=limits),
             open_other=open_other,
         )
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,13 +10,17 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from earmark.arguments import items_of, seconds_of
 from earmark.catalog.duplicates import SHORTEST_SECONDS, StoredSound, duplicates
 from earmark.catalog.listen import Listener
 from earmark.catalog.repeats import SHORTEST_REPEAT_SECONDS, repeats
+from earmark.catalog.unpack import unpacked
+from earmark.errors import CatalogDamaged, OptionError
 from earmark.extract.pool import worker_count
 from earmark.match.protocol import Options
-from earmark.types import Align, Answer, Duplicate, Explanation, Repeat
+from earmark.types import Align, Answer, Duplicate, Explanation, Fingerprint, Repeat
 
 if TYPE_CHECKING:
     from earmark.catalog.backend import LiveIndex, Store
@@ -64,6 +69,23 @@ class Questions:
         options = Options(threshold, limit, several=several, places=places, speed=speed, align=align)
         self._check_open()
         return self._identify.answer(source, options)
+
+    def fingerprint(self, id: str) -> Fingerprint:
+        """Return the stored fingerprint of a track; raises TrackNotFound, CatalogDamaged."""
+        self._check_open()
+        number = self._store.number_of(id)
+        packed = self._store.fingerprints([number]).get(number, CatalogDamaged(f"track {id!r} has no fingerprint"))
+        return unpacked(self._identify.fingerprinter, number, packed)
+
+    def unpacked(self, packed: bytes) -> Fingerprint:
+        """Return the fingerprint that `earmark.packed_fingerprint` packed.
+
+        Raises SpecMismatch when it is of another kind than the catalog's, OptionError when it is none.
+        """
+        try:
+            return self._identify.fingerprinter.unpack(packed)
+        except (ValueError, TypeError, OverflowError, zlib.error, msgspec.MsgspecError) as error:
+            raise OptionError(f"no fingerprint ({error}); send what earmark.packed_fingerprint returned") from error
 
     def explain(
         self,

@@ -15,8 +15,10 @@ from earmark.catalog.calibrations import OWN_FILE
 from earmark.catalog.local.durable import is_catalog
 from earmark.catalog.local.folder import Folder
 from earmark.catalog.local.generations import Generations
-from earmark.errors import CatalogDamaged, CatalogNotFound, TrackNotFound
-from earmark.types import Track
+from earmark.errors import CatalogDamaged, CatalogNotFound, OptionError, TrackNotFound
+from earmark.types import Track, TrackPage
+
+PAGE_ROWS = 5_000  # tracks looked at for one page, some 50 ms
 
 LEAST_ID_DIGITS = 4  # characters of an id that can stand for it
 
@@ -30,6 +32,10 @@ class Tracks:
 
     def __len__(self) -> int:
         return self._store.count()[0]
+
+    def size(self) -> tuple[int, float]:
+        """Return how many tracks there are, and how many seconds they last together."""
+        return self._store.count()
 
     def __iter__(self) -> Iterator[Track]:
         """Yield the tracks in the order they were added, without holding them all."""
@@ -89,6 +95,26 @@ class Tracks:
         """Return the tracks with every word of `text` in id, title, artist, album or path; case is ignored."""
         words = text_of(text, "what is looked for").casefold().split()
         return tuple(track for track in self if all(word in _words(track) for word in words))
+
+    def page(self, cursor: str = "", *, limit: int = 50, text: str = "") -> TrackPage:
+        """Return up to `limit` of the tracks that `find` would, from where the `cursor` of the page before points.
+
+        However large the catalog, it takes little time: at most `PAGE_ROWS` tracks are looked at, so a page of a search
+        may hold fewer than `limit` and still have a cursor. Raises OptionError for a cursor that no page had.
+        """
+        if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 18) and cursor:
+            raise OptionError(f"cursor={cursor!r}; give one that a page had, or none for the first page")
+        if limit < 1:
+            raise OptionError(f"limit={limit}; give 1 or more")
+        words, after, found = text.casefold().split(), int(cursor or 0), list[Track]()
+        for looked_at, recording in enumerate(self._store.recordings(after)):
+            if len(found) == limit or looked_at == PAGE_ROWS:
+                return TrackPage(tuple(found), str(after))
+            if isinstance(recording, Recording):
+                after = recording.number
+                if all(word in _words(recording.track) for word in words):
+                    found.append(recording.track)
+        return TrackPage(tuple(found), "")
 
 
 class Listing(Tracks):

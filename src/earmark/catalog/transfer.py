@@ -111,6 +111,8 @@ def _copy(
         raise packed
     fingerprint = unpacked(fingerprinter, recording.number, packed)  # before the copy: no damage spreads
     number = store.insert(recording.track, recording.content, packed)
+    if ranges := other.ranges(recording.number):
+        store.write_ranges(number, ranges)
     for file in other.files(recording.number):
         if store.file(file.path) is None:
             store.remember(File(file.path, file.bytes, file.modified, number))

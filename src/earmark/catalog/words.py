@@ -26,6 +26,8 @@ def edit(store: Store, id: str, changes: Mapping[str, Any], *, reset: bool) -> T
     before = without_edits(known.track, known.file_words) if reset else known.track
     track = replace(before, **changes)
     store.change(number, track, file_words=note_edits(before, track, {} if reset else known.file_words))
+    if "path" in changes:  # it was read from a copy that goes: it has no file to miss
+        store.forget_files(number)
     return track
 
 

@@ -27,6 +27,12 @@ def fingerprint_of(source: Source, name: str, preset: Mapping[str, Any], *, quer
         return extract_source(source, pool, query=query).fingerprint
 
 
+def packed_fingerprint_of(source: Source, name: str, preset: Mapping[str, Any]) -> bytes:
+    """Return a clip's fingerprint as it is sent; `earmark.packed_fingerprint` says more."""
+    with closing(ExtractorPool(name, preset, workers=1)) as pool:
+        return pool.fingerprinter.pack(extract_source(source, pool, query=True).fingerprint)
+
+
 def extract_source(source: Source, extractor: Extractor, *, query: bool) -> Extracted:
     """Return what is in a source: files go to the extractor, samples are extracted here, fingerprints stay as they are.
 

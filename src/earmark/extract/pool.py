@@ -7,11 +7,11 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from typing import Any, BinaryIO
 
 import msgspec
@@ -19,7 +19,7 @@ import msgspec
 from earmark.audio.tags import cleaned_chapters, cleaned_tags
 from earmark.errors import MediaError, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
-from earmark.extract.protocol import Extracted, ExtractLimits, Span
+from earmark.extract.protocol import Cancellation, Extracted, ExtractLimits, Span
 from earmark.sandbox.process import Sandbox
 from earmark.types import Fingerprint
 
@@ -66,6 +66,7 @@ class ExtractorPool:
         self._idle: list[Sandbox] = []
         self._line: deque[Future[Sandbox]] = deque()  # places of those who wait, the first to come first
         self._closed = False
+        self._own = local()  # of each thread: what ends its work
 
     def extract(self, file: BinaryIO, *, query: bool = False, close_seconds: float | None = None) -> Extracted:
         """Return what a child makes of an open file, read from where it stands; raises MediaError.
@@ -88,6 +89,21 @@ class ExtractorPool:
                 raise ValueError(f"{len(parts)} parts of {len(spans)}")
             return [self.fingerprinter.unpack(part) for part in parts]
 
+    @contextmanager
+    def cancelled_by(self, cancellation: Cancellation) -> Iterator[None]:
+        """Have another thread end what this one asks of children inside, with a MediaError."""
+        self._own.cancellation = cancellation
+        try:
+            yield
+        finally:
+            self._own.cancellation = None
+
+    def warm_up(self, children: int) -> None:
+        """Start so many children, no more than it may have, so that no file need wait for their imports."""
+        with ExitStack() as stack:
+            for _ in range(min(children, self.workers)):
+                stack.enter_context(self._borrowed()).held_by()
+
     def close(self) -> None:
         """End all children, also those at work; callers that wait or come later get a MediaError."""
         with self._lock:
@@ -100,7 +116,8 @@ class ExtractorPool:
 
     def _asked(self, file: BinaryIO, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a child answers, as soon as one is free."""
-        with self._borrowed() as sandbox:
+        cancellation = getattr(self._own, "cancellation", None) or Cancellation()
+        with self._borrowed() as sandbox, cancellation.ending(sandbox.interrupt):
             try:
                 return sandbox.call(file, {**self._settings, **request, **self._reading(file)})
             except MediaError as error:
@@ -173,6 +190,17 @@ class ExtractorPool:
                 return
         if place.exception() is None:
             self._give(place.result())
+
+
+class LentPool:
+    """A pool that others use too: whoever has it as an extractor of their own cannot close it."""
+
+    def __init__(self, pool: ExtractorPool) -> None:
+        self.fingerprinter, self.limits, self.extract = pool.fingerprinter, pool.limits, pool.extract
+        self.extract_parts = pool.extract_parts
+
+    def close(self) -> None:
+        """Leave it to its owner."""
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from earmark.errors import MediaError
 from earmark.sandbox.process import Limits
 from earmark.types import Chapter, Fingerprint
 
@@ -44,6 +47,35 @@ class ExtractLimits:
     largest_upload_bytes: int = 4 << 30  # bytes of a stream without a file behind it, copied to a temporary file first
     stream: int | None = None  # audio stream of files that hold several, from 0; None: the one that players choose
     sandbox: Limits = field(default_factory=Limits)
+
+
+class Cancellation:
+    """Ends one extraction from another thread, when nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._end: Callable[[], object] | None = None
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """End what is at work, and whatever would begin later; its caller gets a MediaError."""
+        with self._lock:
+            self.is_cancelled = True
+            if self._end is not None:
+                self._end()
+
+    @contextmanager
+    def ending(self, end: Callable[[], object]) -> Iterator[None]:
+        """Have `cancel` call `end` inside; raises MediaError when it was cancelled before."""
+        with self._lock:
+            if self.is_cancelled:
+                raise MediaError("unreadable", "nobody waits for it any more")
+            self._end = end
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._end = None
 
 
 class Extractor(Protocol):

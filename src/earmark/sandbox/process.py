@@ -101,6 +101,12 @@ class Sandbox:
                 self._drop()
         return wire.result(answer)
 
+    def interrupt(self) -> None:
+        """End the child in the middle of a call, whose caller gets a MediaError; the next call starts another child."""
+        child = self._child
+        if child is not None:
+            child.kill()
+
     def stream(self, file: BinaryIO, request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
         """Yield what the task yields of an open file, as it comes; raises as `call` does.
 

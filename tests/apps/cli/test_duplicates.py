@@ -50,8 +50,9 @@ def test_where_there_are_none_the_status_says_so(indexed, earmark):
 
 def test_two_forms_at_once_are_refused(indexed, earmark):
     done = earmark("duplicates", indexed, "--json", "--csv")
-    assert (done.status, done.out) == (2, "")
+    assert done.status == 2
     assert "give one" in done.err
+    assert done.records[0]["error"]["code"] == "option_error"
 
 
 def test_without_a_catalog_the_status_says_so(tmp_path, earmark):

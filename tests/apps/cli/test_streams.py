@@ -83,5 +83,5 @@ def test_sigterm_ends_a_command_as_an_interrupt_does(music, earmark, tmp_path):
     assert process.returncode == 130
     assert "run the same command again" in err
     known = {record["path"] for record in earmark("list", "--catalog", path, "--json").records}
-    assert {line.split(" added ")[1].strip() for line in told} <= known
+    assert {str(Path(line.split(" added ")[1].strip()).resolve()) for line in told} <= known
     assert len(known) < len(music)

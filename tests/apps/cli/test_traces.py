@@ -38,6 +38,7 @@ ARGUMENTS: dict[str, Callable[[Path], tuple[object, ...]]] = {
     "show": lambda folder: ("0" * 16, "--catalog", folder / "catalog"),
     "update": lambda folder: ("0" * 16, "--title", "new", "--catalog", folder / "catalog"),
     "remove": lambda folder: ("0" * 16, "--catalog", folder / "catalog"),
+    "prune": lambda folder: ("--dry-run", "--catalog", folder / "catalog"),
     "export": lambda folder: (folder / "exported", "--catalog", folder / "catalog"),
     "merge": lambda folder: (folder / "other", "--catalog", folder / "catalog"),
     "info": lambda folder: ("--catalog", folder / "catalog"),
@@ -56,6 +57,7 @@ ARGUMENTS: dict[str, Callable[[Path], tuple[object, ...]]] = {
     "train": lambda folder: (
         *("--config", folder / "tiny.toml", "--data", folder / "unknown", "--out", folder / "run", "--device", "cpu"),
     ),
+    "serve keys": lambda folder: ("--add", "me", "--keys", folder / "keys.json"),
     "doctor": lambda folder: ("--catalog", folder / "catalog"),
     "completion": lambda folder: ("bash",),
 }  # fmt: skip
@@ -99,8 +101,8 @@ def test_a_command_opens_no_connection_and_writes_nothing_outside(name: str, fol
     assert [name for name in left if not name.startswith(LEFT)] == [], "temporary files are left behind"
 
 
-def test_every_command_is_watched_but_the_one_that_needs_a_microphone() -> None:
-    assert COMMANDS.keys() - ARGUMENTS.keys() == {"listen"}
+def test_every_command_is_watched_but_those_that_need_a_microphone_or_answer_the_network() -> None:
+    assert COMMANDS.keys() - ARGUMENTS.keys() == {"listen", "serve"}
 
 
 def written(calls: str) -> Iterator[str]:

@@ -12,6 +12,8 @@ COMMANDS = {  # name: what it does in a line; the module of that name (a space i
     "compare": "say which parts two files share, and where",
     "duplicates": "say which tracks of the catalog hold the same recording, or parts of one",
     "repeats": "say what recurs in and across files, as opening music and jingles do",
+    "serve": 'answer over HTTP, with a page to listen with (needs the extra "server")',
+    "serve keys": "make, list or forget the API keys of a service",
     "list": "list the tracks of the catalog",
     "show": "show all that is known of a track",
     "update": "change the title, artist, album or other tags of a track",

@@ -72,6 +72,13 @@ def _allow_details(_: sqlite3.Connection) -> None:
     """Let `tracks.tags` hold chapters and words of the file beside the tags, which an earlier earmark cannot read."""
 
 
+def _add_ranges(connection: sqlite3.Connection) -> None:
+    connection.execute("""CREATE TABLE ranges (
+        track INTEGER PRIMARY KEY REFERENCES tracks (number) ON DELETE CASCADE,
+        ranges BLOB NOT NULL,
+        checksum INTEGER NOT NULL)""")
+
+
 def _create_plays(connection: sqlite3.Connection) -> None:
     # `body` holds all of a row as JSON, with a CRC-32; the columns beside it are what rows are looked for by. Times are
     # UTC, seconds since 1970. A play names its track by id and words, not by number: it stays when the track goes.
@@ -102,7 +109,7 @@ def _create_plays(connection: sqlite3.Connection) -> None:
         due REAL NOT NULL)""")
 
 
-TRACKS = Schema(0x6561726B, (_create, _allow_details), journal="WAL")  # "eark"
+TRACKS = Schema(0x6561726B, (_create, _allow_details, _add_ranges), journal="WAL")  # "eark"
 # "earp". Several processes may write plays, each for its stations: SQLite before 3.51.3 could lose a commit of one of
 # two that write and checkpoint a write-ahead log at once, so there is none.
 PLAYS = Schema(0x65617270, (_create_plays,), journal="TRUNCATE")

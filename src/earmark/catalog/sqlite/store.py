@@ -21,6 +21,7 @@ from earmark.catalog.backend import MOST_PACKED_BYTES, Recording
 from earmark.catalog.settings import Settings
 from earmark.catalog.sqlite.database import Database, Value
 from earmark.catalog.sqlite.files import FilesTable
+from earmark.catalog.sqlite.ranges import RangesTable
 from earmark.catalog.unpack import MOST_SECONDS
 from earmark.errors import CatalogDamaged, TrackExists, TrackNotFound
 from earmark.types import Chapter, Track
@@ -61,7 +62,7 @@ class _Details(msgspec.Struct, array_like=True, frozen=True):
     file_words: dict[str, str | None]
 
 
-class SQLiteStore(FilesTable):
+class SQLiteStore(FilesTable, RangesTable):
     """The store of a catalog in a folder."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -166,10 +167,10 @@ class SQLiteStore(FilesTable):
         rows = self._run("SELECT number FROM tracks WHERE content = ?", content)
         return int(rows[0][0]) if rows else None
 
-    def recordings(self) -> Iterator[Recording | CatalogDamaged]:
-        """Yield all recordings in the order they were added; for a damaged row, the error that names it."""
+    def recordings(self, after: int = 0) -> Iterator[Recording | CatalogDamaged]:
+        """Yield those with a higher number in the order they were added; for a damaged row, the error that names it."""
         for row in self._database.in_batches(
-            f"SELECT {_TRACK} FROM tracks WHERE number > ? ORDER BY number LIMIT {_BATCH}"
+            f"SELECT {_TRACK} FROM tracks WHERE number > ? ORDER BY number LIMIT {_BATCH}", after
         ):
             try:
                 yield _recording(row, self.path)

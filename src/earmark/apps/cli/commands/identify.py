@@ -23,12 +23,11 @@ from earmark.apps.cli.options import (
 from earmark.apps.cli.output import Output
 from earmark.apps.text import clock, shown_path
 from earmark.errors import MediaError, OptionError
-from earmark.types import Explanation
 
 if TYPE_CHECKING:
     from earmark import Catalog
     from earmark.catalog.scan import Scan
-    from earmark.types import Answer, Match
+    from earmark.types import Answer, Explanation, Match
 
 WHOLE_SECONDS = 1.0  # seconds of a clip that may be missing at an end of a match of the whole
 SLIGHT = 0.002  # difference of a factor from 1 that is not worth a word
@@ -93,6 +92,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what each file is; a file that cannot be read does not stop the others."""
     import earmark
+    from earmark.types import Explanation
 
     output = Output.of(options)
     if options.list and (options.json or options.quiet):

@@ -1,0 +1,152 @@
+"""The shapes of what the service takes and gives, for its description in OpenAPI; apps/records.py makes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="what programs tell problems by")
+    instance: str = Field(description="number of the request, which the service's log has too")
+
+
+class Named(BaseModel):
+    """A track, by what tells it apart."""
+
+    id: str
+    title: str
+    artist: str
+    album: str
+    path: str
+
+
+class Chapter(BaseModel):
+    """A named part of a recording."""
+
+    start: float
+    title: str
+    artist: str
+
+
+class Track(Named):
+    """All that is known of a track."""
+
+    seconds: float
+    complete: bool
+    added: int = Field(description="nanoseconds since 1970, UTC")
+    tags: dict[str, str]
+    chapters: list[Chapter]
+
+
+class TrackPage(BaseModel):
+    """Some tracks."""
+
+    tracks: list[Track]
+    cursor: str = Field(description="of the next page; empty after the last one")
+
+
+class Match(BaseModel):
+    """A place of a track that the clip comes from."""
+
+    track: Named
+    chapter: Chapter | None
+    confidence: float
+    query_start: float
+    query_end: float
+    reference_start: float
+    reference_end: float
+    position_error: float
+    speed: float | None
+    pitch: float | None
+    copies: list[Named]
+    evidence: dict[str, float]
+
+
+class Query(BaseModel):
+    """What was asked."""
+
+    source: str
+    seconds: float
+    complete: bool
+
+
+class Answer(BaseModel):
+    """What the catalog says of a clip: the object that `earmark identify --json` prints."""
+
+    query: Query
+    matches: list[Match]
+    reason: str
+    threshold: float
+    calibrated: bool
+    elapsed: float
+
+
+class TimeRange(BaseModel):
+    """A part of a track and what belongs to it."""
+
+    start: float = Field(ge=0, description="seconds of the track")
+    end: float = Field(ge=0)
+    payload: Any
+
+
+class TimeRanges(BaseModel):
+    """The time ranges of a track."""
+
+    ranges: list[TimeRange]
+
+
+class Change(BaseModel):
+    """What is to be said of a track from now on; what is left out stays."""
+
+    title: str | None = Field(None, max_length=1_024)
+    artist: str | None = Field(None, max_length=1_024)
+    album: str | None = Field(None, max_length=1_024)
+    tags: dict[str, str] | None = None
+
+
+class Peaks(BaseModel):
+    """Peaks of a spectrogram, in order of time."""
+
+    seconds: list[float]
+    hertz: list[float]
+
+
+class State(BaseModel):
+    """Whether the service lives, or is ready."""
+
+    state: str
+
+
+class About(BaseModel):
+    """What the page needs to know."""
+
+    name: str
+    version: str
+    tracks: int
+    seconds: float
+    scopes: list[str] = Field(description="what this caller may do")
+    read_only: bool
+    can_listen: bool = Field(description="whether browsers give a microphone to a page from here")
+
+
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return how OpenAPI describes a body that is a document."""
+    shape = model.model_json_schema()
+    inner = shape.pop("$defs", {})
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _inlined(shape, inner)}}}}
+
+
+def _inlined(shape: Any, inner: dict[str, Any]) -> Any:
+    """Return a schema with the schemas that it refers to in their places."""
+    if isinstance(shape, dict):
+        name = str(shape.get("$ref", "")).rpartition("/")[2]
+        return inner[name] if name else {key: _inlined(value, inner) for key, value in shape.items()}
+    return [_inlined(value, inner) for value in shape] if isinstance(shape, list) else shape

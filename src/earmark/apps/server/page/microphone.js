@@ -1,0 +1,38 @@
+// The microphone: its samples go to the service, its spectrum to the page.
+
+export class Microphone {
+  // `piece(buffer, began)`: samples, and the moment (performance.now()) at which the stream began, as far as is known.
+  static async open(piece) {
+    const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1 };
+    const stream = await navigator.mediaDevices.getUserMedia({ audio });
+    const context = new AudioContext();
+    await context.audioWorklet.addModule("/page/worklet.js");
+    await context.resume();
+    return new Microphone(stream, context, piece);
+  }
+
+  constructor(stream, context, piece) {
+    this.stream = stream;
+    this.context = context;
+    this.rate = context.sampleRate;
+    this.analyser = new AnalyserNode(context, { fftSize: 2048, smoothingTimeConstant: 0.75 });
+    const source = new MediaStreamAudioSourceNode(context, { mediaStream: stream });
+    const pieces = new AudioWorkletNode(context, "pieces", { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" });
+    source.connect(this.analyser);
+    source.connect(pieces);
+    const latency = 1000 * (stream.getAudioTracks()[0].getSettings().latency || 0);
+    this.began = Infinity;
+    let sent = 0;
+    pieces.port.onmessage = ({ data }) => {
+      sent += data.byteLength / 2;
+      // Pieces come late, never early: the quickest tells when the stream began.
+      this.began = Math.min(this.began, performance.now() - (1000 * sent) / this.rate - latency);
+      piece(data);
+    };
+  }
+
+  close() {
+    this.stream.getTracks().forEach((track) => track.stop());
+    this.context.close();
+  }
+}

@@ -1,0 +1,70 @@
+"""`POST /v1/identify`: which known recording a clip comes from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+
+from earmark.apps.records import answer_record
+from earmark.apps.server import documents
+from earmark.apps.server.requests import PROBLEMS, Identifying, Job, service_of
+from earmark.apps.server.uploads import read_document, received
+
+FINGERPRINT = "application/vnd.earmark.fingerprint"  # what earmark.packed_fingerprint returns
+MOST_MATCHES = 10_000
+
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The sound as a file of any format, alone or as a file of a form; or a fingerprint of it.",
+        "content": {
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "required": ["file"],
+                }
+            },
+            FINGERPRINT: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+router = APIRouter(prefix="/v1", tags=["questions"])
+
+
+@router.post(
+    "/identify",
+    summary="Say which known recording a clip comes from",
+    responses={200: {"model": documents.Answer, "description": "The answer"}, **PROBLEMS},
+    openapi_extra=BODY,
+)
+async def identify(
+    request: Request,
+    caller: Identifying,
+    several: Annotated[bool, Query(description="tell recordings that follow one another")] = False,
+    places: Annotated[bool, Query(description="tell every place of a recording that fits")] = False,
+    speed: Annotated[bool, Query(description="look for other playing speeds too")] = False,
+    limit: Annotated[int, Query(ge=1, le=MOST_MATCHES, description="most matches")] = 5,
+    threshold: Annotated[float | None, Query(ge=0, le=1, description="least confidence that counts")] = None,
+) -> JSONResponse:
+    """Answer with the matches, surest first, or without any and with the reason."""
+    service, job = service_of(request), Job(request, caller)
+    options = {"several": several, "places": places, "speed": speed, "limit": limit, "threshold": threshold}
+    if refusal := service.line.refusal(caller.name):
+        raise refusal  # before anything is read
+    limits = service.settings.limits
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == FINGERPRINT:
+        packed = await read_document(request, limits)
+        clip = await service.call(service.catalog.unpacked, packed)
+        answer = await job.run(lambda: service.identified(clip, job.cancellation, **options))
+        source = "fingerprint"
+    else:
+        async with received(request, limits, service.budget, caller.name) as upload:
+            answer = await job.run(lambda: service.identified(upload.path, job.cancellation, **options))
+            source = upload.name or f"{upload.bytes} bytes"
+    service.figures.identified.labels("found" if answer.matches else answer.reason).inc()
+    return JSONResponse(answer_record(replace(answer, source=source)))

@@ -1,0 +1,180 @@
+"""What the routes share: the catalog as it is read and as it is written, children that decode, and the line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import earmark
+from earmark.apps.server.callers import Callers
+from earmark.apps.server.figures import Figures
+from earmark.apps.server.keys import Keys
+from earmark.apps.server.line import FairLine
+from earmark.apps.server.problems import Problem
+from earmark.apps.server.settings import ServerSettings
+from earmark.apps.server.uploads import Budget
+from earmark.audio.container import open_regular
+from earmark.errors import CatalogReadOnly, EarmarkError
+from earmark.extract.pool import ExtractorPool, LentPool, worker_count
+from earmark.extract.protocol import Cancellation, ExtractLimits
+from earmark.extract.relay import LiveDecoders
+
+if TYPE_CHECKING:
+    from earmark import Answer, Catalog, Fingerprint
+
+Result = TypeVar("Result")
+log = logging.getLogger("earmark.server")
+
+WARM_CHILDREN = 4  # that are started before the first question, 120 MB each
+WRITER_SECONDS = 3.0  # seconds for which the catalog stays open for writing after a change; others can write then
+
+
+class Service:
+    """An open catalog and what serves it; `close` when nobody asks any more."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        """Open the catalog, made when absent; raises CatalogError, OptionError."""
+        limits = settings.limits
+        self.settings, self.figures = settings, Figures()
+        self.keys = Keys(settings.keys)
+        self.keys.all()
+        self.callers = Callers(settings, self.keys)
+        self.budget = Budget(limits.uploads_bytes)
+        extract_limits = ExtractLimits(
+            longest_seconds=limits.track_seconds,
+            longest_query_seconds=limits.clip_seconds,
+            largest_upload_bytes=limits.upload_bytes,
+        )
+        if not settings.read_only:
+            with contextlib.suppress(earmark.CatalogLocked):  # whoever writes has made it
+                earmark.open(settings.catalog).close()
+        workers = worker_count(settings.workers)
+        with earmark.open(settings.catalog, create=False, read_only=True) as catalog:
+            info = catalog.info()
+        self.extractor = ExtractorPool(info["fingerprinter"], info["preset"], workers=workers, limits=extract_limits)
+        lent = partial(_lent, self.extractor)
+        self.catalog = earmark.open(settings.catalog, create=False, read_only=True, make_extractor=lent)
+        self.line = FairLine(
+            workers, most=limits.waiting, most_of_one=limits.waiting_of_one, most_seconds=limits.waiting_seconds
+        )
+        self.live = LiveDecoders(limits.listeners)
+        self.writer = Writer(settings, self.extractor)
+        self._threads = ThreadPoolExecutor(workers + limits.listeners + 4, thread_name_prefix="earmark-serve")
+        self.is_ready, self.listeners = False, dict[str, int]()
+        self._watch()
+
+    def warm_up(self) -> None:
+        """Start what a first question would wait for."""
+        import numpy as np
+
+        chirp = np.sin(np.arange(2 * 16_000, dtype=np.float32) ** 2 * 1e-4)
+        with contextlib.suppress(EarmarkError):
+            self.catalog.identify((chirp, 16_000))
+        self.extractor.warm_up(WARM_CHILDREN)
+        self.live.start()
+        self.is_ready = True
+
+    def close(self) -> None:
+        """End all children and close the catalog."""
+        self.is_ready = False
+        self.extractor.close()
+        self.live.close()
+        self._threads.shutdown(cancel_futures=True)
+        self.writer.close()
+        self.catalog.close()
+
+    async def call(self, work: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
+        """Return what work makes in a thread, while others are answered."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments, **named))
+
+    async def identified(self, source: str | Fingerprint, cancellation: Cancellation, **options: Any) -> Answer:
+        """Return the answer to a clip, by the path of its file or as a fingerprint; raises EarmarkError."""
+        return await self.call(self._identified, source, cancellation, options)
+
+    def _identified(self, source: str | Fingerprint, cancellation: Cancellation, options: dict[str, Any]) -> Answer:
+        with self.extractor.cancelled_by(cancellation):
+            return self.catalog.identify(source, **options)
+
+    def extracted(self, path: str, cancellation: Cancellation) -> Fingerprint:
+        """Return the fingerprint of a clip in a file; raises MediaError."""
+        with self.extractor.cancelled_by(cancellation), open_regular(path) as file:
+            return self.extractor.extract(file, query=True).fingerprint
+
+    @contextlib.asynccontextmanager
+    async def listener(self, caller: str) -> AsyncIterator[None]:
+        """Count one more stream of a caller inside; raises Problem when they have too many."""
+        limits, own = self.settings.limits, self.listeners.get(caller, 0)
+        if own >= limits.listeners_of_one:
+            raise Problem(429, "too_many_streams", f"you listen to {own} streams; end one first", retry_after=10)
+        if sum(self.listeners.values()) >= limits.listeners:
+            raise Problem(503, "busy", "all places to listen are taken; try again later", retry_after=10)
+        self.listeners[caller] = own + 1
+        try:
+            yield
+        finally:
+            self.listeners[caller] -= 1
+            if not self.listeners[caller]:
+                del self.listeners[caller]
+
+    def _watch(self) -> None:
+        for name, help, value in (
+            ("earmark_tracks", "Tracks in the catalog.", lambda: float(len(self.catalog))),
+            ("earmark_waiting", "Questions in line.", lambda: float(self.line.waiting)),
+            ("earmark_at_work", "Questions that are worked on.", lambda: float(self.line.at_work)),
+            ("earmark_upload_bytes", "Bytes of bodies on the disk.", lambda: float(self.budget.used)),
+        ):
+            self.figures.watch(name, help, value)
+
+
+def _lent(pool: ExtractorPool, *, workers: int | None) -> LentPool:
+    return LentPool(pool)
+
+
+class Writer:
+    """The catalog open for writing, only as long as something is changed: in between, others may write."""
+
+    def __init__(self, settings: ServerSettings, pool: ExtractorPool) -> None:
+        """`pool`: children that read what is added."""
+        self._settings, self._pool = settings, pool
+        self._lock = threading.Lock()
+        self._catalog: Catalog | None = None
+        self._timer: threading.Timer | None = None
+
+    def change(self, work: Callable[[Catalog], Result]) -> Result:
+        """Return what `work` makes of the catalog; raises CatalogLocked while another process writes."""
+        if self._settings.read_only:
+            raise CatalogReadOnly("this service only reads; start it without --read-only to change the catalog")
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            if self._catalog is None:
+                lent = partial(_lent, self._pool)
+                self._catalog = earmark.open(self._settings.catalog, create=False, make_extractor=lent)
+            try:
+                return work(self._catalog)
+            finally:
+                self._timer = threading.Timer(WRITER_SECONDS, self._close_when_idle)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _close_when_idle(self) -> None:
+        try:
+            self.close()
+        except earmark.CatalogError as error:  # what was changed is kept; the index is behind until it is written again
+            log.error("the index could not be published", extra={"fields": {"detail": str(error)}})
+
+    def close(self) -> None:
+        """Let others write."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self._catalog is not None:
+                catalog, self._catalog = self._catalog, None
+                catalog.close()

@@ -1,0 +1,77 @@
+"""What a service is started with: who may ask, how much, and how long it waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+IDENTIFY, MANAGE = "identify", "manage"  # scopes: ask questions; read figures and change the catalog too
+SCOPES = (IDENTIFY, MANAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request, one caller and all of them together may take."""
+
+    upload_bytes: int = 200_000_000  # bytes of one body; three hours of MP3
+    uploads_bytes: int = 2_000_000_000  # bytes of all bodies on the disk at once
+    document_bytes: int = 5_000_000  # bytes of a JSON document or a fingerprint
+    clip_seconds: float = 3 * 3600.0  # seconds of sound in one question
+    track_seconds: float = 24 * 3600.0  # seconds of sound in one track
+    header_seconds: float = 10.0  # seconds in which a request's head has to be there
+    grace_seconds: float = 10.0  # seconds in which a body may be slow
+    body_bytes_a_second: int = 8_000  # bytes a second of a body after that, as of a phone on a bad line
+    waiting: int = 64  # questions in line
+    waiting_of_one: int = 16  # questions in line of one caller, and their bodies
+    waiting_seconds: float = 10.0  # seconds that the last in line may wait, by what questions take
+    requests_a_minute: int = 600  # of one caller
+    connections: int = 512
+    listeners: int = 16  # sounds listened to at once
+    listeners_of_one: int = 4  # of one caller
+    listening_seconds: float = 4 * 3600.0  # seconds of sound in one stream
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """How a service is set up."""
+
+    catalog: Path
+    keys: Path  # file of API keys
+    host: str = "127.0.0.1"
+    port: int = 8000
+    names: tuple[str, ...] = ()  # host names that requests may come by, besides the address
+    anyone: str | None = None  # scope of callers without a key; '' for none; None decides by who can reach it
+    read_only: bool = False
+    behind_proxy: bool = False  # believe a proxy on this machine who its clients are
+    certificate: tuple[Path, Path] | None = None  # PEM files of the certificate and its key
+    workers: int | None = None  # questions answered at once; None for the cores
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether this machine alone can reach it."""
+        return self.host == "localhost" or is_loopback(self.host)
+
+    @property
+    def scope_of_anyone(self) -> str:
+        """What callers without a key may do: all where nobody else can call, else nothing."""
+        if self.anyone is not None:
+            return self.anyone
+        return MANAGE if self.is_private and not self.names and not self.behind_proxy else ""
+
+    @property
+    def address(self) -> str:
+        """The address to open in a browser of this machine."""
+        scheme, shown = "https" if self.certificate else "http", self.host
+        if self.host in ("0.0.0.0", "::"):
+            shown = "localhost"
+        return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}/"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is an address of this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

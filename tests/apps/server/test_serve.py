@@ -1,0 +1,99 @@
+"""`earmark serve` as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from earmark.apps.cli import main
+from earmark.apps.server.settings import ServerSettings
+
+
+@contextmanager
+def served(tmp_path, catalog, *options) -> Iterator[tuple[subprocess.Popen, str]]:
+    """Run the command on a free port, and give it with its address."""
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    command = [sys.executable, "-c", "import sys; from earmark.apps.cli import main; sys.exit(main())"]
+    with subprocess.Popen(
+        [*command, "serve", "--catalog", str(catalog), "--port", "0", *options],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        try:
+            line = process.stderr.readline()
+            assert line.startswith("serving "), line
+            yield process, line.split(" at ")[1].strip()
+        finally:
+            process.kill()
+
+
+def test_it_serves_and_ends_gracefully_with_what_is_asked(tmp_path, known, clips):
+    with served(tmp_path, known, "--read-only") as (process, url), httpx.Client(base_url=url, timeout=60) as client:
+        while client.get("/readyz").status_code != 200:
+            time.sleep(0.05)
+        assert client.post("/v1/identify", content=clips("pulse")).json()["matches"]
+        clip = clips("pulse", 0, 30)
+
+        def slowly():
+            yield clip[:1_000]
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            yield clip[1_000:]
+
+        assert client.post("/v1/identify", content=slowly()).json()["matches"]
+        assert process.wait(timeout=20) == 0
+        lines = [json.loads(line) for line in process.stderr.read().splitlines()]
+        assert [line["path"] for line in lines if line["event"] == "request"] == ["/v1/identify"] * 2
+
+
+def test_a_certificate_of_its_own_is_made_once(tmp_path, known):
+    for _ in range(2):
+        with served(tmp_path, known, "--tls", "self-signed", "--name", "music.example") as (_, url):
+            assert url.startswith("https://")
+            certificate = tmp_path / "config" / "earmark" / "tls" / "certificate.pem"
+            trusting = ssl.create_default_context(cafile=certificate)
+            answer = httpx.get(f"{url}livez", verify=trusting, headers={"Host": "music.example"})
+            assert answer.status_code == 200
+            made = certificate.read_bytes()
+    assert certificate.read_bytes() == made
+    assert (certificate.parent / "key.pem").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "scope"),
+    [
+        ({}, "manage"),
+        ({"host": "0.0.0.0"}, ""),
+        ({"names": ("music.example",)}, ""),
+        ({"behind_proxy": True}, ""),
+        ({"host": "0.0.0.0", "anyone": "identify"}, "identify"),
+        ({"anyone": ""}, ""),
+    ],
+)
+def test_a_key_is_needed_as_soon_as_others_can_call(tmp_path, settings, scope):
+    assert ServerSettings(tmp_path, tmp_path / "keys.json", **settings).scope_of_anyone == scope
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--host", "203.0.113.1"], "cannot be served at"),
+        (["--tls", "cert.pem"], "--tls-key belongs to --tls"),
+        (["--tls-key", "key.pem"], "--tls-key belongs to --tls"),
+    ],
+)
+def test_what_cannot_be_served_is_said(tmp_path, known, capsys, options, said):
+    keys = ["--keys", str(tmp_path / "keys.json")]
+    assert main(["serve", "--catalog", str(known), "--read-only", *keys, *options]) == 2
+    assert said in capsys.readouterr().err
