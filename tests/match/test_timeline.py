@@ -209,7 +209,7 @@ def test_what_is_kept_of_a_long_stream_is_bounded_and_what_was_told_stays(landma
     assert all(10.0 * number - start <= KEPT_SECONDS + WINDOW_SECONDS for number, start in enumerate(since))
     strands = [strand for line in one._lines for strand in line.strands]
     assert min(strand.end for strand in strands) >= 200.0 - 2 * REMEMBERED_SECONDS - 10.0
-    assert len(one._explanation._surest) <= len(list(one._lines))
+    assert len(one._judgement._surest) <= len(list(one._lines))
     found = told(one)
     assert [track for track, *_ in found] == [3, 2, 5] * 3 + [3]
     for number, (_, start, end) in enumerate(found):

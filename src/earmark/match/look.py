@@ -84,12 +84,12 @@ class Look:
                 return True
         return False
 
-    def by_channels(self, *, most: int | None = None) -> Iterator[tuple[list[Guess], str]]:
-        """Yield (places, at `most` so many, layer they were found by), channel by channel."""
+    def by_channels(self) -> Iterator[tuple[list[Guess], str]]:
+        """Yield (places, layer they were found by), channel by channel."""
         for channel in self._plan.usual_channels:
             if channel.name in self._search.channels and channel.layer in self.comparisons:
                 features = len(self.window.layers[channel.layer].frames)
-                yield vote(self._hits_of(channel), channel, features=features)[:most], channel.layer
+                yield vote(self._hits_of(channel), channel, features=features), channel.layer
 
     def by_sweep(self) -> Iterator[tuple[list[Guess], str]]:
         """Yield the places that a sweep of the likeliest tracks finds, of no layer's own."""

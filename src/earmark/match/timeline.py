@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 
-from earmark.match.explanation import LEAST_SUPPORT, Explanation
-from earmark.match.following import Following, agreeing_stretches
+from earmark.match.continuation import Continuation, agreeing_stretches
 from earmark.match.heard import CloserLook, HeardSound
+from earmark.match.judgement import LEAST_SUPPORT, Judgement
 from earmark.match.lines import Line, Lines, Strand
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage, joined
@@ -34,10 +34,10 @@ class Timeline:
         )
         self._lines, self._latest = Lines(), list[Strand]()  # of settled windows; of the sound's end
         self._windows = 0  # that are settled
-        self._explanation = Explanation(matcher, options)
+        self._judgement = Judgement(matcher, options)
         self._looks = 0  # that the odds pay for: of a file its windows, of sound that arrives every one
         self._last, self._next = -1.0, 0.0  # second at which the last settled window begins; earliest for the next one
-        self._following = Following()  # of the settled windows
+        self._continuation = Continuation()  # of the settled windows
         self._past = list[Passage]()  # that ended before what is remembered
         self._found: Sequence[Passage] | None = None  # of what was heard last, once it was asked for
         self._forgotten = 0.0  # second before which lines are not remembered
@@ -66,7 +66,7 @@ class Timeline:
         self._lay(lasting)
         self._latest = []
         for begin, end, hits in self._heard.looked_up(passing):
-            self._latest = self._heard.laid(begin, end, self._following.going_on, hits)
+            self._latest = self._heard.laid(begin, end, self._continuation.going_on, hits)
         self._windows += len(lasting)
         self._looks = self._windows if final else self._looks + len(lasting) + len(passing)
         if closer is not None:
@@ -80,7 +80,7 @@ class Timeline:
 
     def _lay(self, windows: Sequence[tuple[float, float]]) -> None:
         """Lay windows that follow one another."""
-        for strands in self._following.through(self._heard, windows):
+        for strands in self._continuation.through(self._heard, windows):
             self._lines.add(strands)
         self._look_back(windows)
 
@@ -96,31 +96,28 @@ class Timeline:
             if not any(first <= begin and end <= last for first, last in clear)
             or any(min(end, one.start + REPEATED_SECONDS, one.end) - max(begin, one.start) > 0 for one in repeated)
         ]
-        self._explanation.alone = alone
+        self._judgement.alone = alone
         spans = _together(doubtful)
         if not spans:
             return
         self._heard = self._heard.looked_at_closely(spans, closer)
         self._lines = self._lines.outside(spans)
         for first, last in spans:
-            beside = [(begin, min(end, first)) for begin, end in clear] + [
-                (max(begin, last), end) for begin, end in clear
-            ]
-            self._following = Following(spans=[(begin, end) for begin, end in beside if end > begin])
+            self._continuation = Continuation(spans=_outside(clear, first, last))
             self._lay([one for one in doubtful if first <= one[0] and one[1] <= last])
 
     def copy(self) -> Timeline:
         """Return a timeline that hears on by itself."""
         other = copy.copy(self)
-        other._lines, other._explanation = self._lines.with_more(()), self._explanation.copy()
-        other._following = self._following.copy()
+        other._lines, other._judgement = self._lines.with_more(()), self._judgement.copy()
+        other._continuation = self._continuation.copy()
         return other
 
     def passages(self) -> Sequence[Passage]:
         """Return what explains the sound, in order of time: what sounds alone or loudest, and what is beside it."""
         if self._found is None and self.seconds:
             lines = self._lines.with_more(self._latest)
-            found = self._explanation.passages(lines, self._heard, looks=self._looks)
+            found = self._judgement.passages(lines, self._heard, looks=self._looks)
             self._found = joined([*self._past, *found])
         return self._found or []
 
@@ -134,7 +131,7 @@ class Timeline:
         self._found = None
         self._lines.drop(track)
         self._past = [one for one in self._past if one.track != track]
-        self._following.drop(track)
+        self._continuation.drop(track)
         self._latest = [one for one in self._latest if one.track != track]
 
     def _look_back(self, windows: Sequence[tuple[float, float]]) -> None:
@@ -143,11 +140,11 @@ class Timeline:
         missing: dict[int, list[Strand]] = {}
         for line in list(self._lines):
             if line.begin in number_of and _begins_early(line):
-                is_beside = self._following.fills(line.begin, line.begin + WINDOW_SECONDS)
-                if is_beside and line.track in self._following.tracks:
+                is_beside = self._continuation.fills(line.begin, line.begin + WINDOW_SECONDS)
+                if is_beside and line.track in self._continuation.tracks:
                     continue  # a worse place of what fills the sound
-                if not is_beside and self._following.fills(line.begin - HOP_SECONDS, line.begin + HOP_SECONDS):
-                    self._lines.add(self._following.back(self._heard, line.strands[0]))
+                if not is_beside and self._continuation.fills(line.begin - HOP_SECONDS, line.begin + HOP_SECONDS):
+                    self._lines.add(self._continuation.back(self._heard, line.strands[0]))
                 elif number_of[line.begin]:
                     missing.setdefault(number_of[line.begin] - 1, []).append(line.strands[0])
         for number in range(max(missing, default=-1), -1, -1):
@@ -165,8 +162,8 @@ class Timeline:
         self._past = [one for one in self.passages() if one.query_start < before]
         self._found = None
         self._lines.forget(before=before)
-        self._following.forget(before=before)
-        self._explanation.remember({line.number for line in self._lines})
+        self._continuation.forget(before=before)
+        self._judgement.remember({line.number for line in self._lines})
         self._forgotten = before
 
 
@@ -185,6 +182,12 @@ def _together(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
         else:
             found.append((first, last))
     return found
+
+
+def _outside(spans: Sequence[tuple[float, float]], first: float, last: float) -> list[tuple[float, float]]:
+    """Return the parts of spans that end before a second, or begin after another."""
+    parts = [part for begin, end in spans for part in ((begin, min(end, first)), (max(begin, last), end))]
+    return [(begin, end) for begin, end in parts if end > begin]
 
 
 def _begins_early(line: Line) -> bool:

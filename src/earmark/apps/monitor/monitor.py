@@ -11,8 +11,8 @@ from threading import Event, Lock, Semaphore, Thread
 from typing import TYPE_CHECKING, Protocol, Self
 
 from earmark.apps.monitor.events import MonitorEvent
-from earmark.apps.monitor.hearing import Hearing, Listening
 from earmark.apps.monitor.ledger import Ledger, Rules, Thresholds
+from earmark.apps.monitor.station_sound import Listening, StationSound
 from earmark.apps.monitor.stations import Station, name_of
 from earmark.errors import EarmarkError, MediaError, OptionError
 from earmark.extract.pool import worker_count
@@ -170,7 +170,7 @@ class _Followed:
         )
         look_seconds = options.look_seconds or (LIVE_LOOK_SECONDS if self._source.is_live else FILE_LOOK_SECONDS)
         listening = Listening(thresholds, look_seconds, options.candidates)
-        self._hearing = Hearing(catalog, self._ledger, station.name, rate=self._source.rate, listening=listening)
+        self._hearing = StationSound(catalog, self._ledger, station.name, rate=self._source.rate, listening=listening)
         if monitor._recorders:
             self._hearing.samples_heard = self._record
         self._stopped = Event()

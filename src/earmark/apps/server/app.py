@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from earmark import __version__
-from earmark.apps.server import health, listening, peaks, questions, tracks
+from earmark.apps.server import health, live_stream, peaks, questions, tracks
 from earmark.apps.server.guard import Guard, known_hosts
 from earmark.apps.server.page import page_router
 from earmark.apps.server.problems import Problem, problem_of
@@ -50,7 +50,7 @@ def make_app(service: Service) -> ASGIApp:
     app.state.service = service
     for kind in (Problem, EarmarkError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answered)
-    for router in (health.router, questions.router, peaks.router, tracks.router, listening.router, page_router()):
+    for router in (health.router, questions.router, peaks.router, tracks.router, live_stream.router, page_router()):
         app.include_router(router)
     _describe(app)
     settings = service.settings

@@ -34,7 +34,7 @@ class Listening:
     candidates: float | None = None  # confidence from which on what is not sure is told too
 
 
-class Hearing:
+class StationSound:
     """What a station's sound holds, in the order in which it arrives."""
 
     def __init__(self, catalog: Catalog, ledger: Ledger, station: str, *, rate: int, listening: Listening) -> None:

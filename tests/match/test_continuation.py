@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from earmark.match.following import AHEAD_SECONDS, Following
+from earmark.match.continuation import AHEAD_SECONDS, Continuation
 from earmark.match.heard import HeardSound
 from earmark.match.lines import Strand
 from earmark.match.protocol import Options
@@ -19,19 +19,19 @@ def piece(shelf: Shelf, number: int, start: float, seconds: float) -> np.ndarray
     return sound / sound.std()
 
 
-def followed(shelf: Shelf, sound: np.ndarray) -> tuple[Following, list[Strand]]:
+def followed(shelf: Shelf, sound: np.ndarray) -> tuple[Continuation, list[Strand]]:
     fingerprint = shelf.asked(sound)
     frame = fingerprint.layers[shelf.plan.compare[0].layer].frame_seconds
     heard = HeardSound(shelf.matcher(), Options(several=True), shelf.index, fingerprint, 0.0, frame)
-    following = Following()
+    continuation = Continuation()
     windows = whole_windows(fingerprint.seconds, frame)
-    return following, [strand for strands in following.through(heard, windows) for strand in strands]
+    return continuation, [strand for strands in continuation.through(heard, windows) for strand in strands]
 
 
 def test_a_recording_that_goes_on_is_followed_in_one_strand(landmarks: Shelf) -> None:
-    following, strands = followed(landmarks, piece(landmarks, 3, 2.0, 20.0))
-    assert following.fills(0.0, 20.0)
-    assert following.tracks == {3}
+    continuation, strands = followed(landmarks, piece(landmarks, 3, 2.0, 20.0))
+    assert continuation.fills(0.0, 20.0)
+    assert continuation.tracks == {3}
     [long] = [one for one in strands if one.end - one.begin > WINDOW_SECONDS + 0.1]
     assert long.track == 3
     assert abs(long.reference_at(10.0) - 12.0) < 0.05
@@ -39,41 +39,41 @@ def test_a_recording_that_goes_on_is_followed_in_one_strand(landmarks: Shelf) ->
 
 
 def test_it_is_followed_no_farther_than_it_goes(landmarks: Shelf) -> None:
-    following, _ = followed(landmarks, np.concatenate([piece(landmarks, number, 2.0, 15.0) for number in (3, 2)]))
-    assert following.tracks == {2, 3}
-    [(first, until), (since, last)] = following.spans
+    continuation, _ = followed(landmarks, np.concatenate([piece(landmarks, number, 2.0, 15.0) for number in (3, 2)]))
+    assert continuation.tracks == {2, 3}
+    [(first, until), (since, last)] = continuation.spans
     assert first == 0.0
     assert abs(until - 15.0) < 0.6
     assert 14.9 <= since <= 17.6
     assert last > 29.0
-    assert not following.fills(12.5, 17.5)
+    assert not continuation.fills(12.5, 17.5)
 
 
 def test_silence_is_filled_by_nothing(landmarks: Shelf) -> None:
-    following, _ = followed(landmarks, np.concatenate([piece(landmarks, 3, 2.0, 14.0), np.zeros(12 * RATE)]))
-    assert following.spans
-    assert all(last <= 15.1 for _, last in following.spans)
+    continuation, _ = followed(landmarks, np.concatenate([piece(landmarks, 3, 2.0, 14.0), np.zeros(12 * RATE)]))
+    assert continuation.spans
+    assert all(last <= 15.1 for _, last in continuation.spans)
 
 
 def test_what_sounds_beside_it_is_laid_too(landmarks: Shelf) -> None:
     both = piece(landmarks, 3, 2.0, 20.0)
     both[6 * RATE : 12 * RATE] += piece(landmarks, 2, 5.0, 6.0)
-    following, strands = followed(landmarks, both)
-    assert following.tracks == {3}
+    continuation, strands = followed(landmarks, both)
+    assert continuation.tracks == {3}
     beside = [one for one in strands if one.track == 2 and abs(one.reference_at(9.0) - 8.0) < 0.1]
     assert min(one.begin for one in beside) <= 7.5
     assert max(one.end for one in beside) >= 11.0
 
 
 def test_what_is_forgotten_fills_nothing(landmarks: Shelf) -> None:
-    following, _ = followed(landmarks, piece(landmarks, 3, 2.0, 20.0))
-    other = following.copy()
+    continuation, _ = followed(landmarks, piece(landmarks, 3, 2.0, 20.0))
+    other = continuation.copy()
     other.drop(3)
     assert (other.spans, other.tracks, other.going_on) == ([], set(), [])
-    following.forget(before=30.0)
-    assert following.spans == []
+    continuation.forget(before=30.0)
+    assert continuation.spans == []
 
 
 def test_unknown_sound_is_followed_nowhere(landmarks: Shelf) -> None:
-    following, _ = followed(landmarks, np.random.default_rng(2).normal(0, 1, 20 * RATE))
-    assert (following.spans, following.tracks) == ([], set())
+    continuation, _ = followed(landmarks, np.random.default_rng(2).normal(0, 1, 20 * RATE))
+    assert (continuation.spans, continuation.tracks) == ([], set())

@@ -23,7 +23,7 @@ MOST_FOLLOWED = 4  # places that are followed together: a recording and its copi
 
 
 @dataclass(slots=True)
-class Following:
+class Continuation:
     """What goes on at the end of the windows that were laid so far."""
 
     going_on: list[Strand] = field(default_factory=list)  # of the last window
@@ -63,9 +63,9 @@ class Following:
         """Return whether one place explains a window beyond doubt."""
         return any(first <= begin and end <= last for first, last in self.spans)
 
-    def copy(self) -> Following:
+    def copy(self) -> Continuation:
         """Return one that goes on by itself."""
-        return Following(list(self.going_on), list(self.spans), set(self.tracks))
+        return Continuation(list(self.going_on), list(self.spans), set(self.tracks))
 
     def forget(self, *, before: float) -> None:
         """Forget what filled the sound until a second."""

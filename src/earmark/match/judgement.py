@@ -38,7 +38,7 @@ ROUNDS = 6  # times that a sound is explained; after each, what is not sure is l
 Explained = tuple[Stretch, Passage]
 
 
-class Explanation:
+class Judgement:
     """Judges what lines say of a sound, and remembers it where the sound is not kept."""
 
     def __init__(self, matcher: Matcher, options: Options) -> None:
@@ -47,7 +47,7 @@ class Explanation:
         self._surest: dict[int, tuple[Line, Passage]] = {}  # where lines lie best, and what they were judged to be
         self.alone = frozenset[int]()  # numbers of lines that no other place of their track comes near
 
-    def copy(self) -> Explanation:
+    def copy(self) -> Judgement:
         """Return one that remembers by itself."""
         other = copy.copy(self)
         other._surest = dict(self._surest)
