@@ -37,10 +37,17 @@ def opened(tight):
 
 
 def answer_of(one):
-    """Return the status and the document of an answer, read until the service closes the connection."""
+    """Return the status and the document of an answer, read until the service closes the connection.
+
+    Raises:
+        ConnectionError: It closed with bytes of ours unread, which cuts the answer off: told by a reset, or, where
+            the reset met a byte of ours on its way, by nothing at all.
+    """
     data = b""
     while part := one.recv(1 << 16):
         data += part
+    if not data:
+        raise ConnectionError
     head, _, body = data.partition(b"\r\n\r\n")
     return int(head.split()[1]), json.loads(body) if body else None
 
@@ -59,9 +66,11 @@ def test_200_slow_connections_hold_nobody_up_and_are_closed(tight, clips):
                     one.sendall(b".")
             time.sleep(0.2)
         assert all(one.recv(1 << 16) == b"" for one in silent)
+        answered = []
         for one in (*heads, *bodies):
-            with contextlib.suppress(ConnectionResetError):  # it closed with bytes of ours unread
-                assert answer_of(one)[0] == 408
+            with contextlib.suppress(ConnectionError):
+                answered.append(answer_of(one)[0])
+        assert set(answered) == {408}
     assert tight.service.budget.used == 0
 
 
@@ -81,7 +90,7 @@ def test_a_body_that_is_too_large_is_refused_while_it_comes(tight, form):
         assert sent < 20_000_000  # what was sent ahead, into the system's buffers
         try:
             status, document = answer_of(one)
-        except ConnectionResetError:  # it closed with bytes of ours unread, which cuts the answer off
+        except ConnectionError:
             return
         assert (status, document["code"]) == (413, "too_large")
 

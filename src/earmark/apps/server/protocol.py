@@ -34,6 +34,7 @@ class DeadlineProtocol(HttpToolsProtocol):
     _reading: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
+    _in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, unless there are too many connections."""
@@ -59,16 +60,22 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Wait for the head no longer; the body has its own clock, in uploads.py."""
-        self._in_head = False
+        self._in_head, self._in_body = False, True
         if self._deadline is not None:
             self._deadline.cancel()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Expect a head again, where the answer went out before the body had come."""
+        self._in_body = False
+        self._in_head = self.cycle is not None and self.cycle.response_complete
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         super().on_response_complete()
         if self.transport is not None and not self.transport.is_closing():
-            self._in_head, self._head_bytes = True, 0
+            self._in_head, self._head_bytes = not self._in_body, 0
             if self.cycle is not None and not self.cycle.response_complete:
                 self._in_head = False  # a request that was sent ahead is at work already
                 return
