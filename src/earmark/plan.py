@@ -102,6 +102,15 @@ class WarpRule:
 
 
 @dataclass(frozen=True, slots=True)
+class GlanceRule:
+    """By what a clip is looked at first, where that takes a fraction of the work and mostly settles what it is."""
+
+    layer: str  # the only layer that a glance has
+    places: int = 4  # places of a channel that are compared: the right one has most votes where a glance can tell
+    longest_seconds: float = 7.5  # of a clip that is one thing, not several
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that the matcher needs to know of a kind of fingerprint."""
 
@@ -111,11 +120,13 @@ class Plan:
     sweep: SweepRule | None = None
     query: dict[str, Any] = field(default_factory=dict)  # numbers by which a query is looked at more closely
     warp: WarpRule | None = None
+    glance: GlanceRule | None = None
 
     @property
     def digest(self) -> str:
         """A digest of every number of the plan: a confidence is fitted for one."""
         numbers = asdict(self)
+        del numbers["glance"]  # it saves work, and leaves odds as they are
         if self.warp is None:  # as before there were such rules
             del numbers["warp"]
         return blake2b(msgspec.json.encode(numbers), digest_size=4).hexdigest()

@@ -34,12 +34,12 @@ def blocks(sound: np.ndarray, size: int) -> list[np.ndarray]:
 def test_a_short_question_is_looked_at_closely_and_a_longer_one_as_a_recording(maker, sound, alike) -> None:
     short = sound[: round(CLOSE_SECONDS * maker.rate)]
     for asked, is_close in ((short, True), (sound, False)):
-        found, was_close = fingerprint_of_query(blocks(asked, 5_000), maker, close_seconds=CLOSE_SECONDS)
-        assert was_close == is_close
-        assert alike(found, maker.extract(asked, query=is_close))
-    found, was_close = fingerprint_of_query(blocks(sound, 5_000), maker, close_seconds=None)
-    assert was_close
-    assert alike(found, maker.extract(sound, query=True))
+        look = fingerprint_of_query(blocks(asked, 5_000), maker, close_seconds=CLOSE_SECONDS)
+        assert look.is_close == is_close
+        assert alike(look.fingerprint, maker.extract(asked, query=is_close))
+    look = fingerprint_of_query(blocks(sound, 5_000), maker, close_seconds=None)
+    assert look.is_close
+    assert alike(look.fingerprint, maker.extract(sound, query=True))
 
 
 def test_parts_are_what_a_close_look_at_the_whole_has_there(maker, sound) -> None:

@@ -152,13 +152,13 @@ def test_silence_in_the_middle_keeps_its_time_and_gets_no_vector(samples: np.nda
 
 def test_a_silent_segment_is_left_out_of_a_batch_without_changing_the_others(samples: np.ndarray) -> None:
     shape = LogMel()
-    raw = log_mel_segments(np.stack([samples[RATE * n :][: shape.segment_samples] for n in range(6)]), shape)
+    raw = log_mel_segments(np.stack([samples[RATE * n :][: shape.segment_samples] for n in range(BATCH)]), shape)
     heard, every = maker().encode(raw)
     assert heard.all()
-    raw[[1, 4]] = -10.0
+    raw[[0, 2]] = -10.0
     heard, fewer = maker().encode(raw)
-    assert heard.tolist() == [True, False, True, True, False, True]
-    assert np.array_equal(fewer, every[[0, 2, 3, 5]])
+    assert heard.tolist() == [False, True, False, True]
+    assert np.array_equal(fewer, every[[1, 3]])
 
 
 # --- the same, however it comes

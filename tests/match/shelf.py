@@ -112,6 +112,7 @@ class Shelf:
             self.calibration,
             keys=lambda fingerprint: self.maker.keys(fingerprint, query=True),
             references=CachedReferences(read or self.read),
+            stored_keys=self.maker.keys,
             warped_keys=self.maker.warped_keys,
         )
 

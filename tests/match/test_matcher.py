@@ -273,22 +273,22 @@ def test_where_the_index_knows_another_place_only_the_track_is_searched_from_end
 def test_no_more_is_searched_from_end_to_end_than_is_allowed(
     with_peaks: Shelf, monkeypatch: pytest.MonkeyPatch, bound: str, value: int, wanted: set[int]
 ) -> None:
-    swept = []
-    best_places = Correlation.best_places
+    swept = list[Layer]()
+    best_place_on_each = Correlation.best_place_on_each
 
-    def counted(correlation: Correlation, layer: Layer, *, limit: int = 1) -> list[Place]:
-        swept.append(limit)
-        return best_places(correlation, layer, limit=limit)
+    def counted(correlation: Correlation, layers: Sequence[Layer]) -> list[Place | None]:
+        swept.extend(layers)
+        return best_place_on_each(correlation, layers)
 
-    monkeypatch.setattr(Correlation, "best_places", counted)
+    monkeypatch.setattr(Correlation, "best_place_on_each", counted)
     clip = np.random.default_rng(1).normal(0, 0.1, 5 * RATE)
     with_peaks.ask(clip)
-    assert swept.count(1) == len(with_peaks.sounds)
+    assert len(swept) == len(with_peaks.sounds)
     swept.clear()
     assert with_peaks.plan.sweep is not None
     rule = replace(with_peaks.plan.sweep, **{bound: value})
     replace(with_peaks, plan=replace(with_peaks.plan, sweep=rule)).ask(clip)
-    assert swept.count(1) in wanted
+    assert len(swept) in wanted
 
 
 def test_what_is_clear_is_not_looked_for_any_further(with_peaks: Shelf) -> None:

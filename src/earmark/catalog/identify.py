@@ -58,9 +58,8 @@ class Identify:
         began, matches, detail, complete = time.perf_counter(), list[Match](), "", True
         try:
             with self._extracted(source, options) as (extracted, closer):
-                seconds, reason, complete = extracted.seconds, self.unfit(extracted), extracted.complete
-                if not reason:
-                    matches = self._matches(extracted.fingerprint, options, closer)
+                seconds, complete = extracted.seconds, extracted.complete
+                matches, reason = self._matches(extracted, options, closer)
         except MediaError as error:
             seconds, reason = error.partial, error.code
             if reason not in _ANSWERS:
@@ -74,7 +73,7 @@ class Identify:
         """Return what the catalog says of a clip, and what spoke for it; raises MediaError when it cannot be read."""
         began = time.perf_counter()
         try:
-            with self._extracted(source, options) as (extracted, closer):
+            with self._extracted(source, options, is_explained=True) as (extracted, closer):
                 heard, reason = extracted.fingerprint, self.unfit(extracted)
                 return self._available(lambda: self._explained(heard, options, closer, name_of(source), reason))
         except MediaError as error:
@@ -92,6 +91,7 @@ class Identify:
             self._calibration[0],
             keys=keys,
             references=self._references,
+            stored_keys=maker.keys,
             warped_keys=maker.warped_keys,
         )
         return Session(matcher, self._present if follow else lambda: present, options)
@@ -122,15 +122,36 @@ class Identify:
         return "" if is_informative else "low_information"
 
     def _extracted(
-        self, source: Source, options: Options
+        self, source: Source, options: Options, *, is_explained: bool = False
     ) -> AbstractContextManager[tuple[Extracted, CloserLook | None]]:
         """Give what is in a source: sequences are laid as closely as clips are, however long."""
         close_seconds = math.inf if options.align else LONGEST_WHOLE_SECONDS
-        return extracted_query(source, self._extractor, close_seconds=close_seconds)
+        asks_for_more = options.align or options.several or options.places or options.speed or is_explained
+        asks_for_less_sure = options.threshold is not None and options.threshold < self.threshold
+        rule = None if asks_for_more or asks_for_less_sure else self.fingerprinter.plan.glance
+        glance_seconds = 0.0 if rule is None else rule.longest_seconds
+        return extracted_query(source, self._extractor, close_seconds=close_seconds, glance_seconds=glance_seconds)
 
-    def _matches(self, fingerprint: Fingerprint, options: Options, closer: CloserLook | None) -> list[Match]:
-        """Identify a fingerprint; a track that turns out to be damaged or gone is left out, and it is asked again."""
-        return self._available(lambda: self._named(self._passages(fingerprint, options, closer), fingerprint.seconds))
+    def _matches(self, extracted: Extracted, options: Options, closer: CloserLook | None) -> tuple[list[Match], str]:
+        """Return (what a source holds, why that cannot be said or nothing).
+
+        A track that turns out to be damaged or gone is left out, and the source is asked about again.
+        """
+        if extracted.sound is not None and closer is not None and not extracted.silent:
+            glanced = self._available(lambda: self._glanced(extracted.fingerprint, options))
+            if glanced:
+                return glanced, ""
+            [fingerprint] = closer([(0.0, extracted.seconds)])
+            extracted, closer = replace(extracted, fingerprint=fingerprint, is_close=True), None
+        heard, reason = extracted.fingerprint, self.unfit(extracted)
+        if reason:
+            return [], reason
+        return self._available(lambda: self._named(self._passages(heard, options, closer), heard.seconds)), ""
+
+    def _glanced(self, fingerprint: Fingerprint, options: Options) -> list[Match]:
+        """Return what a short clip is that was glanced at; nothing where that leaves doubt."""
+        session = self.session(options)
+        return self._named(session.passages(), fingerprint.seconds) if session.glance(fingerprint) else []
 
     def _available(self, ask: Callable[[], Found]) -> Found:
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -49,26 +50,30 @@ def extract_source(source: Source, extractor: Extractor, *, query: bool) -> Extr
 
 @contextmanager
 def extracted_query(
-    source: Source, extractor: Extractor, *, close_seconds: float
+    source: Source, extractor: Extractor, *, close_seconds: float, glance_seconds: float = 0.0
 ) -> Iterator[tuple[Extracted, CloserLook | None]]:
     """Give (what is in a source that is asked about, what looks closer at its parts), raising as `extract_source`.
 
-    What is longer than `close_seconds` is looked at as a recording is; of what was looked at closely there is no more
-    to see. Parts can be asked for as long as the context lasts.
+    What is longer than `close_seconds` is looked at as a recording is, and what is no longer than `glance_seconds` is
+    glanced at; of what was looked at closely there is no more to see. Parts can be asked for as long as the context
+    lasts.
     """
-    maker = extractor.fingerprinter
+    maker, lengths = extractor.fingerprinter, {"close_seconds": close_seconds, "glance_seconds": glance_seconds}
     if isinstance(source, Fingerprint):
         yield _checked(source, maker, query=True), None
     elif isinstance(source, tuple):
         samples, rate = samples_of(source)
         mono = to_mono(samples, rate, to_rate=maker.rate)
-        fingerprint, is_close = fingerprint_of_query([mono], maker, close_seconds=close_seconds)
-        extracted = _of_samples(mono, fingerprint, maker, is_close=is_close)
-        yield extracted, None if is_close else lambda spans: fingerprints_of_parts([mono], maker, spans)
+        look = fingerprint_of_query([mono], maker, **lengths)
+        extracted = replace(_of_samples(mono, look.fingerprint, maker, is_close=look.is_close), sound=look.sound)
+        yield extracted, None if look.is_close else partial(fingerprints_of_parts, [mono], maker)
     else:
         with _named(source), opened(source, extractor.limits) as file:
-            extracted = extractor.extract(file, query=True, close_seconds=close_seconds)
-            yield extracted, None if extracted.is_close else partial(_parts_again, file, extractor)
+            extracted = extractor.extract(file, query=True, **lengths)
+            if extracted.sound is not None:
+                yield extracted, partial(fingerprints_of_parts, [extracted.sound], maker)
+            else:
+                yield extracted, None if extracted.is_close else partial(_parts_again, file, extractor)
 
 
 def extract_samples(samples: Any, rate: int, fingerprinter: Fingerprinter, *, query: bool) -> Extracted:

@@ -1,10 +1,13 @@
-"""Questions of any length: short ones are looked at closely, of long ones as much as of a recording, and then parts."""
+"""Questions of any length: how closely they are looked at first, and a closer look at parts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from earmark.types import Fingerprint, Samples
 
@@ -15,10 +18,22 @@ if TYPE_CHECKING:
 MARGIN_SECONDS = 1.0  # of sound beside a part that is looked at with it, so that its edges are no edges of sound
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FirstLook:
+    """What the first look at a question saw."""
+
+    fingerprint: Fingerprint
+    is_close: bool  # whether it was as of a query; else it was as of a recording, or a glance
+    sound: Samples | None = None  # of a short one that was glanced at
+
+
 def fingerprint_of_query(
-    audio: Iterable[Samples], fingerprinter: Fingerprinter, *, close_seconds: float | None
-) -> tuple[Fingerprint, bool]:
-    """Return (the fingerprint of consecutive blocks, whether they were looked at closely): not of more than so much."""
+    audio: Iterable[Samples], fingerprinter: Fingerprinter, *, close_seconds: float | None, glance_seconds: float = 0.0
+) -> FirstLook:
+    """Return what a first look at consecutive blocks sees.
+
+    It is close at up to `close_seconds`, however many where None are given, but a glance at up to `glance_seconds`.
+    """
     blocks, first, heard = iter(audio), list[Samples](), 0
     most = None if close_seconds is None else close_seconds * fingerprinter.rate
     for block in blocks:
@@ -26,14 +41,20 @@ def fingerprint_of_query(
         heard += len(block)
         if most is not None and heard > most:
             break
+    if heard <= glance_seconds * fingerprinter.rate:
+        sound = np.concatenate(first) if first else np.zeros(0, np.float32)
+        return FirstLook(fingerprinter.glance(sound), is_close=False, sound=sound)
     is_close = most is None or heard <= most
-    return fingerprinter.extract(chain(first, blocks), query=is_close), is_close
+    return FirstLook(fingerprinter.extract(chain(first, blocks), query=is_close), is_close)
 
 
 def fingerprints_of_parts(
     audio: Iterable[Samples], fingerprinter: Fingerprinter, spans: Sequence[Span]
 ) -> list[Fingerprint]:
-    """Return the fingerprint of each part of consecutive blocks, as of a query; spans are in order of time."""
+    """Return the fingerprint of each part of consecutive blocks, as of a query; spans are in order of time.
+
+    That of a part which is all of the sound is the sound's.
+    """
     parts, waiting, found = [_Part(fingerprinter, *span) for span in spans], 0, list[Fingerprint]()
     first = 0
     for block in audio:
@@ -68,4 +89,6 @@ class _Part:
         """Return the fingerprint of the part without its margins, and let go of the sound."""
         assert self._extraction is not None
         fingerprint, self._extraction = self._extraction.take(), None
+        if not self._margin and fingerprint.seconds <= self._seconds:
+            return fingerprint
         return fingerprint.between(self._margin, min(self._margin + self._seconds, fingerprint.seconds))

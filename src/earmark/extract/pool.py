@@ -15,13 +15,14 @@ from threading import Lock, local
 from typing import Any, BinaryIO
 
 import msgspec
+import numpy as np
 
 from earmark.audio.tags import cleaned_chapters, cleaned_tags
 from earmark.errors import MediaError, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.protocol import Cancellation, Extracted, ExtractLimits, Span
 from earmark.sandbox.process import Sandbox
-from earmark.types import Fingerprint
+from earmark.types import Fingerprint, Samples
 
 TASK = "earmark.extract.task:extract"
 LONGEST_SECONDS = 1e7  # 16 weeks, more than a file can be; what a child says it has heard is not believed beyond
@@ -37,6 +38,7 @@ class Sent(msgspec.Struct, frozen=True):
     silent: bool
     tags: dict[str, str]
     chapters: list[tuple[float, str]] = []
+    sound: bytes = b""  # float32, little-endian
 
 
 class SentParts(msgspec.Struct, frozen=True):
@@ -68,14 +70,17 @@ class ExtractorPool:
         self._closed = False
         self._own = local()  # of each thread: what ends its work
 
-    def extract(self, file: BinaryIO, *, query: bool = False, close_seconds: float | None = None) -> Extracted:
+    def extract(
+        self, file: BinaryIO, *, query: bool = False, close_seconds: float | None = None, glance_seconds: float = 0.0
+    ) -> Extracted:
         """Return what a child makes of an open file, read from where it stands; raises MediaError.
 
-        A query of more than `close_seconds` is looked at as a recording is.
+        A query of more than `close_seconds` is looked at as a recording is. One of no more than `glance_seconds` is
+        glanced at, and comes with its sound.
         """
         max_seconds = self.limits.longest_query_seconds if query else self.limits.longest_seconds
-        answer = self._asked(file, {"query": query, "max_seconds": max_seconds, "close_seconds": close_seconds})
-        extracted = self._checked(answer)
+        lengths = {"close_seconds": close_seconds, "glance_seconds": glance_seconds}
+        extracted = self._checked(self._asked(file, {"query": query, "max_seconds": max_seconds, **lengths}))
         return replace(extracted, packed=b"") if query else extracted  # nobody keeps a query's; it is large
 
     def extract_parts(self, file: BinaryIO, spans: Sequence[Span]) -> list[Fingerprint]:
@@ -137,6 +142,7 @@ class ExtractorPool:
             if not 0 <= sent.seconds <= LONGEST_SECONDS:
                 raise ValueError(f"{sent.seconds} seconds")
             fingerprint = self.fingerprinter.unpack(sent.packed)
+            sound = _samples(sent.sound) if sent.sound else None
         return Extracted(
             fingerprint=fingerprint,
             packed=sent.packed,
@@ -145,6 +151,7 @@ class ExtractorPool:
             silent=sent.silent,
             features=self.fingerprinter.features_in(fingerprint),
             is_close=sent.close,
+            sound=sound,
             tags=cleaned_tags(sent.tags),
             chapters=cleaned_chapters(sent.chapters),
         )
@@ -201,6 +208,14 @@ class LentPool:
 
     def close(self) -> None:
         """Leave it to its owner."""
+
+
+def _samples(sent: bytes) -> Samples:
+    """Return samples as a child sends them; raises ValueError for what are none."""
+    samples: Samples = np.frombuffer(sent, "<f4").astype(np.float32)
+    if not np.isfinite(samples).all():
+        raise ValueError("samples that are no numbers")
+    return samples
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from earmark.errors import MediaError
 from earmark.sandbox.process import Limits
-from earmark.types import Chapter, Fingerprint
+from earmark.types import Chapter, Fingerprint, Samples
 
 if TYPE_CHECKING:
     from earmark.fingerprints.protocol import Fingerprinter
@@ -33,7 +33,8 @@ class Extracted:
     complete: bool  # False: the file broke off, or parts are damaged
     silent: bool  # no sample reaches SILENCE_PEAK
     features: int  # number by Fingerprinter.features_in
-    is_close: bool = True  # False: a long question, of which no more was looked at than of a recording
+    is_close: bool = True  # False: a question that was looked at as a recording is, or glanced at
+    sound: Samples | None = None  # of a short question that was glanced at, for a closer look
     tags: Mapping[str, str] = field(default_factory=dict)
     chapters: tuple[Chapter, ...] = ()
 
@@ -84,10 +85,13 @@ class Extractor(Protocol):
     fingerprinter: Fingerprinter
     limits: ExtractLimits
 
-    def extract(self, file: BinaryIO, *, query: bool = False, close_seconds: float | None = None) -> Extracted:
+    def extract(
+        self, file: BinaryIO, *, query: bool = False, close_seconds: float | None = None, glance_seconds: float = 0.0
+    ) -> Extracted:
         """Return what is in an open file, read from where it stands; raises MediaError.
 
-        A query of more than `close_seconds` is looked at as a recording is, which takes a sixth of the time.
+        A query of more than `close_seconds` is looked at as a recording is, which takes a sixth of the time. One of no
+        more than `glance_seconds` is glanced at, and comes with its sound.
         """
 
     def extract_parts(self, file: BinaryIO, spans: Sequence[Span]) -> list[Fingerprint]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from earmark.audio.decode import decode, load_decoders
 from earmark.extract.fingerprinter import make_fingerprinter
-from earmark.extract.parts import fingerprint_of_query, fingerprints_of_parts
+from earmark.extract.parts import FirstLook, fingerprint_of_query, fingerprints_of_parts
 from earmark.extract.protocol import SILENCE_PEAK
 
 
@@ -26,8 +26,8 @@ def extract(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[f
     """Return the packed fingerprint of a file with what else is known of it.
 
     A request holds `fingerprinter` (its name), `preset` (its settings), `query`, `max_seconds` or none, and where they
-    are known `stream` and the `suffix` of the file's name; of a query also `close_seconds` or none, or `spans`, of
-    which the answer holds the packed fingerprints as `parts` alone.
+    are known `stream` and the `suffix` of the file's name; of a query also `close_seconds` or none and
+    `glance_seconds`, or `spans`, of which the answer holds the packed fingerprints as `parts` alone.
     """
     fingerprinter = make_fingerprinter(request["fingerprinter"], request["preset"])
     limit = request["max_seconds"]
@@ -44,14 +44,15 @@ def extract(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[f
                 "parts": list(map(fingerprinter.pack, fingerprints_of_parts(audio, fingerprinter, request["spans"])))
             }
         if request["query"]:
-            close_seconds = request.get("close_seconds")
-            fingerprint, is_close = fingerprint_of_query(audio, fingerprinter, close_seconds=close_seconds)
+            lengths = {name: request[name] for name in ("close_seconds", "glance_seconds") if name in request}
+            look = fingerprint_of_query(audio, fingerprinter, **{"close_seconds": None, **lengths})
         else:
-            fingerprint, is_close = fingerprinter.extract(audio), False
+            look = FirstLook(fingerprinter.extract(audio), is_close=False)
         report = audio.report
     return {
-        "packed": fingerprinter.pack(fingerprint),
-        "close": is_close,
+        "packed": fingerprinter.pack(look.fingerprint),
+        "close": look.is_close,
+        "sound": b"" if look.sound is None else look.sound.astype("<f4").tobytes(),
         "seconds": float(report.seconds),
         "complete": bool(report.complete),
         "silent": bool(report.peak < SILENCE_PEAK),

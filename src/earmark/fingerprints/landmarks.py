@@ -87,12 +87,12 @@ class CompanionShape:
     hertz: tuple[float, float] = (31.25, 3_906.25)  # some music has next to nothing above 125 Hz (decision 8)
 
 
-def landmark_channel(frame_seconds: float) -> Channel:
-    """Return the channel of landmarks of peaks with so many seconds a frame."""
+def landmark_channel(frame_seconds: float, *, candidates: int = CANDIDATES) -> Channel:
+    """Return the channel of landmarks of peaks with so many seconds a frame, which names so many candidates."""
     votes = VoteRule(
         bin_seconds=2 * frame_seconds,  # so peaks may move by a frame
         neighbours="next",
-        limit=CANDIDATES,
+        limit=candidates,
         per_track=4,
         apart_seconds=6 * frame_seconds,
         min_votes=3,

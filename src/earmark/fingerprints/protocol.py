@@ -42,6 +42,10 @@ class Fingerprinter(ABC):
     def stream(self, *, query: bool = False) -> Extraction:
         """Return an extraction; of a `query` it may look closer, because a clip is short and a catalog is not."""
 
+    def glance(self, samples: Samples) -> Fingerprint:
+        """Return the features of a clip by the plan's `glance`, which a fingerprinter with one defines."""
+        raise NotImplementedError(f"{self.spec} looks at clips closely at once")
+
     @abstractmethod
     def keys(self, fingerprint: Fingerprint, *, query: bool = False) -> Mapping[str, Keys]:
         """Return, by channel, what an index stores of a recording, or looks up for a query."""

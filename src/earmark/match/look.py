@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import islice
@@ -13,15 +14,18 @@ from numpy.typing import NDArray
 
 from earmark.match.compare import brief, make_comparison
 from earmark.match.protocol import Candidate, Comparison, Placement, References, Search, Separable, Sweepable
-from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive
+from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive, near_the_first
 from earmark.match.votes import Guess, tracks_by_votes, vote
 from earmark.plan import Channel, CompareRule, Plan, SweepRule
-from earmark.types import Fingerprint, Hits, Keys
+from earmark.types import Fingerprint, Hits, Keys, Layer
 
 APART_SECONDS = 0.125  # distance from a candidate within which a new proposal is the same
-READ_AT_ONCE = 16  # references that a sweep reads in one batch: it may stop after any of them
+READ_AT_ONCE = 16  # references that a sweep reads and looks through in one batch: it may stop after it
+CHECKED = 32  # candidates of the first layer's own, the best by it, that later layers check
+REPEATED_SHARE = 0.6  # of the first place's z, that a sweep has to find where it may be better: it finds 0.75 of it
 APART_SHARE = 0.6  # of z without what the other explains: 0.9 and more of two that sound at once, 0.2 of likenesses
 ONE_PLACE_SECONDS = 1.0  # distance within which two places are one
+NEARLY_SHARE = 0.8  # share of the best place's z from which a closer look may prefer another of its track
 PLACE_SHARE = 0.6  # share of the best place's z that another must have to be told too
 MARGIN_SECONDS = 0.25  # silence that stays before and after what sounds
 SILENCE_SECONDS = 1.0  # least length without features that is silence, not a pause of music
@@ -56,10 +60,9 @@ class Look:
         self._search, self._wide, self._effort = search, wide, effort
         self._hits: dict[str, Hits] = dict(hits or {})  # by channel
         self._tried: list[Candidate] = []
-        self._first = self._plan.compare[0].layer
-        if self.can_compare(self._plan.compare[0]):
-            for rule in filter(self.can_compare, self._plan.compare):
-                self.comparisons[rule.layer] = self._comparison(rule)
+        for rule in filter(self.can_compare, self._plan.compare):
+            self.comparisons[rule.layer] = self._comparison(rule)
+        self._first = next(iter(self.comparisons), "")
 
     @property
     def sounding_seconds(self) -> float:
@@ -76,11 +79,16 @@ class Look:
         layer = self.window.layers.get(rule.layer)
         return layer is not None and len(layer.frames) >= rule.min_features
 
-    def settle(self, proposals: Iterable[tuple[list[Guess], str]]) -> bool:
-        """Add what is proposed until the best candidate is decisive, and return whether one is."""
+    def settle(
+        self, proposals: Iterable[tuple[list[Guess], str]], *, least: float = DECISIVE_Z, most: int | None = None
+    ) -> bool:
+        """Add what is proposed until the best candidate is decisive, by a z of `least`, and return whether one is.
+
+        `most`: places of each proposal that are looked at, all unless it is given.
+        """
         for guesses, layer in proposals:
-            self.add(guesses, layer)
-            if is_decisive(self.ranked, self.same):
+            self.add(guesses[:most], layer)
+            if is_decisive(self.ranked, self.same, least=least):
                 return True
         return False
 
@@ -130,19 +138,29 @@ class Look:
         if self._sweepable is None or rule is None or not self.ranked:
             return
         first = self.ranked[0]
-        guesses = self.repetitions(first.track)
+        guesses = self.repetitions(first.track, least=REPEATED_SHARE * first.figure("z"))
         own = [one for one in self._tried if one.track == first.track]
         before = [name for name in self.comparisons if name != rule.layer]
         added = self._lay(self._new(guesses, own), "", before)
         again = self._compare([*own, *added], rule.layer, own=False)
         self.ranked[0] = max([first, *again], key=lambda one: one.score)
 
+    def near_the_first(self) -> list[Candidate]:
+        """Return the candidates that come near the first one in z."""
+        return near_the_first(self.ranked)
+
+    def has_one_place(self) -> bool:
+        """Return whether the first track has no other place that the window fits nearly as well."""
+        first = self.ranked[0]
+        others = (one for one in self.of_track(first.track) if abs(one.start - first.start) >= ONE_PLACE_SECONDS)
+        return all(one.figure("z") < NEARLY_SHARE * first.figure("z") for one in others)
+
     def of_track(self, track: int) -> list[Candidate]:
         """Return all places of a track that were compared, the clearest first."""
         return sorted((one for one in self._tried if one.track == track), key=lambda one: -one.figure("z"))
 
-    def repetitions(self, track: int, *, most: int = 0) -> list[Guess]:
-        """Return the places of a track at which the window lies best, by a sweep.
+    def repetitions(self, track: int, *, most: int = 0, least: float = -math.inf) -> list[Guess]:
+        """Return the places of a track at which the window lies best, with a z of `least` and more, by a sweep.
 
         Unless it is said how many at `most`, as many as the plan allows, and none where they would take too long.
         """
@@ -152,7 +170,8 @@ class Look:
         layer = self.reference(track).layers[rule.layer]
         if not most and sweepable.sweep_cost(layer) > rule.repetition_budget:
             return []
-        return [Guess(track, place.start) for place in sweepable.sweep(layer, limit=most or rule.repetitions)]
+        places = sweepable.sweep(layer, limit=most or rule.repetitions)
+        return [Guess(track, place.start) for place in places if place.figures["z"] >= least]
 
     def reference(self, track: int) -> Fingerprint:
         """Return a track's stored fingerprint."""
@@ -211,6 +230,7 @@ class Look:
         for number, name in enumerate(names):
             if number:
                 candidates.sort(key=lambda one: (-one.score, one.track))
+                candidates = candidates[:CHECKED] if layer == names[0] else candidates
             candidates = self._compare(candidates, name, own=name == layer)
         return candidates
 
@@ -310,20 +330,21 @@ def _swept(
     assert rule is not None
     layer = rule.layer if sweepable.seconds < rule.short_seconds else rule.strongest
     left, found, beyond_doubt = rule.budget, list[tuple[float, int, float]](), max(DECISIVE_Z, best)
-    for track, reference in _in_batches(islice(tracks, rule.most_tracks), references):
-        if left < rule.budget // 100:  # less than a usual track takes
-            break
-        cost = sweepable.sweep_cost(reference.layers[layer])
-        if cost > left:
-            continue
-        left -= cost
-        found += [(place.figures["z"], track, place.start) for place in sweepable.sweep(reference.layers[layer])]
-        if found and found[-1][0] > beyond_doubt:
+    for batch in _in_batches(islice(tracks, rule.most_tracks), references):
+        swept = list[tuple[int, Layer]]()
+        for track, reference in batch:
+            cost = sweepable.sweep_cost(reference.layers[layer])
+            if cost <= left:
+                left -= cost
+                swept.append((track, reference.layers[layer]))
+        places = sweepable.sweep_each([one for _, one in swept])
+        found += [(one.figures["z"], track, one.start) for (track, _), one in zip(swept, places, strict=True) if one]
+        if left < rule.budget // 100 or max(found, default=(0.0,))[0] > beyond_doubt:  # less than a usual track takes
             break
     return [Guess(track, start) for _, track, start in heapq.nlargest(rule.places, found)]
 
 
-def _in_batches(tracks: Iterator[int], references: References) -> Iterator[tuple[int, Fingerprint]]:
+def _in_batches(tracks: Iterator[int], references: References) -> Iterator[list[tuple[int, Fingerprint]]]:
     while batch := list(islice(tracks, READ_AT_ONCE)):
         read = references(batch)
-        yield from ((track, read[track]) for track in batch)
+        yield [(track, read[track]) for track in batch]

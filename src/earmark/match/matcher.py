@@ -27,7 +27,7 @@ from earmark.match.named import named_by
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Options, Others, References, Registrable, Search
-from earmark.match.rivals import CLEAR_Z, PLAIN_Z, behind_duplicates, duplicates_of, is_decisive
+from earmark.match.rivals import CLEAR_Z, PLAIN_Z, SETTLED_Z, behind_duplicates, duplicates_of, is_decisive
 from earmark.match.stretches import Stretch
 from earmark.match.votes import Guess
 from earmark.match.warped import WarpedKeys, WarpedLook, merged
@@ -52,11 +52,41 @@ class Matcher:
         *,
         keys: QueryKeys,
         references: References,
+        stored_keys: QueryKeys | None = None,
         warped_keys: WarpedKeys | None = None,
     ) -> None:
-        """`keys` returns what each channel looks up for a window, `warped_keys` what that of the plan's `warp` does."""
+        """`keys` returns what each channel looks up for a window, `warped_keys` what that of the plan's `warp` does.
+
+        `stored_keys` are those of a recording, by which the plan's `glance` finds clips.
+        """
         self.plan, self.calibration = plan, calibration
-        self.keys, self.references, self.warped_keys = keys, references, warped_keys
+        self.keys, self.references = keys, references
+        self.stored_keys, self.warped_keys = stored_keys or keys, warped_keys
+
+    def glance(self, clip: Fingerprint, search: Search, options: Options) -> list[Passage]:
+        """Return the passages of a clip that was glanced at, if the first one is beyond doubt; else none.
+
+        Silence at its ends leaves doubt, and so does a track that has another such place.
+        """
+        rule = self.plan.glance
+        if rule is None or without_silence(clip, self.plan)[0].seconds < clip.seconds:
+            return []
+        look = Look(self.plan, clip, search, keys=self.stored_keys, references=self.references, wide=False)
+        if not look.settle(look.by_channels(), least=SETTLED_Z, most=rule.places):
+            return []
+        look.choose_repetition()
+        if not look.has_one_place():
+            return []
+        make, told_from = partial(self._passage, look, begin=0.0), self._told_from(options)
+        near = look.near_the_first()
+        passages = _passages(look, look.ranked, options.limit, make, told_from=told_from, weighed=len(near) + 1)
+        if passages[0].confidence < told_from:
+            return []
+        unseen = {figure for one in self.plan.compare if one.layer not in look.comparisons for figure in one.figures}
+        return [
+            replace(passage, evidence={name: value for name, value in passage.evidence.items() if name not in unseen})
+            for passage in passages
+        ]
 
     def match(self, window: Fingerprint, search: Search, options: Options, *, begin: float = 0.0) -> list[Passage]:
         """Return up to `options.limit` passages of a window that begins at second `begin` of the clip, likeliest first.
@@ -81,7 +111,8 @@ class Matcher:
         look.choose_repetition()
         if warped is not None and look.ranked:
             look.ranked[0] = warped.registered(look.ranked[0])
-        passages = _passages(look, look.ranked, options.limit, partial(self._passage, look, begin=begin))
+        make = partial(self._passage, look, begin=begin)
+        passages = _passages(look, look.ranked, options.limit, make, told_from=self._told_from(options))
         if warped is not None:
             passages = merged(passages, self._warped_passages(look, warped, warped.ranked, options, begin))
         return passages[: options.limit]
@@ -217,7 +248,11 @@ class Matcher:
         self, look: Look, warped: WarpedLook, ranked: Sequence[Candidate], options: Options, begin: float
     ) -> list[Passage]:
         make = partial(warped.passage, calibration=self.calibration, begin=begin)
-        return _passages(look, ranked, options.limit, make)
+        return _passages(look, ranked, options.limit, make, told_from=self._told_from(options))
+
+    def _told_from(self, options: Options) -> float:
+        """Return the confidence from which a passage may be told."""
+        return self.calibration.threshold if options.threshold is None else options.threshold
 
     def _passage(
         self, look: Look, found: Candidate, others: Others, *, begin: float, measuring: bool = True
@@ -242,13 +277,24 @@ class Matcher:
         )
 
 
-def _passages(look: Look, ranked: Sequence[Candidate], limit: int, make: Callable[..., Passage]) -> list[Passage]:
+def _passages(
+    look: Look,
+    ranked: Sequence[Candidate],
+    limit: int,
+    make: Callable[..., Passage],
+    *,
+    told_from: float,
+    weighed: int | None = None,
+) -> list[Passage]:
     """Return the passages of the first candidates, each with what else the window might be, the surest first.
 
-    As many are weighed however few are wanted; more are no surer than these, so that the first are always the same.
+    As many are weighed however few are wanted, until one is not to be told; more are no surer than these, so that the
+    first are always the same.
+    `weighed`: how many, where it is known that the others are far from likely.
+    Whether speed and pitch are surely what they are said to be takes long to tell, and is told from a confidence on.
     """
     passages, least = list[tuple[Passage, Candidate, Others]](), math.inf
-    for number, found in enumerate(ranked[: max(limit, FEWEST_PASSAGES)]):
+    for number, found in enumerate(ranked[: max(limit, FEWEST_PASSAGES) if weighed is None else weighed]):
         duplicates = duplicates_of(found, ranked, look.same)
         others = Others([one for one in ranked if one is not found and one.track not in duplicates], duplicates)
         passage = make(found, others, measuring=False)
@@ -257,9 +303,12 @@ def _passages(look: Look, ranked: Sequence[Candidate], limit: int, make: Callabl
             passage = replace(passage, log_odds=min(passage.log_odds, least))
         least = min(least, passage.log_odds)
         passages.append((replace(passage, copies=duplicates), found, others))
+        if number and passage.confidence < told_from:
+            break  # those after it are no likelier
     passages.sort(key=lambda one: -one[0].log_odds)
     return [
-        replace(passage, is_measured=make(found, others).is_measured) for passage, found, others in passages[:limit]
+        replace(passage, is_measured=passage.confidence >= told_from and make(found, others).is_measured)
+        for passage, found, others in passages[:limit]
     ]
 
 

@@ -174,6 +174,9 @@ class Sweepable(Comparison, Protocol):
     def sweep(self, reference: Layer, *, limit: int = 1) -> Sequence[Placement]:
         """Return the best placements on the whole of a reference, best first."""
 
+    def sweep_each(self, references: Sequence[Layer]) -> Sequence[Placement | None]:
+        """Return the best placement on the whole of each reference."""
+
 
 @runtime_checkable
 class Sequential(Comparison, Protocol):

@@ -56,6 +56,12 @@ class Session:
         self._timeline, self._whole, self._looks, self.since = timeline, whole, looks, since
         self._sound, self.seconds = fingerprint, seconds
 
+    def glance(self, fingerprint: Fingerprint) -> bool:
+        """Match a short clip that was glanced at, and return whether that settles what it is."""
+        self._whole = self.matcher.glance(fingerprint, self._snapshot(), self.options)
+        self._looks, self._sound, self.seconds = 1, fingerprint, fingerprint.seconds
+        return bool(self._whole)
+
     def forget(self, track: int) -> None:
         """Drop what was found of a track that cannot be had any more."""
         self._whole = [one for one in self._whole if one.track != track]

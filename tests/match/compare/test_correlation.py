@@ -58,9 +58,8 @@ def test_z_is_at_most_that_of_the_place_looked_at_alone() -> None:
 
 @pytest.mark.parametrize("frames", [1, 5, 63, 70, 200, 320])
 @pytest.mark.parametrize("length", [40, 900])
-def test_every_place_has_the_sum_of_its_peaks(frames: int, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a plain loop has it, also where it is summed block by block."""
-    monkeypatch.setattr("earmark.match.compare.correlation.PLACES_AT_ONCE", 50)
+def test_every_place_has_the_sum_of_its_peaks(frames: int, length: int) -> None:
+    """As a plain loop has it."""
     reference, drawn = track(4, frames=length, count=length), query(REFERENCE, 900, frames)
     heights, spreads, least = drawn.columns()
     steps = -(-len(heights) // STEP_FRAMES)
@@ -75,6 +74,21 @@ def test_every_place_has_the_sum_of_its_peaks(frames: int, length: int, monkeypa
         bins = reference.values[inside]
         wanted = means[under[inside], bins].sum() / np.sqrt(spreads[bins].sum() + least)
         assert z == pytest.approx(wanted, abs=1e-3)
+
+
+@pytest.mark.parametrize("steps", [1, 1_000, 1 << 15])
+def test_tracks_that_are_laid_together_have_the_places_that_each_has_alone(
+    steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earmark.match.compare.correlation.STEPS_AT_ONCE", steps)
+    correlation = Correlation(query(REFERENCE, 900, 70))
+    tracks = [track(2, frames=50), NO_PEAKS, REFERENCE, track(3, frames=900), NO_PEAKS, track(4, frames=1)]
+    found = correlation.best_place_on_each(tracks)
+    assert [place is None for place in found] == [False, True, False, False, True, False]
+    for one, place in zip(tracks, found, strict=True):
+        if place is not None:
+            [alone] = correlation.best_places(one)
+            assert (place.start, place.z) == (alone.start, pytest.approx(alone.z, abs=1e-4))
 
 
 def test_another_track_fits_nowhere_as_well() -> None:
@@ -101,7 +115,7 @@ def test_repetitions_are_all_named_the_best_one_first_and_apart() -> None:
 
 def test_a_longer_clip_costs_more() -> None:
     short, long = (Correlation(query(REFERENCE, 900, frames)).cost(REFERENCE) for frames in (64, 320))
-    assert 4.5 * short < long < 5 * short
+    assert 4.5 * short < long < 5 * short  # five times as many steps
 
 
 def test_an_empty_stretch_costs_too() -> None:

@@ -152,6 +152,10 @@ class BitComparison:
         places = self._sweep.best(reference, limit)
         return [Placement(place.start * self._frame, 1.0, {"z": self._z(place.rate)}, place) for place in places]
 
+    def sweep_each(self, references: Sequence[Layer]) -> list[Placement | None]:
+        """Return the best placement on the whole of each reference."""
+        return [next(iter(self.sweep(one)), None) for one in references]
+
     @cached_property
     def _sweep(self) -> _Sweep:
         return _Sweep(self._frames, self._words[:, 0])

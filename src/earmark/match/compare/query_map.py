@@ -93,6 +93,14 @@ class QueryMap:
         self._spreads[inside] = spread
         self._least = unit**2  # variance added to every sum: a few matches in empty columns are no certainty
 
+    @cached_property
+    def _cells(self) -> NDArray[np.complex64]:
+        """Heights as real and variances as imaginary parts, (cells,), to be summed at once; after them nothing."""
+        cells = np.zeros(self._heights.size + 2 * self._margin * self._width, np.complex64)
+        cells.real[: self._heights.size] = self._heights.reshape(-1)
+        cells.imag[: self._spreads.size] = self._spreads.reshape(-1)
+        return cells
+
     def columns(self) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
         """Return (heights above their column's mean (frames, bins), variances (bins,), variance of every sum)."""
         inside, known = slice(self._margin, self._margin + self.frames), slice(SPREAD, SPREAD + self.bins)
@@ -116,11 +124,9 @@ class QueryMap:
             bins = np.concatenate([bins for _, bins in parts]) + SPREAD
             firsts = (np.cumsum(lengths) - lengths)[filled]
             cells = (frames + self._margin) * self._width + bins
-            heights, spreads = self._heights.reshape(-1), self._spreads.reshape(-1)
             for row, shift in enumerate(shifts):
-                moved = cells - shift * self._width
-                reached = np.add.reduceat(heights.take(moved), firsts)
-                z[row, filled] = reached / np.sqrt(np.add.reduceat(spreads.take(moved), firsts) + self._least)
+                sums = np.add.reduceat(self._cells.take(cells - shift * self._width), firsts)
+                z[row, filled] = sums.real / np.sqrt(sums.imag + self._least)
         best = z.argmax(axis=0)
         return [
             Place(float(offset + shifts[which]) if lengths[place] else float(offset), Warp(), float(z[which, place]))
@@ -142,14 +148,13 @@ class QueryMap:
         moved = np.minimum(moved, self.bins - 1) + SPREAD
         reach = self._drift
         at = np.clip(at, reach - self._margin, self.frames + self._margin - reach - 1)
-        cells = (at + self._margin) * self._width + moved
-        heights, spreads = self._heights.reshape(-1), self._spreads.reshape(-1)
+        nowhere = self._heights.size + self._margin * self._width
+        cells = np.where(inside, (at + self._margin) * self._width + moved, nowhere)
         shifts = range(-reach, reach + 1, SHIFT_FRAMES)
         z = np.empty((len(shifts), len(hypotheses)))
         for row, shift in enumerate(shifts):
-            there = cells - shift * self._width
-            reached = (heights.take(there) * inside).sum(axis=1)
-            z[row] = reached / np.sqrt((spreads.take(there) * inside).sum(axis=1) + self._least)
+            sums = self._cells.take(cells - shift * self._width).sum(axis=1)
+            z[row] = sums.real / np.sqrt(sums.imag + self._least)
         which, place = np.unravel_index(int(z.argmax()), z.shape)
         warp = hypotheses[int(place)]
         turned = start + shifts[which] * warp.speed + self.middle * (1 - warp.speed)

@@ -182,6 +182,10 @@ class SetComparison:
             found.append(Placement(offset * self._frame, 1.0, {"z": z}, _Diagonal(offset, 1.0, share, chance)))
         return found
 
+    def sweep_each(self, references: Sequence[Layer]) -> list[Placement | None]:
+        """Return the best placement on the whole of each reference."""
+        return [next(iter(self.sweep(one)), None) for one in references]
+
     @cached_property
     def _sweep(self) -> _Sweep:
         stored_hop = round(self._settings.stored_hop_seconds / self._frame)
