@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from earmark.audio.decode import load
 from earmark.extract.fingerprint import extracted_query
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.parts import fingerprint_of_query, fingerprints_of_parts
+from earmark.extract.pool import ExtractorPool
 
 CLOSE_SECONDS = 15.0
 SPANS = [(0.0, 6.0), (9.0, 14.5), (12.0, 20.0)]
@@ -93,4 +96,39 @@ def test_of_what_was_looked_at_closely_there_is_no_more_to_see(pool, music: Sequ
             assert closer is None
     with extracted_query(music[1], children, close_seconds=3_600.0) as (extracted, closer):
         assert extracted.is_close
+        assert closer is None
+
+
+@pytest.fixture(scope="module")
+def neural_child() -> Iterator[ExtractorPool]:
+    """One child that makes the fingerprints of a kind with a glance."""
+    with closing(ExtractorPool("neural", {}, workers=1)) as children:
+        yield children
+
+
+def test_a_short_question_is_glanced_at_and_its_sound_is_kept_for_a_close_look(
+    neural_child: ExtractorPool, music: Sequence[Path], tmp_path: Path, alike
+) -> None:
+    children, maker = neural_child, neural_child.fingerprinter
+    clip = load(music[1], rate=maker.rate)[0][: 3 * maker.rate]
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, clip, maker.rate, subtype="FLOAT")
+    for source in (path, path.read_bytes(), (clip, maker.rate)):
+        with extracted_query(source, children, close_seconds=15.0, glance_seconds=7.5) as (extracted, closer):
+            assert not extracted.is_close
+            assert extracted.seconds == pytest.approx(3.0)
+            assert np.array_equal(extracted.sound, clip)
+            assert alike(extracted.fingerprint, maker.glance(clip))
+            assert closer is not None
+            [close] = closer([(0.0, extracted.seconds)])
+        assert alike(close, maker.extract(clip, query=True))
+
+
+def test_a_longer_question_is_not_glanced_at(neural_child: ExtractorPool, music: Sequence[Path]) -> None:
+    children = neural_child
+    rate = children.fingerprinter.rate
+    clip = load(music[1], rate=rate)[0][: 8 * rate]
+    with extracted_query((clip, rate), children, close_seconds=15.0, glance_seconds=7.5) as (extracted, closer):
+        assert extracted.is_close
+        assert extracted.sound is None
         assert closer is None

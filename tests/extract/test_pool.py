@@ -175,7 +175,9 @@ def test_the_line_is_served_in_order(obedient) -> None:
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_child_that_was_taken_over_is_not_believed(obedient, lie: str) -> None:
-    code, detail = code_and_detail(obedient(1), lie.encode())
+    children = obedient(1)
+    assert extract(children, b"truth").seconds == 2.0
+    code, detail = code_and_detail(children, lie.encode())
     assert code == "decoder_crashed"
     assert "answered in another form" in detail
 

@@ -70,10 +70,7 @@ def extracted_query(
     else:
         with _named(source), opened(source, extractor.limits) as file:
             extracted = extractor.extract(file, query=True, **lengths)
-            if extracted.sound is not None:
-                yield extracted, partial(fingerprints_of_parts, [extracted.sound], maker)
-            else:
-                yield extracted, None if extracted.is_close else partial(_parts_again, file, extractor)
+            yield extracted, None if extracted.is_close else partial(_parts_again, file, extractor, extracted.sound)
 
 
 def extract_samples(samples: Any, rate: int, fingerprinter: Fingerprinter, *, query: bool) -> Extracted:
@@ -114,7 +111,9 @@ def _checked(fingerprint: Fingerprint, maker: Fingerprinter, *, query: bool) -> 
     return Extracted(fingerprint, b"", fingerprint.seconds, complete=True, silent=False, features=features)
 
 
-def _parts_again(file: BinaryIO, extractor: Extractor, spans: Sequence[Span]) -> list[Fingerprint]:
+def _parts_again(
+    file: BinaryIO, extractor: Extractor, sound: Samples | None, spans: Sequence[Span]
+) -> list[Fingerprint]:
     """Return parts of a file that was read before."""
     file.seek(0)
-    return extractor.extract_parts(file, spans)
+    return extractor.extract_parts(file, spans, sound=sound)

@@ -83,11 +83,15 @@ class ExtractorPool:
         extracted = self._checked(self._asked(file, {"query": query, "max_seconds": max_seconds, **lengths}))
         return replace(extracted, packed=b"") if query else extracted  # nobody keeps a query's; it is large
 
-    def extract_parts(self, file: BinaryIO, spans: Sequence[Span]) -> list[Fingerprint]:
-        """Return what a child makes of parts of an open file, each as of a query; raises MediaError."""
-        answer = self._asked(
-            file, {"query": True, "max_seconds": self.limits.longest_query_seconds, "spans": list(spans)}
-        )
+    def extract_parts(
+        self, file: BinaryIO, spans: Sequence[Span], *, sound: Samples | None = None
+    ) -> list[Fingerprint]:
+        """Return what a child makes of parts of an open file or its sound, each as of a query; raises MediaError."""
+        request: dict[str, Any] = {"query": True, "max_seconds": self.limits.longest_query_seconds}
+        request["spans"] = list(spans)
+        if sound is not None:
+            request["sound"] = sound.astype("<f4").tobytes()
+        answer = self._asked(file, request)
         with _believed():
             parts = msgspec.convert(answer, SentParts).parts
             if len(parts) != len(spans):

@@ -94,8 +94,13 @@ class Extractor(Protocol):
         more than `glance_seconds` is glanced at, and comes with its sound.
         """
 
-    def extract_parts(self, file: BinaryIO, spans: Sequence[Span]) -> list[Fingerprint]:
-        """Return the fingerprints of parts of an open file as of queries, each counted from its own beginning."""
+    def extract_parts(
+        self, file: BinaryIO, spans: Sequence[Span], *, sound: Samples | None = None
+    ) -> list[Fingerprint]:
+        """Return the fingerprints of parts of an open file as of queries, each counted from its own beginning.
+
+        Where its `sound` is known, nothing is decoded again.
+        """
 
     def close(self) -> None:
         """End all work; callers that wait get a MediaError."""

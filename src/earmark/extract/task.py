@@ -27,9 +27,14 @@ def extract(file: BinaryIO, request: dict[str, Any], report_seconds: Callable[[f
 
     A request holds `fingerprinter` (its name), `preset` (its settings), `query`, `max_seconds` or none, and where they
     are known `stream` and the `suffix` of the file's name; of a query also `close_seconds` or none and
-    `glance_seconds`, or `spans`, of which the answer holds the packed fingerprints as `parts` alone.
+    `glance_seconds`, or `spans`, of which the answer holds the packed fingerprints as `parts` alone, and maybe
+    the `sound` of the file, which then is not read.
     """
     fingerprinter = make_fingerprinter(request["fingerprinter"], request["preset"])
+    if request.get("sound") is not None:
+        sound = np.frombuffer(request["sound"], "<f4").astype(np.float32)
+        parts = fingerprints_of_parts([sound], fingerprinter, request["spans"])
+        return {"parts": [fingerprinter.pack(part) for part in parts]}
     limit = request["max_seconds"]
     with decode(
         file,
