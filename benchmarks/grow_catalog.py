@@ -36,7 +36,7 @@ from earmark.types import VECTOR_SCALE, Fingerprint, Layer, Track
 
 AT_ONCE = 512  # tracks that are put into a catalog together
 SAMPLE = 100  # tracks that the axes of the vectors are found from
-BLOCK = 8  # axes of like spread that are turned together
+ANGLES = (0.8, 1.1)  # radians that each pair of axes is turned by, either way: tracks of one style are as far apart
 SPEEDS = (0.8, 1.25)  # slowest and fastest of stand-ins and variants
 NEAREST_SPEED = 0.04  # difference from the original's, as a share, that no variant is within
 RATE = 16_000  # Hz of the sound that variants are made of
@@ -63,9 +63,11 @@ class StandIns:
     def turned(self, vectors: NDArray[np.int8], random: np.random.Generator) -> NDArray[np.int8]:
         """Return vectors, (n, d), turned about the mean of music by angles drawn once for all of them."""
         mean, axes = self._axes
-        blocks = np.linalg.qr(random.standard_normal((len(axes) // BLOCK, BLOCK, BLOCK)))[0]
-        along = ((vectors / np.float32(VECTOR_SCALE) - mean) @ axes).reshape(len(vectors), -1, BLOCK)
-        turned = np.einsum("nbi,bij->nbj", along, blocks).reshape(len(vectors), -1) @ axes.T + mean
+        angles = random.uniform(*ANGLES, len(axes) // 2) * random.choice([-1, 1], len(axes) // 2)
+        along = (vectors / np.float32(VECTOR_SCALE) - mean) @ axes
+        pairs = (along[:, ::2] + 1j * along[:, 1::2]) * np.exp(1j * angles).astype(np.complex64)
+        along[:, ::2], along[:, 1::2] = pairs.real, pairs.imag
+        turned = along @ axes.T + mean
         turned /= np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         stored: NDArray[np.int8] = np.clip(np.rint(turned * VECTOR_SCALE), -127, 127).astype(np.int8)
         return stored
