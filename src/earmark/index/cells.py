@@ -7,7 +7,7 @@ a vocabulary tree", CVPR 2006), so that finding them, and the cell of a vector, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from math import sqrt
@@ -37,6 +37,7 @@ class Cells:
     tops: NDArray[np.float32]  # (G, d) centres of the groups
     centres: NDArray[np.float32]  # (C, d), group by group
     ends: NDArray[np.int64]  # (G + 1,) where each group of cells begins and ends
+    _last: dict[str, tuple[Any, ...]] = field(default_factory=dict, init=False, repr=False)  # what was asked last
 
     @classmethod
     def trained(cls, sample: NDArray[np.float32], vectors: int) -> Self:
@@ -86,9 +87,19 @@ class Cells:
         found = [self._of(vectors[start : start + BLOCK]) for start in range(0, len(vectors), BLOCK)]
         return np.concatenate([np.zeros(0, np.uint16), *found])
 
-    def nearest(self, vectors: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-        """Return the cells that are nearest to each vector of a query, (n, count), in any order."""
-        count = min(count, len(self))
+    def nearest(self, vectors: NDArray[Any], count: int, *, scale: float = 1.0) -> NDArray[np.int64]:
+        """Return the cells that are nearest to each vector of a query, times a scale, (n, count), in any order.
+
+        One segment after another asks for the same vectors, which are looked for once.
+        """
+        last = self._last.get("asked")
+        if last is None or last[0] is not vectors or last[1] != (count, scale):
+            found = self._nearest(vectors.astype(np.float32) * np.float32(scale), min(count, len(self)))
+            last = self._last["asked"] = vectors, (count, scale), found
+        near: NDArray[np.int64] = last[2]
+        return near
+
+    def _nearest(self, vectors: NDArray[np.float32], count: int) -> NDArray[np.int64]:
         transposed = np.ascontiguousarray(vectors.T)
         rows = max(PRODUCT // max(transposed.size, 1), 1)  # of one product, which stays in one thread
         whole = len(self) // rows * rows

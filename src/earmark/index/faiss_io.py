@@ -79,11 +79,15 @@ def search_lists(
     nearest: int,
     deleted: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return (scores, rows) of each vector's `nearest` in the lists named for it, (n, p), -1 where there are fewer."""
+    """Return (scores, rows) of each vector's `nearest` in the lists named for it, (n, p), -1 where there are fewer.
+
+    What has a number below 0 in its list only fills it, and is not found.
+    """
     faiss, probes = library(), lists.shape[1]
     scores, rows = np.empty((len(vectors), nearest), np.float32), np.empty((len(vectors), nearest), np.int64)
     told = np.zeros(lists.shape, np.float32)  # distances to the cells, which make no difference
-    parameters = faiss.SearchParametersIVF(nprobe=probes, sel=selector(deleted))
+    wanted = faiss.IDSelectorRange(0, index.ntotal) if deleted is None else selector(deleted)
+    parameters = faiss.SearchParametersIVF(nprobe=probes, sel=wanted)
     pointers = [faiss.swig_ptr(array) for array in (lists, told, scores, rows)]
     with one_thread():
         index.search_preassigned_c(len(vectors), faiss.swig_ptr(vectors), nearest, *pointers, False, parameters)

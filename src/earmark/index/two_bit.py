@@ -25,7 +25,7 @@ from earmark.index.segmented import Segmented
 
 SEGMENT_VECTORS = 1 << 20  # vectors, 32 MB of 128 dimensions
 SCANNED_VECTORS = 1 << 18  # vectors of a catalog that is scanned: 36 hours, 6 ms of one core for a clip of 5 s
-SMALLEST_LISTED = 1 << 14  # vectors of a segment that gets lists; fewer are scanned as fast
+SMALLEST_LISTED = 1 << 15  # vectors of a segment that gets lists; fewer are scanned in a millisecond
 GROWTH = 4  # vectors of the catalog / vectors that its cells were meant for, at which others are found
 LEAST_SHARE = 0.9  # cells / cells wanted: k-means in groups makes a few more or less
 RELISTED_VECTORS = 1 << 21  # vectors that are sorted into other cells at a publishing, a few seconds
