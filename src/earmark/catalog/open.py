@@ -51,7 +51,7 @@ def open_catalog(
     fingerprints, OptionError.
     """
     if not isinstance(cache_bytes, int) or cache_bytes < 0:
-        raise OptionError(f"cache_bytes={cache_bytes!r}: give a number of bytes, 0 to keep nothing")
+        raise OptionError(f"cache_bytes={cache_bytes!r}: give a number of bytes, 0 to keep no more than one")
     place, fingerprinter = Path(path_of(path)), ALIASES.get(fingerprinter or "", fingerprinter)
     if not is_catalog(place):
         if read_only or not create:
