@@ -22,7 +22,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
 
@@ -31,6 +31,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import msgspec
 import numpy as np
 import soxr
+from grow_catalog import transposed
 from numpy.typing import NDArray
 
 import earmark
@@ -40,7 +41,6 @@ from earmark.distort.codecs import transcode
 from earmark.distort.timing import change_speed
 from earmark.evaluation.music import recordings_in
 from earmark.evaluation.recordings import Recordings
-from earmark.fingerprints.landmarks import at_speed
 from earmark.fingerprints.neural import Neural
 from earmark.index.channels import Channels
 from earmark.match.calibration import Calibration
@@ -176,14 +176,6 @@ def others(
                 cut = whole.between(start, start + int(length / frame) * frame)
                 cut = cut if factor == 1 else transposed(maker, cut, factor)
                 yield Origin(f"other/{path.stem}/{factor:.3f}", str(path), start, factor), cut
-
-
-def transposed(maker: Neural, fingerprint: Fingerprint, factor: float) -> Fingerprint:
-    """Return a fingerprint of peaks as of another speed and pitch, on the same vectors, which are not asked."""
-    assert maker.companion is not None  # the shipped network keeps peaks
-    front_end = maker.companion.front_end
-    layers = {name: at_speed(fingerprint.layers[name], factor, front_end) for name in ("peaks", "strongest")}
-    return replace(fingerprint, seconds=float(fingerprint.seconds / factor), layers={**fingerprint.layers, **layers})
 
 
 def find(options: argparse.Namespace) -> None:

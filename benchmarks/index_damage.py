@@ -1,6 +1,6 @@
 """A thousand damaged vector indexes: refused, harmless, or a crash without checksums.
 
-    python benchmarks/index_damage.py [--mutations 1000]
+    python benchmarks/index_damage.py [--mutations 1000] [--index two_bit]
 
 One array of an index of 4,000 vectors at a time has bits flipped, is cut or zeroed in part; a child loads and searches
 it. A second pass forges the checksums and counts what Faiss and numpy do then.
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from earmark.errors import EarmarkError
 from earmark.index import VECTOR_NAMES, load, make
+from earmark.index.cells import PREFIX, Cells
 from earmark.index.int8 import quantised
 from earmark.index.segment import VectorSegment, checksum
 
@@ -40,8 +41,8 @@ def vectors_of(track: int) -> NDArray[np.int8]:
 
 
 def index_arrays(name: str) -> Arrays:
-    options = {} if name in ("linear", "two_bit") else {"smallest": SMALLEST}
-    index = make(name, **options)
+    options = {"linear": {}, "two_bit": {"scanned": SMALLEST, "smallest": SMALLEST}}
+    index = make(name, **options.get(name, {"smallest": SMALLEST}))
     for track in range(TRACKS):
         index.add(track, np.arange(TRACK_VECTORS, dtype=np.int32), vectors_of(track))
     index.arrays()
@@ -68,7 +69,14 @@ def damaged(arrays: Arrays, rng: np.random.Generator) -> dict[str, NDArray[Any]]
 
 
 def forged(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Make the checksum hold again."""
+    """Make the checksums hold again, and the names that stand for a content."""
+    for former in {key.partition(".")[0] for key in arrays if key.startswith(PREFIX)}:
+        own = {key.partition(".")[2]: arrays.pop(key) for key in list(arrays) if key.startswith(f"{former}.")}
+        name = Cells(own["tops"], own["centres"], own["ends"]).name
+        arrays |= {f"{name}.{key}": array for key, array in own.items()}
+        for key, array in arrays.items():
+            if key.endswith(".cells") and array.tobytes() == former.encode():
+                arrays[key] = np.frombuffer(name.encode(), np.uint8)
     for name in {key.partition(".")[0] for key in arrays}:
         own = {key.partition(".")[2]: array for key, array in arrays.items() if key.startswith(f"{name}.")}
         parts = {key: array for key, array in own.items() if not key.startswith(("removed-", "digest"))}
@@ -104,10 +112,11 @@ def _in_child(name: str, arrays: Arrays) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mutations", type=int, default=1_000)
+    parser.add_argument("--index", action="append", choices=VECTOR_NAMES, help="some of all")
     options = parser.parse_args()
     for title, change in (("as they are", lambda arrays: arrays), ("with checksums made to hold", forged)):
         print(f"{options.mutations} damaged indexes of each kind, {title}")
-        for name in VECTOR_NAMES:
+        for name in options.index or VECTOR_NAMES:
             arrays, rng = index_arrays(name), np.random.default_rng(1)
             found = Counter(outcome(name, change(damaged(arrays, rng))) for _ in range(options.mutations))
             print(f"  {name:10}" + ", ".join(f"{count} {what}" for what, count in found.most_common()), flush=True)

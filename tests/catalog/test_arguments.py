@@ -34,6 +34,8 @@ QUESTIONS: dict[str, Callable[[Any], object]] = {
 WITHOUT_A_CATALOG: dict[str, Callable[[], object]] = {
     "open": lambda: earmark.open(3),  # type: ignore[arg-type]
     "open nothing": lambda: earmark.open(""),
+    "open with less than no room": lambda: earmark.open("/nowhere", cache_bytes=-1),
+    "open with room of words": lambda: earmark.open("/nowhere", cache_bytes="1 GB"),  # type: ignore[arg-type]
     "open a setting": lambda: earmark.open("/nowhere", nonsense=3),
     "fingerprint": lambda: earmark.fingerprint(None),  # type: ignore[arg-type]
     "compare": lambda: earmark.compare(3, None),  # type: ignore[arg-type]

@@ -36,6 +36,19 @@ def test_a_search_reads_rare_keys_first_and_no_more_than_it_may() -> None:
     assert hits.reference_frames.tolist() == [10, 11, 12]
 
 
+def test_what_a_search_may_read_is_counted_over_all_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SEGMENT_FRAMES", 40)
+    index = Postings()
+    for track in range(6):  # 30 frames each, of which two do not fit one segment
+        index.add(track, np.array([0, 10, 20, 29], np.int32), np.array([5, 5, 6 + track, 7], np.int64))
+    snapshot = index.snapshot()
+    assert len(snapshot.segments) == 6
+    asked = np.arange(3, dtype=np.int32), np.array([5, 7, 9], np.int64)
+    assert len(snapshot.search(*asked)) == 12 + 6 + 1
+    assert set(snapshot.search(*asked, hits=18).query_frames.tolist()) == {1, 2}
+    assert set(snapshot.search(*asked, hits=6).query_frames.tolist()) == {2}
+
+
 def test_a_rare_key_says_more_than_a_common_one() -> None:
     index = Postings()
     index.add(1, np.arange(13, dtype=np.int32), np.array([5] * 10 + [6] * 3, np.uint32))

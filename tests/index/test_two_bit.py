@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from earmark.errors import CatalogDamaged, OptionError
+from earmark.index import two_bit
+from earmark.index.cells import Cells
 from earmark.index.flat import Flat
 from earmark.index.protocol import Index
-from earmark.index.two_bit import TwoBit, packed
+from earmark.index.segment import checksum
+from earmark.index.two_bit import TwoBit
 from earmark.types import Hits
 
 
@@ -31,12 +34,6 @@ def near(track: int, row: int, cosine: float, *, seed: int = 9) -> np.ndarray:
 
 def places(hits: Hits) -> list[tuple[int, int]]:
     return list(zip(hits.tracks.tolist(), hits.reference_frames.tolist(), strict=True))
-
-
-def test_golden_bytes_of_a_vector() -> None:
-    # The border of 128 dimensions is at 0.9816 * 254 / sqrt(128) = 22.04.
-    vector = np.tile(np.array([-23, -22, 1, 23], np.int8), 32)[None]
-    assert packed(vector).tolist() == [[0b1011_0001] * 32]
 
 
 @pytest.mark.parametrize("cosine", [0.6, 0.8, 0.95])
@@ -109,3 +106,134 @@ def test_arrays_of_another_kind_are_refused() -> None:
     name = next(iter(arrays)).partition(".")[0]
     with pytest.raises(CatalogDamaged):
         TwoBit.from_arrays(arrays | {f"{name}.lists": np.zeros(3, np.uint8)})
+
+
+# Lists: 1,000 vectors are in 63, of which a search scans 64, so that it finds what a scan does.
+
+
+def listed(**options: int) -> TwoBit:
+    return TwoBit(**{"scanned": 500, "smallest": 200} | options)
+
+
+def found(index: TwoBit, *, nearest: int = 20) -> list[tuple[int, int, int, float]]:
+    frames = np.arange(6, dtype=np.int32)
+    query = np.concatenate([near(track, 13 * track, 0.7, seed=track) for track in range(6)])
+    hits = index.snapshot().search(frames, query, nearest=nearest)
+    columns = hits.query_frames, hits.tracks, hits.reference_frames, np.round(hits.scores, 3)
+    return sorted(zip(*(column.tolist() for column in columns), strict=True), key=lambda one: (one[0], -one[3]))
+
+
+def best(index: TwoBit) -> list[tuple[int, int]]:
+    hits = found(index, nearest=1)
+    return [(track, frame) for _, track, frame, _ in hits]
+
+
+def test_a_catalog_gets_lists_when_it_has_grown_and_finds_the_same() -> None:
+    index, scanned = listed(), TwoBit()
+    for small in (range(4), range(4, 10)):
+        filled(index, small)
+        filled(scanned, small)
+        index.arrays()
+        assert found(index) == found(scanned)
+        assert index.stats().get("lists", 0) == (0 if small.stop == 4 else pytest.approx(63, abs=6))
+
+
+def test_tracks_that_are_added_to_lists_are_found_at_once_and_once_published_without_other_cells() -> None:
+    index, scanned = filled(listed(), range(6)), filled(TwoBit(), range(10))
+    before = {name for name in index.arrays() if name.startswith("cells-")}
+    filled(index, range(6, 10))
+    assert found(index) == found(scanned)
+    assert {name for name in index.arrays() if name.startswith("cells-")} == before
+    assert found(index) == found(scanned)
+    assert index.stats()["lists"] == pytest.approx(48, abs=6)
+
+
+def test_a_vector_stays_in_its_list_when_segments_are_merged() -> None:
+    index = filled(listed(), range(6))
+    (before,) = (array for name, array in index.arrays().items() if name.endswith(".lists"))
+    filled(index, range(6, 12))
+    (after,) = (array for name, array in index.arrays().items() if name.endswith(".lists"))
+    assert len(after) == 1_200
+    assert np.array_equal(after[:600], before)
+
+
+def test_cells_are_found_again_when_the_catalog_is_several_times_as_large() -> None:
+    index = filled(listed(), range(6))
+    index.arrays()
+    filled(index, range(6, 40))
+    assert index.arrays().keys() >= {f"{index.snapshot().segments[0].name}.lists"}
+    assert index.stats()["lists"] == pytest.approx(126, abs=12)
+    assert best(index) == [(track, 16 * 13 * track) for track in range(6)]
+
+
+def test_segments_are_sorted_into_new_cells_a_part_at_a_publishing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TwoBit, "most_vectors", 800)
+    monkeypatch.setattr(two_bit, "RELISTED_VECTORS", 800)
+    index, left = listed(), []
+    for first in (0, 8, 16, 24):
+        filled(index, range(first, first + 8))
+        index.arrays()
+    for _ in range(3):
+        cells = {name.partition(".")[0] for name in index.arrays() if name.startswith("cells-")}
+        left.append(len(cells))
+        assert best(index) == [(track, 16 * 13 * track) for track in range(6)]
+    assert left[-1] == 1
+
+
+def test_lists_come_back_from_their_arrays_and_lose_what_is_removed() -> None:
+    index = filled(listed(), range(10))
+    again = TwoBit.from_arrays(index.arrays(), scanned=500, smallest=200)
+    assert found(again) == found(index)
+    again.remove([2])
+    assert 2 not in {track for _, track, _, _ in found(again, nearest=1_000)}
+    twice = TwoBit.from_arrays(again.arrays(), scanned=500, smallest=200)
+    assert found(twice) == found(again) == [one for one in found(again) if one[1] != 2]
+    assert twice.stats()["removed"] == 1
+    assert all(twice.holds(track, 16 * np.arange(100, dtype=np.int32), unit(track, 100)) for track in (0, 9))
+
+
+def test_a_search_of_lists_counts_what_it_compares() -> None:
+    index = filled(listed(), range(20))
+    index.arrays()
+    found(index)
+    assert 0 < index.stats()["last_compared_share"] < 1
+
+
+def resealed(arrays: dict[str, np.ndarray], forged: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Arrays of which some are forged, with a checksum that holds."""
+    (name,) = {one.partition(".")[0] for one in arrays if one.endswith(".lists")}
+    arrays |= {f"{name}.{key}": array for key, array in forged.items()}
+    own = {key.partition(".")[2]: array for key, array in arrays.items() if key.startswith(f"{name}.")}
+    own.pop("digest")
+    return arrays | {f"{name}.digest": np.frombuffer(checksum(own), np.uint8)}
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"lists": np.full(1_000, 40_000, np.uint16)},
+        {"lists": np.zeros(999, np.uint16)},
+        {"lists": np.zeros(1_000, np.int64)},
+        {"cells": np.frombuffer(b"cells-of-nobody", np.uint8)},
+        {"cells": np.frombuffer(b"\xff\xfe", np.uint8)},
+        {"turn": np.zeros((1, 1), np.float32)},
+    ],
+)
+def test_lists_that_somebody_forged_are_refused(forged: dict[str, np.ndarray]) -> None:
+    arrays = dict(filled(listed(), range(10)).arrays())
+    with pytest.raises(CatalogDamaged):
+        TwoBit.from_arrays(resealed(arrays, forged))
+
+
+def test_cells_of_other_dimensions_are_refused() -> None:
+    arrays = dict(filled(listed(), range(10)).arrays())
+    other = Cells.trained(np.random.default_rng(1).normal(size=(500, 64)).astype(np.float32), 1_000)
+    arrays |= {f"{other.name}.{name}": array for name, array in other.arrays().items()}
+    with pytest.raises(CatalogDamaged, match=r"other dimensions|not there"):
+        TwoBit.from_arrays(resealed(arrays, {"cells": np.frombuffer(other.name.encode(), np.uint8)}))
+
+
+def test_cells_whose_arrays_are_gone_are_refused() -> None:
+    arrays = {name: array for name, array in filled(listed(), range(10)).arrays().items() if not name.endswith("tops")}
+    with pytest.raises(CatalogDamaged, match="tops is absent"):
+        TwoBit.from_arrays(arrays)

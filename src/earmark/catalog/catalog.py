@@ -29,6 +29,7 @@ from earmark.errors import CatalogError, CatalogReadOnly, OptionError
 from earmark.extract.pool import worker_count
 from earmark.extract.protocol import Extractor
 from earmark.index.channels import index_name
+from earmark.match.references import CACHE_BYTES
 from earmark.text import printable
 from earmark.types import AddReport, Fingerprint, Track
 
@@ -51,16 +52,18 @@ class Catalog(Questions, Ranges, Tracks):
         fingerprinter: Fingerprinter,
         make_extractor: Callable[..., Extractor],
         open_other: Callable[[str | os.PathLike[str]], Catalog],
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         """Put together what `open.open_catalog` has opened.
 
         `make_extractor(workers=...)` makes what reads files; `open_other` opens one that is to be merged.
+        `cache_bytes`: how much memory stored fingerprints may take that are kept for the next question.
         """
         Tracks.__init__(self, backend.store)
         self._backend, self._store, self._index = backend, backend.store, backend.index
         self._settings, self._fingerprinter, self._open_other = settings, fingerprinter, open_other
         self._make_extractor, self._extractor = make_extractor, make_extractor(workers=None)
-        self._identify = Identify(backend, self._extractor)
+        self._identify = Identify(backend, self._extractor, cache_bytes=cache_bytes)
         self._changing = threading.RLock()
         self._closed = False
 

@@ -21,7 +21,7 @@ from earmark.match.calibration import Calibration
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage
 from earmark.match.protocol import Options, Search
-from earmark.match.references import CachedReferences
+from earmark.match.references import CACHE_BYTES, CachedReferences
 from earmark.match.session import LONGEST_WHOLE_SECONDS, Session
 from earmark.match.trace import best_and_rival, trace_of
 from earmark.types import Answer, Explanation, Fingerprint, Match, Trace, Track
@@ -43,12 +43,13 @@ class Unavailable(Exception):  # noqa: N818 - it never leaves this module
 class Identify:
     """The chain of `identify`; safe to use from several threads."""
 
-    def __init__(self, backend: Backend, extractor: Extractor) -> None:
+    def __init__(self, backend: Backend, extractor: Extractor, *, cache_bytes: int = CACHE_BYTES) -> None:
+        """`cache_bytes`: how much memory stored fingerprints may take that are kept for the next question."""
         self._store, self._index, self._extractor = backend.store, backend.index, extractor
         self.fingerprinter = extractor.fingerprinter
         # By name of the index; the catalog's folder may hold a calibration of its own.
         self._calibration_for = cache(partial(calibration_for, self.fingerprinter, folder=backend.path))
-        self._references = CachedReferences(self._fingerprints)
+        self._references = CachedReferences(self._fingerprints, most_bytes=cache_bytes)
 
     def answer(self, source: Source, options: Options, *, raises: bool = True) -> Answer:
         """Return what the catalog says of a clip.

@@ -20,6 +20,7 @@ from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.pool import ExtractorPool
 from earmark.fingerprints import ALIASES, DEFAULT
 from earmark.index.channels import index_name
+from earmark.match.references import CACHE_BYTES
 
 if TYPE_CHECKING:
     from earmark.extract.protocol import ExtractLimits, Extractor
@@ -35,6 +36,7 @@ def open_catalog(
     index: str | None = None,
     limits: ExtractLimits | None = None,
     make_extractor: Callable[..., Extractor] | None = None,
+    cache_bytes: int = CACHE_BYTES,
     **preset: Any,
 ) -> Catalog:
     """Open the catalog in the folder `path`; close it after use, or open it in a `with`.
@@ -43,9 +45,13 @@ def open_catalog(
     number may read meanwhile. `fingerprinter`, its settings in `preset` (as peaks=False) and `index` count when the
     catalog is made and are written in it; later they must agree or be left out. `limits`: what a file or clip may take.
     `make_extractor(workers=...)` makes what reads files, where that is not to be a pool of children of its own.
+    `cache_bytes`: how much memory stored fingerprints may take that are kept for the next question; besides these and
+    the index, what an open catalog takes does not depend on its size.
     Raises CatalogNotFound, CatalogLocked, CatalogDamaged, CatalogTooNew, SpecMismatch when this earmark makes other
     fingerprints, OptionError.
     """
+    if not isinstance(cache_bytes, int) or cache_bytes < 0:
+        raise OptionError(f"cache_bytes={cache_bytes!r}: give a number of bytes, 0 to keep no more than one")
     place, fingerprinter = Path(path_of(path)), ALIASES.get(fingerprinter or "", fingerprinter)
     if not is_catalog(place):
         if read_only or not create:
@@ -78,6 +84,7 @@ def open_catalog(
             make_extractor=make_extractor
             or partial(ExtractorPool, settings.fingerprinter, settings.preset, limits=limits),
             open_other=open_other,
+            cache_bytes=cache_bytes,
         )
     except BaseException:
         folder.close()

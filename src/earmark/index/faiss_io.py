@@ -72,6 +72,28 @@ def from_array(packed: NDArray[np.uint8], kind: str, shape: tuple[int, ...]) -> 
     return index
 
 
+def search_lists(
+    index: Any,
+    vectors: NDArray[np.float32],
+    lists: NDArray[np.int64],
+    nearest: int,
+    deleted: NDArray[np.bool_] | None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return (scores, rows) of each vector's `nearest` in the lists named for it, (n, p), -1 where there are fewer.
+
+    What has a number below 0 in its list only fills it, and is not found.
+    """
+    faiss, probes = library(), lists.shape[1]
+    scores, rows = np.empty((len(vectors), nearest), np.float32), np.empty((len(vectors), nearest), np.int64)
+    told = np.zeros(lists.shape, np.float32)  # distances to the cells, which make no difference
+    wanted = faiss.IDSelectorRange(0, index.ntotal) if deleted is None else selector(deleted)
+    parameters = faiss.SearchParametersIVF(nprobe=probes, sel=wanted)
+    pointers = [faiss.swig_ptr(array) for array in (lists, told, scores, rows)]
+    with one_thread():
+        index.search_preassigned_c(len(vectors), faiss.swig_ptr(vectors), nearest, *pointers, False, parameters)
+    return scores, rows
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let Faiss use this thread alone: threads of one search wait for each other longer than they save."""

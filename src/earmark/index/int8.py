@@ -105,11 +105,27 @@ def best(columns: Hits, nearest: int) -> NDArray[np.int64]:
 
     Ties go to the lower track, then to the earlier frame. `query_frames` may be any numbers.
     """
-    order = np.lexsort((columns.reference_frames, columns.tracks, -columns.scores, columns.query_frames))
+    likely = _likely(columns, nearest)
+    frames, scores = columns.query_frames[likely], columns.scores[likely]
+    order = likely[np.lexsort((columns.reference_frames[likely], columns.tracks[likely], -scores, frames))]
     queries = columns.query_frames[order]
     first = np.searchsorted(queries, queries, side="left")
     kept: NDArray[np.int64] = order[np.arange(len(order)) - first < nearest]
     return kept
+
+
+def _likely(columns: Hits, nearest: int) -> NDArray[np.int64]:
+    """Return which hits score no less than the `nearest`th of their query frame, before ties are told apart."""
+    order = np.argsort(columns.query_frames, kind="stable")
+    queries = columns.query_frames[order]
+    starts = np.flatnonzero(np.append(True, queries[1:] != queries[:-1])) if len(queries) else np.zeros(0, np.int64)
+    parts = [np.zeros(0, np.int64)]
+    for rows in np.split(order, starts[1:]):
+        if len(rows) > nearest:
+            scores, last = columns.scores[rows], len(rows) - nearest
+            rows = rows[scores >= np.partition(scores, last)[last]]
+        parts.append(rows)
+    return np.concatenate(parts)
 
 
 def no_neighbours() -> Neighbours:

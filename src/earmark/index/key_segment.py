@@ -21,6 +21,7 @@ DENSE_BITS = 21  # bits; narrower keys have a count each (2 MB a segment), wider
 SEGMENT_FRAMES = 1 << 22  # frames of audio; places have three bytes, and 20 h of landmarks make 20 MB
 LAST_FRAME = (1 << 31) - 2 * SEGMENT_FRAMES  # frame, as int32, at which the last piece of a track may begin
 GROUP = 64  # keys; the first posting of each group is stored, the rest is summed from the counts
+STEP = 32  # rows whose counts are summed to find a posting; a first posting each is kept in memory
 RANGES = 16  # ranges of keys, made one after another to need little memory
 BLOCK_BITS = 10  # bits of a block of places, whose piece is looked up in a table: twice as fast as a search
 MOST_POSTINGS = 255  # postings of one key in one segment, since a count is a byte
@@ -71,15 +72,15 @@ class KeySegment:
         return own if self.keys is None else own | {"keys": self.keys}
 
     @cached_property
-    def _group_ends(self) -> NDArray[np.int64]:
-        """The end of each group of rows, up to the number of postings."""
-        ends: NDArray[np.int64] = np.cumsum(self.counts.reshape(-1, GROUP).sum(axis=1, dtype=np.int64))
+    def _step_ends(self) -> NDArray[np.int64]:
+        """The end of each step of rows, up to the number of postings."""
+        ends: NDArray[np.int64] = np.cumsum(self.counts.reshape(-1, STEP).sum(axis=1, dtype=np.int64))
         return ends
 
     @cached_property
-    def group_starts(self) -> NDArray[np.int64]:
-        """The first posting of each group of rows."""
-        return np.concatenate([[0], self._group_ends[:-1]])
+    def _step_starts(self) -> NDArray[np.int32]:
+        """The first posting of each step of rows; a segment's frames bound how many there are."""
+        return np.concatenate([[0], self._step_ends[:-1]]).astype(np.int32)
 
     def check(self, key_bits: int) -> None:
         """Raise CatalogDamaged unless it was made for keys of so many bits and a search stays within its arrays."""
@@ -94,23 +95,33 @@ class KeySegment:
         check(is_rising(self.starts, strictly=True), f"{self.name} has pieces out of order")
         check(not pieces or 0 <= self.starts[0] <= self.starts[-1] < frames, f"{self.name} has pieces beyond its end")
         check(not pieces or 0 <= self.firsts.min() <= self.firsts.max() < LAST_FRAME, f"{self.name} has no first frame")
-        counted = int(self._group_ends[-1]) if len(self.counts) else 0
+        counted = int(self._step_ends[-1]) if len(self.counts) else 0
         check(counted == len(self.places) and (pieces or not counted), f"{self.name} counts {counted} postings")
         if self.keys is not None:
             check(not self.counts[len(self.keys) :].any(), f"{self.name} counts postings of no key")
 
-    def ranges(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return (first posting, number of postings) of each key."""
+    def rows_of(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row of each key, -1 for a key that has none."""
         if self.keys is None:
-            return self._first_postings(keys), self.counts[keys].astype(np.int64)
+            return keys
         if not len(self.keys):
-            return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64)
+            return np.full(len(keys), -1)
         wanted = keys.astype(np.uint32)  # the type of all keys, which would be converted otherwise
         rows = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
-        found = np.flatnonzero(self.keys[rows] == wanted)  # of what a query probes, most is nowhere
-        firsts, counts = np.zeros((2, len(keys)), np.int64)
-        firsts[found], counts[found] = self._first_postings(rows[found]), self.counts[rows[found]]
-        return firsts, counts
+        return np.where(self.keys[rows] == wanted, rows, -1)  # of what a query probes, most is nowhere
+
+    def counts_at(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the number of postings of each row, none of row -1."""
+        if self.keys is None:
+            return self.counts.take(rows)
+        there = rows >= 0
+        counts = np.zeros(len(rows), np.uint8)
+        counts[there] = self.counts[rows[there]]
+        return counts
+
+    def ranges(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return (first posting, number of postings) of each row that there is."""
+        return self._first_postings(rows), self.counts.take(rows).astype(np.int64)
 
     def places_at(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the places of postings, given by their number."""
@@ -144,10 +155,10 @@ class KeySegment:
 
     def _first_postings(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number of the first posting of each row."""
-        group, within = rows // GROUP, rows % GROUP
-        counts = self.counts.reshape(-1, GROUP)[group]
-        counts[np.arange(GROUP) >= within[:, None]] = 0
-        firsts: NDArray[np.int64] = self.group_starts[group] + counts.sum(axis=1, dtype=np.int64)
+        step, within = rows // STEP, rows % STEP
+        counts = self.counts.reshape(-1, STEP)[step]
+        counts *= np.arange(STEP) < within[:, None]
+        firsts: NDArray[np.int64] = self._step_starts[step] + counts.sum(axis=1, dtype=np.int64)
         return firsts
 
     @cached_property

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from earmark.errors import OptionError
 from earmark.index.adopted import adopted, check
-from earmark.index.int8 import no_hits
+from earmark.index.int8 import no_hits, ranges
 from earmark.index.key_segment import (
     MOST_POSTINGS,
     SEGMENT_FRAMES,
@@ -53,29 +53,33 @@ class PostingsSnapshot:
         wanted = checked(keys, self.key_bits)
         if not len(wanted) or not self.segments:
             return no_hits()
-        ranges = [segment.ranges(wanted) for segment in self.segments]
-        counts = np.sum([count for _, count in ranges], axis=0)
+        rows = [segment.rows_of(wanted) for segment in self.segments]
+        counts = np.zeros(len(wanted), np.int64)
+        for segment, own in zip(self.segments, rows, strict=True):
+            counts += segment.counts_at(own)
         searched = np.flatnonzero(counts)
         searched = searched[np.argsort(counts[searched], kind="stable")]
         searched = searched[: np.searchsorted(np.cumsum(counts[searched]), hits, side="right")]
-        scores = np.log1p(MOST_POSTINGS / np.maximum(counts, 1)).astype(np.float32)
+        frames = np.asarray(frames)[searched]
+        scores = np.log1p(MOST_POSTINGS / counts[searched]).astype(np.float32)
         found = [
-            self._hits_in(segment, first[searched], count[searched], frames[searched], scores[searched])
-            for segment, (first, count) in zip(self.segments, ranges, strict=True)
+            self._hits_in(segment, own[searched], frames, scores)
+            for segment, own in zip(self.segments, rows, strict=True)
         ]
         return Hits(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
     def _hits_in(
         self,
         segment: KeySegment,
-        first: NDArray[np.int64],
-        count: NDArray[np.int64],
+        rows: NDArray[np.int64],
         frames: Frames,
         scores: NDArray[np.float32],
     ) -> tuple[Frames, NDArray[np.int32], Frames, NDArray[np.float32]]:
-        before = np.cumsum(count) - count
-        rows = np.repeat(first - before, count) + np.arange(int(count.sum()))
-        places = segment.places_at(rows)
+        """Return the columns of the hits of keys in one segment, by the keys' rows."""
+        here = np.flatnonzero(segment.counts_at(rows))
+        first, count = segment.ranges(rows[here])
+        frames, scores = frames[here], scores[here]
+        places = segment.places_at(ranges(first, first + count)[0])
         piece = segment.pieces_at(places)
         tracks = segment.tracks[piece]
         reference_frames = places + (segment.firsts - segment.starts)[piece]
@@ -150,12 +154,11 @@ class Postings:
         wanted, there = checked(keys, state.key_bits)[sample], np.asarray(frames)[sample]
         found = np.zeros(len(wanted), bool)
         for segment in segments:
-            first, count = segment.ranges(wanted)
-            numbers = np.arange(len(wanted), dtype=np.int32)
-            rows, tracks, places, _ = state._hits_in(segment, first, count, numbers, np.zeros(len(wanted), np.float32))
-            found[rows[(tracks == track) & (places == there[rows])]] = True
+            rows, numbers = segment.rows_of(wanted), np.arange(len(wanted), dtype=np.int32)
+            key, tracks, places, _ = state._hits_in(segment, rows, numbers, np.zeros(len(wanted), np.float32))
+            found[key[(tracks == track) & (places == there[key])]] = True
             if segment.figures[1]:
-                found |= count == 0
+                found |= segment.counts_at(rows) == 0
         return bool(found.all())
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:

@@ -115,9 +115,13 @@ class Segmented(ABC):
         """Return vectors as segments hold them."""
         return vectors
 
-    def _structured(self, segment: VectorSegment) -> VectorSegment:
-        """Return a segment with the structure that its size calls for."""
-        return segment
+    def _restructured(self, segments: list[VectorSegment]) -> list[VectorSegment]:
+        """Return segments with the structures that their size calls for."""
+        return segments
+
+    def _segment_parts(self, parts: dict[str, dict[str, NDArray[Any]]]) -> dict[str, dict[str, NDArray[Any]]]:
+        """Return those of the parts of an index, by name, that are segments; what else there is, is adopted first."""
+        return parts
 
     def _load(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
         """Return the structure that its `arrays` described; raises CatalogDamaged when they do not fit."""
@@ -194,7 +198,8 @@ class Segmented(ABC):
             name: {key.partition(".")[2]: array for key, array in arrays.items() if key.startswith(f"{name}.")}
             for name in names
         }
-        index._state = tuple(index._load_segment(name, part) for name, part in parts.items())
+        segments = index._segment_parts(parts)
+        index._state = tuple(index._load_segment(name, part) for name, part in segments.items())
         dimensions = {cls.components_per_byte * segment.vectors.shape[1] for segment in index._state}
         if len(dimensions) > 1:
             raise CatalogDamaged(f"segments hold vectors of {sorted(dimensions)} dimensions")
@@ -241,7 +246,7 @@ class Segmented(ABC):
     def _compact(self) -> tuple[VectorSegment, ...]:
         """Merge segments, leave out removed tracks where that pays, make structures; searches go on meanwhile."""
         before = self.snapshot().segments
-        compacted = [self._structured(segment) for segment in self._merged(before)]
+        compacted = self._restructured(self._merged(before))
         with self._lock:
             now = {segment.name: segment.kept for segment in self._state}
             removed = frozenset().union(*(segment.kept - now[segment.name] for segment in before))

@@ -48,6 +48,17 @@ def mapped(file: IO[bytes]) -> NDArray[np.uint8]:
     return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
 
+def release(array: NDArray[Any]) -> None:
+    """Let the system take back the memory of a mapped file that was read, and will not be soon."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, memoryview):
+        base = base.obj
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
 def folder() -> str:
     """Return where temporary files go that may be larger than memory."""
     if "TMPDIR" not in os.environ and os.access(ON_DISK, os.W_OK):

@@ -32,6 +32,9 @@ class Structured(Flat):
     def _load(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
         """Return the structure that its `arrays` described; raises CatalogDamaged when they do not fit."""
 
+    def _restructured(self, segments: list[VectorSegment]) -> list[VectorSegment]:
+        return [self._structured(segment) for segment in segments]
+
     def _structured(self, segment: VectorSegment) -> VectorSegment:
         if segment.structure.is_scan and len(segment.vectors) >= self._smallest:
             return replace(segment, name=new_name(), structure=self._build(segment.vectors))

@@ -1,42 +1,56 @@
 """Two bits a component: a quarter of what exact search reads, for candidates that are compared again elsewhere.
 
-Components of vectors of length 1 are about normal, with a standard deviation of 1 / sqrt(D), for which the best four
-levels are known (Max, "Quantizing for minimum distortion", IRE Trans. 1960, table I): nothing is trained. Two make the
-half byte that a processor looks up 32 at a time (Andre, Kermarrec, Le Scouarnec, "Quicker ADC", PAMI 2019).
+Small catalogs are scanned. In larger ones the vectors of a segment are in lists (`code_lists.py`) by cells that were
+found once from the catalog's own vectors, and again each time that it is four times as large.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from threading import Lock
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import OptionError
 from earmark.index import faiss_io
-from earmark.index.int8 import SCALE, Neighbours, no_neighbours
+from earmark.index.adopted import adopted, are_rows, check
+from earmark.index.cells import BLOCK, PREFIX, SAMPLE_PER_CELL, Cells, cell_count
+from earmark.index.code_lists import CodeLists
+from earmark.index.codes import COMPONENTS_PER_BYTE, KEPT_SHARE, centroids, dimensions_of, packed, unpacked
+from earmark.index.int8 import Neighbours, no_neighbours, ranges
+from earmark.index.segment import Structure, VectorSegment, new_name
 from earmark.index.segmented import Segmented
 
-BORDER, LEVELS = 0.9816, (-1.510, -0.4528, 0.4528, 1.510)  # standard deviations of a component
-KEPT_SHARE = 0.8825  # share of the variance kept; divide inner products by it
 SEGMENT_VECTORS = 1 << 20  # vectors, 32 MB of 128 dimensions
+SCANNED_VECTORS = 1 << 18  # vectors of a catalog that is scanned: 36 hours, 6 ms of one core for a clip of 5 s
+SMALLEST_LISTED = 1 << 15  # vectors of a segment that gets lists; fewer are scanned in a millisecond
+GROWTH = 4  # vectors of the catalog / vectors that its cells were meant for, at which others are found
+LEAST_SHARE = 0.9  # cells / cells wanted: k-means in groups makes a few more or less
+RELISTED_VECTORS = 1 << 21  # vectors that are sorted into other cells at a publishing, a few seconds
 
 
 class TwoBit(Segmented):
     """An index of two bits a component.
 
-    Cost, for N vectors of D dimensions: N D / 2 look-ups for a vector of a query, about a third of the time that exact
-    search takes; D / 4 bytes a vector in memory, D / 4 + 4 on disk. The nearest vector of 230,000 was among the first
-    20 for all of 24 noisy ones; of the 20 nearest, 88 in a hundred were among the first 40. A vector's code never
-    changes, so segments are merged by copying.
+    Cost, for N vectors of D dimensions: scanned, N D / 2 look-ups for a vector of a query, about a third of the time
+    that exact search takes, and D / 4 bytes a vector in memory, D / 4 + 4 on disk; in lists, as `CodeLists` says. The
+    nearest vector of 230,000 was among the first 20 for all of 24 noisy ones; of the 20 nearest, 88 in a hundred were
+    among the first 40. A vector's code never changes, so segments are merged by copying, and a vector that is in a list
+    stays there until the catalog gets other cells.
     """
 
     most_vectors: ClassVar = SEGMENT_VECTORS
     stored_type: ClassVar = np.uint8
-    components_per_byte: ClassVar = 4
+    components_per_byte: ClassVar = COMPONENTS_PER_BYTE
     is_exact: ClassVar = False
+
+    def __init__(self, *, scanned: int = SCANNED_VECTORS, smallest: int = SMALLEST_LISTED) -> None:
+        """Scan catalogs of up to `scanned` vectors, and segments of fewer than `smallest`."""
+        super().__init__()
+        self._scanned, self._smallest = scanned, smallest
+        self._adopted: dict[str, Cells] = {}  # by name, while segments are loaded
 
     @staticmethod
     def _scan() -> CodeScan:
@@ -44,6 +58,70 @@ class TwoBit(Segmented):
 
     def _stored(self, vectors: NDArray[np.int8]) -> NDArray[Any]:
         return packed(vectors)
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Return the whole index as named arrays, for `from_arrays`."""
+        named = dict(super().arrays())
+        for cells in {one.structure.cells for one in self._state if isinstance(one.structure, CodeLists)}:
+            named |= {f"{cells.name}.{name}": array for name, array in cells.arrays().items()}
+        return named
+
+    def _segment_parts(self, parts: dict[str, dict[str, NDArray[Any]]]) -> dict[str, dict[str, NDArray[Any]]]:
+        cells = {name: own for name, own in parts.items() if name.startswith(PREFIX)}
+        self._adopted = {name: Cells.from_arrays(name, own) for name, own in cells.items()}
+        return {name: own for name, own in parts.items() if name not in cells}
+
+    def _load(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[Any]) -> Structure:
+        lists, name = adopted(arrays, "lists", np.uint16, 1), adopted(arrays, "cells", np.uint8, 1).tobytes()
+        cells = self._adopted.get(name.decode(errors="replace"))
+        check(cells is not None and len(arrays) == 2, "lists of cells that are not there")
+        assert cells is not None
+        check(len(lists) == len(vectors) and are_rows(lists, len(cells)), "vectors in lists that are not there")
+        check(cells.centres.shape[1] == dimensions_of(vectors), "cells of vectors of other dimensions")
+        return CodeLists(cells, lists)
+
+    def _restructured(self, segments: list[VectorSegment]) -> list[VectorSegment]:
+        """Return segments with lists where they are large; those of former cells get present ones a part at a time."""
+        cells, left = self._cells_for(segments), RELISTED_VECTORS
+        done = list[VectorSegment]()
+        for segment in segments:
+            structure, size = segment.structure, len(segment.vectors)
+            is_former = isinstance(structure, CodeLists) and structure.cells is not cells and size <= left
+            if cells is not None and size >= self._smallest and (structure.is_scan or is_former):
+                left -= size if is_former else 0
+                lists = self._lists_of(segment, cells)
+                segment = replace(segment, name=new_name(), structure=CodeLists(cells, lists))
+            done.append(segment)
+        return done
+
+    def _cells_for(self, segments: Sequence[VectorSegment]) -> Cells | None:
+        """Return the cells that suit the catalog's size: those it has, or new ones; None where it is scanned."""
+        total = sum(len(segment.vectors) for segment in segments)
+        known = [one.structure.cells for one in (*segments, *self._state) if isinstance(one.structure, CodeLists)]
+        largest = max(known, key=len, default=None)
+        if largest is not None and LEAST_SHARE * cell_count(total // GROWTH) <= len(largest):
+            return largest
+        if total <= self._scanned:
+            return None
+        step = max(total // (SAMPLE_PER_CELL * cell_count(total)), 1)
+        sample = np.concatenate([unpacked(segment.vectors[::step]) for segment in segments])
+        return Cells.trained(sample, total)
+
+    def _lists_of(self, segment: VectorSegment, cells: Cells) -> NDArray[np.uint16]:
+        """Return the cell of each vector of a segment: as a segment of before has it, or looked for."""
+        lists, is_known = np.zeros(len(segment.vectors), np.uint16), np.zeros(len(segment.vectors), bool)
+        for before in self._state:
+            if isinstance(before.structure, CodeLists) and before.structure.cells is cells:
+                _, here, there = np.intersect1d(segment.tracks, before.tracks, return_indices=True)
+                lengths = segment.lengths[here]
+                rows, _ = ranges(segment.starts[here], segment.starts[here] + lengths)
+                former, _ = ranges(before.starts[there], before.starts[there] + lengths)
+                lists[rows], is_known[rows] = before.structure.lists[former], True
+        missing = np.flatnonzero(~is_known)
+        for start in range(0, len(missing), BLOCK):
+            rows = missing[start : start + BLOCK]
+            lists[rows] = cells.of(unpacked(segment.vectors[rows]))
+        return lists
 
 
 class CodeScan:
@@ -88,29 +166,11 @@ class CodeScan:
             return self._made[1:]
 
 
-def packed(vectors: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Return vectors of length 1, 254 to one, as two bits a component, (n, d / 4).
-
-    Raises OptionError unless d is a multiple of 4.
-    """
-    if vectors.shape[1] % TwoBit.components_per_byte:
-        raise OptionError(f"vectors of {vectors.shape[1]} dimensions: this index takes multiples of 4; use index auto")
-    border = BORDER * SCALE / np.sqrt(vectors.shape[1])
-    digits = (vectors > -border).astype(np.uint8)
-    digits += vectors > 0
-    digits += vectors > border
-    halves = 4 * digits[:, ::2] + digits[:, 1::2]
-    codes: NDArray[np.uint8] = halves[:, ::2] | halves[:, 1::2] << 4
-    return codes
-
-
 def _scannable(codes: NDArray[np.uint8]) -> Any:
     faiss = faiss_io.library()
-    dimensions = codes.shape[1] * TwoBit.components_per_byte
+    dimensions = dimensions_of(codes)
     plain = faiss.IndexPQ(dimensions, dimensions // 2, 4, faiss.METRIC_INNER_PRODUCT)
-    levels = np.array(LEVELS, np.float32) * np.float32(SCALE / np.sqrt(dimensions))
-    pairs = np.stack(np.meshgrid(levels, levels, indexing="ij"), axis=-1).reshape(-1)
-    faiss.copy_array_to_vector(np.tile(pairs, dimensions // 2), plain.pq.centroids)
+    faiss.copy_array_to_vector(centroids(dimensions), plain.pq.centroids)
     faiss.copy_array_to_vector(np.ascontiguousarray(codes).reshape(-1), plain.codes)
     plain.ntotal, plain.is_trained = len(codes), True
     return faiss.IndexPQFastScan(plain)

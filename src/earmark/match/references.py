@@ -8,7 +8,7 @@ from threading import Lock
 
 from earmark.types import Fingerprint
 
-CACHE_BYTES = 160_000_000  # layers of fingerprints: about 40 hours of vectors with their peaks
+CACHE_BYTES = 160_000_000  # bytes of layers of fingerprints: about 40 hours of vectors with their peaks
 
 Read = Callable[[Sequence[int]], Mapping[int, Fingerprint]]
 

@@ -42,11 +42,12 @@ def vote(hits: Hits, channel: Channel, *, features: int = 1) -> list[Guess]:
     rule, width = channel.votes, max(round(channel.votes.bin_seconds / channel.frame_seconds), 1)
     limit = min(max(rule.compared // max(features, 1), rule.limit), max(rule.most, rule.limit))
     bins = (hits.reference_frames - hits.query_frames + np.int32(_BIAS)) // np.int32(width)
-    keys = hits.tracks.astype(np.int64) << 32 | bins
+    tracks = hits.tracks
     if rule.min_votes > 1:
-        kept = _in_company(bins, hits.tracks, rule.min_votes)
-        if kept.sum() >= limit:
-            keys = keys[kept]
+        kept = np.flatnonzero(_in_company(bins, tracks, rule.min_votes))
+        if len(kept) >= limit:
+            bins, tracks = bins[kept], tracks[kept]
+    keys = tracks.astype(np.int64) << 32 | bins
     if rule.weighted:
         found, where = np.unique(keys, return_inverse=True)
         heights = _with_neighbours(found, np.bincount(where, weights=votes_of(hits)).astype(np.float64), rule)
@@ -161,6 +162,6 @@ def _in_company(bins: NDArray[np.int32], tracks: NDArray[np.int32], votes: int) 
     """
     cell = (bins + tracks * np.int32(7_919)) & np.int32(_CELLS - 1)  # a prime spreads tracks
     filled = np.bincount(cell, minlength=_CELLS)
-    around = filled.take(cell) + filled.take(cell + 1, mode="wrap") + filled.take(cell - 1, mode="wrap")
-    company: NDArray[np.bool_] = around >= votes
+    around = filled + np.roll(filled, -1) + np.roll(filled, 1)
+    company: NDArray[np.bool_] = (around >= votes).take(cell)
     return company

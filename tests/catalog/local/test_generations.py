@@ -8,6 +8,7 @@ import random
 import numpy as np
 import pytest
 
+from earmark.catalog.local import generations as generations_module
 from earmark.catalog.local.durable import DurableFiles
 from earmark.catalog.local.generations import Generations, is_on_network
 from earmark.errors import CatalogDamaged, CatalogError, CatalogTooNew
@@ -126,6 +127,23 @@ def test_every_flipped_byte_is_noticed(tmp_path):
         content[place] ^= 1 << place % 8
         path.write_bytes(content)
     assert generations.problems() == []
+
+
+def test_opening_reads_so_much_and_the_smallest_files_first(tmp_path, monkeypatch):
+    generations = Generations(tmp_path)
+    publish(generations)
+    small, large = (next(tmp_path.rglob(name)) for name in ("segment-a.places.npy", "segment-a.keys.npy"))
+    monkeypatch.setattr(generations_module, "CHECKED_ON_OPEN_BYTES", large.stat().st_size)
+    for path, is_noticed in ((small, True), (large, False)):
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        assert generations.problems()
+        if is_noticed:
+            with pytest.raises(CatalogDamaged):
+                generations.load()
+        else:
+            assert generations.load() is not None
+        path.write_bytes(content)
 
 
 def test_every_cut_file_is_noticed_before_it_is_mapped(tmp_path):

@@ -64,3 +64,12 @@ def test_a_generation_that_is_damaged_while_a_reader_follows_leaves_it_what_it_h
         assert reader.identify(clip(pieces[0])).best is not None
         assert reader.identify(clip(pieces[4])).best is not None
         assert "CURRENT is damaged" in reader.info()["problems"][0]
+
+
+def test_a_catalog_that_keeps_no_fingerprints_answers_the_same(catalog_folder: Path, pieces, clip) -> None:
+    found = []
+    for options in ({}, {"cache_bytes": 0}):
+        with earmark.open(catalog_folder, read_only=True, **options) as catalog:
+            found.append([catalog.identify(clip(pieces[1])).matches for _ in range(2)])
+    assert found[0] == found[1]
+    assert found[0][0][0].track.path == str(pieces[1])

@@ -12,9 +12,10 @@ import math
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -35,7 +36,7 @@ from earmark.catalog.local.durable import DurableFiles
 from earmark.errors import CatalogDamaged, CatalogError, CatalogTooNew
 
 FORMAT = 1  # version of the manifest
-CHECKED_ON_OPEN_BYTES = 64 * 1024 * 1024  # bytes of a file whose SHA-256 is checked on opening (0.1 s); all in verify
+CHECKED_ON_OPEN_BYTES = 64 * 1024 * 1024  # bytes whose SHA-256 is checked on opening (0.1 s), small files first
 ROOT, CURRENT, SCRATCH, MANIFEST = "generations", "CURRENT", "CURRENT.tmp", "manifest.json"
 QUARANTINE = "quarantine"
 
@@ -89,8 +90,8 @@ class Generations:
         """Return the current generation, or None when there is none; raises CatalogDamaged naming the file."""
 
         def arrays(there: _Published) -> Generation:
-            files = there.manifest.files
-            loaded = {one.name: load_array(there.folder, one, read_up_to=CHECKED_ON_OPEN_BYTES) for one in files}
+            most = _most_checked(there.manifest.files)
+            loaded = {one.name: load_array(there.folder, one, read_up_to=most) for one in there.manifest.files}
             return Generation(there.manifest, loaded)
 
         return self._of_current(arrays)
@@ -315,6 +316,13 @@ def _manifest(path: Path, packed: bytes, words: re.Match[bytes]) -> Manifest:
     if not all(entry.is_sound for entry in manifest.files):
         raise damage
     return manifest
+
+
+def _most_checked(files: Sequence[ArrayFile]) -> int:
+    """Return up to which size files are read on opening: as many as together are not too large, the smallest first."""
+    sizes = sorted(one.bytes for one in files)
+    within = [size for size, total in zip(sizes, accumulate(sizes), strict=True) if total <= CHECKED_ON_OPEN_BYTES]
+    return CHECKED_ON_OPEN_BYTES if len(within) == len(sizes) else sizes[len(within)] - 1  # files of one size alike
 
 
 def _generations(root: Directory) -> list[str]:
