@@ -21,9 +21,9 @@ from earmark.apps.server.settings import ServerSettings
 from earmark.apps.server.uploads import Budget
 from earmark.audio.container import open_regular
 from earmark.errors import CatalogReadOnly, EarmarkError
+from earmark.extract.live import LiveDecoders
 from earmark.extract.pool import ExtractorPool, LentPool, worker_count
 from earmark.extract.protocol import Cancellation, ExtractLimits
-from earmark.extract.relay import LiveDecoders
 
 if TYPE_CHECKING:
     from earmark import Answer, Catalog, Fingerprint
