@@ -59,7 +59,7 @@ async def listen(socket: WebSocket) -> None:
         raise Problem(422, "invalid", str(error)) from error
     if not (4_000 <= asked.rate <= 384_000 and 1 <= asked.channels <= 8):
         raise Problem(422, "invalid", "rate is 4,000 to 384,000 Hz, and channels 1 to 8")
-    async with service.listener(caller.name):
+    with service.listeners.take(caller.name):
         await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
         await Conversation(socket, service, caller, asked).run()
 
