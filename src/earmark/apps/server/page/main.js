@@ -9,10 +9,11 @@ const shared = {}; // the file that was asked last, for the views about it
 const VIEWS = {
   listen: async (about) => new (await import("./listen.js")).ListenView(about),
   file: async (about) => new (await import("./file.js")).FileView(about, shared),
+  plays: async (about) => new (await import("./plays.js")).PlaysView(about),
   catalog: async (about) => new (await import("./catalog.js")).CatalogView(about),
   match: async (about, which) => new (await import("./match.js")).MatchView(about, shared, which),
 };
-const TITLES = { listen: "Listen", file: "File", catalog: "Catalog", match: "Match" };
+const TITLES = { listen: "Listen", file: "File", plays: "Plays", catalog: "Catalog", match: "Match" };
 let view = null;
 let about = null;
 let turn = 0;
