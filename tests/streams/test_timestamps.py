@@ -49,3 +49,14 @@ def test_attempts_go_on_for_ever_ever_slower_up_to_a_minute_and_never_together()
     assert backoff.next_seconds() >= 30
     backoff.heard(10.0)
     assert backoff.next_seconds() <= 1
+
+
+def test_a_few_seconds_tell_what_is_heard_now_after_a_pause_too() -> None:
+    timestamps = Timestamps(step_seconds=0.5, steps=10)
+    for second, late in ((0.1, 0.3), (0.2, 0.05), (0.3, 0.2)):
+        timestamps.note(second, NOON + second + late)
+    assert timestamps.utc_at(2.0) == pytest.approx(NOON + 2.05)
+    assert timestamps.second_at(NOON + 3.05) == pytest.approx(3.0)
+    for number in range(100):  # a pause of ten seconds: what was quick before it says nothing any more
+        timestamps.note(0.4 + number / 10, NOON + 10.4 + number / 10)
+    assert timestamps.utc_at(0.0) == pytest.approx(NOON + 10.0)

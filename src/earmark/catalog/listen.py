@@ -23,9 +23,11 @@ class Listener:
     A stream is looked at in the windows of a file; at its end it has the answer that a file of it has.
     """
 
-    def __init__(self, identify: Identify, *, rate: int, options: Options) -> None:
+    def __init__(self, identify: Identify, *, rate: int, options: Options, is_close: bool = True) -> None:
+        """Sound that is not looked at closely is looked at as a long file is: closely where there is doubt."""
         self._identify, self._session = identify, identify.session(options, follow=True)
-        self._sound = ExtractionStream(identify.fingerprinter, rate)
+        self._sound = ExtractionStream(identify.fingerprinter, rate, is_close=is_close)
+        self._closer = None if is_close else self._sound.parts
         self._looked = 0.0  # second of the last look
         self._began = time.perf_counter()
         self._answer: Answer | None = None
@@ -79,7 +81,8 @@ class Listener:
         """Match what has not been settled."""
         self._looked = self.seconds
         extracted = self._sound.take(since_seconds=self._session.since)
-        self._without_unavailable(partial(self._session.hear, extracted.fingerprint, final=final))
+        hear = partial(self._session.hear, extracted.fingerprint, final=final, closer=self._closer)
+        self._without_unavailable(hear)
         self._without_unavailable(self._session.passages)
         return extracted
 

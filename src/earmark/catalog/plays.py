@@ -52,6 +52,15 @@ class Play:
     number: int = 0  # given by the store, rising, never used again; 0: not kept yet
 
     @property
+    def place(self) -> tuple[float, int]:
+        """What plays are ordered by."""
+        return self.start, self.number
+
+    def is_of(self, track: str) -> bool:
+        """Return whether a track was heard, by its id, or another one that sounds the same."""
+        return track == self.track.id or track in self.copies
+
+    @property
     def seconds(self) -> float:
         """How long it lasted."""
         return self.end - self.start
@@ -108,8 +117,14 @@ class PlayStore(Protocol):
         until: float | None = None,
         state: State | None = None,
         is_open: bool | None = None,
+        track: str | None = None,
+        after: tuple[float, int] | None = None,
     ) -> Iterator[Play]:
-        """Yield the plays that reach into the time between two moments, in order of their start."""
+        """Yield the plays that reach into the time between two moments, in order of their start and number.
+
+        `track` is the id of the recording, or of one that sounds the same; `after` is the `place` of a play, after
+        which they begin.
+        """
 
     def stations(self) -> list[str]:
         """Return the names of the stations that have plays, in alphabetical order."""

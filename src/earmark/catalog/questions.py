@@ -106,13 +106,18 @@ class Questions:
         self._check_open()
         return self._identify.explain(source, options)
 
-    def listen(self, *, rate: int, threshold: float | None = None, limit: int = 5, several: bool = False) -> Listener:
+    def listen(
+        self, *, rate: int, threshold: float | None = None, limit: int = 5, several: bool = False, is_close: bool = True
+    ) -> Listener:
         """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure.
 
-        `several`: it tells all recordings that follow one another or sound at once, as a broadcast holds them.
+        `several`: it tells all recordings that follow one another or sound at once, as a broadcast holds them. Without
+        `is_close` it looks closely only where there is doubt, which takes less time, and some seconds longer.
         """
         self._check_open()
-        return Listener(self._identify, rate=rate, options=Options(threshold, limit, several=several))
+        return Listener(
+            self._identify, rate=rate, options=Options(threshold, limit, several=several), is_close=is_close
+        )
 
     @property
     def threshold(self) -> float:

@@ -66,7 +66,7 @@ class HeardSound:
 
     def looked_at_closely(self, spans: Sequence[tuple[float, float]], closer: CloserLook) -> HeardSound:
         """Return the same with a closer look at the sound between some seconds."""
-        return replace(self, parts=dict(zip(spans, closer(spans), strict=True)))
+        return replace(self, parts={**self.parts, **dict(zip(spans, closer(spans), strict=True))})
 
     def end_of_part(self, begin: float) -> float:
         """Return the second at which the part of the sound ends that is looked at alike from a second on."""

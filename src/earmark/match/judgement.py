@@ -56,6 +56,7 @@ class Judgement:
     def remember(self, numbers: Collection[int]) -> None:
         """Forget all lines but some."""
         self._surest = {number: one for number, one in self._surest.items() if number in numbers}
+        self.alone &= frozenset(numbers)
 
     def passages(self, lines: Iterable[Line], heard: HeardSound, *, looks: int) -> list[Passage]:
         """Return the passages of the lines through a sound: what sounds alone or loudest, then what is beside it.

@@ -52,7 +52,8 @@ class Session:
             timeline = Timeline(self.matcher, self.options) if timeline is None else timeline.copy()
             since = timeline.hear(fingerprint, search, since=self.since, final=final, closer=closer)
         if not self.options.align and seconds <= LONGEST_WHOLE_SECONDS and (final or seconds >= SHORTEST_LOOK_SECONDS):
-            whole, looks = self.matcher.match(fingerprint, search, self.options), 1 if final else looks + 1
+            close = fingerprint if closer is None else closer([(0.0, seconds)])[0]
+            whole, looks = self.matcher.match(close, search, self.options), 1 if final else looks + 1
         self._timeline, self._whole, self._looks, self.since = timeline, whole, looks, since
         self._sound, self.seconds = fingerprint, seconds
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from earmark.match.continuation import Continuation, agreeing_stretches
 from earmark.match.heard import CloserLook, HeardSound
@@ -35,6 +35,7 @@ class Timeline:
         self._lines, self._latest = Lines(), list[Strand]()  # of settled windows; of the sound's end
         self._windows = 0  # that are settled
         self._judgement = Judgement(matcher, options)
+        self._parts: Mapping[tuple[float, float], Fingerprint] = {}  # at hand that were looked at more closely
         self._looks = 0  # that the odds pay for: of a file its windows, of sound that arrives every one
         self._last, self._next = -1.0, 0.0  # second at which the last settled window begins; earliest for the next one
         self._continuation = Continuation()  # of the settled windows
@@ -50,9 +51,11 @@ class Timeline:
 
         Of a sound that is no closer than a recording's, `closer` looks again where no place explains it beyond doubt.
         """
+        at_hand = {span: part for span, part in self._parts.items() if span[1] > since}
         self._heard = HeardSound(
-            self._matcher, self._options, search, sound, since, self._frame, has_more=closer is not None
+            self._matcher, self._options, search, sound, since, self._frame, has_more=closer is not None, parts=at_hand
         )
+        going_on = self._continuation.going_on
         self.seconds, self._found = since + sound.seconds, None
         lasting = whole_windows(self.seconds, self._frame, since=self._next)
         passing = [last_window(self.seconds, self._frame)]
@@ -70,7 +73,8 @@ class Timeline:
         self._windows += len(lasting)
         self._looks = self._windows if final else self._looks + len(lasting) + len(passing)
         if closer is not None:
-            self._look_closer(lasting, closer)
+            self._look_closer(lasting, closer, going_on)
+            self._parts = self._heard.parts
         if not final and self.seconds - self._forgotten > 2 * REMEMBERED_SECONDS:
             self._forget(self.seconds - REMEMBERED_SECONDS)
         kept = max(self.seconds - KEPT_SECONDS, 0.0) // HOP_SECONDS * HOP_SECONDS
@@ -84,10 +88,13 @@ class Timeline:
             self._lines.add(strands)
         self._look_back(windows)
 
-    def _look_closer(self, windows: Sequence[tuple[float, float]], closer: CloserLook) -> None:
-        """Lay the windows again, more closely, that are not explained beyond doubt."""
-        stretches = [one for one in self._likeliest() if _is_clear(one)]
-        alone = frozenset(one.line.number for one in stretches if self._heard.has_one_place(one))
+    def _look_closer(self, windows: Sequence[tuple[float, float]], closer: CloserLook, going_on: list[Strand]) -> None:
+        """Lay the windows again, more closely, that are not explained beyond doubt; `going_on` before the first."""
+        if not windows:
+            return
+        stretches = [one for one in self._likeliest() if _is_clear(one) and one.end > windows[0][0]]
+        alone = self._judgement.alone
+        alone |= {one.line.number for one in stretches if one.line.number in alone or self._heard.has_one_place(one)}
         clear = _together([(one.start, one.end) for one in stretches])
         repeated = [one for one in stretches if one.line.number not in alone]
         doubtful = [
@@ -102,9 +109,13 @@ class Timeline:
             return
         self._heard = self._heard.looked_at_closely(spans, closer)
         self._lines = self._lines.outside(spans)
+        at_end = self._continuation
         for first, last in spans:
-            self._continuation = Continuation(spans=_outside(clear, first, last))
+            before = going_on if first == windows[0][0] else []
+            self._continuation = Continuation(before, _outside(clear, first, last))
             self._lay([one for one in doubtful if first <= one[0] and one[1] <= last])
+        if doubtful[-1] != windows[-1]:
+            self._continuation = at_end
 
     def copy(self) -> Timeline:
         """Return a timeline that hears on by itself."""

@@ -178,7 +178,7 @@ def test_so_many_streams_and_no_more(serve):
                 assert json.loads(one.recv(timeout=10))["type"] == "listening"
             assert refusal_of(small) == (429, "too_many_streams")
         for _ in range(100):
-            if not small.service.listeners:
+            if not small.service.listeners.taken:
                 break
             time.sleep(0.02)
         with connect(url) as again:

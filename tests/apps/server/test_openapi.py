@@ -29,7 +29,13 @@ def test_every_route_is_described_with_what_it_answers(description):
         "/metrics",
         "/v1/about",
         "/v1/identify",
+        "/v1/events",
+        "/v1/monitors",
+        "/v1/monitors/{name}",
         "/v1/peaks",
+        "/v1/plays",
+        "/v1/plays/{number}",
+        "/v1/plays/{number}/clip",
         "/v1/tracks",
         "/v1/tracks/{id}",
         "/v1/tracks/{id}/peaks",
@@ -49,7 +55,7 @@ def schema(description):
 def test_what_it_answers_is_what_it_describes(schema, serve):
     checks = schemathesis.checks.CHECKS.get_by_names(CHECKS)
     with serve() as own:
-        for result in schema.get_all_operations():
+        for result in schema.exclude(path="/v1/events").get_all_operations():  # which goes on for ever
             operation = result.ok()
 
             @hypothesis.settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import time
 import wave
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
+
+from earmark.apps.monitor.clips import write_opus
+from earmark.catalog.plays import Play, PlayedTrack
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -66,6 +71,26 @@ def page(browser, service):
     yield page
     context.close()
     assert said == []
+
+
+def play(title, start, end, **changes):
+    """Return a play of a recording whose title, artist and station are the same text."""
+    track = PlayedTrack(f"id of {title}", title, title, "", "", 200.0)
+    made = Play(title, track, start, end, 0.0, 1.0, end - start, 0.5, 0.99, "accepted", "foreground", False)
+    return replace(made, **changes)
+
+
+@pytest.fixture(scope="module")
+def aired(serve, tmp_path_factory):
+    """A service with a play that is kept and one for review; both reach into whatever is today."""
+    clips, now = tmp_path_factory.mktemp("clips"), time.time()
+    with serve(keep_clips=clips) as one:
+        first = one.service.catalog.plays.save(play("Tide", now - 60, now + 3_600))
+        one.service.catalog.plays.save(play("Ebb", now - 90, now + 3_600, state="review", prominence="background"))
+        (clips / "Tide").mkdir()
+        tone = np.sin(np.arange(3 * 16_000, dtype=np.float32) / 5)
+        write_opus(clips / "Tide" / f"20261129T000000Z-{first.number}.opus", tone)
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +182,55 @@ def test_the_catalog_is_searched_added_to_and_changed(browser, serve, clips, tmp
         page.close()
 
 
+def test_plays_are_shown_as_they_happen_heard_again_and_decided_on(browser, aired):
+    page, plays = browser.new_page(base_url=aired.url, reduced_motion="reduce"), aired.service.catalog.plays
+    page.goto("/#/plays")
+    rows, dialog = page.get_by_role("list", name="Plays, the latest first"), page.get_by_role("dialog")
+    rows.get_by_text("For review").wait_for()
+    assert page.locator(".bar-of").count() == 2
+    new = plays.save(play("Surf", time.time() - 5, time.time(), is_open=True))
+    rows.get_by_text("On air").wait_for()
+    plays.save(replace(new, is_open=False))
+    rows.get_by_text("On air").wait_for(state="detached")
+    rows.get_by_role("button", name="Tide").click()
+    page.locator("dialog audio[src]").wait_for()
+    page.wait_for_function("document.querySelector('dialog audio').duration > 2")
+    dialog.get_by_role("button", name="Close").click()
+    rows.get_by_role("button", name="Ebb").click()
+    dialog.get_by_role("button", name="Accept").click()
+    dialog.wait_for(state="hidden")
+    rows.get_by_role("button", name="Surf").click()
+    dialog.get_by_role("button", name="Reject").click()
+    rows.get_by_text("Surf").first.wait_for(state="detached")
+    assert [(one.track.title, one.state) for one in plays.find()] == [
+        ("Ebb", "accepted"),
+        ("Tide", "accepted"),
+        ("Surf", "rejected"),
+    ]
+    with page.expect_download() as table:
+        page.get_by_role("button", name="Table").click()
+    assert table.value.path().read_text().count("\n") == 3
+    plays.remove(new.number)
+    page.close()
+
+
+def test_a_station_is_followed_and_stopped(browser, aired):
+    page = browser.new_page(base_url=aired.url, reduced_motion="reduce")
+    page.goto("/#/plays")
+    page.get_by_role("button", name="Follow a station").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Address of the stream").fill("http://127.0.0.1/live")
+    dialog.get_by_label("Name").fill("Inside")
+    dialog.get_by_role("button", name="Follow").click()
+    page.get_by_role("list", name="Stations").get_by_text("no public address").wait_for()
+    page.get_by_role("button", name="Inside").click()
+    dialog.get_by_role("button", name="Stop").click()
+    dialog.get_by_role("button", name="Stop following it").click()
+    page.get_by_role("list", name="Stations").wait_for(state="detached")
+    assert aired.client.get("/v1/monitors").json()["monitors"] == []
+    page.close()
+
+
 def test_markup_in_titles_stays_text(page):
     """Row S7."""
     track = {"album": "", "path": "", "seconds": 9, "complete": True, "added": 1, "tags": {}}
@@ -173,15 +247,18 @@ def test_markup_in_titles_stays_text(page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_wrong(browser, service, mix, scheme):
+def test_axe_finds_nothing_wrong(browser, aired, mix, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
-    page = browser.new_page(base_url=service.url, color_scheme=scheme, reduced_motion="reduce")
+    page = browser.new_page(base_url=aired.url, color_scheme=scheme, reduced_motion="reduce")
     found = {}
-    for view in ("listen", "catalog", "dialog", "file", "tracklist", "match"):
-        if view in ("listen", "catalog", "file"):
+    for view in ("listen", "plays", "play", "catalog", "dialog", "file", "tracklist", "match"):
+        if view in ("listen", "plays", "catalog", "file"):
             page.goto(f"/#/{view}")
-        if view == "catalog":
+        if view == "play":
+            page.locator(".row button", has_text="Tide").first.click()
+            page.locator("dialog audio[src]").wait_for()
+        elif view in ("plays", "catalog"):
             page.locator(".row").first.wait_for()
         elif view == "dialog":
             page.locator(".row button").first.click()
@@ -197,16 +274,20 @@ def test_axe_finds_nothing_wrong(browser, service, mix, scheme):
         found[view] = [(one["id"], [node["html"][:120] for node in one["nodes"]][:3]) for one in violations]
     page.close()
     assert {view: wrong for view, wrong in found.items() if wrong} == {}
-    assert len(found) == 6
+    assert len(found) == 8
 
 
 @pytest.mark.parametrize("width", [360, 768, 1_440])
-def test_nothing_is_wider_than_the_screen(page, width):
+def test_nothing_is_wider_than_the_screen(browser, aired, width):
+    page = browser.new_page(base_url=aired.url, reduced_motion="reduce")
     page.set_viewport_size({"width": width, "height": 740})
-    for view in ("listen", "file", "catalog"):
+    for view in ("listen", "file", "catalog", "plays"):
         page.goto(f"/#/{view}")
         page.locator("main h1").wait_for(state="attached")
+        if view == "plays":
+            page.locator(".bar-of").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
 
 
 def test_the_first_paint_is_small_and_nothing_comes_from_elsewhere(page, service):

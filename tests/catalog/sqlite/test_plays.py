@@ -53,6 +53,20 @@ def test_a_play_comes_back_as_it_was_kept(store: SQLitePlays) -> None:
     assert store.save(play(3, 4)).number == 2
 
 
+def test_plays_are_found_by_their_track_or_a_copy_of_it_and_page_by_page(store: SQLitePlays) -> None:
+    odd = replace(TRACK, id='a "b"\n\u00e9')
+    kept = [
+        store.save(play(0, 5)),
+        store.save(play(0, 5, track=odd, note="id")),
+        store.save(play(10, 15, track=odd, copies=("id",))),
+        store.save(play(20, 25, track=replace(TRACK, id="i"))),
+    ]
+    assert list(store.find(track="id")) == [kept[0], kept[2]]
+    assert list(store.find(track=odd.id)) == kept[1:3]
+    assert list(store.find(after=kept[0].place)) == kept[1:]
+    assert list(store.find(after=kept[2].place, since=5)) == kept[3:]
+
+
 def test_plays_are_found_by_what_is_asked(store: SQLitePlays) -> None:
     for start, station, state in ((0, "one", "accepted"), (10, "two", "review"), (20, "one", "rejected")):
         store.save(play(start, start + 5, station, state=state, is_open=start == 20))

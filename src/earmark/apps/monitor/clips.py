@@ -76,6 +76,11 @@ class Clips:
         for play in list(sound.waiting.values()):
             self._write(station, sound, play)
 
+    def kept(self) -> dict[int, Path]:
+        """Return the clips by the numbers of their plays."""
+        found = [path for path in self._folder.glob("*/*.opus") if NAME.fullmatch(path.name)]
+        return {int(path.stem.rpartition("-")[2]): path for path in found}
+
     def _write(self, station: str, sound: _Sound, play: Play) -> None:
         sound.waiting.pop(play.number, None)
         samples = _cut(sound.blocks, play.start, play.start + CLIP_SECONDS)
@@ -89,7 +94,7 @@ class Clips:
         self._keep_few()
 
     def _keep_few(self) -> None:
-        found = [path for path in self._folder.glob("*/*.opus") if NAME.fullmatch(path.name)]
+        found = self.kept().values()
         for path in sorted(found, key=lambda one: one.name)[: max(len(found) - self._most, 0)]:
             path.unlink(missing_ok=True)
 

@@ -53,11 +53,17 @@ def row_of(play: Play) -> list[object]:
     figures = (f"{value:.3f}" for value in (play.seconds, play.reference_start, play.reference_end, play.share))
     seconds, first, last, share = figures
     return [
-        *(play.number, escaped(play.station), *times, seconds),
-        *map(escaped, (track.artist, title_of(play), track.album)),
+        *(play.number, cell(play.station), *times, seconds),
+        *map(cell, (track.artist, title_of(play), track.album)),
         *(first, last, share, play.prominence, f"{play.confidence:.6f}", play.state),
-        *map(escaped, (" ".join(play.copies), track.id, track.path)),
+        *map(cell, (" ".join(play.copies), track.id, track.path)),
     ]
+
+
+def cell(text: str) -> str:
+    """Return a text as a table may hold it: a spreadsheet would run what begins like a formula."""
+    shown = escaped(text)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
 
 
 def as_json_lines(plays: Iterable[Play]) -> str:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from earmark.catalog.catalog import Catalog
 
 RATE = 16_000  # Hz of what is decoded; fingerprints look below 8 kHz
-LIVE_LOOK_SECONDS = 5.0  # two windows: each is looked at once
-FILE_LOOK_SECONDS = 30.0  # many windows are looked up together, which is quicker
+LIVE_LOOK_SECONDS = 5.0  # seconds from one look to the next: two windows, each of which is looked at once
+FILE_LOOK_SECONDS = 30.0  # seconds of the same: many windows are looked up together, which is quicker
+CALM_LOOK_SECONDS = 15.0  # seconds of the same of a station that plays what is beyond doubt
 WAKE_SECONDS = 0.5  # longest wait for an event before it is looked whether all has ended
 
 
@@ -50,7 +51,7 @@ class MonitorOptions:
     threshold: float | None = None  # confidence from which on a play is accepted; None for the calibrated one
     review: float | None = None  # confidence from which on a play is kept for review; None: from `threshold` on
     candidates: float | None = None  # confidence from which on what is not sure is told as `candidate`
-    look_seconds: float | None = None  # of sound from one look to the next; None: 5, and 30 where nobody waits
+    look_seconds: float | None = None  # of sound from one look to the next; None: 5 to 15, and 30 where nobody waits
     allows_private: bool = False  # URLs may name this machine and its networks
     workers: int | None = None  # stations that are listened to at the same time; None: one a core
     rules: Rules = field(default_factory=Rules)
@@ -168,8 +169,7 @@ class _Followed:
         self._ledger = Ledger(
             catalog.plays, station.name, thresholds, rules=options.rules, utc_offset=station.utc_offset
         )
-        look_seconds = options.look_seconds or (LIVE_LOOK_SECONDS if self._source.is_live else FILE_LOOK_SECONDS)
-        listening = Listening(thresholds, look_seconds, options.candidates)
+        listening = Listening(thresholds, *_looks(options, is_live=self._source.is_live), options.candidates)
         self._hearing = StationSound(catalog, self._ledger, station.name, rate=self._source.rate, listening=listening)
         if monitor._recorders:
             self._hearing.samples_heard = self._record
@@ -251,6 +251,13 @@ class _Followed:
     def _record(self, samples: Samples, start: float) -> None:
         for recorder in self._monitor._recorders:
             recorder.hear(self.station.name, samples, start)
+
+
+def _looks(options: MonitorOptions, *, is_live: bool) -> tuple[float, float]:
+    """Return the seconds from one look to the next, and while one recording plays beyond doubt."""
+    if options.look_seconds is not None:
+        return options.look_seconds, options.look_seconds
+    return (LIVE_LOOK_SECONDS, CALM_LOOK_SECONDS) if is_live else (FILE_LOOK_SECONDS, FILE_LOOK_SECONDS)
 
 
 def _said(error: Exception) -> str:

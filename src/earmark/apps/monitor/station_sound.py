@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 RENEWED_SECONDS = 3_600.0  # of sound after which a station is listened to anew: what was found is not kept for ever
 MOST_MATCHES = 1_000  # of that much sound
+CERTAIN = 0.9999  # confidence from which on what plays is beyond doubt
+CURRENT_SECONDS = 5.0  # seconds before the end of what was heard, at which a match may end and play on: a window
 LEAST_LEVEL = -120.0  # decibels that stand for silence
 
 
@@ -31,6 +33,7 @@ class Listening:
 
     thresholds: Thresholds
     look_seconds: float = 5.0  # of sound from one look to the next
+    calm_seconds: float = 5.0  # the same while one recording plays beyond doubt, and has as long to go
     candidates: float | None = None  # confidence from which on what is not sure is told too
 
 
@@ -40,7 +43,7 @@ class StationSound:
     def __init__(self, catalog: Catalog, ledger: Ledger, station: str, *, rate: int, listening: Listening) -> None:
         self._catalog, self._ledger, self._station = catalog, ledger, station
         self._rate, self._listening = rate, listening
-        self._chunk = round(listening.look_seconds * rate)  # samples
+        self._chunk = round(listening.look_seconds * rate)  # samples to the next look
         self._waiting, self._count = list[Samples](), 0  # samples that have not been listened to
         self._listener: Listener | None = None
         self._timestamps = Timestamps()
@@ -115,10 +118,20 @@ class StationSound:
         sure = [one for one in found.matches if one.confidence >= self._listening.thresholds.review]
         events = self._ledger.update([self._part_of(one) for one in sure], since=since, until=until)
         events += self._candidates(found.matches, listener.seconds, until)
+        self._chunk = round(self._seconds_to_next(found.matches, listener.seconds) * self._rate)
         if final or is_long:
             self._listener = None
             self._ledger.settle()
         return events
+
+    def _seconds_to_next(self, matches: Sequence[Match], now: float) -> float:
+        """Return how much sound to wait for: more while nothing new is to be expected, since every look costs."""
+        calm = self._listening.calm_seconds
+        playing = [one for one in matches if one.query_end >= now - CURRENT_SECONDS]
+        is_calm = len(playing) == 1 and all(
+            one.confidence >= CERTAIN and one.reference_at(now) + calm < one.track.seconds for one in playing
+        )
+        return calm if is_calm else self._listening.look_seconds
 
     def _candidates(self, matches: Sequence[Match], now: float, at: float) -> list[MonitorEvent]:
         """Tell what is heard now and not sure enough, with what it would take."""
@@ -152,7 +165,7 @@ class StationSound:
     def _new_listener(self) -> Listener:
         thresholds, candidates = self._listening.thresholds, self._listening.candidates
         floor = min(thresholds.review, thresholds.accepted, 1.0 if candidates is None else candidates)
-        return self._catalog.listen(rate=self._rate, threshold=floor, limit=MOST_MATCHES, several=True)
+        return self._catalog.listen(rate=self._rate, threshold=floor, limit=MOST_MATCHES, several=True, is_close=False)
 
     def _utc_at(self, second: float) -> float:
         """Return when a second of the listener's sound was heard."""

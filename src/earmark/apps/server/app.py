@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from earmark import __version__
-from earmark.apps.server import health, live_stream, peaks, questions, tracks
+from earmark.apps.server import events, health, live_stream, monitors, peaks, plays, questions, tracks
 from earmark.apps.server.guard import Guard, known_hosts
 from earmark.apps.server.page import page_router
 from earmark.apps.server.problems import Problem, problem_of
@@ -50,8 +50,9 @@ def make_app(service: Service) -> ASGIApp:
     app.state.service = service
     for kind in (Problem, EarmarkError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answered)
-    for router in (health.router, questions.router, peaks.router, tracks.router, live_stream.router, page_router()):
-        app.include_router(router)
+    for room in (health, questions, peaks, tracks, monitors, plays, events, live_stream):
+        app.include_router(room.router)
+    app.include_router(page_router())
     _describe(app)
     settings = service.settings
     hosts = known_hosts(settings.names, settings.host, socket.gethostname())

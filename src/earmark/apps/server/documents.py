@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -110,6 +110,76 @@ class Change(BaseModel):
     artist: str | None = Field(None, max_length=1_024)
     album: str | None = Field(None, max_length=1_024)
     tags: dict[str, str] | None = None
+
+
+class Play(BaseModel):
+    """One airing of one recording on one station."""
+
+    play: int = Field(description="its number")
+    station: str
+    track: Named
+    track_seconds: float
+    start: str = Field(description="UTC, as 2026-11-29T12:00:03.250Z")
+    end: str = Field(description="UTC; so far, as long as it is open")
+    local_start: str
+    local_end: str
+    seconds: float
+    source_start: float
+    reference_start: float
+    reference_end: float
+    share: float = Field(description="of the recording that was heard")
+    prominence: str = Field(description="foreground, background, or unknown")
+    confidence: float
+    state: str = Field(description="accepted, review, or rejected")
+    open: bool = Field(description="whether it goes on")
+    copies: list[str] = Field(description="ids of other tracks that sound the same")
+    stream_title: str = Field(description="what the stream itself said was playing")
+    evidence: dict[str, float]
+    clip: bool = Field(description="whether its sound is kept")
+
+
+class PlayPage(BaseModel):
+    """Some plays, in order of their start."""
+
+    plays: list[Play]
+    cursor: str = Field(description="of the next page; empty after the last one")
+
+
+class Decision(BaseModel):
+    """What somebody says of a play."""
+
+    state: Literal["accepted", "rejected"]
+
+
+class Monitor(BaseModel):
+    """A station that is followed, and how it does."""
+
+    name: str
+    source: str = Field(description="its URL, without a password")
+    zone: str
+    state: str = Field(description="connecting, listening, waiting (for a new connection), ended")
+    reason: str = Field(description="of the last gap, or of the end")
+    title: str = Field(description="what the stream says is playing")
+    level: float = Field(description="decibels re full scale")
+    seconds: float = Field(description="of sound that arrived")
+    dropped_seconds: float
+    drift_seconds: float
+    gaps: int
+
+
+class Monitors(BaseModel):
+    """The stations that are followed."""
+
+    monitors: list[Monitor]
+    stations: list[str] = Field(description="names of all stations that have plays")
+
+
+class NewMonitor(BaseModel):
+    """A station to follow."""
+
+    source: str = Field(max_length=2_048, description="URL of a stream: HTTP, ICY, HLS, or a playlist of one")
+    name: str = Field("", max_length=200, description="default: host and path of the URL")
+    zone: str = Field("", max_length=64, description="time zone, as Europe/Berlin; default: that of the service")
 
 
 class Peaks(BaseModel):

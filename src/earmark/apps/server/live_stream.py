@@ -7,6 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncGenerator
+from socket import SHUT_WR
 from typing import Any, Literal
 
 import msgspec
@@ -14,23 +15,25 @@ import numpy as np
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from earmark.apps.records import match_record
+from earmark.apps.listen import ListenEvent, Listening
+from earmark.apps.records import match_record, track_record
 from earmark.apps.server.callers import PROTOCOL, Caller
 from earmark.apps.server.cues import Cues
-from earmark.apps.server.follow import Follower, StreamClock
 from earmark.apps.server.problems import Problem, problem_of
 from earmark.apps.server.requests import caller_of, service_of
 from earmark.apps.server.service import Service
 from earmark.apps.server.settings import IDENTIFY
-from earmark.catalog.listen import Listener
 from earmark.errors import EarmarkError
-from earmark.extract.relay import RATE, SAMPLE, LiveSound
+from earmark.extract.live import SentSound
+from earmark.streams.items import Sound
+from earmark.streams.timestamps import Timestamps
 from earmark.types import Samples
 
 FASTEST = 1.5  # seconds of sound in a second of the clock
 AHEAD_SECONDS = 10.0  # seconds of sound that may come at once besides, as after a bad connection
 SENDING_SECONDS = 10.0  # seconds in which a client has to take an event
 SILENT_SECONDS = 60.0  # seconds without a byte after which nobody is there
+CLOCK_STEP_SECONDS, CLOCK_STEPS = 0.5, 10  # five seconds, the quickest piece of which tells when sound was recorded
 RETRY_SECONDS = 0.25  # seconds after which to ask again for a place in line
 TOO_FAST, GONE, ENDED = 1008, 1001, 1000  # codes of a close (RFC 6455)
 FORMATS: dict[str, np.dtype[Any]] = {"s16": np.dtype("<i2"), "f32": np.dtype("<f4")}
@@ -56,7 +59,7 @@ async def listen(socket: WebSocket) -> None:
         raise Problem(422, "invalid", str(error)) from error
     if not (4_000 <= asked.rate <= 384_000 and 1 <= asked.channels <= 8):
         raise Problem(422, "invalid", "rate is 4,000 to 384,000 Hz, and channels 1 to 8")
-    async with service.listener(caller.name):
+    with service.listeners.take(caller.name):
         await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
         await Conversation(socket, service, caller, asked).run()
 
@@ -66,7 +69,9 @@ class Conversation:
 
     def __init__(self, socket: WebSocket, service: Service, caller: Caller, asked: Asked) -> None:
         self._socket, self._service, self._caller, self._asked = socket, service, caller, asked
-        self._clock, self._follower, self._cues = StreamClock(), Follower(), Cues()
+        self._rate = asked.rate if asked.format in FORMATS else service.extractor.fingerprinter.rate
+        self._listening = Listening(service.catalog, rate=self._rate)
+        self._clock, self._cues = Timestamps(step_seconds=CLOCK_STEP_SECONDS, steps=CLOCK_STEPS), Cues()
         self._changed, self._sending = asyncio.Event(), asyncio.Lock()
         self._began = time.monotonic()
 
@@ -92,60 +97,57 @@ class Conversation:
             await self._socket.close(code)
 
     async def _hear(self) -> None:
-        asked = self._asked
-        sound = self._samples() if asked.format in FORMATS else self._decoded()
-        rate = asked.rate if asked.format in FORMATS else RATE
-        listener = self._service.catalog.listen(rate=rate)
+        sound = self._samples() if self._asked.format in FORMATS else self._decoded()
         await self._send({"type": "listening", "at": 0.0, "clock": time.monotonic()})
         async with contextlib.aclosing(sound):
             async for block in sound:
-                seconds = listener.seconds + len(block) / rate
+                seconds, now = self._listening.seconds + len(block) / self._rate, time.monotonic()
                 self._check_pace(seconds)
-                self._clock.note(seconds, time.monotonic())
-                if await self._push(listener, block, rate):
-                    await self._tell(self._follower.look(listener.answer, listener.seconds))
-        await self._tell_the_end(listener)
+                self._clock.note(seconds, now)
+                for event in await self._taken(block, now):
+                    await self._tell(event)
+        await self._tell_the_end()
 
-    async def _push(self, listener: Listener, block: Samples, rate: int) -> bool:
-        """Give the listener sound, and return whether it looked; a look takes a worker, for which it waits in line."""
-        if not listener.is_due(len(block) / rate):
-            await self._service.call(listener.push, block)
-            return False
+    async def _taken(self, block: Samples, now: float) -> list[ListenEvent]:
+        """Listen to samples; a look takes a worker, for which it waits in line."""
+        sound = Sound(block, now)
+        if not self._listening.is_due(len(block)):
+            return list(self._listening.take(sound))
         while True:
             try:
                 async with self._service.line.place(self._caller.name):
-                    await self._service.call(listener.push, block)
-                    return True
+                    return await self._service.call(lambda: list(self._listening.take(sound)))
             except Problem:  # the line is full
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _tell(self, events: list[dict[str, Any]]) -> None:
-        for event in events:
-            if event["type"] == "found":
-                ranges = await self._service.call(self._service.catalog.ranges, event["track"]["id"])
-                await self._send_all(self._cues.load(ranges))
-            elif event["type"] == "lost":
-                await self._send_all(self._cues.load(()))
-            await self._send({**event, "clock": self._clock.moment(event["at"])})
-        if events:
-            self._changed.set()
+    async def _tell(self, event: ListenEvent) -> None:
+        """Send what is new; while nothing changes, a client knows the place by itself."""
+        if event.kind == "playing":
+            return
+        if event.kind == "found" and event.match is not None:
+            ranges = await self._service.call(self._service.catalog.ranges, event.match.track.id)
+            await self._send_all(self._cues.load(ranges))
+        elif event.kind == "lost":
+            await self._send_all(self._cues.load(()))
+        await self._send({**message_of(event), "clock": self._clock.utc_at(event.seconds)})
+        self._changed.set()
 
-    async def _tell_the_end(self, listener: Listener) -> None:
-        answer = await self._service.call(listener.finish)
+    async def _tell_the_end(self) -> None:
+        answer = await self._service.call(self._listening.finish)
         await self._send_all(self._cues.load(()))
-        matches = [match_record(match) for match in answer.matches]
-        await self._send({"type": "ended", "at": answer.seconds, "matches": matches, "reason": answer.reason})
+        matches = [match_record(match) for match in sorted(answer.matches, key=lambda one: -one.confidence)]
+        await self._send({"type": "ended", "at": self._listening.seconds, "matches": matches, "reason": answer.reason})
 
     async def _send_cues(self) -> None:
         """Send what belongs to the place that is heard, when it is heard."""
         while True:
             self._changed.clear()
-            playing, wait = self._follower.playing, None
+            playing, wait = self._listening.playing, None
             if playing is not None:
                 now = time.monotonic()
-                at = self._clock.seconds(now)
-                position = playing.position_at(at)
-                where = {"at": at, "clock": now, "position": position, "speed": playing.speed, "id": playing.track.id}
+                at = self._clock.second_at(now)
+                position, track = playing.position_at(at), playing.match.track
+                where = {"at": at, "clock": now, "position": position, "speed": playing.speed, "id": track.id}
                 await self._send_all([{**event, **where} for event in self._cues.at(position)])
                 wait = self._cues.wait(position, playing.speed)
             with contextlib.suppress(TimeoutError):
@@ -186,29 +188,22 @@ class Conversation:
                 yield np.clip(np.nan_to_num(samples), -1, 1)
 
     async def _decoded(self) -> AsyncGenerator[Samples, None]:
-        sound = await self._service.call(self._service.live.open)
+        sound = self._service.live.open(rate=self._rate)
         if sound is None:
             raise Problem(503, "busy", "all decoders are taken; try again later")
         sound.socket.setblocking(False)
         pump = asyncio.ensure_future(self._pump(sound))
-        loop, rest = asyncio.get_running_loop(), b""
         try:
-            while data := await loop.sock_recv(sound.socket, 1 << 16):
-                data = rest + data
-                whole = len(data) // SAMPLE.itemsize * SAMPLE.itemsize
-                rest = data[whole:]
-                if whole:
-                    yield np.frombuffer(data[:whole], SAMPLE)
+            while (block := await self._service.call(sound.next_block)) is not None:
+                yield block
             if pump.done() and (error := pump.exception()):
                 raise error
-            if problem := await self._service.call(lambda: sound.problem):
-                raise problem
         finally:
             pump.cancel()
             await asyncio.wait({pump})
             await self._service.call(sound.close)
 
-    async def _pump(self, sound: LiveSound) -> None:
+    async def _pump(self, sound: SentSound) -> None:
         """Hand on what comes to the child that decodes it."""
         loop = asyncio.get_running_loop()
         try:
@@ -218,7 +213,7 @@ class Conversation:
             return  # the child has ended, and says why
         finally:
             with contextlib.suppress(OSError):
-                sound.socket.shutdown(1)  # socket.SHUT_WR: no more comes
+                sound.socket.shutdown(SHUT_WR)  # no more comes
 
     async def _send_all(self, events: list[dict[str, Any]]) -> None:
         for event in events:
@@ -227,3 +222,15 @@ class Conversation:
     async def _send(self, event: dict[str, Any]) -> None:
         async with self._sending:
             await asyncio.wait_for(self._socket.send_text(json.dumps(event)), SENDING_SECONDS)
+
+
+def message_of(event: ListenEvent) -> dict[str, Any]:
+    """Return a look's event as it is sent."""
+    if event.match is None:
+        return {"type": event.kind, "at": event.seconds}
+    track = event.match.track
+    where = {"at": event.seconds, "position": event.position, "speed": event.speed, "id": track.id}
+    if event.kind == "lost":
+        return {"type": "lost", **where}
+    kind, about = ("found", {"track": track_record(track)}) if event.kind == "found" else ("moved", {})
+    return {"type": kind, **where, "confidence": event.match.confidence, "locked": event.is_locked, **about}

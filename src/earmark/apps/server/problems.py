@@ -16,6 +16,7 @@ from earmark.errors import (
     EarmarkError,
     MediaError,
     OptionError,
+    PlayNotFound,
     SpecMismatch,
     TrackExists,
     TrackNotFound,
@@ -45,6 +46,7 @@ TITLES = {
 }
 STATUSES: Mapping[type[EarmarkError], tuple[int, str]] = {
     TrackNotFound: (404, "track_not_found"),
+    PlayNotFound: (404, "play_not_found"),
     TrackExists: (409, "track_exists"),
     CatalogReadOnly: (403, "read_only"),
     CatalogLocked: (503, "locked"),

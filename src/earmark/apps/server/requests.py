@@ -6,16 +6,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
+import msgspec
 from fastapi import Depends
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from earmark.apps.server import documents
 from earmark.apps.server.callers import Caller
+from earmark.apps.server.problems import Problem
 from earmark.apps.server.service import Service
 from earmark.apps.server.settings import IDENTIFY, MANAGE
 from earmark.extract.protocol import Cancellation
 
 Result = TypeVar("Result")
+Document = TypeVar("Document")
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "default": {
@@ -83,6 +86,14 @@ class Job:
         async with self._service.line.place(self._caller.name):
             self._is_at_work = True
             return await work()
+
+
+def decoded(body: bytes, kind: type[Document]) -> Document:
+    """Return a body as the document it has to be; raises Problem."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise Problem(422, "document", f"the body is not the document it has to be ({error})") from error
 
 
 async def _gone(request: Request) -> None:

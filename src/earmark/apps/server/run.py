@@ -35,6 +35,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what was asked, and nothing more."""
         self._service.is_ready = False
+        self._service.is_ending.set()
         await super().shutdown(sockets)
 
 

@@ -6,24 +6,26 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import earmark
+from earmark.apps.monitor.clips import Clips
 from earmark.apps.server.callers import Callers
 from earmark.apps.server.figures import Figures
 from earmark.apps.server.keys import Keys
 from earmark.apps.server.line import FairLine
-from earmark.apps.server.problems import Problem
+from earmark.apps.server.places import Places
 from earmark.apps.server.settings import ServerSettings
+from earmark.apps.server.stations import Stations
 from earmark.apps.server.uploads import Budget
 from earmark.audio.container import open_regular
 from earmark.errors import CatalogReadOnly, EarmarkError
+from earmark.extract.live import LiveDecoders
 from earmark.extract.pool import ExtractorPool, LentPool, worker_count
 from earmark.extract.protocol import Cancellation, ExtractLimits
-from earmark.extract.relay import LiveDecoders
 
 if TYPE_CHECKING:
     from earmark import Answer, Catalog, Fingerprint
@@ -66,7 +68,11 @@ class Service:
         self.live = LiveDecoders(limits.listeners)
         self.writer = Writer(settings, self.extractor)
         self._threads = ThreadPoolExecutor(workers + limits.listeners + 4, thread_name_prefix="earmark-serve")
-        self.is_ready, self.listeners = False, dict[str, int]()
+        self.listeners = Places("streams", limits.listeners, limits.listeners_of_one)
+        self.watchers = Places("streams of events", limits.watchers, limits.watchers_of_one)
+        self.clips = None if settings.keep_clips is None else Clips(settings.keep_clips, most=settings.most_clips)
+        self.stations = Stations(self.catalog, settings, self.clips)
+        self.is_ready, self.is_ending = False, asyncio.Event()
         self._watch()
 
     def warm_up(self) -> None:
@@ -78,11 +84,13 @@ class Service:
             self.catalog.identify((chirp, 16_000))
         self.extractor.warm_up(WARM_CHILDREN)
         self.live.start()
+        self.stations.start()
         self.is_ready = True
 
     def close(self) -> None:
         """End all children and close the catalog."""
         self.is_ready = False
+        self.stations.close()
         self.extractor.close()
         self.live.close()
         self._threads.shutdown(cancel_futures=True)
@@ -106,25 +114,10 @@ class Service:
         with self.extractor.cancelled_by(cancellation), open_regular(path) as file:
             return self.extractor.extract(file, query=True).fingerprint
 
-    @contextlib.asynccontextmanager
-    async def listener(self, caller: str) -> AsyncIterator[None]:
-        """Count one more stream of a caller inside; raises Problem when they have too many."""
-        limits, own = self.settings.limits, self.listeners.get(caller, 0)
-        if own >= limits.listeners_of_one:
-            raise Problem(429, "too_many_streams", f"you listen to {own} streams; end one first", retry_after=10)
-        if sum(self.listeners.values()) >= limits.listeners:
-            raise Problem(503, "busy", "all places to listen are taken; try again later", retry_after=10)
-        self.listeners[caller] = own + 1
-        try:
-            yield
-        finally:
-            self.listeners[caller] -= 1
-            if not self.listeners[caller]:
-                del self.listeners[caller]
-
     def _watch(self) -> None:
         for name, help, value in (
             ("earmark_tracks", "Tracks in the catalog.", lambda: float(len(self.catalog))),
+            ("earmark_stations", "Stations that are followed.", lambda: float(len(self.stations.status()))),
             ("earmark_waiting", "Questions in line.", lambda: float(self.line.waiting)),
             ("earmark_at_work", "Questions that are worked on.", lambda: float(self.line.at_work)),
             ("earmark_upload_bytes", "Bytes of bodies on the disk.", lambda: float(self.budget.used)),

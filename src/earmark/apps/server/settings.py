@@ -30,6 +30,9 @@ class Limits:
     listeners: int = 16  # sounds listened to at once
     listeners_of_one: int = 4  # of one caller
     listening_seconds: float = 4 * 3600.0  # seconds of sound in one stream
+    watchers: int = 32  # streams of events at once
+    watchers_of_one: int = 4  # of one caller
+    stations: int = 32  # that are followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,9 @@ class ServerSettings:
     behind_proxy: bool = False  # believe a proxy on this machine who its clients are
     certificate: tuple[Path, Path] | None = None  # PEM files of the certificate and its key
     workers: int | None = None  # questions answered at once; None for the cores
+    private_streams: bool = False  # stations may be at this machine and in its networks
+    keep_clips: Path | None = None  # folder of clips of plays
+    most_clips: int = 1_000
     limits: Limits = field(default_factory=Limits)
 
     @property

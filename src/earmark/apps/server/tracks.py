@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 import msgspec
@@ -15,7 +15,7 @@ from earmark.apps.records import track_record
 from earmark.apps.server import documents
 from earmark.apps.server.problems import MEDIA_STATUSES, Problem
 from earmark.apps.server.questions import BODY
-from earmark.apps.server.requests import PROBLEMS, Identifying, Job, Managing, service_of
+from earmark.apps.server.requests import PROBLEMS, Identifying, Job, Managing, decoded, service_of
 from earmark.apps.server.uploads import Upload, read_document, received
 from earmark.catalog.backend import MOST_RANGES_BYTES
 from earmark.text import LONGEST
@@ -30,7 +30,6 @@ MOST_TEXT = 200  # characters of a search
 router = APIRouter(prefix="/v1", tags=["tracks"])
 Id = Annotated[str, Path(min_length=1, max_length=LONGEST, description="of the track")]
 Text = Annotated[str | None, Query(max_length=LONGEST)]
-Document = TypeVar("Document")
 
 
 class ChangeDocument(msgspec.Struct, forbid_unknown_fields=True):
@@ -114,7 +113,7 @@ async def write_ranges(request: Request, caller: Managing, id: Id) -> JSONRespon
     """Each has a payload of JSON, which listeners get when the recording comes to it."""
     service = service_of(request)
     body = await read_document(request, service.settings.limits, MOST_RANGES_BYTES)
-    ranges = _decoded(body, RangesDocument).ranges
+    ranges = decoded(body, RangesDocument).ranges
     return _ranges(await service.call(service.writer.change, lambda catalog: catalog.write_ranges(id, ranges)))
 
 
@@ -138,7 +137,7 @@ async def show_track(request: Request, caller: Identifying, id: Id) -> JSONRespo
 async def change_track(request: Request, caller: Managing, id: Id) -> JSONResponse:
     """What is left out, or null, stays; `tags` replaces all."""
     service = service_of(request)
-    change = _decoded(await read_document(request, service.settings.limits), ChangeDocument)
+    change = decoded(await read_document(request, service.settings.limits), ChangeDocument)
     words = msgspec.structs.asdict(change)
     track = await service.call(service.writer.change, lambda catalog: catalog.update(id, **words))
     return JSONResponse(track_record(track))
@@ -175,10 +174,3 @@ def _added(catalog: Catalog, upload: Upload, words: dict[str, str | None]) -> tu
 
 def _ranges(ranges: tuple[TimeRange, ...]) -> JSONResponse:
     return JSONResponse({"ranges": [{"start": one.start, "end": one.end, "payload": one.payload} for one in ranges]})
-
-
-def _decoded(body: bytes, kind: type[Document]) -> Document:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise Problem(422, "document", f"the body is not the document it has to be ({error})") from error

@@ -78,8 +78,14 @@ class SQLitePlays:
         until: float | None = None,
         state: State | None = None,
         is_open: bool | None = None,
+        track: str | None = None,
+        after: tuple[float, int] | None = None,
     ) -> Iterator[Play]:
-        """Yield the plays that reach into the time between two moments, in order of their start."""
+        """Yield the plays that reach into the time between two moments, in order of their start and number.
+
+        `track` is the id of the recording, or of one that sounds the same; `after` is the `place` of a play, after
+        which they begin.
+        """
         wanted: list[tuple[str, Value]] = []
         if since is not None:
             wanted += [("ended >= ?", since), ("begun >= ?", since - _LONGEST_PLAY_SECONDS)]
@@ -87,13 +93,17 @@ class SQLitePlays:
         wanted += [("station = ?", station)] if station is not None else []
         wanted += [("state = ?", state)] if state is not None else []
         wanted += [("open = ?", int(is_open))] if is_open is not None else []
+        if track is not None:  # what may be it; the body says whether it is
+            wanted += [("instr(body, ?) > 0", msgspec.json.encode(track))]
         where = "".join(f" AND {condition}" for condition, _ in wanted)
         sql = f"""SELECT number, body, checksum, begun FROM plays
             WHERE (begun > ? OR (begun = ? AND number > ?)){where} ORDER BY begun, number LIMIT {_BATCH}"""
-        begun, number = float("-inf"), 0
+        begun, number = after or (float("-inf"), 0)
         while rows := self._rows(sql, begun, begun, number, *(value for _, value in wanted)):
             for row in rows:
-                yield self._play(*row[:3])
+                play = self._play(*row[:3])
+                if track is None or play.is_of(track):
+                    yield play
             number, begun = int(rows[-1][0]), float(rows[-1][3])
 
     def stations(self) -> list[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RATE = 16_000  # Hz; fingerprints look below 8 kHz
 METER = 20  # characters of the level meter
 SOFTEST = -60.0  # decibels at which it begins
+PLAYING = ("found", "moved", "corrected", "playing")  # kinds of events about what plays now
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             for event in heard(catalog, source, options.threshold, options.seconds):
                 screen.show(event)
-                found |= event.kind in ("found", "moved")
+                found |= event.kind in PLAYING
                 if options.once and found:
                     break
         except KeyboardInterrupt:
@@ -79,17 +80,13 @@ class Screen:
     """Prints events: each as a JSON object, or a line that is written over, and one that stays for what is new."""
 
     def __init__(self, output: Output) -> None:
-        self._output, self._is_drawn, self._shown = output, False, ""
+        self._output, self._is_drawn = output, False
         self._draws = output.interactive and not output.json
 
     def show(self, event: ListenEvent) -> None:
         """Print an event."""
         self._output.record(record(event))
-        track = event.match.track.id if event.match is not None else ""
-        is_new = event.kind in ("moved", "lost") or (event.kind == "found" and track != self._shown)
         if event.kind in ("found", "moved", "lost"):
-            self._shown = "" if event.kind == "lost" else track
-        if is_new:
             self.close()
             self._output.line(sentence(event))
         if self._draws and event.kind != "ended":
@@ -125,7 +122,7 @@ def status(event: ListenEvent) -> str:
     if event.is_silent:
         return "no signal: is the right device chosen, and is it turned up?"
     warning = "  too loud, the sound is cut off: turn the device down" if event.is_clipped else ""
-    if event.match is not None and event.kind in ("found", "moved"):
+    if event.match is not None and event.kind in PLAYING:
         return f"{escaped(event.match.track.title or event.match.track.path)}, now at {clock(event.position)}{warning}"
     return f"listening… {event.seconds:.0f} s{warning}"
 
@@ -142,7 +139,7 @@ def record(event: ListenEvent) -> dict[str, Any]:
 
     about = {} if event.match is None else {"match": match_record(event.match), "position": round(event.position, 3)}
     return {
-        "event": event.kind,
+        "event": "found" if event.kind in ("corrected", "playing") else event.kind,
         "at": event.at,
         "seconds": round(event.seconds, 3),
         "level": round(event.level, 1),

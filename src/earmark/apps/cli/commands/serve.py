@@ -39,6 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what callers without a key may do (default: manage where this machine alone can call, else nothing)",
     )
     parser.add_argument("--read-only", action="store_true", help="never change the catalog")
+    parser.add_argument(
+        "--private-streams",
+        action="store_true",
+        help="follow stations of this machine and its networks too",
+    )
+    parser.add_argument("--keep-clips", metavar="FOLDER", help="keep 15 s of each play as an Opus file")
+    parser.add_argument("--most-clips", type=count, default=1_000, metavar="N", help="clips kept (default: 1000)")
     parser.add_argument("--behind-proxy", action="store_true",
                         help="believe a proxy on this machine which client it asks for")  # fmt: skip
     parser.add_argument("--workers", type=count, metavar="N", help="questions answered at once (default: the cores)")
@@ -81,6 +88,9 @@ def run(options: argparse.Namespace) -> int:
         behind_proxy=options.behind_proxy,
         certificate=certificate,
         workers=options.workers,
+        private_streams=options.private_streams,
+        keep_clips=Path(options.keep_clips) if options.keep_clips else None,
+        most_clips=options.most_clips,
         limits=limits,
     )
     set_up_logs(quiet=options.quiet)

@@ -58,6 +58,28 @@ export function upload(path, file, progress, signal) {
   });
 }
 
+export async function getFile(path) {
+  const response = await fetch(path, { headers: headers() });
+  return response.ok ? response.blob() : answered(response);
+}
+
+// Server-sent events until `signal` aborts: EventSource could not send the key. `take(kind, document)`.
+export async function watch(path, take, signal) {
+  const response = await fetch(path, { headers: headers(), signal });
+  if (!response.ok) return answered(response);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let text = ""; ;) {
+    const { value, done } = await reader.read();
+    if (done) return null;
+    const events = (text + value).split("\n\n");
+    text = events.pop();
+    for (const event of events) {
+      const [, kind, data] = event.match(/^event: (\w+)\ndata: (.*)$/) || [];
+      if (kind) take(kind, JSON.parse(data));
+    }
+  }
+}
+
 export function listenSocket(query) {
   const url = new URL("/v1/listen", location.href);
   url.protocol = location.protocol === "https:" ? "wss:" : "ws:";

@@ -44,15 +44,10 @@ export class ListenView {
     this.draw();
     try {
       if (!navigator.mediaDevices) throw new Error(this.withoutMicrophone);
-      const opened = await Microphone.open((piece) => this.send(piece));
+      const opened = await Microphone.open((piece) => this.send(piece), (rate) => this.connect(rate));
       if (this.state !== "asking") return opened.close();
       this.microphone = opened;
-      this.waiting = [];
-      this.socket = listenSocket({ format: "s16", rate: opened.rate });
-      this.socket.binaryType = "arraybuffer";
-      this.socket.onopen = () => this.flush();
-      this.socket.onmessage = ({ data }) => this.take(JSON.parse(data));
-      this.socket.onclose = () => this.closed();
+      if (this.socket.readyState > WebSocket.OPEN) this.connect(opened.rate); // the browser was long in asking
       this.state = "listening";
       this.ring.start(opened);
       say("Listening");
@@ -61,6 +56,14 @@ export class ListenView {
         : error.name === "NotFoundError" ? new Error("No microphone is connected.") : error);
     }
     this.draw();
+  }
+
+  connect(rate) {
+    this.waiting = [];
+    const socket = (this.socket = listenSocket({ format: "s16", rate }));
+    socket.onopen = () => this.flush();
+    socket.onmessage = ({ data }) => { if (socket === this.socket) this.take(JSON.parse(data)); };
+    socket.onclose = () => { if (socket === this.socket) this.closed(); };
   }
 
   get withoutMicrophone() {
@@ -135,7 +138,7 @@ export class ListenView {
   }
 
   stop() {
-    if (this.state === "asking") this.state = "idle";
+    if (this.state === "asking") { this.state = "idle"; this.socket?.close(); }
     if (this.microphone) this.end();
     this.draw();
   }
@@ -174,6 +177,7 @@ export class ListenView {
   }
 
   fail(error) {
+    if (!this.microphone) this.socket?.close();
     this.release();
     this.state = "idle";
     this.error = error;

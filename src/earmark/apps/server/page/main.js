@@ -7,12 +7,13 @@ import { problem } from "./parts.js";
 const place = document.getElementById("view");
 const shared = {}; // the file that was asked last, for the views about it
 const VIEWS = {
-  listen: async (about) => new (await import("./listen.js")).ListenView(about),
-  file: async (about) => new (await import("./file.js")).FileView(about, shared),
-  catalog: async (about) => new (await import("./catalog.js")).CatalogView(about),
-  match: async (about, which) => new (await import("./match.js")).MatchView(about, shared, which),
+  listen: async () => (await import("./listen.js")).ListenView,
+  file: async () => (await import("./file.js")).FileView,
+  plays: async () => (await import("./plays.js")).PlaysView,
+  catalog: async () => (await import("./catalog.js")).CatalogView,
+  match: async () => (await import("./match.js")).MatchView,
 };
-const TITLES = { listen: "Listen", file: "File", catalog: "Catalog", match: "Match" };
+const TITLES = { listen: "Listen", file: "File", plays: "Plays", catalog: "Catalog", match: "Match" };
 let view = null;
 let about = null;
 let turn = 0;
@@ -20,12 +21,12 @@ let turn = 0;
 async function show() {
   const mine = ++turn;
   const [, name = "listen", which = ""] = location.hash.match(/^#\/(\w+)\/?(.*)$/) || [];
-  const make = VIEWS[name] || VIEWS.listen;
   try {
-    about ??= await get("/v1/about");
-    if (!about.scopes.length) return askForKey();
-    const next = await make(about, which);
+    const [View, told] = await Promise.all([(VIEWS[name] || VIEWS.listen)(), about ?? get("/v1/about")]);
     if (mine !== turn) return;
+    about = told;
+    if (!about.scopes.length) return askForKey();
+    const next = new View(about, shared, which);
     view?.unmount();
     const root = fresh(name);
     view = next;

@@ -1,14 +1,21 @@
 // The microphone: its samples go to the service, its spectrum to the page.
 
 export class Microphone {
-  // `piece(buffer, began)`: samples, and the moment (performance.now()) at which the stream began, as far as is known.
-  static async open(piece) {
+  // `piece(buffer)`: samples; `ready(rate)`: their rate, known before the browser has given the microphone.
+  static async open(piece, ready) {
     const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1 };
-    const stream = await navigator.mediaDevices.getUserMedia({ audio });
     const context = new AudioContext();
-    await context.audioWorklet.addModule("/page/worklet.js");
-    await context.resume();
-    return new Microphone(stream, context, piece);
+    ready(context.sampleRate);
+    const given = navigator.mediaDevices.getUserMedia({ audio });
+    try {
+      const [stream] = await Promise.all([given, context.audioWorklet.addModule("/page/worklet.js")]);
+      await context.resume();
+      return new Microphone(stream, context, piece);
+    } catch (error) {
+      context.close();
+      given.then((stream) => stream.getTracks().forEach((track) => track.stop()), () => {});
+      throw error;
+    }
   }
 
   constructor(stream, context, piece) {

@@ -17,8 +17,8 @@ export function confidence(value) {
     <i></i>${sureness(value)} <small>${percent(value)}</small></span>`;
 }
 
-export function progress(position, total) {
-  return html`<div class="progress" role="progressbar" aria-label="Position in the recording" aria-valuemin="0"
+export function progress(position, total, name = "Position in the recording") {
+  return html`<div class="progress" role="progressbar" aria-label=${name} aria-valuemin="0"
       aria-valuemax=${Math.round(total)} aria-valuenow=${Math.round(position)} aria-valuetext=${`${clock(position)} of ${clock(total)}`}>
     <div class="track"><div class="filled" .style=${`transform:scaleX(${Math.min(1, position / (total || 1))})`}></div></div>
     <div class="times"><span>${clock(position)}</span><span>${clock(total)}</span></div></div>`;

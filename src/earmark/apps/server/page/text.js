@@ -32,6 +32,10 @@ export function hours(seconds) {
   return `${(seconds / 3600).toLocaleString("en", { maximumFractionDigits: seconds < 36000 ? 1 : 0 })} h`;
 }
 
+export function timeOfDay(moment, withSeconds = false) {
+  return new Date(moment).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", ...(withSeconds ? { second: "2-digit" } : {}) });
+}
+
 export function ago(moment) {
   const minutes = Math.round((Date.now() - moment) / 60000);
   if (minutes < 1) return "just now";
