@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import islice
@@ -22,10 +21,10 @@ from earmark.types import Fingerprint, Hits, Keys, Layer
 APART_SECONDS = 0.125  # distance from a candidate within which a new proposal is the same
 READ_AT_ONCE = 16  # references that a sweep reads and looks through in one batch: it may stop after it
 CHECKED = 32  # candidates of the first layer's own, the best by it, that later layers check
-REPEATED_SHARE = 0.6  # of the first place's z, that a sweep has to find where it may be better: it finds 0.75 of it
+REPEATED_SHARE = 0.6  # of the largest z that a sweep finds, which a place needs to be compared: it finds 0.75 of any
 APART_SHARE = 0.6  # of z without what the other explains: 0.9 and more of two that sound at once, 0.2 of likenesses
 ONE_PLACE_SECONDS = 1.0  # distance within which two places are one
-NEARLY_SHARE = 0.8  # share of the best place's z from which a closer look may prefer another of its track
+NEARLY_SHARE = 0.7  # share of the best place's z from which a closer look may prefer another of its track
 PLACE_SHARE = 0.6  # share of the best place's z that another must have to be told too
 MARGIN_SECONDS = 0.25  # silence that stays before and after what sounds
 SILENCE_SECONDS = 1.0  # least length without features that is silence, not a pause of music
@@ -138,7 +137,7 @@ class Look:
         if self._sweepable is None or rule is None or not self.ranked:
             return
         first = self.ranked[0]
-        guesses = self.repetitions(first.track, least=REPEATED_SHARE * first.figure("z"))
+        guesses = self.repetitions(first.track, share=REPEATED_SHARE)
         own = [one for one in self._tried if one.track == first.track]
         before = [name for name in self.comparisons if name != rule.layer]
         added = self._lay(self._new(guesses, own), "", before)
@@ -159,8 +158,8 @@ class Look:
         """Return all places of a track that were compared, the clearest first."""
         return sorted((one for one in self._tried if one.track == track), key=lambda one: -one.figure("z"))
 
-    def repetitions(self, track: int, *, most: int = 0, least: float = -math.inf) -> list[Guess]:
-        """Return the places of a track at which the window lies best, with a z of `least` and more, by a sweep.
+    def repetitions(self, track: int, *, most: int = 0, share: float = 0.0) -> list[Guess]:
+        """Return the places of a track at which the window lies best, by a sweep; with so large a share of the best z.
 
         Unless it is said how many at `most`, as many as the plan allows, and none where they would take too long.
         """
@@ -171,6 +170,7 @@ class Look:
         if not most and sweepable.sweep_cost(layer) > rule.repetition_budget:
             return []
         places = sweepable.sweep(layer, limit=most or rule.repetitions)
+        least = share * places[0].figures["z"] if places else 0.0
         return [Guess(track, place.start) for place in places if place.figures["z"] >= least]
 
     def reference(self, track: int) -> Fingerprint:
