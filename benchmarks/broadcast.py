@@ -21,14 +21,14 @@ import numpy as np
 import soundfile
 
 import earmark
-from earmark.apps.monitor.truth import is_same_track
+from earmark.apps.monitor.truth import detection_of, is_same_track
 from earmark.evaluation.costs import Processor
 from earmark.evaluation.recordings import Recordings
 from earmark.evaluation.scenes.material import Material
 from earmark.evaluation.scenes.render import render
 from earmark.evaluation.scenes.report import record, rows_of
 from earmark.evaluation.scenes.scene import Excerpt, Scene
-from earmark.evaluation.scenes.scores import Detection, SceneScore, score
+from earmark.evaluation.scenes.scores import SceneScore, score
 
 RATE = 16_000  # Hz
 FADE_SECONDS = 3.0
@@ -119,12 +119,7 @@ def main() -> None:
                     delays.append(event.play.seconds)
         processor = spent.seconds
     accepted = [play for play in plays.values() if play.state == "accepted"]
-    detections = [
-        Detection(
-            one.track.id, one.source_start, one.source_start + one.seconds, one.reference_start, 1.0, one.confidence
-        )
-        for one in accepted
-    ]
+    detections = [detection_of(play) for play in accepted]
     scored: SceneScore = score(scene, detections, is_same_track, processor_seconds=processor)
     for row in record(rows_of([scored])):
         shown = {

@@ -117,3 +117,26 @@ def test_what_is_added_while_it_listens_is_found(music: Sequence[Path], tmp_path
             best = listener.finish().best
     assert best is not None
     assert Path(best.track.path) == music[4]
+
+
+def test_a_look_as_at_a_recording_finds_the_same_and_what_begins_under_doubt(
+    catalog: earmark.Catalog, music: Sequence[Path]
+) -> None:
+    """Unknown sound, a recording in noise, another one in the clear; also as the sound ends."""
+    unknown, hidden, clear = clip_of(music[10], 3.0, 8.0), clip_of(music[1], 4.0, 14.0), clip_of(music[3], 2.0, 16.0)
+    noise = np.random.default_rng(2).standard_normal(len(hidden)).astype(np.float32)
+    hidden = hidden + noise * np.sqrt(np.mean(np.square(hidden))) * 0.7
+    listener = catalog.listen(rate=RATE, several=True, is_close=False)
+    for block in np.split(np.concatenate([unknown, hidden, clear]), range(40_000, 38 * RATE, 40_000)):
+        listener.push(block)
+    found = {Path(match.track.path).stem: match for match in listener.finish().matches}
+    assert list(found) == [music[1].stem, music[3].stem]
+    first, second = found.values()
+    assert (first.query_start, first.query_end) == pytest.approx((8, 22), abs=1.0)
+    assert (second.query_start, second.query_end) == pytest.approx((22, 38), abs=1.0)
+    assert (first.reference_at(15), second.reference_at(30)) == pytest.approx((11, 10), abs=0.05)
+    short = catalog.listen(rate=RATE, is_close=False)
+    short.push(clip_of(music[2], 9.0, 4.0))
+    best = short.finish().best
+    assert best is not None
+    assert Path(best.track.path) == music[2]

@@ -11,6 +11,7 @@ import pytest
 from earmark.audio.decode import load
 from earmark.errors import OptionError
 from earmark.extract.fingerprint import extract_samples
+from earmark.extract.parts import fingerprints_of_parts
 from earmark.extract.stream import ExtractionStream
 from earmark.fingerprints import make
 
@@ -48,3 +49,19 @@ def test_silence_is_said_to_be_silent() -> None:
 def test_a_rate_that_is_none_is_refused() -> None:
     with pytest.raises(OptionError, match="rate=0"):
         ExtractionStream(MAKER, 0)
+
+
+def test_of_sound_that_is_looked_at_as_a_recording_parts_are_at_hand_as_of_the_whole(
+    music: Sequence[Path], alike
+) -> None:
+    samples, frame = load(music[0], rate=MAKER.rate)[0][: 24 * MAKER.rate], MAKER.plan.channels[0].frame_seconds
+    spans = [(700 * frame, 900 * frame), (1_000 * frame, 1_300 * frame)]
+    stream = ExtractionStream(MAKER, MAKER.rate, is_close=False)
+    for number, block in enumerate(np.array_split(samples, 48)):
+        stream.push(block)
+        if number == 25:
+            stream.take(since_seconds=8.0)  # what is older is not kept
+    assert alike(stream.take(since_seconds=12.0).fingerprint, MAKER.extract(samples, query=False).between(12.0, 24.0))
+    for part, whole in zip(stream.parts(spans), fingerprints_of_parts([samples], MAKER, spans), strict=True):
+        assert alike(part, whole)
+    assert sum(map(len, stream._kept)) < 14 * MAKER.rate

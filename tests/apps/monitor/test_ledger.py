@@ -64,6 +64,16 @@ def test_a_play_begins_at_once_goes_on_and_ends(ledger: Callable[..., Ledger], s
     assert [(play.is_open, play.end - NOON) for play in store.find()] == [(False, 182.5)]
 
 
+def test_what_somebody_decides_while_it_plays_stays(ledger: Callable[..., Ledger], store: SQLitePlays) -> None:
+    one = ledger()
+    look(one, 10, part(0, 10))
+    (play,) = store.find()
+    store.save(replace(play, state="rejected"))
+    look(one, 60, part(0, 60))
+    look(one, 190, part(0, 60))
+    assert [(play.state, play.is_open, play.seconds) for play in store.find()] == [("rejected", False, 60.0)]
+
+
 def test_what_is_less_sure_is_for_review_until_it_is_surer(ledger: Callable[..., Ledger], store: SQLitePlays) -> None:
     one = ledger()
     events = look(one, 5, part(0, 5, confidence=0.6))

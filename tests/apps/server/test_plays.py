@@ -29,7 +29,7 @@ def play(track, start, end, station="One", **changes):
 def aired(serve, tmp_path_factory):
     """A service with five plays, of the second of which the sound is kept."""
     clips = tmp_path_factory.mktemp("clips")
-    with serve(Limits(requests_a_minute=1_000_000, watchers_of_one=1), keep_clips=clips) as one:
+    with serve(Limits(requests_a_minute=1_000_000, watchers_of_one=1), workers=1, keep_clips=clips) as one:
         for kept in (
             play(A, NOON, NOON + 60),
             play(B, NOON + 70, NOON + 100),
@@ -90,7 +90,7 @@ def test_what_is_kept_of_a_play_can_be_heard(aired):
 
 
 def test_who_may_only_ask_decides_nothing(serve):
-    with serve(keys=[("phone", "identify"), ("me", "manage")], anyone="") as guarded:
+    with serve(keys=[("phone", "identify"), ("me", "manage")], anyone="", workers=1) as guarded:
         guarded.service.catalog.plays.save(play(A, NOON, NOON + 60))
         key = (guarded.settings.keys.parent / "phone").read_text()
         own = (guarded.settings.keys.parent / "me").read_text()
@@ -149,7 +149,7 @@ def test_plays_are_told_as_they_begin_change_and_end_whoever_writes_them(aired):
 
 
 def test_a_service_that_ends_ends_the_events_too(serve):
-    with serve() as one, Events(one) as events:
+    with serve(workers=1) as one, Events(one) as events:
         assert events.next()[0] == "now"
         ended = threading.Thread(target=lambda: list(events._lines))
         ended.start()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from earmark.apps.monitor.events import Kind, MonitorEvent
 from earmark.apps.monitor.prominence import prominence_of
 from earmark.catalog.plays import Play, PlayedTrack, PlayStore, State
+from earmark.errors import PlayNotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +198,20 @@ class Ledger:
             entry.play = self._store.save(play)
             yield self._event("first_heard", entry.play)
         elif before.state != "accepted" and play.state == "accepted":
-            entry.play = self._store.save(play)
-            yield self._event("confirmed", entry.play)
+            entry.play = self._saved(before, play)
+            if entry.play.state == "accepted":
+                yield self._event("confirmed", entry.play)
         elif _has_changed(before, play, self._rules.saved):
-            entry.play = self._store.save(play)
+            entry.play = self._saved(before, play)
+
+    def _saved(self, before: Play, play: Play) -> Play:
+        """Write a play as it is now, in the state that somebody gave it since it was written `before`."""
+        with self._store.transaction():
+            try:
+                state = self._store.get(before.number).state
+            except PlayNotFound:  # somebody removed it
+                state = before.state
+            return self._store.save(play if state == before.state else replace(play, state=state))
 
     def _ended(self, until: float, patience: float | None = None) -> list[MonitorEvent]:
         """Close the plays after whose end enough was heard."""
@@ -218,7 +229,7 @@ class Ledger:
             self._closed.append(entry)
             was_open = entry.play.is_open
             if parts:
-                entry.play = self._store.save(replace(self._play_of(parts, entry.play), is_open=False))
+                entry.play = self._saved(entry.play, replace(self._play_of(parts, entry.play), is_open=False))
                 events.append(self._event("closed" if was_open else "known", entry.play))
             else:
                 self._closed.remove(entry)

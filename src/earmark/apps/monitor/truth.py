@@ -51,11 +51,12 @@ def evaluated(truth: dict[str, list[Excerpt]], plays: Sequence[Play]) -> list[Sc
         begun = min((excerpt.at for excerpt in excerpts), default=0.0)
         end = max((excerpt.end for excerpt in excerpts), default=0.0)
         scene = Scene("monitor", station or "station", len(scores), end - begun, tuple(excerpts))
-        scores.append(score(scene, [_detection(play, is_utc=begun > LEAST_UTC) for play in mine], is_same_track))
+        scores.append(score(scene, [detection_of(play, is_utc=begun > LEAST_UTC) for play in mine], is_same_track))
     return rows_of(scores)
 
 
-def _detection(play: Play, *, is_utc: bool) -> Detection:
+def detection_of(play: Play, *, is_utc: bool = False) -> Detection:
+    """Return a play as what a score of a scene counts, in seconds of the source or UTC."""
     start = play.start if is_utc else play.source_start
     return Detection(play.track.id, start, start + play.seconds, play.reference_start, 1.0, play.confidence)
 

@@ -47,7 +47,7 @@ export class ListenView {
       const opened = await Microphone.open((piece) => this.send(piece), (rate) => this.connect(rate));
       if (this.state !== "asking") return opened.close();
       this.microphone = opened;
-      if (this.socket.readyState > WebSocket.OPEN) this.connect(opened.rate); // the browser was long in asking
+      if (!this.socket || this.socket.readyState > WebSocket.OPEN) this.connect(opened.rate); // the browser was long in asking
       this.state = "listening";
       this.ring.start(opened);
       say("Listening");
@@ -64,6 +64,14 @@ export class ListenView {
     socket.onopen = () => this.flush();
     socket.onmessage = ({ data }) => { if (socket === this.socket) this.take(JSON.parse(data)); };
     socket.onclose = () => { if (socket === this.socket) this.closed(); };
+  }
+
+  // Chromium warns of a connection that is closed before it is there.
+  hangUp() {
+    const socket = this.socket;
+    this.socket = null;
+    if (socket?.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket?.close();
   }
 
   get withoutMicrophone() {
@@ -138,7 +146,7 @@ export class ListenView {
   }
 
   stop() {
-    if (this.state === "asking") { this.state = "idle"; this.socket?.close(); }
+    if (this.state === "asking") { this.state = "idle"; this.hangUp(); }
     if (this.microphone) this.end();
     this.draw();
   }
@@ -177,7 +185,7 @@ export class ListenView {
   }
 
   fail(error) {
-    if (!this.microphone) this.socket?.close();
+    if (!this.microphone) this.hangUp();
     this.release();
     this.state = "idle";
     this.error = error;
