@@ -44,6 +44,14 @@ def test_a_query_asks_the_nearest_cells(cells: Cells) -> None:
     assert [set(row) for row in asked.tolist()] == [set(row) for row in wanted.tolist()]
 
 
+def test_a_query_is_looked_for_again_when_its_array_was_changed(cells: Cells) -> None:
+    queries = crowds(3, vectors=5)
+    before = cells.nearest(queries, 3)
+    queries[:] = crowds(4, vectors=5)
+    assert np.array_equal(np.sort(cells.nearest(queries, 3)), np.sort(cells.nearest(crowds(4, vectors=5), 3)))
+    assert not np.array_equal(np.sort(cells.nearest(queries, 3)), np.sort(before))
+
+
 def test_a_query_that_asks_for_more_cells_than_there_are_gets_all(cells: Cells) -> None:
     asked = cells.nearest(crowds(3, vectors=2), 10**6)
     assert [sorted(row) for row in asked.tolist()] == [list(range(len(cells)))] * 2

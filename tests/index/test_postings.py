@@ -40,10 +40,10 @@ def test_what_a_search_may_read_is_counted_over_all_segments(monkeypatch: pytest
     monkeypatch.setattr(module, "SEGMENT_FRAMES", 40)
     index = Postings()
     for track in range(6):  # 30 frames each, of which two do not fit one segment
-        index.add(track, np.array([0, 10, 20, 29], np.int32), np.array([5, 5, 6 + track, 7], np.int64))
+        index.add(track, np.array([0, 10, 20, 29], np.int32), np.array([5, 5, 100 + track, 7], np.int64))
     snapshot = index.snapshot()
     assert len(snapshot.segments) == 6
-    asked = np.arange(3, dtype=np.int32), np.array([5, 7, 9], np.int64)
+    asked = np.arange(3, dtype=np.int32), np.array([5, 7, 103], np.int64)
     assert len(snapshot.search(*asked)) == 12 + 6 + 1
     assert set(snapshot.search(*asked, hits=18).query_frames.tolist()) == {1, 2}
     assert set(snapshot.search(*asked, hits=6).query_frames.tolist()) == {2}

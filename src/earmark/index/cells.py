@@ -93,9 +93,9 @@ class Cells:
         One segment after another asks for the same vectors, which are looked for once.
         """
         last = self._last.get("asked")
-        if last is None or last[0] is not vectors or last[1] != (count, scale):
+        if last is None or last[1] != (count, scale) or not np.array_equal(last[0], vectors):
             found = self._nearest(vectors.astype(np.float32) * np.float32(scale), min(count, len(self)))
-            last = self._last["asked"] = vectors, (count, scale), found
+            last = self._last["asked"] = vectors.copy(), (count, scale), found
         near: NDArray[np.int64] = last[2]
         return near
 

@@ -20,8 +20,8 @@ from earmark.types import Frames
 DENSE_BITS = 21  # bits; narrower keys have a count each (2 MB a segment), wider ones only where they occur
 SEGMENT_FRAMES = 1 << 22  # frames of audio; places have three bytes, and 20 h of landmarks make 20 MB
 LAST_FRAME = (1 << 31) - 2 * SEGMENT_FRAMES  # frame, as int32, at which the last piece of a track may begin
-GROUP = 64  # keys; the first posting of each group is stored, the rest is summed from the counts
-STEP = 32  # rows whose counts are summed to find a posting; a first posting each is kept in memory
+GROUP = 64  # keys; a table of wide ones has whole groups
+STEP = 32  # rows; the first posting of each step is kept in memory, the rest is summed from the counts
 RANGES = 16  # ranges of keys, made one after another to need little memory
 BLOCK_BITS = 10  # bits of a block of places, whose piece is looked up in a table: twice as fast as a search
 MOST_POSTINGS = 255  # postings of one key in one segment, since a count is a byte

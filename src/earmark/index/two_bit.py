@@ -23,7 +23,7 @@ from earmark.index.int8 import Neighbours, no_neighbours, ranges
 from earmark.index.segment import Structure, VectorSegment, new_name
 from earmark.index.segmented import Segmented
 
-SEGMENT_VECTORS = 1 << 20  # vectors, 32 MB of 128 dimensions
+SEGMENT_VECTORS = 1 << 22  # vectors, 128 MB of 128 dimensions; a search looks into the lists of each segment
 SCANNED_VECTORS = 1 << 18  # vectors of a catalog that is scanned: 36 hours, 6 ms of one core for a clip of 5 s
 SMALLEST_LISTED = 1 << 15  # vectors of a segment that gets lists; fewer are scanned in a millisecond
 GROWTH = 4  # vectors of the catalog / vectors that its cells were meant for, at which others are found

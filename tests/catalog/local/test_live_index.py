@@ -9,6 +9,7 @@ import pytest
 
 import earmark
 from earmark.catalog.local.generations import Generations
+from earmark.index.two_bit import TwoBit
 from earmark.types import Keys
 
 
@@ -73,3 +74,21 @@ def test_a_catalog_that_keeps_no_fingerprints_answers_the_same(catalog_folder: P
             found.append([catalog.identify(clip(pieces[1])).matches for _ in range(2)])
     assert found[0] == found[1]
     assert found[0][0][0].track.path == str(pieces[1])
+
+
+def test_a_catalog_that_has_grown_gets_lists_by_itself_when_something_is_added(
+    catalog_folder: Path, pieces, clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for option in ("scanned", "smallest"):
+        monkeypatch.setitem(TwoBit.__init__.__kwdefaults__, option, 20)
+    with earmark.open(catalog_folder) as catalog:
+        before = catalog.identify(clip(pieces[1])).matches
+        assert "lists" not in catalog.info()["index_stats"]
+        catalog.add(str(pieces[4]))
+        assert catalog.info()["index_stats"]["lists"] >= 16
+        assert catalog.identify(clip(pieces[4])).best.track.path == str(pieces[4])
+        assert catalog.verify().problems == ()
+    with earmark.open(catalog_folder, read_only=True) as catalog:
+        assert catalog.info()["index"] == "both"
+        assert catalog.info()["index_stats"]["lists"] >= 16
+        assert catalog.identify(clip(pieces[1])).best.track == before[0].track
