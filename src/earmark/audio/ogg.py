@@ -13,8 +13,8 @@ from functools import cache
 from typing import BinaryIO
 
 HEAD_BYTES = 1 << 20  # bytes at a file's beginning in which headers are looked for; pictures in tags take most of them
-POLYNOMIAL = 0x04C11DB7  # of the checksum of a page, RFC 3533, section 6
-HEADERS = 3  # header packets of Vorbis: identification, comments, setup
+POLYNOMIAL = 0x04C11DB7  # polynomial of a page's checksum (RFC 3533, section 6)
+HEADERS = 3  # packets of a Vorbis header: identification, comments, setup
 NO_GRANULE = b"\xff" * 8  # place of a page on which no packet ends, or whose place is not known
 
 

@@ -36,7 +36,7 @@ class Scan:
 
     files: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
-    skipped: tuple[tuple[str, str], ...] = ()  # what lies beside the music, with the reason
+    skipped: tuple[tuple[str, str], ...] = ()  # (path, reason) of files that lie beside the music
     given: tuple[str, ...] = ()  # the paths that were asked for
 
     def expects_sound(self, path: str) -> bool:

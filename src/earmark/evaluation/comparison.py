@@ -35,7 +35,7 @@ class Summary:
     false: float | None  # None without unknown clips
     real_time: float | None  # hours indexed in an hour of one core
     megabytes_an_hour: float | None
-    milliseconds_a_clip: float | None  # of one core, over clips of all lengths
+    milliseconds_a_clip: float | None  # time of one core, over clips of all lengths
 
 
 def summaries(measured: Mapping[str, Report]) -> list[Summary]:

@@ -38,7 +38,7 @@ class Corpus:
     queries: Sequence[Query]
     noises: tuple[Path, ...] = ()  # recordings of noise; without any, noise is made
     speech: tuple[Path, ...] = ()  # recordings of voices, for speech over music
-    align: Align = ""  # which fine search is asked
+    align: Align = ""  # fine search that is asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from earmark.plan import Plan
 
 Pathname = str | os.PathLike[str]
 
-AT_ANY_SPEED = Grid(  # about what turntables, radio stations, karaoke and edits do
+AT_ANY_SPEED = Grid(  # changes that turntables, radio stations, karaoke and edits make
     snr_decibels=(None, 10.0),
     t60_seconds=(0.0,),
     seconds=(5.0, 10.0),
