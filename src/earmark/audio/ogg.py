@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 HEAD_BYTES = 1 << 20  # bytes at a file's beginning in which headers are looked for; pictures in tags take most of them
 POLYNOMIAL = 0x04C11DB7  # polynomial of a page's checksum (RFC 3533, section 6)
@@ -53,7 +53,7 @@ def without_repeated_headers(file: BinaryIO) -> BinaryIO | None:
             if not any(repeated):
                 return None
             kept = [packet for packet, is_header in zip(packets, repeated, strict=True) if not is_header]
-            return _Spliced(file, beginning[: page.start] + _rewritten(page, kept), page.end)
+            return cast(BinaryIO, _Spliced(file, beginning[: page.start] + _rewritten(page, kept), page.end))
         seen += sum(repeated)
     return None
 
