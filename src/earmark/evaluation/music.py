@@ -20,7 +20,7 @@ from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_
 from earmark.evaluation.report import Report
 from earmark.evaluation.run import Reply, Stage
 from earmark.evaluation.truth import Sameness, SamePlace
-from earmark.fingerprints import DEFAULT, NAMES, make
+from earmark.fingerprints import DEFAULT, SHOWN, make
 from earmark.types import Align
 
 Pathname = str | os.PathLike[str]
@@ -171,7 +171,7 @@ def read_corpus(clips: Pathname, references: Pathname, *, only: Sequence[str] | 
 
 def specs_of(fingerprinters: Sequence[str]) -> dict[str, str]:
     """Return specs by fingerprinter, "all" being every kind; raises OptionError for one that is not known."""
-    asked = [one for name in fingerprinters for one in (NAMES if name == ALL else (name,))]
+    asked = [one for name in fingerprinters for one in (SHOWN if name == ALL else (name,))]
     return {name: str(make(name).spec) for name in asked}
 
 
