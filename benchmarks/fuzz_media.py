@@ -3,7 +3,7 @@
     python -m benchmarks.fuzz_media [--files 1000] [--formats wav,mp3] [--seed 0]
 
 Each file has 5 s of sound with 1 to 64 bytes changed, half of them in the first kilobyte only; 30 % are also cut. Bars:
-no crash, no answer after more than 10 s, no exception but MediaError.
+no crash, no hang (10 s of processor time, or a standstill), no exception but MediaError. "slowest" is by the clock.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from earmark.extract.task import extract, warm_up
 from earmark.sandbox.process import Sandbox
 
 FORMATS = ("wav", "aiff", "flac", "mp3", "ogg", "opus", "m4a", "aac", "wma", "webm", "mka", "ts")
-HANG_SECONDS = 10.0  # seconds without an answer
 COLUMNS = ("whole", "in part", "refused", "crashes", "hangs", "foreign")
 SETTINGS = {"fingerprinter": "shazam", "preset": {}}
 REQUEST = {**SETTINGS, "query": False, "max_seconds": None}
@@ -89,7 +88,6 @@ def main() -> None:
                 kind, detail = outcome(sandbox, mutated(content, number))
                 took = time.perf_counter() - began
                 slowest = max(slowest, took)
-                kind = "hangs" if took > HANG_SECONDS else kind
                 counts[kind] += 1
                 if kind == "refused":
                     reasons[detail] += 1

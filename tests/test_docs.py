@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ import pytest
 
 from earmark.apps.cli.overview import COMMANDS
 from earmark.audio.decode import load
+from earmark.evaluation import comparison
+from earmark.fingerprints import NAMES
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "earmark"
@@ -64,3 +67,11 @@ def test_the_examples_of_the_readme_run(
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("Angus' Background Music 0.0")
     assert second.startswith("Angus' Background Music after ")
+
+
+def test_the_table_of_all_fingerprinters_has_the_figures_that_were_measured() -> None:
+    measured = json.loads((ROOT / "docs" / "evaluation" / "fingerprints.json").read_text())
+    page = (ROOT / "docs" / "fingerprints.md").read_text()
+    rows = [comparison.summary_cells(comparison.Summary(**one)) for one in measured["summary"]]
+    assert {name for name, *_ in rows} == set(NAMES)
+    assert [row for row in rows if f"| {' | '.join(row)} |" not in page] == []

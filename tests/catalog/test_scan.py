@@ -81,7 +81,7 @@ def test_traps_are_named_and_do_not_hold_it_up(tree):
     reasons = {Path(path).name: reason for path, reason in found.failed}
     assert reasons == {
         "loop": "unreadable: Too many levels of symbolic links",
-        "dangling": "unreadable: No such file or directory",
+        "dangling": "unreadable: it is a link to a file that is not there",
         "pipe.mp3": "unsupported: it is no regular file, but a pipe, socket or device",
         "zero": "unsupported: it is no regular file, but a pipe, socket or device",
         "absent.mp3": "unreadable: No such file or directory",

@@ -7,25 +7,23 @@ import math
 import msgspec
 import numpy as np
 import pytest
+import soundfile
 
 import earmark
+from earmark.audio.decode import load
 from earmark.errors import OptionError
 from earmark.evaluation.calibrate import (
-    Sample,
     calibrate,
     choose_threshold,
     confidence_rows,
-    cut_clips,
-    finds_any_speed,
     fit,
     fit_weights,
-    read_clips,
-    samples_of,
     threshold_rows,
     weights_of,
     write,
 )
 from earmark.evaluation.queries import ClipMaker, Grid
+from earmark.evaluation.samples import Sample, cut_clips, finds_any_speed, read_clips, samples_of
 from earmark.fingerprints import make
 from earmark.match.calibration import Calibration
 from earmark.plan import ModelShape
@@ -154,6 +152,21 @@ def test_a_catalog_is_asked_for_clips_of_its_own_files_and_of_others(landmarks, 
     assert sum(one.known for one in samples) == 24
     assert sum(one.right for one in samples) > 16
     assert not any(one.right for one in samples if not one.known)
+
+
+def test_clips_of_sound_that_a_held_recording_shares_are_left_out(landmarks, clips, music, tmp_path):
+    remix, rate = tmp_path / "remix.wav", 16_000
+    shared, other = load(music[0], rate=rate)[0], load(music[10], rate=rate)[0]
+    soundfile.write(remix, np.concatenate([other[: 2 * rate], shared, other[: 2 * rate]]), rate)
+    grid = Grid((10.0,), (0.0,), (2.0,))
+    remixed = cut_clips(landmarks, {"remix": remix}, grid, count=12, seed=3)
+    with earmark.open(landmarks, read_only=True) as catalog:
+        unknown = [one for one in samples_of(catalog, remixed, workers=1) if not one.known]
+    left_out = sum(one.shared for one in unknown)
+    assert left_out >= 8
+    assert not any(one.right for one in unknown)
+    calibration, _ = calibrate([landmarks], [clips, remixed], most_false=0.3, workers=1)
+    assert f"; without {left_out} of sound that" in calibration.fitted_on
 
 
 def test_a_calibration_says_what_it_was_fitted_for_and_is_written_as_json(landmarks, clips, tmp_path):

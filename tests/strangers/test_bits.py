@@ -12,8 +12,9 @@ import pytest
 import earmark
 from earmark.apps.cli import main
 from earmark.audio.decode import load
-from earmark.evaluation.calibrate import calibrate, cut_clips, write
+from earmark.evaluation.calibrate import calibrate, write
 from earmark.evaluation.queries import Grid
+from earmark.evaluation.samples import cut_clips
 from earmark.fingerprints import NAMES, make
 from earmark.match.compare import COMPARISONS
 

@@ -30,7 +30,7 @@ def lasting(seconds: float) -> str:
 def shown_path(path: str) -> str:
     """Return a path as seen from where one stands, when it lies below; else as it is."""
     here = str(Path.cwd()).rstrip("/") + "/"
-    return path.removeprefix(here) if path.startswith(here) else path
+    return path.removeprefix(here).removeprefix("./") or path
 
 
 def amount(count: int, noun: str) -> str:

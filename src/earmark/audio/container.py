@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from earmark.audio.ogg import without_repeated_headers
 from earmark.errors import MediaError
 from earmark.text import printable
 
@@ -104,15 +105,24 @@ def open_container(source: Media, *, suffix: str = "") -> Iterator[tuple[InputCo
         try:
             container = _open(file, None)
         except Exception as error:  # PyAV raises FFmpegError, and IndexError or ValueError on some damaged files
-            if suffix.lower() not in NAMED:
-                raise _refusal(error) from error
-            file.seek(0)
-            container = _open(file, NAMED[suffix.lower()])
+            container = _opened_otherwise(file, suffix.lower(), error)
         with container:
             yield container, file
     finally:
         if owned:
             file.close()
+
+
+def _opened_otherwise(file: BinaryIO, suffix: str, error: Exception) -> InputContainer:
+    """Return the container of a file that FFmpeg does not open by its content alone; raises MediaError."""
+    mended = without_repeated_headers(file)
+    if suffix not in NAMED and mended is None:
+        raise _refusal(error) from error
+    file.seek(0)
+    try:
+        return _open(file if mended is None else mended, NAMED.get(suffix) if mended is None else None)
+    except Exception as again:
+        raise _refusal(again) from again
 
 
 def _open(file: BinaryIO, name: str | None) -> InputContainer:

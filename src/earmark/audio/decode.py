@@ -41,10 +41,10 @@ from earmark.errors import MediaError, OptionError
 from earmark.types import Chapter, Samples
 
 BLOCK_SAMPLES = 1 << 15  # samples of each channel that are mixed and resampled at once; they fit into the cache
-LIVE_BLOCK_SAMPLES = 1 << 13  # the same of sound that arrives, 0.2 s: it must not wait for long
+LIVE_BLOCK_SAMPLES = 1 << 13  # samples of each channel of sound that arrives, 0.2 s: it must not wait for long
 MOST_NOT_FINITE = 0.01  # share of samples above which a file is refused
-LOUDEST = 1e6  # times full scale; louder samples count as not finite, because sums of squares overflow
-MOST_DAMAGED_IN_A_ROW = 1_000  # packets; after more a file is given up
+LOUDEST = 1e6  # multiple of full scale; louder samples count as not finite, because sums of squares overflow
+MOST_DAMAGED_IN_A_ROW = 1_000  # damaged packets in a row after which a file is given up
 WITHOUT_TIMES = ("mp3", "aac")  # formats without time stamps: FFmpeg counts packets
 MOST_FILLED_SECONDS = 3 * 3600.0  # seconds of silence in a file, because a small file must not become long
 PYAV_PLANE_BUG_CHANNELS = 8  # planes from which on PyAV reads past the end of their list, up to a null pointer

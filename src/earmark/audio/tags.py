@@ -15,14 +15,14 @@ from earmark.types import Chapter
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-MOST = 64  # tags of a file
-MOST_CHAPTERS = 1_000  # of a file
+MOST = 64  # tags of a file that are kept
+MOST_CHAPTERS = 1_000  # chapters of a file that are kept
 WITH_SEVERAL = {
     "mp3": ".mp3",
     "mov,mp4,m4a,3gp,3g2,mj2": ".m4a",
 }  # formats of which FFmpeg tells the first artist alone
 _ARTISTS = ("artist", "album_artist")
-_PARTED = re.compile(r";(?=\S)")  # as FFmpeg parts several values of a tag
+_PARTED = re.compile(r";(?=\S)")  # sign by which FFmpeg parts several values of a tag
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _READ = 4 * LONGEST  # characters of a tag that are looked at
 

@@ -41,7 +41,7 @@ class Recording(msgspec.Struct, frozen=True):
     number: int
     content: bytes  # SHA-256 of the file
     track: Track
-    file_words: Mapping[str, str | None] = {}  # what the file itself says where somebody has edited it; words.py
+    file_words: Mapping[str, str | None] = {}  # words of the file itself, where somebody has edited them; words.py
 
 
 @dataclass(frozen=True, slots=True)

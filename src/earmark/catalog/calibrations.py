@@ -13,7 +13,7 @@ from earmark.fingerprints.protocol import Fingerprinter
 from earmark.match.calibration import Calibration, choose
 from earmark.regular import read_regular
 
-OWN_FILE = "calibration.json"  # in a catalog's folder, written by `earmark calibrate`
+OWN_FILE = "calibration.json"  # name of the file that `earmark calibrate` writes into a catalog's folder
 MOST_BYTES = 1 << 20  # bytes of a calibration; ours have 20 kB
 SHIPPED = Path(__file__).parents[1] / "fingerprints" / "calibrations"
 

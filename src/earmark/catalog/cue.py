@@ -13,7 +13,7 @@ from earmark.types import Chapter
 
 MOST_BYTES = 1 << 18  # bytes of a sheet; one of 99 tracks has 20 kB
 MOST_CHAPTERS = 1_000  # named parts of a file
-_FRAMES = 75  # of a second, in which a sheet counts
+_FRAMES = 75  # frames of a second, in which a sheet counts
 _LINE = re.compile(r'\s*(FILE|TRACK|TITLE|PERFORMER|INDEX 01)\s+(?:"([^"]*)"|(.*?))(?:\s+\w+)?\s*$', re.IGNORECASE)
 _TIME = re.compile(r"(\d+):(\d\d):(\d\d)")
 

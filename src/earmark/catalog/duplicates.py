@@ -17,9 +17,9 @@ from earmark.match.references import CachedReferences
 from earmark.match.shared import Range, SharedSound, apart
 from earmark.types import Duplicate, DuplicateGroup, Fingerprint, SharedRange, Track
 
-SHORTEST_SECONDS = 10.0  # of what two tracks share; sound libraries and jingles share less by their making
-WHOLE_SHARE = 0.9  # of a track, from which all of it counts as shared: fades and silence at the ends are not
-MOSTLY_SHARE = 0.5  # of the longer track, from which two hold mostly the same recording
+SHORTEST_SECONDS = 10.0  # least seconds that two tracks share; sound libraries and jingles make tracks share less
+WHOLE_SHARE = 0.9  # share of a track from which all of it counts as shared: fades and silence at the ends are not
+MOSTLY_SHARE = 0.5  # share of the longer track from which two hold mostly the same recording
 
 Progress = Callable[[int, int], object]  # (tracks done, tracks in all)
 

@@ -15,8 +15,8 @@ from earmark.types import TimeRange
 if TYPE_CHECKING:
     from earmark.catalog.backend import Store
 
-MOST_RANGES = 20_000  # of a track; a word of lyrics each, for hours
-MOST_PAYLOAD_BYTES = 1 << 16  # bytes of JSON
+MOST_RANGES = 20_000  # time ranges of a track: each word of hours of lyrics
+MOST_PAYLOAD_BYTES = 1 << 16  # bytes of a time range's JSON
 
 
 class Ranges:

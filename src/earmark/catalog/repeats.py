@@ -10,9 +10,9 @@ from earmark.catalog.duplicates import StoredSound
 from earmark.match.shared import Range
 from earmark.types import Repeat, RepeatPlace
 
-SHORTEST_REPEAT_SECONDS = 2.0  # shorter ones are words and beats
-SAME_SHARE = 0.5  # of the time that two estimates of a place cover together, from which they are of one place
-INSIDE_SHARE = 0.8  # of a place, by which it lies in that of another item
+SHORTEST_REPEAT_SECONDS = 2.0  # seconds; shorter repeats are words and beats
+SAME_SHARE = 0.5  # share of the time covered by two estimates from which they are one place
+INSIDE_SHARE = 0.8  # share of a place inside another item's from which it belongs to that item
 
 Progress = Callable[[int, int], object]  # (tracks done, tracks in all)
 

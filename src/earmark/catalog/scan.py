@@ -36,7 +36,7 @@ class Scan:
 
     files: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
-    skipped: tuple[tuple[str, str], ...] = ()  # what lies beside the music, with the reason
+    skipped: tuple[tuple[str, str], ...] = ()  # (path, reason) of files that lie beside the music
     given: tuple[str, ...] = ()  # the paths that were asked for
 
     def expects_sound(self, path: str) -> bool:
@@ -85,6 +85,8 @@ class _Scanner:
                 waiting.extend(reversed(self._look_at(path)))
             except (OSError, ValueError) as error:  # ValueError: a NUL in the name
                 reason = error.strerror if isinstance(error, OSError) else str(error)
+                if isinstance(error, FileNotFoundError) and Path(path).is_symlink():
+                    reason = "it is a link to a file that is not there"
                 self.failed.append((path, f"unreadable: {_sentence(reason, path)}"))
 
     def _look_at(self, path: str) -> list[str]:

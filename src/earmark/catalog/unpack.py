@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 MOST_SECONDS = 1e9  # seconds of a track, thirty years
-_DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, MemoryError, RecursionError)  # of forged numbers
+_DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, MemoryError, RecursionError)  # raised by forged numbers
 
 
 def unpacked(fingerprinter: Fingerprinter, number: int, packed: bytes | CatalogDamaged) -> Fingerprint:

@@ -6,14 +6,12 @@ A calibration holds for the fingerprint, the plan and the index of the catalogs 
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import numpy as np
@@ -23,13 +21,11 @@ from numpy.typing import NDArray
 import earmark
 from earmark.atomic import written_beside
 from earmark.errors import OptionError
-from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music, select
-from earmark.fingerprints import make
+from earmark.evaluation.samples import ClipSet, Pathname, Sample, plan_of, samples_of
 from earmark.match.calibration import Calibration, Model, features_of, probability
-from earmark.plan import ModelShape, Plan
+from earmark.plan import ModelShape
 
 Array = NDArray[np.float64]
-Pathname = str | os.PathLike[str]
 
 RIDGE = 1e-3  # penalty on the squared weights of standardised features; keeps them finite where one separates alone
 MOST_FALSE = 0.005  # share of any kind of unknown clips that may be answered at the threshold
@@ -37,36 +33,7 @@ STEP = 0.25  # log odds between thresholds that are tried
 LOG_ODDS = (-8.0, 30.0)  # lowest and highest threshold that is tried; a float64 probability ends at 1 - 1e-13
 SHOWN_STEP = 0.5  # log odds between rows of the table of thresholds
 SHOWN_LOG_ODDS = (0.0, 7.5)  # range of that table, without its end
-AT_ANY_SPEED = Grid(  # about what turntables, radio stations, karaoke and edits do
-    snr_decibels=(None, 10.0),
-    t60_seconds=(0.0,),
-    seconds=(5.0, 10.0),
-    effects=("speed+8", "speed-15", "speed+25", "speed-25", "pitch+6", "pitch-12", "tempo+15", "tempo-25"),
-)
 CONFIDENCE_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 1.0)  # ranges of confidence that are compared with the truth
-
-
-@dataclass(frozen=True, slots=True)
-class ClipSet:
-    """Clips of one origin, and the recordings that their tracks are."""
-
-    name: str
-    queries: Sequence[Query]
-    tracks: Mapping[str, str]  # track by resolved path, where a catalog has another id for the recording
-    unknown: bool = False  # no clip is in any catalog, whatever its table says
-    any_speed: bool = False  # they are asked at any speed alone, for the model that weighs what is found so
-    maker: ClipMaker | None = None  # None: the clips lie in files
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A clip that a catalog was asked for, with the evidence for its best candidate."""
-
-    kind: str  # number of tracks in the catalog, condition and length: kinds have equal weight
-    seconds: float
-    known: bool  # the catalog holds the recording
-    right: bool  # the best candidate is that recording
-    evidence: Mapping[str, float]  # empty without a candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,55 +69,6 @@ class Fit:
     confidences: tuple[ConfidenceRow, ...]
 
 
-def read_clips(
-    folder: Pathname,
-    tracks: Mapping[str, Path],
-    *,
-    unknown: bool = False,
-    any_speed: bool = False,
-    only: Sequence[str] | None = None,
-) -> ClipSet:
-    """Return the clips of a folder with queries.csv; `tracks` are the recordings by track_id.
-
-    `only` names the conditions to be asked, as "noise0@5".
-    """
-    names = {str(path.resolve()): track for track, path in tracks.items()}
-    queries = from_clips(Path(folder))
-    return ClipSet(os.fspath(folder), select(queries, only) if only else queries, names, unknown, any_speed)
-
-
-def cut_clips(
-    catalog: Pathname,
-    unknown: Mapping[str, Path],
-    grid: Grid | None = None,
-    *,
-    noises: Sequence[Path] = (),
-    count: int = 50,
-    seed: int = 1,
-    any_speed: bool = False,
-) -> ClipSet:
-    """Return clips to be cut from a catalog's own files, and as many from music that it does not hold.
-
-    The default grid is one of noise and rooms, or for `any_speed`, of changes of speed and pitch. Raises OptionError
-    when none of the catalog's files is where it was when it was indexed.
-    """
-    with earmark.open(catalog, create=False, read_only=True) as opened:
-        known = [(track.id, Path(track.path)) for track in opened if Path(track.path).is_file()]
-    if not known:
-        raise OptionError(f"none of the recordings of {os.fspath(catalog)} is where it was; give a folder of clips")
-    grid = grid or (AT_ANY_SPEED if any_speed else Grid())
-    queries = from_music(known, list(unknown.items()), grid, count=count, seed=seed)
-    names = {str(path.resolve()): track for track, path in known}
-    words = f"clips {'at other speeds ' if any_speed else ''}cut from {os.fspath(catalog)}, seed {seed}"
-    return ClipSet(words, queries, names, any_speed=any_speed, maker=ClipMaker(noises))
-
-
-def finds_any_speed(catalog: Pathname) -> bool:
-    """Return whether a catalog finds clips at any speed, for which its calibration has a model."""
-    with earmark.open(catalog, create=False, read_only=True) as opened:
-        return _plan_of(opened).warp is not None
-
-
 def calibrate(
     catalogs: Sequence[Pathname],
     clips: Sequence[ClipSet],
@@ -164,7 +82,7 @@ def calibrate(
     Each catalog is asked for all clips; catalogs of several sizes make weights that suit them all. Raises OptionError
     for catalogs of several kinds, and for clips that leave a length or a side without any.
     """
-    total, done = len(catalogs) * sum(len(one.queries) for one in clips), 0
+    total, done, left_out = len(catalogs) * sum(len(one.queries) for one in clips), 0, 0
     samples: dict[bool, list[Sample]] = {False: [], True: []}  # by whether they were asked at any speed alone
     with ExitStack() as stack:
         opened = [stack.enter_context(earmark.open(path, create=False, read_only=True)) for path in catalogs]
@@ -172,11 +90,13 @@ def calibrate(
         if len(kinds) > 1:
             raise OptionError(f"the catalogs hold {_listed(' in '.join(kind) for kind in kinds)}: give one kind")
         ((spec, index),) = kinds
-        plan = _plan_of(opened[0])
+        plan = plan_of(opened[0])
         for catalog in opened:
             for one in clips:
                 for sample in samples_of(catalog, one, workers=workers):
-                    samples[one.any_speed].append(sample)
+                    if not sample.shared:
+                        samples[one.any_speed].append(sample)
+                    left_out += sample.shared
                     done += 1
                     progress(done, total)
         tracks = _listed({f"{len(catalog):,}" for catalog in opened})
@@ -187,27 +107,11 @@ def calibrate(
     fits = [fit(samples[False], shape, most_false=most_false) for shape in plan.models]
     warped = None if plan.warp is None else fit(samples[True], plan.warp.model, most_false=most_false)
     words = f"{total:,} clips ({_listed(one.name for one in clips)}) among {tracks} tracks"
+    if left_out:
+        words += f"; without {left_out:,} of sound that a recording which is not held shares with one that is"
     models = tuple(one.model for one in fits)
     calibration = Calibration(spec, plan.digest, index, models, words, None if warped is None else warped.model)
     return calibration, tuple(fits if warped is None else [*fits, warped])
-
-
-def samples_of(catalog: earmark.Catalog, clips: ClipSet, *, workers: int | None = None) -> Iterator[Sample]:
-    """Yield a sample for each clip, as the catalog answers it."""
-    held = {_track(clips, track) for track in catalog}
-    maker = clips.maker or ClipMaker()
-    speed: bool | Literal["only"] = "only" if clips.any_speed else False
-    answers = catalog.identify_many(map(maker, clips.queries), workers=workers, threshold=0, limit=1, speed=speed)
-    for query, answer in zip(clips.queries, answers, strict=True):
-        known = query.track in held and not clips.unknown
-        best = answer.best
-        yield Sample(
-            kind=f"{len(catalog)} tracks: {_origin(query, clips, known)}{query.condition}@{query.seconds:g}",
-            seconds=query.seconds,
-            known=known,
-            right=known and best is not None and _track(clips, best.track) == query.track,
-            evidence={} if best is None else best.evidence,
-        )
 
 
 def fit(samples: Sequence[Sample], shape: ModelShape, *, most_false: float = MOST_FALSE) -> Fit:
@@ -357,21 +261,6 @@ def write(calibration: Calibration, path: Pathname) -> Path:
     with written_beside(target) as part:
         part.write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")
     return target
-
-
-def _plan_of(catalog: earmark.Catalog) -> Plan:
-    information = catalog.info()
-    return make(information["fingerprinter"], **information["preset"]).plan
-
-
-def _track(clips: ClipSet, track: earmark.Track) -> str:
-    return clips.tracks.get(str(Path(track.path).resolve()), track.id)
-
-
-def _origin(query: Query, clips: ClipSet, known: bool) -> str:
-    if known or query.condition.startswith("unknown"):
-        return ""
-    return "not held, " if query.track and not clips.unknown else "unknown, "
 
 
 def _kinds(samples: Sequence[Sample]) -> dict[str, list[int]]:

@@ -35,7 +35,7 @@ class Summary:
     false: float | None  # None without unknown clips
     real_time: float | None  # hours indexed in an hour of one core
     megabytes_an_hour: float | None
-    milliseconds_a_clip: float | None  # of one core, over clips of all lengths
+    milliseconds_a_clip: float | None  # time of one core, over clips of all lengths
 
 
 def summaries(measured: Mapping[str, Report]) -> list[Summary]:
@@ -46,15 +46,17 @@ def summaries(measured: Mapping[str, Report]) -> list[Summary]:
 
 def summary_rows(measured: Mapping[str, Report]) -> list[tuple[str, ...]]:
     """Return the cells of the table of summaries."""
-    cells = []
-    for one in summaries(measured):
-        shares = (one.top1, one.near, one.exact, one.false)
-        speed = "" if one.real_time is None else f"{one.real_time:.0f}"
-        size = "" if one.megabytes_an_hour is None else f"{one.megabytes_an_hour:.2f}"
-        cost = "" if one.milliseconds_a_clip is None else f"{one.milliseconds_a_clip:.0f}"
-        figures = ["" if share is None else f"{share:.1f}" for share in shares]
-        cells.append((one.name, f"{one.seconds:g}", *figures, speed, size, cost))
-    return cells
+    return [summary_cells(one) for one in summaries(measured)]
+
+
+def summary_cells(one: Summary) -> tuple[str, ...]:
+    """Return a row of the table of summaries; what is not known stays empty."""
+    shares = (one.top1, one.near, one.exact, one.false)
+    speed = "" if one.real_time is None else f"{one.real_time:.0f}"
+    size = "" if one.megabytes_an_hour is None else f"{one.megabytes_an_hour:.2f}"
+    cost = "" if one.milliseconds_a_clip is None else f"{one.milliseconds_a_clip:.0f}"
+    figures = ["" if share is None else f"{share:.1f}" for share in shares]
+    return (one.name, f"{one.seconds:g}", *figures, speed, size, cost)
 
 
 def _summary(name: str, report: Report, seconds: float) -> Summary:

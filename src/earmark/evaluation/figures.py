@@ -40,8 +40,10 @@ def _choice(measured: Mapping[str, Report]) -> Any:
     found = summaries(measured)
     longest = max(one.seconds for one in found)
     chosen = [one for one in found if one.seconds == longest][::-1]
+    rows = [row for row in next(iter(measured.values())).rows if row.seconds == longest]
+    clips = sum(row.top1.total for row in rows)
     panels: dict[str, list[float | None]] = {
-        f"right answers, %, {longest:g} s": [one.top1 for one in chosen],
+        f"right of {clips:,} clips of {longest:g} s, %": [one.top1 for one in chosen],
         "worst kind of false answers, %": [one.false for one in chosen],
         "indexed, hours in an hour of one core": [one.real_time for one in chosen],
         "catalog, MB an hour": [one.megabytes_an_hour for one in chosen],
@@ -53,7 +55,8 @@ def _choice(measured: Mapping[str, Report]) -> Any:
         if None not in values
     }
     figure = new_figure(3.2 * len(drawn) + 1, 0.45 * len(chosen) + 1.2)
-    for axes, (title, values) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn.items(), strict=True):
+    places = figure.subplots(1, len(drawn), squeeze=False, sharey=True)[0]
+    for axes, (title, values) in zip(places, drawn.items(), strict=True):
         colours = [f"C{len(chosen) - 1 - number}" for number in range(len(chosen))]
         bars = axes.barh([one.name for one in chosen], values, color=colours)
         axes.bar_label(bars, fmt="%.3g", padding=3)
@@ -61,6 +64,7 @@ def _choice(measured: Mapping[str, Report]) -> Any:
         axes.set_xlim(0, 1.2 * max([*values, 1e-9]))
         axes.set_xticks([])
         axes.spines[["top", "right", "bottom"]].set_visible(False)
+        axes.tick_params(left=False)
     return figure
 
 

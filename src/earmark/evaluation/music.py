@@ -20,7 +20,7 @@ from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_
 from earmark.evaluation.report import Report
 from earmark.evaluation.run import Reply, Stage
 from earmark.evaluation.truth import Sameness, SamePlace
-from earmark.fingerprints import DEFAULT, NAMES, make
+from earmark.fingerprints import DEFAULT, SHOWN, make
 from earmark.types import Align
 
 Pathname = str | os.PathLike[str]
@@ -38,7 +38,7 @@ class Corpus:
     queries: Sequence[Query]
     noises: tuple[Path, ...] = ()  # recordings of noise; without any, noise is made
     speech: tuple[Path, ...] = ()  # recordings of voices, for speech over music
-    align: Align = ""  # which fine search is asked
+    align: Align = ""  # fine search that is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def read_corpus(clips: Pathname, references: Pathname, *, only: Sequence[str] | 
 
 def specs_of(fingerprinters: Sequence[str]) -> dict[str, str]:
     """Return specs by fingerprinter, "all" being every kind; raises OptionError for one that is not known."""
-    asked = [one for name in fingerprinters for one in (NAMES if name == ALL else (name,))]
+    asked = [one for name in fingerprinters for one in (SHOWN if name == ALL else (name,))]
     return {name: str(make(name).spec) for name in asked}
 
 

@@ -34,8 +34,8 @@ EFFECTS = ("none", "mp3", "opus", "telephone", "compressed", "clipped")
 PLAYED = re.compile(r"(speed|tempo|pitch)([+-]\d+)")
 # Speech over music, by the ratio of the music to the voice in decibels, as "speech-5".
 SPOKEN = re.compile(r"speech(-?\d+)")
-LOUDEST_SPEECH = 30  # decibels either way of such a ratio
-MOST_PERCENT = 30  # of such a change
+LOUDEST_SPEECH = 30  # dB by which speech and music differ at most, either way
+MOST_PERCENT = 30  # per cent by which speed, tempo or pitch change at most
 BITS_A_SECOND = {"mp3": 64_000, "opus": 24_000}
 
 

@@ -14,7 +14,7 @@ from earmark.audio.decode import load
 from earmark.distort.timing import slice_padded
 from earmark.types import Samples
 
-FULL_SCALE = 32_768  # of 16 bits
+FULL_SCALE = 32_768  # value of full scale in 16 bits
 
 
 class Recordings:

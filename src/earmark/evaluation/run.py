@@ -17,7 +17,7 @@ from earmark.evaluation.truth import Given
 from earmark.types import Align
 
 ANSWERS = "answers.jsonl"
-LIMIT = 5  # candidates kept, as many as a catalog gives by default
+LIMIT = 5  # candidates that are kept, as many as a catalog gives by default
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from earmark.evaluation.recordings import Recordings
 EXACT_SECONDS = 0.05  # half a hop of 100 ms, as "exact" is meant in the literature (FlowHash, 2024)
 NEAR_SECONDS = 0.5  # one segment of 1 s at a hop of 0.5 s (Chang et al., ICASSP 2021)
 SAME_CORRELATION = 0.99  # least correlation of the log spectra of two places that sound the same
-SAMENESS_RATE = 16_000  # Hz, of the audio that is compared
-HOP = 160  # samples, 10 ms, from one spectrum to the next
-WINDOW = 1_024  # samples, 64 ms, of a spectrum
+SAMENESS_RATE = 16_000  # Hz of the audio that is compared
+HOP = 160  # samples from one spectrum to the next, 10 ms
+WINDOW = 1_024  # samples of a spectrum, 64 ms
 NEIGHBOURS = (0, -2, 2, -4, 4)  # hops tried around an answer's place, which may be off by a frame
 KEPT_PICTURES = 256  # spectra in memory, 128 kB each
 

@@ -27,7 +27,7 @@ SHOWN = tuple({kind: name for name, kind in ALIASES.items()}.get(name, name) for
 VISIBLE = "shazam"  # the fingerprinter whose features are places in a spectrogram, which a picture can show
 DESCRIPTIONS = {
     "neural": "a learned fingerprint: hears through more noise and larger rooms",
-    "philips": "bits of a robust hash: small, and exact in time",
+    "philips": "bits of a robust hash: exact in time",
     "shazam": "landmarks, pairs of spectral peaks: take less time and less room on the disk",
     "waveprint": "wavelets: find clips of 2 s and more through codecs, filters and noise",
 }

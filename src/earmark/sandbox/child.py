@@ -18,7 +18,7 @@ from earmark.sandbox import landlock, seccomp, wire
 # A task answers with its result, or with parts of it as they come: each with `seconds`, how much it has heard.
 Task = Callable[[BinaryIO, dict[str, Any], Callable[[float], None]], dict[str, Any] | Iterator[dict[str, Any]]]
 
-MAX_FILES = 16  # open descriptors
+MAX_FILES = 16  # descriptors that a child may have open
 MAX_PROCESSOR_SECONDS = 3_600  # seconds of processor time a file; enough for days of audio
 
 

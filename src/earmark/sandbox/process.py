@@ -41,10 +41,10 @@ class Limits:
     """What a child may take. Time is that of its processor, so that a busy machine makes no file fail."""
 
     memory_bytes: int = 1 << 30  # address space more than the libraries map; FFmpeg allocates what headers declare
-    least_seconds: float = 10.0  # for any file
-    seconds_a_second: float = 0.2  # for each second of audio heard, where that is more
-    most_seconds: float = 3_600.0  # for the longest file
-    blocked_seconds: float = 120.0  # of the clock, in which a child that waits for a disk or a lock uses no time
+    least_seconds: float = 10.0  # processor time that any file may take
+    seconds_a_second: float = 0.2  # processor time for each second of audio heard, where that is more
+    most_seconds: float = 3_600.0  # processor time that the longest file may take
+    blocked_seconds: float = 120.0  # seconds by the clock in which a child that waits for a disk or a lock uses no time
     files: int = 2_000  # files of one child, should a decoder leak (0.05 MB in 3,000 files as measured)
 
 

@@ -20,7 +20,7 @@ from earmark.errors import EarmarkError, MediaError, OptionError, SpecMismatch
 LARGEST_MESSAGE = 1 << 28  # bytes; a packed fingerprint of weeks
 MAX_TEXT = 500  # characters of a child's error that are passed on
 LENGTH = struct.Struct("<I")
-PART_BYTES = 1 << 20  # most that one call of recv returns
+PART_BYTES = 1 << 20  # bytes that one call of recv returns at most
 # Errors of a broken connection or a message of another form; one nested too deeply is a RecursionError.
 BROKEN = (OSError, EOFError, ValueError, TypeError, LookupError, RecursionError, msgspec.MsgspecError)
 Patience = Callable[[], float]  # seconds to wait before it is asked again; raises TimeoutError when it is over

@@ -10,6 +10,9 @@ import pytest
 import soundfile
 import soxr
 
+from earmark.apps.cli.commands.identify import playing
+from earmark.types import Match, Track
+
 MATCH = {
     "track", "confidence", "query_start", "query_end", "reference_start", "reference_end", "position_error", "speed",
     "pitch", "copies", "evidence", "chapter",
@@ -218,3 +221,20 @@ def test_what_was_cut_out_is_told_by_aligned_sequences(earmark, indexed, music, 
         starts = [match["reference_start"] - match["query_start"] for match in answer["matches"]]
         assert starts[0] == pytest.approx(1, abs=0.1)
         assert starts[-1] == pytest.approx(6, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("speed", "pitch", "said"),
+    [
+        (1.0, 1.0, ""),
+        (None, None, ""),
+        (1.08, 1.08, ", at 1.080 of its speed"),
+        (1.08, 1.0, ", at 1.080 of its speed and 1.000 of its pitch"),
+        (1.0, 1.06, ", at 1.000 of its speed and 1.060 of its pitch"),
+        (1.08, None, ", at 1.080 of its speed"),
+        (None, 1.06, ", at 1.060 of its pitch"),
+    ],
+)
+def test_of_speed_and_pitch_only_what_is_sure_is_told(speed, pitch, said):
+    track = Track("1", "Title", "", "", "/music/a.flac", 60.0)
+    assert playing(Match(track, 1.0, 0.0, 5.0, 10.0, 15.4, 0.01, speed, pitch, {})) == said

@@ -8,7 +8,7 @@ from earmark.apps.text import clock
 from earmark.types import Answer, Match
 
 CHANCE_Z = 12.0  # deviations that unrelated music does not reach: match/rivals.py, DECISIVE_Z
-NEAR_SHARE = 0.7  # of the best one's deviations, from which another recording comes near
+NEAR_SHARE = 0.7  # share of the best one's deviations from which another recording comes near
 CHANCE_BITS = 0.5  # share of bits that differ between unrelated sounds
 
 

@@ -27,7 +27,7 @@ class Output:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
-    as_table: bool = False  # as comma-separated values
+    as_table: bool = False  # print results as comma-separated values
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Output:

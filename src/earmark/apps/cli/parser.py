@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
-MEANT = {  # what people type, and the command that does it
+MEANT = {  # words that people type, and the commands that they mean
     **dict.fromkeys(("add", "import", "scan", "fingerprint", "create", "new"), "index"),
     **dict.fromkeys(
         ("search", "recognize", "recognise", "match", "query", "find", "lookup", "id", "which"), "identify"
@@ -40,7 +40,7 @@ class CommandParser(argparse.ArgumentParser):
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **settings)
 
-    wants_json = False  # of errors too
+    wants_json = False  # whether errors are printed as JSON too
 
     def error(self, message: str) -> NoReturn:
         """Print `message` and leave with exit status 2."""

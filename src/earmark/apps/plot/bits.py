@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WORD_BITS = 32
 SHOWN_SECONDS = 6.0  # seconds of words that are drawn; more would be too narrow to be seen
-NOTHING, ZERO, ONE, WRONG = range(4)  # what a cell of the matrix is
+NOTHING, ZERO, ONE, WRONG = range(4)  # states of a cell of the matrix
 COLOURS = ("white", "0.85", "0.25", "tab:red")
 
 Cells = NDArray[np.uint8]

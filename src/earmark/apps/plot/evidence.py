@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 # Two colours that differ to every eye, by hue and by lightness (Okabe and Ito, 2008).
 COLOURS = ("#0072B2", "#D55E00")
 NAMES = ("best", "runner-up")
-STYLES = ("-", (0, (5, 2)))  # of a line: colour is not all that tells the two apart
-CHANCE_DEVIATIONS = 3.0  # within which a second agrees by chance, but for one in hundreds
-DARKEST_DEVIATIONS = 8.0  # of half a second, from which the matrix is black
-TICK_SECONDS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
-MOST_TICKS = 12
+STYLES = ("-", (0, (5, 2)))  # line styles, since colour alone does not tell the two apart for everybody
+CHANCE_DEVIATIONS = 3.0  # deviations within which all but one second in hundreds agree by chance
+DARKEST_DEVIATIONS = 8.0  # deviations of half a second from which the matrix is black
+TICK_SECONDS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)  # steps of an axis; the shortest that fits is taken
+MOST_TICKS = 12  # ticks of an axis
 LINE_INCHES = 0.2  # height of a line of text
-MOST_LINES = 8
-LINE_CHARACTERS = 140  # of what is written below the drawings
-NAME_CHARACTERS = 44  # of a track or a file: two stand side by side
-LABEL_SECONDS = 0.075  # share of the width that the time of a passage takes
+MOST_LINES = 8  # lines of text below the drawings
+LINE_CHARACTERS = 140  # characters of a line below the drawings
+NAME_CHARACTERS = 44  # characters of the name of a track or file: two stand side by side
+LABEL_SHARE = 0.075  # share of the width that the time of a passage takes
 
 
 def draw_explanation(name: str, explanation: Explanation, reasons: Sequence[str] = ()) -> Figure:
@@ -108,7 +108,7 @@ def passages(axes: Axes, trace: Trace) -> None:
         axes.axvspan(match.query_start, match.query_end, color=COLOURS[0], alpha=0.09, linewidth=0)
         for edge in (match.query_start, match.query_end):
             axes.axvline(edge, color=COLOURS[0], linewidth=0.8, alpha=0.6)
-        if match.query_end - match.query_start > LABEL_SECONDS * width:
+        if match.query_end - match.query_start > LABEL_SHARE * width:
             axes.annotate(
                 f"from {clock(match.reference_start)}", (match.query_start, 1), xytext=(4, -4), size=8,
                 color=COLOURS[0], xycoords=("data", "axes fraction"), textcoords="offset points", va="top", ha="left",

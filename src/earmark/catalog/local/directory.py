@@ -18,7 +18,7 @@ _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 class Directory:
     """A folder, open until the end of its `with`. Every method raises OSError."""
 
-    path: Path  # as it is shown to people
+    path: Path  # its name, as people are shown it
     descriptor: int
 
     @classmethod

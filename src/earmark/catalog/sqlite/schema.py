@@ -12,7 +12,7 @@ from functools import cache
 class Schema:
     """The tables of one kind of database, as functions that make each version of the one before."""
 
-    application_id: int  # in the header of the file; no other SQLite database has it
+    application_id: int  # number in the header of the file; no other SQLite database has it
     # Entry n makes version n + 1 of version n; version 0 is an empty file. Released ones never change.
     migrations: tuple[Callable[[sqlite3.Connection], None], ...]
     journal: str  # mode of its journal

@@ -145,7 +145,7 @@ class Edits:
     """Clips of one track in which something was cut out, inserted or repeated."""
 
     edits: tuple[str, ...] = ("cut", "inserted", "repeated")
-    seconds: tuple[float, float] = (20.0, 60.0)  # of the clip
+    seconds: tuple[float, float] = (20.0, 60.0)  # length of the clip
     changed_seconds: tuple[float, float] = (2.0, 8.0)
     margin: float = 5.0  # seconds of music at least before and after the edit
     count: int = 67
@@ -178,7 +178,7 @@ class DjMix:
     """A DJ's mix: cross-fades, every track at a speed of its own with its pitch."""
 
     pieces: int = 12
-    seconds: tuple[float, float] = (30.0, 60.0)  # of a piece with its fades
+    seconds: tuple[float, float] = (30.0, 60.0)  # length of a piece with its fades
     fade_seconds: float = 8.0
     speed: float = 0.04  # largest change of speed, either way
     count: int = 5
@@ -205,7 +205,7 @@ class Bed:
     """Music under speech."""
 
     decibels: tuple[float, ...] = (-6.0, -12.0)  # level of the music to that of the speech
-    seconds: tuple[float, float] = (8.0, 30.0)  # of a bed
+    seconds: tuple[float, float] = (8.0, 30.0)  # length of a bed
     gap_seconds: float = 10.0  # speech alone before each
     minutes: float = 5.0
     count: int = 2
@@ -265,7 +265,7 @@ class Bursts:
     """A short sound that the catalog does not know, in digital silence."""
 
     burst_seconds: tuple[float, float] = (0.15, 0.8)
-    seconds: tuple[float, ...] = (5.0, 7.0, 10.0)  # of the clip
+    seconds: tuple[float, ...] = (5.0, 7.0, 10.0)  # lengths of the clip
     count: int = 240
     snr_decibels: tuple[float | None, ...] = (None,)
 

@@ -11,7 +11,7 @@ from earmark.evaluation.scenes.material import Material
 from earmark.evaluation.scenes.scene import Excerpt, Scene
 from earmark.types import Samples
 
-LOUDEST = 0.95  # of full scale; a scene with a louder peak is made softer as a whole
+LOUDEST = 0.95  # share of full scale; a scene with a louder peak is made softer as a whole
 
 
 def render(scene: Scene, material: Material) -> Samples:

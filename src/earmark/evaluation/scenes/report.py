@@ -30,15 +30,15 @@ class SceneRow:
     label: str  # "": all pieces
     scenes: int
     hours: float
-    named: Share | None  # of pieces
-    all_named: Share  # of scenes: every piece is named; where nothing is known, nothing is found
+    named: Share | None  # pieces that are named
+    all_named: Share  # scenes of which every piece is named; where nothing is known, nothing is found
     borders: dict[float, Share]  # pieces with both borders right, by seconds
     invented: int  # passages
-    misplaced: int  # of those: the track plays then, at another place
+    misplaced: int  # wrong passages whose track plays then, at another place
     precision: float | None  # seconds of passages that are right
-    recall: float | None  # of the pieces' seconds, those that were found
+    recall: float | None  # share of the pieces' seconds that were found
     fragmentation: float | None  # passages of a piece
-    over_seconds: float | None  # beyond a piece's borders, the mean
+    over_seconds: float | None  # mean seconds beyond a piece's borders
     border_median: float | None  # seconds
     border_p95: float | None
     speed_median: float | None  # error as a share

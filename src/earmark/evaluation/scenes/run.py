@@ -45,7 +45,7 @@ class Selection:
     kinds: Mapping[str, SceneKind]
     seed: int = 1
     count: int | None = None  # scenes of each condition; None: each kind's own number
-    align: Align = ""  # which fine search is asked, as `identify` does
+    align: Align = ""  # fine search that is asked, as of `identify`
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ class Excerpt:
     path: Path
     start: float  # second of the recording
     at: float  # second of the scene
-    seconds: float  # of the scene
+    seconds: float  # length of the scene
     gain: float  # factor of amplitude
     track: str | None = None  # None: nothing that the catalog knows
     speed: float = 1.0  # seconds of the recording in a second of the scene, its pitch with it
     fade_in: float = 0.0  # seconds
     fade_out: float = 0.0
     replaces: bool = False  # whether what was there before is taken away
-    label: str = ""  # what its figures are counted under beside those of the scene
+    label: str = ""  # name under which its figures are counted beside those of the scene
 
     @property
     def end(self) -> float:
@@ -64,7 +64,7 @@ class Scene:
     seconds: float
     excerpts: tuple[Excerpt, ...]
     snr_decibels: float | None = None  # None: no noise
-    seed: tuple[int, ...] = ()  # of the noise
+    seed: tuple[int, ...] = ()  # seed of the noise
 
     @property
     def id(self) -> str:

@@ -49,12 +49,12 @@ class PieceScore:
 
     label: str
     seconds: float
-    found_seconds: float  # that a right passage covers
+    found_seconds: float  # seconds that a right passage covers
     named: bool
     start_error: float | None = None  # seconds; above 0: too late
     end_error: float | None = None  # seconds; above 0: too late
     fragments: int = 0  # passages that it was found in
-    speed_error: float | None = None  # of the longest passage: found / true - 1
+    speed_error: float | None = None  # found / true - 1, of the longest passage
 
     @property
     def border_error(self) -> float:
@@ -77,7 +77,7 @@ class SceneScore:
     pieces: tuple[PieceScore, ...]
     invented: tuple[Detection, ...]
     detected_seconds: float
-    right_seconds: float  # of those, that are right
+    right_seconds: float  # seconds of those that are right
     processor_seconds: float = 0.0
 
     @property

@@ -14,7 +14,8 @@ from earmark.apps.cli.output import Output, ProgressLine
 from earmark.errors import OptionError
 
 if TYPE_CHECKING:
-    from earmark.evaluation.calibrate import ClipSet, Fit
+    from earmark.evaluation.calibrate import Fit
+    from earmark.evaluation.samples import ClipSet
 
 CALIBRATION = "calibration.json"  # name of the file in a catalog's folder
 THRESHOLD_COLUMNS = ("log odds", "confidence", "s", "right", "false at worst", "worst kind of unknown clips")
@@ -83,9 +84,9 @@ def run(options: argparse.Namespace) -> int:
 
 def clip_sets(options: argparse.Namespace) -> list[ClipSet]:
     """Return the clips that the options name, or those to be cut."""
-    from earmark.evaluation.calibrate import cut_clips, finds_any_speed, read_clips
     from earmark.evaluation.music import recordings_in, references_in
     from earmark.evaluation.queries import Grid
+    from earmark.evaluation.samples import cut_clips, finds_any_speed, read_clips
 
     if options.clips:
         if not options.corpus or options.unknown_music or options.noise:

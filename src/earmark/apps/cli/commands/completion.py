@@ -10,7 +10,7 @@ from earmark.apps.cli.failures import DONE
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 FOLDERS = {"bash": "_shtab_compgen_dirs", "zsh": "_files -/", "tcsh": "d"}
-FILE_NAMES = ("PATH", "FILE", "A", "B", "CLIPS", "PICTURE", "TRACK", "NAME|FILE")  # what stands for a file in help
+FILE_NAMES = ("PATH", "FILE", "A", "B", "CLIPS", "PICTURE", "TRACK", "NAME|FILE")  # names that stand for a file in help
 FOLDER_NAMES = ("FOLDER", "CATALOG")
 EPILOGUE = """\
 bash: earmark completion bash > ~/.local/share/bash-completion/completions/earmark

@@ -6,6 +6,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
     from earmark.apps.demo import trial
 
     output = Output.of(options)
+    check_picture(options.out)
     began = time.perf_counter()
     output.line("Indexing the bundled music, but for four pieces, with each fingerprinter;")
     output.line("cutting, distorting and identifying clips of all of it.")
@@ -57,6 +59,14 @@ def run(options: argparse.Namespace) -> int:
     output.line(f"It took {time.perf_counter() - began:.1f} s.")
     draw(output, trials[0], options.out)
     return DONE if trials[0].passed else NOT_FOUND
+
+
+def check_picture(target: str) -> None:
+    """Raise OptionError for a picture that cannot be drawn, before the work; without the extra none is drawn at all."""
+    if find_spec("matplotlib") is not None:
+        from earmark.apps.plot import figures
+
+        figures.check(target)
 
 
 def row(attempts: Sequence[Attempt]) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ class Clips:
     """Names of clips: those that were given, and those in folders that were."""
 
     files: tuple[str, ...]
-    scan: Scan | None  # of the folders
+    scan: Scan | None  # files found in the folders that were given
 
     def is_beside(self, name: str, error: MediaError) -> bool:
         """Return whether a file only lies in a folder of clips, and is none."""
@@ -290,12 +290,13 @@ def part_of_clip(match: Match, seconds: float) -> str:
 
 
 def playing(match: Match) -> str:
-    """Return ', at 1.080 of its speed and 1.000 of its pitch', the pitch where it is another; '' for neither."""
+    """Return ', at 1.080 of its speed and 1.000 of its pitch', of each what is sure and another; '' for neither."""
     speed, pitch = match.speed or 1.0, match.pitch or 1.0
-    if max(abs(speed - 1), abs(pitch - 1)) <= SLIGHT:
-        return ""
-    own = f" and {pitch:.3f} of its pitch" if abs(pitch / speed - 1) > SLIGHT else ""
-    return f", at {speed:.3f} of its speed{own}"
+    is_played = match.speed is not None and abs(speed - 1) > SLIGHT
+    is_shifted = match.pitch is not None and abs(pitch / speed - 1) > SLIGHT
+    told = [f"{speed:.3f} of its speed"] if is_played or (is_shifted and match.speed is not None) else []
+    told += [f"{pitch:.3f} of its pitch"] if is_shifted else []
+    return f", at {' and '.join(told)}" if told else ""
 
 
 def number(factor: float | None) -> str:

@@ -207,6 +207,10 @@ def show(output: Output, report: AddReport, elapsed: float) -> None:
     output.remarks([
         f"duplicate: {shown_path(path)} has the content of {shown_path(other)}" for path, other in report.duplicates
     ])  # fmt: skip
+    output.remarks([
+        f"incomplete: {shown_path(track.path)}: it breaks off or has damaged parts; {clock(track.seconds)} were read"
+        for track in (*report.added, *report.updated) if not track.complete
+    ])  # fmt: skip
     if output.verbose:
         output.remarks([f"passed over: {shown_path(path)}: {reason}" for path, reason in report.skipped])
     output.remarks([f"gone: {shown_path(track.path)} ({track.title})" for track in report.missing])
@@ -216,7 +220,7 @@ def show(output: Output, report: AddReport, elapsed: float) -> None:
     counts = {name: len(getattr(report, name)) for name in COUNTED}
     ending = "interrupted" if report.interrupted else "done"
     output.record({"status": ending, **counts, "seconds": seconds, "elapsed": elapsed})
-    output.line(summary(counts, seconds, elapsed))
+    output.line(summary(counts, seconds, elapsed, duplicates=len(report.duplicates)))
 
 
 def records(report: AddReport) -> Iterator[dict[str, Any]]:
@@ -245,10 +249,13 @@ def replacement(before: Track, now: Track) -> str:
     return "its tags or its sound changed"
 
 
-def summary(counts: dict[str, int], seconds: float, elapsed: float) -> str:
-    """Return one line about a run."""
+def summary(counts: dict[str, int], seconds: float, elapsed: float, *, duplicates: int = 0) -> str:
+    """Return one line about a run; duplicates are told apart from the rest of what is unchanged."""
+    counts = {**counts, "unchanged": counts["unchanged"] - duplicates}
     parts = [amount(counts["added"], "track") + " added"]
-    parts += [f"{counts[name]:,} {name}" for name in ("updated", "unchanged", "failed") if counts[name]]
+    parts += [f"{counts[name]:,} {name}" for name in ("updated", "unchanged") if counts[name]]
+    parts += [amount(duplicates, "duplicate")] if duplicates else []
+    parts += [f"{counts['failed']:,} failed"] if counts["failed"] else []
     parts += [f"{counts['skipped']:,} passed over"] if counts["skipped"] else []
     audio = f"; {clock(seconds)} of audio in {elapsed:.1f} s" if seconds else ""
     return ", ".join(parts) + audio

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from earmark.streams.items import Source
 
 RATE = 16_000  # Hz; fingerprints look below 8 kHz
-METER = 20  # characters of the level meter
-SOFTEST = -60.0  # decibels at which it begins
+METER = 20  # characters that the level meter is long
+SOFTEST = -60.0  # dB re full scale at which the level meter begins
 PLAYING = ("found", "moved", "corrected", "playing")  # kinds of events about what plays now
 
 
