@@ -82,7 +82,10 @@ def read_rows() -> dict[str, FingerprintRecipe]:
     """Return the recipe of each row."""
     base = msgspec.to_builtins(read_fingerprint_recipe(BASE))
     rows = tomllib.loads(ROWS.read_text())
-    recipes = {name: msgspec.convert(changed(base, changes) | {"name": name}, FingerprintRecipe) for name, changes in rows.items()}
+    recipes = {
+        name: msgspec.convert(changed(base, changes) | {"name": name}, FingerprintRecipe)
+        for name, changes in rows.items()
+    }
     for recipe in recipes.values():
         recipe.check_tables()
     return recipes
@@ -112,7 +115,9 @@ def train(name: str, recipe: FingerprintRecipe, options: argparse.Namespace) -> 
         (folder / "sounds").symlink_to(os.path.relpath(shared, folder))
     rooms = options.out / f"rooms-{recipe.rate}.npz"
     if not rooms.exists():
-        made = synthesise_rooms(recipe.rooms.count, rate=recipe.rate, seed=recipe.seed, t60_seconds=recipe.rooms.t60_seconds)
+        made = synthesise_rooms(
+            recipe.rooms.count, rate=recipe.rate, seed=recipe.seed, t60_seconds=recipe.rooms.t60_seconds
+        )
         with written_beside(rooms) as part:
             save_rooms(part, list(made))
     training = prepare(options.data, folder, recipe, rooms=rooms, resume=True, device="cpu", workers=options.workers)
@@ -137,7 +142,11 @@ def measure(name: str, recipe: FingerprintRecipe, folder: Path, bench: Bench) ->
     for precision, file in (("float32", "model.onnx"), ("int8", "model-int8.onnx")):
         path = (folder / file).resolve()
         asked = bench.rank_1(folder / "catalog", fingerprinter="neural", model=str(path), peaks=False)
-        models[precision] = {"bytes": path.stat().st_size, "milliseconds_a_segment": segment_time(path, recipe), **asked}
+        models[precision] = {
+            "bytes": path.stat().st_size,
+            "milliseconds_a_segment": segment_time(path, recipe),
+            **asked,
+        }
     progress = [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
     row = {
         "row": name,
@@ -214,7 +223,15 @@ class Bench:
 
 def table(out: Path, names: Iterable[str]) -> str:
     """Return the rows that are measured, as Markdown: rank-1 in per cent with half of its 95 % interval."""
-    head = ("row", "parameters", "multiply-adds", "ms a segment, int8 (float32)", "MB an hour", *CONDITIONS, "int8, mean")
+    head = (
+        "row",
+        "parameters",
+        "multiply-adds",
+        "ms a segment, int8 (float32)",
+        "MB an hour",
+        *CONDITIONS,
+        "int8, mean",
+    )
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     landmarks = read_json(out / f"{LANDMARKS}.json")
     if landmarks:

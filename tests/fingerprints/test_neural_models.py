@@ -104,7 +104,9 @@ def test_equal_fingerprints_of_the_release_before_are_accepted(peaks: bool, form
 
 def test_a_network_with_codes_says_them_and_makes_vectors_as_any_other(tmp_path: Path) -> None:
     planes = np.random.default_rng(2).normal(size=(5, 32)).astype("<f4")
-    packed = {name: b64encode(array.tobytes()).decode() for name, array in (("planes", planes), ("offsets", planes[:, 0]))}
+    packed = {
+        name: b64encode(array.tobytes()).decode() for name, array in (("planes", planes), ("offsets", planes[:, 0]))
+    }
     said = json.dumps({"kind": "signs", **packed})
     coded = Neural(model=str(network(tmp_path / "coded.onnx", LogMel(), codes=said)))
     plain = Neural(model=str(network(tmp_path / "plain.onnx", LogMel())))

@@ -70,7 +70,9 @@ def test_a_networks_own_bits_are_the_buckets(vectors: np.ndarray) -> None:
     arrays = filled(Hashcode(codes=codes), vectors).arrays()
     signs = quantised(vectors).astype(np.float32) @ codes.planes.T > codes.offsets * 254
     own = (signs * (1 << np.arange(6))).sum(axis=1)
-    (members,), (ends,) = (next(value for key, value in arrays.items() if key.endswith(name)) for name in ("members", "ends"))
+    (members,), (ends,) = (
+        next(value for key, value in arrays.items() if key.endswith(name)) for name in ("members", "ends")
+    )
     assert np.array_equal(own[members], np.repeat(np.arange(64), np.diff(ends)))
 
 
@@ -92,7 +94,9 @@ def test_learned_codes_are_loaded_with_the_index(vectors: np.ndarray, kind: str,
     loaded = Hashcode.from_arrays(index.arrays(), probes=5)
     for one in (index, loaded):
         assert 0 < one.stats()["entropy"] < 1
-    found, again = (one.snapshot().search(np.arange(3, dtype=np.int32), vectors[:3], nearest=5) for one in (index, loaded))
+    found, again = (
+        one.snapshot().search(np.arange(3, dtype=np.int32), vectors[:3], nearest=5) for one in (index, loaded)
+    )
     assert np.array_equal(found.reference_frames, again.reference_frames)
 
 

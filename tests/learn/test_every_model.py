@@ -97,7 +97,9 @@ def test_it_trains_and_an_interrupted_run_comes_to_the_same_weights(run, monkeyp
 
 
 @pytest.mark.parametrize(("encoder", "objective"), list(zip(ENCODERS, [*OBJECTIVES, "balanced"], strict=True)))
-def test_every_output_of_the_exported_file_is_torchs_and_8_bits_change_little(run, validation, tmp_path, encoder, objective):
+def test_every_output_of_the_exported_file_is_torchs_and_8_bits_change_little(
+    run, validation, tmp_path, encoder, objective
+):
     made = run(encoder, objective)
     made.train()
     trained = read_trained(tmp_path / "run" / "checkpoint.pt")
@@ -111,6 +113,8 @@ def test_every_output_of_the_exported_file_is_torchs_and_8_bits_change_little(ru
     for own, theirs in zip(found, wanted if isinstance(wanted, tuple) else (wanted,), strict=True):
         assert np.allclose(own, theirs.numpy(), atol=1e-4)
     quantise(tmp_path / "model.onnx", tmp_path / "small.onnx", validation.catalog.segments[:64])
-    small = onnxruntime.InferenceSession((tmp_path / "small.onnx").read_bytes()).run(["vectors"], {"segments": segments})
+    small = onnxruntime.InferenceSession((tmp_path / "small.onnx").read_bytes()).run(
+        ["vectors"], {"segments": segments}
+    )
     assert (small[0] * found[0]).sum(axis=1).mean() > 0.98
     assert ("codes" in read_metadata(tmp_path / "model.onnx")) == isinstance(trained.network, Coded)

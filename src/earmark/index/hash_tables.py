@@ -52,7 +52,8 @@ class HashTables:
     def stats(self) -> Mapping[str, float]:
         """Return how the tables are made, and how evenly they are filled.
 
-        `entropy` is that of the sizes of buckets, as a share of its maximum; `imbalance` is how many times larger a vector's own bucket is, on average, than if all were equal.
+        `entropy` is that of the sizes of buckets, as a share of its maximum. `imbalance` is how many times larger a
+        vector's own bucket is, on average, than if all were equal.
         """
         tables, bits = self.offsets.shape
         sizes = np.diff(self.ends.astype(np.float64), axis=1)

@@ -1,8 +1,8 @@
-"""Hash codes of vectors, one table of them: K bits, or the nearest of M codewords; the likeliest buckets are looked into.
+"""Hash codes of vectors, one table of them: K bits, or the nearest of M codewords; the likeliest buckets come first.
 
-A network's own codes are used where it learned some with its vectors. Else K hyperplanes are fitted to the catalog:
-they span the directions in which vectors differ most (principal components, whitened), rotated so that vectors lie far
-from them (Gong, Lazebnik, Gordo, Perronnin, "Iterative quantization", PAMI 2013), and each halves the catalog.
+A network's own codes are used where it learned some. Else K hyperplanes are fitted to the catalog: they span the main
+directions of its vectors, whitened and rotated so that vectors lie far from them (Gong, Lazebnik, Gordo, Perronnin,
+"Iterative quantization", PAMI 2013), and each halves the catalog.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def learned(name: str, **options):
 
 
 def unevenness(codes, buckets: int) -> tuple[float, float]:
-    """Largest bucket over the mean, and the share of copies that keep their code, of other vectors than those learned."""
+    """Largest bucket over the mean, and the share of copies that keep their code, of vectors not learned."""
     anchors, positives = (torch.cat(side) for side in zip(*(batch(1_000 + k) for k in range(8)), strict=True))
     with torch.no_grad():
         own, copies = codes(anchors)[0], codes(positives)[0]

@@ -40,7 +40,9 @@ class Balanced:
         if not 1 <= group_bits <= bits <= 24 or bits % group_bits:
             raise ValueError(f"bits={bits}, group_bits={group_bits}; give up to 24 bits in groups of equal size")
         if not code_temperature > 0 or recent < 0:
-            raise ValueError(f"code_temperature={code_temperature}, recent={recent}; give a temperature above 0, and 0 or more")
+            raise ValueError(
+                f"code_temperature={code_temperature}, recent={recent}; give a temperature above 0, and 0 or more"
+            )
         self._contrastive = Contrastive(**contrastive)
         self._bits, self._group_bits, self._weight = bits, group_bits, weight
         self._sharpness = 2 / (group_bits * code_temperature)  # log-odds of a bit in a softmax over a group's clusters
