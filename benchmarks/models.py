@@ -22,7 +22,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -34,9 +34,10 @@ from earmark.atomic import written_beside
 from earmark.datasets.rooms import save_rooms, synthesise_rooms
 from earmark.evaluation.metrics import wilson_interval
 from earmark.learn import prepare
-from earmark.learn.network import make_network
 from earmark.learn.recipe import FingerprintRecipe, read_fingerprint_recipe
-from earmark.learn.trainer import Progress
+
+if TYPE_CHECKING:
+    from earmark.learn.trainer import Progress
 
 ROWS = Path(__file__).with_suffix(".toml")
 BASE = "small"  # recipe that every row changes
@@ -134,6 +135,8 @@ def train(name: str, recipe: FingerprintRecipe, options: argparse.Namespace) -> 
 
 def measure(name: str, recipe: FingerprintRecipe, folder: Path, bench: Bench) -> None:
     """Write what a row is and reaches to row.json, unless it is there."""
+    from earmark.learn.network import make_network  # with torch, which the processes that make batches need not load
+
     if (folder / "row.json").exists():
         return
     say(f"{name}: measuring")

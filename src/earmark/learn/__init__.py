@@ -2,7 +2,7 @@
 
 recipe, corpus, pcm, mixes, pairs, prefetch   from TOML and recordings to batches
 encoders/, objectives/, codes, network        networks, losses, hash codes, and what a recipe makes of them
-trainer, validation, checkpoint, training     a run of fingerprints; on_device: distortions on a GPU; salience/: salience maps
+trainer, validation, checkpoint, training     a run of fingerprints (on_device: on a GPU); salience/: of salience maps
 export, task                                  models as ONNX; the way from a recipe to models
 """
 
