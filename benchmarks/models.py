@@ -233,7 +233,7 @@ def table(out: Path, names: Iterable[str]) -> str:
         "ms a segment, int8 (float32)",
         "MB an hour",
         *CONDITIONS,
-        "int8, mean",
+        "8 bits",
     )
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     landmarks = read_json(out / f"{LANDMARKS}.json")
