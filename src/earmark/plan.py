@@ -5,11 +5,13 @@ The matcher and the index read a plan and nothing else of a fingerprinter; times
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from earmark.types import Keys
 
@@ -30,6 +32,18 @@ class VoteRule:
     most: int = 0  # largest limit that `compared` may raise it to
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnedCodes:
+    """Buckets of vectors, learned with the network that makes those: an index need not find its own.
+
+    With `signs` a bucket is a set of K sides of hyperplanes, with `codewords` the nearest of M directions.
+    """
+
+    kind: Literal["signs", "codewords"]
+    planes: NDArray[np.float32]  # (k, d), each of length 1
+    offsets: NDArray[np.float32]  # (k,) distance of each hyperplane from the origin; 0 of codewords
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One way in which recordings are found: keys of one kind, in an index of their own."""
@@ -42,6 +56,7 @@ class Channel:
     key_bits: int = 0  # width of a code; 0 for vectors
     nearest: int = 20  # hits of each key of a query
     most_keys: int = 0  # keys of a window that are looked up, evenly spread; 0 for all
+    codes: LearnedCodes | None = field(default=None, compare=False)  # those of the channel's vectors, if learned
 
     def looked_up(self, keys: Keys) -> Keys:
         """Return the keys of a window that are looked up."""
@@ -125,7 +140,9 @@ class Plan:
     @property
     def digest(self) -> str:
         """A digest of every number of the plan: a confidence is fitted for one."""
-        numbers = asdict(self)
+        numbers = asdict(replace(self, channels=tuple(replace(one, codes=None) for one in self.channels)))
+        for channel in numbers["channels"]:
+            del channel["codes"]  # the network's digest stands for them
         del numbers["glance"]  # it saves work, and leaves odds as they are
         if self.warp is None:  # as before there were such rules
             del numbers["warp"]

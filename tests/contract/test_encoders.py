@@ -13,6 +13,13 @@ SMALL = {
     "convolutional": {"widths": [4, 8], "blocks": [1, 1], "hidden": 16},
     "convolutional, divided": {"widths": [4, 8], "blocks": [1, 1], "divided": True},
     "attention": {"widths": [4, 8, 16]},
+    "attention, not divided": {"widths": [4, 8, 16], "stride": 2, "hidden": 16, "divided": False},
+    "separable": {"widths": [4, 8, 16]},
+    "separable, not divided": {"widths": [4, 8, 16, 32, 64], "hidden": 16, "divided": False},
+    "transformer": {"width": 16, "layers": 2, "heads": 2, "inner": 16, "hidden": 16},
+    "transformer, divided": {"patch_frames": 7, "width": 16, "layers": 1, "heads": 1, "divided": True},
+    "recurrent": {"width": 8, "hidden": 16},
+    "recurrent, divided": {"width": 8, "pooled": 5, "divided": True},
 }
 
 
@@ -91,4 +98,4 @@ def test_an_option_it_does_not_have_is_refused(make):
 
 def test_an_encoder_that_is_not_known_is_refused():
     with pytest.raises(OptionError, match="choose one of convolutional, attention"):
-        make_encoder("transformer", bands=BANDS, frames=FRAMES)
+        make_encoder("foundation", bands=BANDS, frames=FRAMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from earmark.evaluation.indexes.grid import GRID, Kind
 from earmark.evaluation.indexes.measure import Ranking, asked, built, measure, recalls
 from earmark.evaluation.indexes.vector_set import VectorSet, of_catalog, of_tracks, unit
 from earmark.fingerprints import make
+from earmark.plan import LearnedCodes
 from earmark.types import Hits
 
 TRACKS, LENGTH = 12, 60
@@ -167,3 +169,19 @@ def test_the_result_is_written_as_tables_and_a_picture(vector_set: VectorSet, tm
         assert [row["index"] for row in csv.DictReader(handle)] == ["linear", "hnsw:smallest=1,breadth=30"]
     assert written[2].read_text().count("\n") == 4
     assert written[3].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_networks_own_codes_are_measured_as_the_buckets_of_hashcode(vector_set: VectorSet) -> None:
+    planes = unit(np.random.default_rng(6).standard_normal((5, 128)).astype(np.float32))
+    codes = LearnedCodes("signs", planes, np.zeros(5, np.float32))
+    channel = replace(vector_set.channel, codes=codes)
+    plan = replace(vector_set.fingerprinter.plan, channels=(channel,))
+    fingerprinter = make("neural")
+    fingerprinter.plan = plan
+    made = clips.synthetic_clips(vector_set, count=3, seed=7)
+    kinds = [Kind.parse(f"hashcode:smallest=1,{more}") for more in ("probes=32", "probes=1,bits=3")]
+    _, learned, fitted = measure(replace(vector_set, fingerprinter=fingerprinter), made, kinds)
+    assert learned.recall_at_1 == learned.compared_share == 1  # all of 2^5 buckets
+    assert fitted.compared_share < 0.5
+    assert 0.3 < learned.entropy < fitted.entropy <= 1
+    assert learned.largest_bucket > fitted.largest_bucket >= 1

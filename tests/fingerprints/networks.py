@@ -50,8 +50,11 @@ def same_layer(one: Layer, other: Layer) -> bool:
     return is_equal and one.frame_seconds == other.frame_seconds
 
 
-def network(path: Path, shape: LogMel, *, dimensions: int = 32, **said: str) -> Path:
-    """A network of one layer that nobody trained, as `earmark train` would write it for this front end."""
+def network(path: Path, shape: LogMel, *, dimensions: int = 32, codes: str = "", **said: str) -> Path:
+    """A network of one layer that nobody trained, as `earmark train` would write it for this front end.
+
+    With `codes`, which its metadata get, it has an output of that name.
+    """
     size = shape.bands * shape.segment_frames
     weights = np.random.default_rng(0).normal(size=(size, dimensions)).astype(np.float32)
     graph = helper.make_graph(
@@ -59,15 +62,18 @@ def network(path: Path, shape: LogMel, *, dimensions: int = 32, **said: str) -> 
             helper.make_node("Flatten", ["segments"], ["flat"]),
             helper.make_node("MatMul", ["flat", "weights"], ["mixed"]),
             helper.make_node("LpNormalization", ["mixed"], ["vectors"], axis=1, p=2),
+            *([helper.make_node("Sign", ["vectors"], ["codes"])] if codes else []),
         ],
         "tiny",
         [helper.make_tensor_value_info("segments", TensorProto.FLOAT, ["n", 1, shape.bands, shape.segment_frames])],
-        [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", dimensions])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", dimensions])
+            for name in (("vectors", "codes") if codes else ("vectors",))
+        ],
         [numpy_helper.from_array(weights, "weights")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    helper.set_model_props(
-        model, said or {"front_end": json.dumps(asdict(shape)), "dimensions": str(dimensions), "licence": "CC0-1.0"}
-    )
+    usual = {"front_end": json.dumps(asdict(shape)), "dimensions": str(dimensions), "licence": "CC0-1.0"}
+    helper.set_model_props(model, said or (usual | {"codes": codes} if codes else usual))
     onnx.save(model, path)
     return path

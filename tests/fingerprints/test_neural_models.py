@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -98,3 +100,30 @@ def test_equal_fingerprints_of_the_release_before_are_accepted(peaks: bool, form
     assert not maker(not peaks).accepts(formerly)
     assert maker(peaks).accepts(str(maker(peaks).spec))
     assert not maker(peaks).accepts("neural/1/00000000")
+
+
+def test_a_network_with_codes_says_them_and_makes_vectors_as_any_other(tmp_path: Path) -> None:
+    planes = np.random.default_rng(2).normal(size=(5, 32)).astype("<f4")
+    packed = {
+        name: b64encode(array.tobytes()).decode() for name, array in (("planes", planes), ("offsets", planes[:, 0]))
+    }
+    said = json.dumps({"kind": "signs", **packed})
+    coded = Neural(model=str(network(tmp_path / "coded.onnx", LogMel(), codes=said)))
+    plain = Neural(model=str(network(tmp_path / "plain.onnx", LogMel())))
+    codes = coded.plan.channels[0].codes
+    assert codes is not None
+    assert codes.kind == "signs"
+    assert np.array_equal(codes.planes, planes)
+    assert np.array_equal(codes.offsets, planes[:, 0])
+    assert plain.plan.channels[0].codes is None
+    assert coded.plan.digest == plain.plan.digest
+    assert np.array_equal(vectors(coded.extract(noise(2.0))).values, vectors(plain.extract(noise(2.0))).values)
+
+
+@pytest.mark.parametrize(
+    "said", ["no JSON", '{"kind": "signs"}', '{"kind": "signs", "planes": "AAAA", "offsets": ""}',
+             '{"kind": "nothing", "planes": "", "offsets": ""}', '{"kind": "signs", "planes": "", "offsets": ""}']
+)  # fmt: skip
+def test_damaged_codes_are_refused(tmp_path: Path, said: str) -> None:
+    with pytest.raises(OptionError, match="damaged codes"):
+        Neural(model=str(network(tmp_path / "model.onnx", LogMel(), codes=said)))

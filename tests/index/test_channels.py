@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,9 @@ from earmark.errors import OptionError
 from earmark.index import VECTOR_NAMES
 from earmark.index.channels import Channels
 from earmark.index.postings import Postings
+from earmark.index.structured import SMALLEST
 from earmark.index.two_bit import TwoBit
-from earmark.plan import Channel, VoteRule
+from earmark.plan import Channel, LearnedCodes, VoteRule
 from earmark.types import Hits, Keys
 
 VOTES = VoteRule(0.25, "both", limit=10, per_track=3)
@@ -109,3 +112,14 @@ def test_a_snapshot_stays_as_it_was() -> None:
     index.arrays()
     assert set(before.search("vectors", vectors(3), nearest=100).tracks.tolist()) == {3, 8}
     assert set(index.snapshot().search("vectors", vectors(3), nearest=100).tracks.tolist()) == {8, 9}
+
+
+def test_hashcode_gets_the_codes_that_the_channels_network_learned() -> None:
+    codes = LearnedCodes("codewords", np.eye(8, dtype=np.float32), np.zeros(8, np.float32))
+    channel = replace(VECTORS, codes=codes)
+    index = Channels("hashcode", (channel,))
+    index.add(1, {"vectors": Keys(np.arange(SMALLEST, dtype=np.int32), np.eye(8)[np.arange(SMALLEST) % 8])})
+    arrays = index.arrays()  # makes the lists
+    for one in (index, Channels.from_arrays("hashcode", (channel,), arrays)):
+        assert one.stats()["lists"] == 8
+        assert one.stats()["entropy"] == pytest.approx(1)

@@ -105,23 +105,6 @@ def test_in_8_bits_vectors_stay_nearly_the_same(exported, trained, segments, tmp
     assert said == {name: value for name, value in read_metadata(exported).items() if name != "precision"}
 
 
-@pytest.mark.parametrize(
-    ("encoder", "options"),
-    [
-        ("attention", {"widths": [4, 8], "dimensions": 8}),
-        ("convolutional", {"widths": [4, 8], "blocks": [1, 1], "dimensions": 8, "divided": True}),
-    ],
-)
-def test_every_encoder_can_be_exported_and_put_in_8_bits(encoder, options, recipe, segments, tmp_path):
-    network = make_encoder(encoder, bands=64, frames=32, **options).eval()
-    trained = Trained(network, replace(recipe, encoder=encoder, encoder_options=options), "", 0)
-    export_onnx(trained, tmp_path / "whole.onnx")
-    quantise(tmp_path / "whole.onnx", tmp_path / "small.onnx", segments)
-    wanted = of_torch(trained, segments)
-    assert np.allclose(run(tmp_path / "whole.onnx", segments), wanted, atol=1e-4)
-    assert (run(tmp_path / "small.onnx", segments) * wanted).sum(axis=1).mean() > 0.98
-
-
 def test_a_large_model_is_smaller_in_8_bits(recipe, segments, tmp_path):
     network = make_encoder("convolutional", bands=64, frames=32, widths=[8, 64], blocks=[1, 1]).eval()
     export_onnx(Trained(network, recipe, "", 0), tmp_path / "whole.onnx")

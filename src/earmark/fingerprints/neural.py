@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
+from earmark.fingerprints.codes import read_codes
 from earmark.fingerprints.landmarks import (
     CompanionShape,
     LandmarkShape,
@@ -109,6 +110,7 @@ class Neural(Fingerprinter):
         properties = _properties_of(self._path, self._content)
         self.log_mel = log_mel = LogMel(**json.loads(properties["front_end"]))  # the network's front end
         self.dimensions = int(properties["dimensions"])  # components of a vector
+        self.codes = read_codes(properties, self.dimensions, self._path)  # those that it learned with the vectors
         digest = blake2b(self._content, digest_size=8).hexdigest()
         self.shape, self.query = NeuralShape(digest, CompanionShape() if peaks else None), NeuralQuery()
         self.quads, self.quad_query = QuadShape() if any_speed else None, QuadQuery()
@@ -205,7 +207,7 @@ class Neural(Fingerprinter):
         return have_information(layers["peaks"], joined, shape, fan_out, query=query)
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
-        """Return 128 bytes a segment and one bit for each that may be silent, and the packed peaks."""
+        """Return a byte a component of a segment and one bit for each that may be silent, and the packed peaks."""
         self.check(fingerprint.spec)
         layers = fingerprint.layers
         first, hop, places, body = pack_vectors(layers["vectors"].frames, layers["vectors"].values)
@@ -241,7 +243,7 @@ class Neural(Fingerprinter):
             return heard, np.zeros((0, self.dimensions), np.int8)
         batch = np.zeros((BATCH, 1, *segments.shape[1:]), np.float32)
         batch[: len(segments), 0] = normalised(segments, self.log_mel)
-        (vectors,) = self._session.run(None, {"segments": batch})
+        (vectors,) = self._session.run(["vectors"], {"segments": batch})
         scaled = np.clip(vectors[: len(segments)][heard] * VECTOR_SCALE, -127, 127)
         return heard, np.rint(scaled).astype(np.int8)
 
@@ -326,7 +328,7 @@ def _vector_channel(maker: Neural) -> Channel:
     )
     # Of 5 s each second segment is looked up, a quarter of a second apart; more than 40 neighbours name few more
     # candidates, but more tracks to sweep.
-    return Channel("vectors", "inner", "vectors", frame, votes, nearest=100, most_keys=24)
+    return Channel("vectors", "inner", "vectors", frame, votes, nearest=100, most_keys=24, codes=maker.codes)
 
 
 def _vector_rule(maker: Neural) -> CompareRule:

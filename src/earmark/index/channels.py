@@ -46,7 +46,7 @@ class Channels:
         """Make an empty index; raises OptionError when there is none of that name, or it can hold no channel."""
         self._with_prefixes = name == EVERY_CHANNEL
         self._engines: dict[str, Index] = {
-            channel.name: make(engine, **_options(channel)) for channel, engine in _held(name, channels)
+            channel.name: make(engine, **_options(channel, engine)) for channel, engine in _held(name, channels)
         }
 
     def add(self, track: int, keys: Mapping[str, Keys]) -> None:
@@ -91,7 +91,7 @@ class Channels:
         index = cls(name, channels)
         for channel, engine in _held(name, channels):
             own = _own_arrays(arrays, channel.name) if index._with_prefixes else arrays
-            index._engines[channel.name] = load(engine, own, **_options(channel))
+            index._engines[channel.name] = load(engine, own, **_options(channel, engine))
         return index
 
     def stats(self) -> Mapping[str, float]:
@@ -134,7 +134,10 @@ def _held(name: str, channels: Sequence[Channel]) -> list[tuple[Channel, str]]:
     return held
 
 
-def _options(channel: Channel) -> dict[str, Any]:
+def _options(channel: Channel, engine: str) -> dict[str, Any]:
+    """Return what an engine has to know of its channel."""
+    if engine == "hashcode":
+        return {"codes": channel.codes}
     return {"key_bits": channel.key_bits} if channel.metric == "equal" else {}
 
 

@@ -52,7 +52,8 @@ class HashTables:
     def stats(self) -> Mapping[str, float]:
         """Return how the tables are made, and how evenly they are filled.
 
-        `imbalance` is how many times larger a vector's own bucket is, on average, than if all were equal.
+        `entropy` is that of the sizes of buckets, as a share of its maximum. `imbalance` is how many times larger a
+        vector's own bucket is, on average, than if all were equal.
         """
         tables, bits = self.offsets.shape
         sizes = np.diff(self.ends.astype(np.float64), axis=1)
@@ -62,6 +63,7 @@ class HashTables:
             "bits": bits,
             "probes": min(self.probes, tables << bits),
             "largest_bucket": float(sizes.max()),
+            "entropy": evenness(sizes),
             "imbalance": float((sizes**2).sum() / tables / vectors**2 * (1 << bits)),
         }
 
@@ -140,6 +142,13 @@ def sample(vectors: NDArray[np.int8]) -> NDArray[np.float32]:
 def usual_bits(vectors: int, below: int) -> int:
     """Return K = log2 N - `below`, within what is possible."""
     return int(np.clip(round(np.log2(max(vectors, 2))) - below, 1, MOST_BITS))
+
+
+def evenness(sizes: NDArray[np.float64]) -> float:
+    """Return the entropy of bucket sizes, (tables, buckets), as a share of the largest possible, mean of the tables."""
+    shares = sizes / sizes.sum(axis=1, keepdims=True)
+    entropy = -np.where(shares > 0, shares * np.log2(np.maximum(shares, np.finfo(np.float64).tiny)), 0).sum(axis=1)
+    return float(entropy.mean() / np.log2(max(sizes.shape[1], 2)))
 
 
 @lru_cache(maxsize=16)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from earmark.errors import CatalogDamaged, OptionError
 from earmark.index import faiss_io
 from earmark.index.adopted import adopted, check
+from earmark.index.hash_tables import evenness
 from earmark.index.int8 import Neighbours, compare
 from earmark.index.segment import Structure
 from earmark.index.structured import SMALLEST, Structured
@@ -131,6 +132,7 @@ class Lists:
             "directions": self.rotation.shape[1],
             "memory_bytes_per_vector": self.packed.nbytes / self.index.ntotal,
             "largest_bucket": float(self.sizes.max()),
+            "entropy": evenness(self.sizes.astype(np.float64)[None]),
             "imbalance": float((self.sizes.astype(np.float64) ** 2).sum() / self.sizes.sum() ** 2 * len(self.sizes)),
         }
 

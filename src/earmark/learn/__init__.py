@@ -1,8 +1,8 @@
 """Learning fingerprints, the only room that imports torch (extra "train"): `train(data, folder, recipe)` does it all.
 
 recipe, corpus, pcm, mixes, pairs, prefetch   from TOML and recordings to batches
-encoders/, objectives/, on_device             networks, losses, distortions on a GPU
-trainer, validation, checkpoint, training     a run of fingerprints; salience/ has the same for salience maps
+encoders/, objectives/, codes, network        networks, losses, hash codes, and what a recipe makes of them
+trainer, validation, checkpoint, training     a run of fingerprints (on_device: on a GPU); salience/: of salience maps
 export, task                                  models as ONNX; the way from a recipe to models
 """
 

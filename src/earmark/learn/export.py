@@ -1,7 +1,8 @@
 """Trained networks as ONNX, for use without torch, and encoders in 8-bit integers.
 
 An encoder's input is `segments`, float32 (n, 1, bands, frames), as `fingerprints.mel.normalised` makes them; its first
-output is `vectors`, float32 (n, dimensions), of length 1. `read_metadata` returns what a file says about itself.
+output is `vectors`, float32 (n, dimensions), of length 1, and with learned codes the others are `codes`, int32 (n,),
+and `uncertainty`, float32 (n, bits or codewords). `read_metadata` returns what a file says about itself.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import logging
 import tempfile
 import warnings
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -25,7 +27,9 @@ from torch import Tensor, nn
 from earmark.atomic import written_beside
 from earmark.fingerprints.mel import Spectrogram
 from earmark.learn.checkpoint import averaged_weights, read_checkpoint
-from earmark.learn.encoders import Encoder, make_encoder
+from earmark.learn.codes import Coded, Codes
+from earmark.learn.encoders import Encoder
+from earmark.learn.network import make_network
 from earmark.learn.pairs import PairBatches, TrainingSet
 from earmark.learn.recipe import FingerprintRecipe, Recipe, recipe_in
 
@@ -59,8 +63,7 @@ def read_trained(path: Path, *, averaged: bool = True) -> Trained[Encoder, Finge
     """
     state = read_checkpoint(path)
     recipe = recipe_in(state, FingerprintRecipe, path)
-    shape = recipe.log_mel
-    encoder = make_encoder(recipe.encoder, bands=shape.bands, frames=shape.segment_frames, **recipe.encoder_options)
+    encoder, _ = make_network(recipe)
     encoder.load_state_dict(averaged_weights(state) if averaged else state["encoder"])
     return Trained(encoder.eval(), recipe, state["digest"], state["step"])
 
@@ -81,6 +84,8 @@ def export_onnx(trained: Trained[Encoder, FingerprintRecipe], target: Path, *, l
     model = to_onnx(encoder, example, name="segments", outputs=encoder.outputs, free={0: torch.export.Dim("n", min=1)})
     dimensions = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     numbers = {"front_end": encoded(shape), "dimensions": str(dimensions)}
+    if isinstance(encoder, Coded):
+        numbers["codes"] = encoded_codes(encoder.codes)
     write_onnx(model, numbers | origin(trained, licence), target)
 
 
@@ -150,7 +155,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     """Return the metadata of an exported file.
 
     `front_end` (numbers as JSON), `dimensions` (of vectors), `recipe`, `digest` (of the recipe), `step`, `sha256` (of
-    the float32 weights), `licence`, `precision`.
+    the float32 weights), `licence`, `precision`, and of a model with codes `codes`.
     """
     return {one.key: one.value for one in onnx.load(path).metadata_props}
 
@@ -170,6 +175,13 @@ def origin(trained: Trained[Any, Any], licence: str) -> dict[str, str]:
 def encoded(front_end: Any) -> str:
     """Return a front end, a dataclass, as JSON."""
     return msgspec.json.encode(asdict(front_end)).decode()
+
+
+def encoded_codes(codes: Codes) -> str:
+    """Return the kind, planes and offsets of codes as JSON, the arrays as float32 in base64."""
+    arrays = {"planes": codes.planes.detach(), "offsets": codes.offsets.detach()}
+    packed = {name: b64encode(array.float().numpy().astype("<f4").tobytes()).decode() for name, array in arrays.items()}
+    return msgspec.json.encode({"kind": codes.kind, **packed}).decode()
 
 
 def weights_checksum(weights: Mapping[str, Tensor]) -> str:

@@ -67,7 +67,7 @@ def train(
 ) -> tuple[Path, ...]:
     """Train on the recordings in `data` until the recipe's last step and return the paths of the exported models.
 
-    `recipe` is a name (`laptop`, `talk`, `salience`), a TOML file or a recipe; `folder` gets decoded sounds,
+    `recipe` is a name (`laptop`, `small`, `talk`, `salience`), a TOML file or a recipe; `folder` gets decoded sounds,
     checkpoints, logs and models. An interrupted run goes on with resume=True. `options` are those of `prepare`.
     Raises OptionError for what cannot be trained, EarmarkError when training fails.
     """

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from earmark.fingerprints.mel import Spectrogram
-from earmark.learn.encoders import make_encoder
+from earmark.learn.encoders import Encoder
 from earmark.learn.export import export_models
-from earmark.learn.objectives import make_objective
+from earmark.learn.network import make_network
 from earmark.learn.on_device import ChannelTensors, segments_of
 from earmark.learn.pairs import PairBatches, Pairs, RawPairs, TrainingSet
 from earmark.learn.prefetch import prefetched_pairs
@@ -54,10 +54,8 @@ class FingerprintRun(Trainer[Pairs | RawPairs]):
         channel = PairBatches(training_set, recipe).channel
         self._channel = ChannelTensors.of(channel, place) if on_device else None
         torch.manual_seed(recipe.seed)
-        shape = recipe.log_mel
-        encoder = make_encoder(recipe.encoder, bands=shape.bands, frames=shape.segment_frames, **recipe.encoder_options)
+        encoder, self._objective = make_network(recipe)
         super().__init__(recipe, encoder, folder=folder, average=AVERAGE, device=place)
-        self._objective = make_objective(recipe.objective, **recipe.objective_options)
 
     def batches(self) -> AbstractContextManager[Iterator[Pairs | RawPairs]]:
         """Return a context whose iterator yields the batches from number `step` on, without end."""
@@ -67,8 +65,8 @@ class FingerprintRun(Trainer[Pairs | RawPairs]):
     def loss(self, batch: Pairs | RawPairs) -> Tensor:
         """Return a batch's loss."""
         tracks = torch.from_numpy(batch.tracks).to(self.device)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            vectors: Tensor = self.network(self._segments(batch))
+        with self.precision():
+            vectors = _encoder(self.network).vectors(self._segments(batch))
         anchors, positives = vectors.float().chunk(2)
         return self._objective.loss(anchors, positives, tracks)
 
@@ -92,21 +90,26 @@ class FingerprintRun(Trainer[Pairs | RawPairs]):
     def _segments(self, batch: Pairs | RawPairs) -> Tensor:
         """Return a batch's anchors, then its positives, on the device: (2 b, 1, bands, frames)."""
         if isinstance(batch, Pairs):
-            segments = torch.from_numpy(np.concatenate([batch.anchors, batch.positives])[:, None]).to(self.device)
+            segments = torch.from_numpy(np.concatenate([batch.anchors, batch.positives])[:, None])
         else:
             assert self._channel is not None  # raw batches were asked for because of it
             segments = segments_of(batch, self._channel, self.recipe.log_mel)
-        return segments.contiguous(memory_format=torch.channels_last)
+        return self.laid_out(segments)
 
     def _vectors(self, segments: Spectrogram) -> NDArray[np.float32]:
         """Return the vectors (n, d) of segments (n, bands, frames) by the averaged weights."""
-        encoder = self.averaged.eval()
+        encoder = _encoder(self.averaged.eval())
         vectors = []
-        with torch.inference_mode(), torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with torch.inference_mode(), self.precision():
             for first in range(0, len(segments), SEGMENTS_AT_ONCE):
-                part = torch.from_numpy(segments[first : first + SEGMENTS_AT_ONCE, None]).to(self.device)
-                vectors.append(encoder(part.contiguous(memory_format=torch.channels_last)).float().cpu().numpy())
+                part = torch.from_numpy(segments[first : first + SEGMENTS_AT_ONCE, None])
+                vectors.append(encoder.vectors(self.laid_out(part)).float().cpu().numpy())
         return np.concatenate(vectors)
+
+
+def _encoder(network: nn.Module) -> Encoder:
+    assert isinstance(network, Encoder)  # the one that this run gave to its trainer, or its average
+    return network
 
 
 class FingerprintTask:

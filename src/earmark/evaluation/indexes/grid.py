@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from earmark.errors import OptionError
 from earmark.index import EVERY_CHANNEL, VECTOR_NAMES, make
 from earmark.index.protocol import Index
+from earmark.plan import LearnedCodes
 
 EXACT = "linear"
 APPROXIMATE_SCORES = ("both", "two_bit")  # indexes whose scores are estimates of the inner products
+LEARNING = "hashcode"  # index that uses the codes of a network
 SEARCH_OPTIONS = ("probes", "rerank", "breadth")  # options of a search, which need no other index to be built
 GRID = (  # indexes from little to much effort, each over the range in which it goes from poor to good
     EXACT,
@@ -64,9 +66,13 @@ class Kind:
         """This kind without the options that only say how it is asked."""
         return Kind(self.name, {name: value for name, value in self.options.items() if name not in SEARCH_OPTIONS})
 
-    def make(self) -> Index:
-        """Return an empty index of this kind; raises OptionError for an option that it has not."""
+    def make(self, codes: LearnedCodes | None = None) -> Index:
+        """Return an empty index of this kind; raises OptionError for an option that it has not.
+
+        `codes` are those that the vectors' network learned, which only `hashcode` uses.
+        """
+        learned = {"codes": codes} if self.name == LEARNING else {}
         try:
-            return make(self.engine, **self.options)
+            return make(self.engine, **self.options, **learned)
         except TypeError as error:
             raise OptionError(f"{self}: {error}; see docs/indexes.md for the options") from error

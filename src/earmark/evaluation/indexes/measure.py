@@ -6,7 +6,7 @@ Times are processor seconds of this process: searches run in one thread, buildin
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
@@ -45,6 +45,8 @@ class Figures:
     memory_bytes: float  # the same for all vectors
     compared_share: float  # share of the vectors whose product or code was computed
     imbalance: float  # size of a vector's own bucket / mean size
+    entropy: float  # entropy of the sizes of buckets / the largest possible; 1 without buckets
+    largest_bucket: float  # size of the largest bucket / mean size; 1 without buckets
 
 
 def measure(
@@ -83,12 +85,22 @@ def measure(
             memory_bytes=memory * stats["vectors"],
             compared_share=stats["compared_share"],
             imbalance=stats.get("imbalance", 1.0),
+            entropy=stats.get("entropy", 1.0),
+            largest_bucket=largest_bucket(stats),
         )
+
+
+def largest_bucket(stats: Mapping[str, float]) -> float:
+    """Return how many times larger than the mean the largest bucket of an index is; 1 without buckets."""
+    if "largest_bucket" not in stats:
+        return 1.0
+    buckets = stats["lists"] if "lists" in stats else 2 ** stats["bits"]
+    return stats["largest_bucket"] * buckets / max(stats["vectors"], 1)
 
 
 def built(kind: Kind, vector_set: VectorSet, tell: Tell) -> tuple[Index, float]:
     """Return an index of all vectors, and how long its structure took to build."""
-    index, done = kind.make(), 0
+    index, done = kind.make(vector_set.channel.codes), 0
     for place, (number, frames, vectors) in enumerate(vector_set.tracks()):
         index.add(number, frames, vectors)
         done += len(vectors)

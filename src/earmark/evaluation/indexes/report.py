@@ -24,6 +24,8 @@ COLUMNS = (
     "memory MB",
     "compared %",
     "imbalance",
+    "entropy",
+    "largest",
 )
 
 
@@ -42,6 +44,8 @@ def row(figures: Figures) -> tuple[str, ...]:
         f"{figures.memory_bytes / 1e6:.0f}",
         f"{100 * figures.compared_share:.2f}",
         f"{figures.imbalance:.1f}",
+        f"{figures.entropy:.3f}",
+        f"{figures.largest_bucket:.1f}",
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from earmark.learn.encoders import Encoder
-from earmark.learn.encoders.head import DivideAndEncode
+from earmark.learn.encoders.head import make_head
 
 SCALE = 100.0  # factor of attention weights, the paper's s; softmax weights of large maps are small
 
@@ -21,7 +21,8 @@ class Attention(Encoder):
     """Segments (b, 1, bands, frames) to vectors of length 1, (b, dimensions).
 
     The talk's table for segments of 64 x 96: maps of 32 x 64 x 96 after the front end and the first block, then 64 x
-    32 x 48 and so on to 1024 x 2 x 3, 6,144 features, divide-and-encode to 128.
+    32 x 48 and so on to 1024 x 2 x 3, 6,144 features, divide-and-encode to 128. With `stride` 2 the front end halves
+    bands and frames, which makes it a quarter of the work.
     """
 
     def __init__(
@@ -30,20 +31,24 @@ class Attention(Encoder):
         bands: int,
         frames: int,
         widths: Sequence[int] = (32, 64, 128, 256, 512, 1024),
+        stride: int = 1,
+        hidden: int = 512,
         dimensions: int = 128,
+        divided: bool = True,
     ) -> None:
         super().__init__()
+        self.dimensions = dimensions
         self.front = nn.Sequential(
-            nn.Conv2d(1, widths[0], 3, padding=1), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)
+            nn.Conv2d(1, widths[0], 3, stride=stride, padding=1), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)
         )
-        blocks, channels, size = [], widths[0], (bands, frames)
+        blocks, channels, size = [], widths[0], (-(-bands // stride), -(-frames // stride))
         for stage, width in enumerate(widths):
-            stride = 2 if stage else 1
-            size = (-(-size[0] // stride), -(-size[1] // stride))
-            blocks.append(AttentiveBlock(channels, width, size, stride=stride))
+            step = 2 if stage else 1
+            size = (-(-size[0] // step), -(-size[1] // step))
+            blocks.append(AttentiveBlock(channels, width, size, stride=step))
             channels = width
         self.blocks = nn.Sequential(*blocks)
-        self.head = DivideAndEncode(channels * size[0] * size[1], dimensions)
+        self.head = make_head(channels * size[0] * size[1], dimensions, hidden=hidden, divided=divided)
 
     def forward(self, segments: Tensor) -> Tensor:
         """Return the segments' vectors."""

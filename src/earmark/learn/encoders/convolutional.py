@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from earmark.learn.encoders import Encoder
-from earmark.learn.encoders.head import DivideAndEncode
+from earmark.learn.encoders.head import make_head
 
 STEM_KERNEL = 5  # bands and frames of the first convolution, which also halves both axes
 
@@ -38,6 +38,7 @@ class Convolutional(Encoder):
         divided: bool = False,
     ) -> None:
         super().__init__()
+        self.dimensions = dimensions
         layers: list[nn.Module] = [
             nn.Conv2d(1, widths[0], STEM_KERNEL, stride=2, padding=STEM_KERNEL // 2, bias=False),
             nn.BatchNorm2d(widths[0]),
@@ -51,16 +52,7 @@ class Convolutional(Encoder):
         self.body = nn.Sequential(*layers)
         with torch.no_grad():
             features = self.body(torch.zeros(2, 1, bands, frames)).flatten(1).shape[1]
-        self.head: nn.Module = (
-            DivideAndEncode(features, dimensions)
-            if divided
-            else nn.Sequential(
-                nn.Linear(features, hidden, bias=False),
-                nn.BatchNorm1d(hidden),
-                nn.ReLU(inplace=True),
-                nn.Linear(hidden, dimensions),
-            )
-        )
+        self.head = make_head(features, dimensions, hidden=hidden, divided=divided)
 
     def forward(self, segments: Tensor) -> Tensor:
         """Return the segments' vectors."""

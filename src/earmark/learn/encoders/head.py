@@ -1,4 +1,4 @@
-"""The projection head that learned fingerprints share."""
+"""The projection heads that all encoders share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SLICE_HIDDEN = 32  # hidden units of each slice, as in NAFP and the attention encoder
+
+
+def make_head(features: int, dimensions: int, *, hidden: int, divided: bool) -> nn.Module:
+    """Return a head from features (b, n) to (b, dimensions).
+
+    It is divide-and-encode if `divided`, else two linear layers with `hidden` features between them. Raises ValueError
+    when features cannot be divided by dimensions.
+    """
+    if divided:
+        return DivideAndEncode(features, dimensions)
+    return nn.Sequential(
+        nn.Linear(features, hidden, bias=False),
+        nn.BatchNorm1d(hidden),
+        nn.ReLU(inplace=True),
+        nn.Linear(hidden, dimensions),
+    )
 
 
 class DivideAndEncode(nn.Module):

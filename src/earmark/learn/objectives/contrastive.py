@@ -24,6 +24,9 @@ class Contrastive:
         self._memory = Memory(memory, alike=memory_alike)
         self._newest: tuple[Tensor, Tensor] | None = None  # anchors and tracks of the last batch
 
+    def make_codes(self, dimensions: int) -> None:
+        """Return nothing: no codes are learned."""
+
     def loss(self, anchors: Tensor, positives: Tensor, tracks: Tensor) -> Tensor:
         """Return a batch's loss."""
         self._newest = anchors.detach(), tracks

@@ -104,9 +104,9 @@ class SalienceRun(Trainer[Clips]):
 
     def _judge(self, network: nn.Module, batch: Clips) -> tuple[Tensor, Tensor]:
         """Return (loss, hit rate) of a batch."""
-        contrasts = torch.from_numpy(batch.contrasts).to(self.device).float()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            logits = network(contrasts.contiguous(memory_format=torch.channels_last))
+        contrasts = self.laid_out(torch.from_numpy(batch.contrasts).to(self.device).float())
+        with self.precision():
+            logits = network(contrasts)
         loss, hit_rate = self._objective(logits, torch.from_numpy(batch.windows).to(self.device))
         return loss, hit_rate
 

@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument(
         "--config", "--recipe", default="laptop", metavar="NAME|FILE",
-        help="the recipe: laptop, talk, salience, or a .toml file (default: laptop)",
+        help="the recipe: laptop, small, talk, salience, or a .toml file (default: laptop)",
     )  # fmt: skip
     parser.add_argument("--data", required=True, metavar="FOLDER", help="recordings to learn from")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where the run is kept")
