@@ -40,7 +40,8 @@ def evidence(number: int, first: int, values: Sequence[float], *, track: int = 0
     begin, seconds = first * STEP_SECONDS, len(values) * STEP_SECONDS
     whole = line(number, strand(track, begin, 100.0 + begin, seconds=seconds))
     heard = np.ones(len(values), bool)
-    return Evidence(whole, first, np.array(values, np.float64), heard, {"peaks": 1.0}, 0.0, (begin, begin + seconds))
+    best, said = (begin, begin + seconds), np.array(values, np.float64)
+    return Evidence(whole, first, said, heard, {"peaks": 1.0}, 0.0, best, evidence_of(whole).parts)
 
 
 def agreeing_line(

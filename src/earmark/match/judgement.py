@@ -44,6 +44,7 @@ class Judgement:
     def __init__(self, matcher: Matcher, options: Options) -> None:
         self._matcher, self._options = matcher, options
         self._places = 1 + MOST_REPETITIONS if matcher.plan.sweep else 1  # of a track that each stretch is tried at
+        self._weighed: dict[int, Evidence] = {}  # of the lines of the last look: most are as they were
         self._surest: dict[int, tuple[Line, Passage]] = {}  # where lines lie best, and what they were judged to be
         self.alone = frozenset[int]()  # numbers of lines that no other place of their track comes near
 
@@ -64,12 +65,20 @@ class Judgement:
         Their odds pay for so many looks, where they are doubtful.
         """
         self._heard, self._looks = heard, looks
-        weighed = [evidence_of(line) for line in lines]
+        weighed = self._evidence_of(lines)
         claims = [one for line in weighed for one in stretches_of(line) if one.support >= LEAST_SUPPORT]
         claimed = {one.line.number for one in claims}
         loudest = self._explained([line for line in weighed if line.line.number in claimed], claims, ())
         beside = self._explained(self._left_over(claims, loudest), claims, loudest)
         return [passage for _, passage in (*loudest, *beside)]
+
+    def _evidence_of(self, lines: Iterable[Line]) -> list[Evidence]:
+        """Return the evidence of lines, that of lines which are as they were at the last look as it was."""
+        before, self._weighed = self._weighed, {}
+        for line in lines:
+            known = before.get(line.number)
+            self._weighed[line.number] = known if known is not None and known.line is line else evidence_of(line)
+        return list(self._weighed.values())
 
     def _explained(
         self, lines: Sequence[Evidence], claims: Sequence[Stretch], known: Sequence[Explained]

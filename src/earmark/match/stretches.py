@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,7 @@ class Evidence:
     strengths: Mapping[str, float]  # mean score of each layer where the line agrees best
     support: float  # sum of the values there
     best: tuple[float, float]  # seconds between which that is
+    parts: Mapping[str, Part] = field(repr=False)  # what each layer says
 
     @property
     def last(self) -> int:
@@ -116,7 +117,7 @@ def evidence_of(line: Line) -> Evidence:
         values = _weighed(line, strengths, parts)
         support, best = float(values[low:high].sum()), ((first + low) * STEP_SECONDS, (first + high) * STEP_SECONDS)
     heard = sum((counts for _, counts, _ in parts.values()), start=np.zeros(len(values))) > 0
-    return Evidence(line, first, values, heard, strengths, support, best)
+    return Evidence(line, first, values, heard, strengths, support, best, parts)
 
 
 def stretches_of(evidence: Evidence) -> list[Stretch]:
@@ -139,7 +140,7 @@ def comparable(lines: Sequence[Evidence]) -> list[Evidence]:
         beside = [one for one in lines if one is line or _share(one, line)]
         measure = max((one for one in beside if one.line.track == line.line.track), key=lambda one: one.support)
         strengths = {layer: WEAKEST_SHARE * strength for layer, strength in measure.strengths.items()}
-        values = _weighed(line.line, strengths, _parts(line.line))
+        values = _weighed(line.line, strengths, line.parts)
         found.append(replace(line, values=values * LARGEST_RATE / rates[line.first : line.last]))
     return found
 
