@@ -57,7 +57,7 @@ def test_what_a_recipe_leaves_out_keeps_its_default(recipe):
         ('name = "x"\nlearning_speed = 1.0', "learning_speed"),
         ('name = "x"\nbatch = "many"', "Expected `int`"),
         ('name = "x"\nbatch = 1', "give 2 or more of each"),
-        ('name = "x"\nobjective = "triplet"', "objective 'triplet' is not known: choose one of contrastive"),
+        ('name = "x"\nobjective = "quartet"', "objective 'quartet' is not known: choose one of contrastive"),
         ('name = "x"\n[objective_options]\nmargin = 1', "correct the recipe's .objective_options."),
         ('name = "x"\n[objective_options]\ntemperature = "low"', "correct the recipe's .objective_options."),
         ('name = "x"\n[objective_options]\ntemperature = 0.0', "give a number above 0"),
@@ -76,9 +76,9 @@ def test_what_is_wrong_with_a_recipe_is_said(tmp_path, text, message):
 
 
 def test_a_recipe_that_is_not_there_names_those_that_are(tmp_path):
-    with pytest.raises(OptionError, match="choose one of laptop, salience, talk"):
+    with pytest.raises(OptionError, match="choose one of laptop, salience, small, talk"):
         read_fingerprint_recipe("desktop")
-    with pytest.raises(OptionError, match=r"No such file.*laptop, salience, talk"):
+    with pytest.raises(OptionError, match=r"No such file.*laptop, salience, small, talk"):
         read_fingerprint_recipe(tmp_path / "own.toml")
 
 

@@ -143,7 +143,7 @@ def test_ctrl_c_keeps_what_was_learned_and_says_how_to_go_on(data, recipe, tmp_p
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--config", "desktop"], "recipe 'desktop' is not known: choose one of laptop, salience, talk"),
+        (["--config", "desktop"], "recipe 'desktop' is not known: choose one of laptop, salience, small, talk"),
         (["--steps", "0"], "'0' is not a whole number of at least 1"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
     ],
