@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from earmark.match.look import MARGIN_SECONDS, SILENCE_SECONDS, Look, places_on, together_with, without_silence
+from earmark.match.look import (
+    MARGIN_SECONDS,
+    SILENCE_SECONDS,
+    Look,
+    places_on,
+    separable_of,
+    together_with,
+    without_silence,
+)
 from earmark.match.votes import Guess
 from tests.match.shelf import Shelf, cut
 
@@ -113,7 +121,7 @@ def test_without_peaks_nobody_can_tell_what_sounds_at_the_same_time(shelves: dic
     shelf = shelves["without"]
     look = look_at(shelf, piece(shelf, 3, 2.0, 8.0) + piece(shelf, 5, 4.0, 8.0))
     look.add([Guess(3, 2.0), Guess(5, 4.0)], "")
-    assert look.separable() == ("", None)
+    assert separable_of(look) == ("", None)
     assert together_with(look.ranked[0], look) == frozenset()
 
 

@@ -56,8 +56,7 @@ class Catalog(Questions, Ranges, Tracks):
     ) -> None:
         """Put together what `open.open_catalog` has opened.
 
-        `make_extractor(workers=...)` makes what reads files; `open_other` opens one that is to be merged.
-        `cache_bytes`: how much memory stored fingerprints may take that are kept for the next question.
+        `make_extractor(workers=...)` makes what reads files, `open_other` opens what is merged; `cache_bytes` are kept.
         """
         Tracks.__init__(self, backend.store)
         self._backend, self._store, self._index = backend, backend.store, backend.index

@@ -24,6 +24,7 @@ from earmark.match.protocol import Options, Search
 from earmark.match.references import CACHE_BYTES, CachedReferences
 from earmark.match.session import LONGEST_WHOLE_SECONDS, Session
 from earmark.match.trace import best_and_rival, trace_of
+from earmark.plan import Plan
 from earmark.types import Answer, Explanation, Fingerprint, Match, Trace, Track
 
 CANDIDATES = 3  # that are looked at where an answer is explained
@@ -85,15 +86,10 @@ class Identify:
 
     def session(self, options: Options, *, follow: bool = False) -> Session:
         """Return a session on the index of this moment, or one that follows what is added and removed meanwhile."""
-        present, maker = self._present(), self.fingerprinter
-        keys = partial(maker.keys, query=True)
+        present, maker, known = self._present(), self.fingerprinter, self._references
+        asked, stored, warped = partial(maker.keys, query=True), maker.keys, maker.warped_keys
         matcher = Matcher(
-            maker.plan,
-            self._calibration[0],
-            keys=keys,
-            references=self._references,
-            stored_keys=maker.keys,
-            warped_keys=maker.warped_keys,
+            maker.plan, self._calibration[0], keys=asked, references=known, stored_keys=stored, warped_keys=warped
         )
         return Session(matcher, self._present if follow else lambda: present, options)
 
@@ -127,17 +123,11 @@ class Identify:
     ) -> AbstractContextManager[tuple[Extracted, CloserLook | None]]:
         """Give what is in a source: sequences are laid as closely as clips are, however long."""
         close_seconds = math.inf if options.align else LONGEST_WHOLE_SECONDS
-        asks_for_more = options.align or options.several or options.places or options.speed or is_explained
-        asks_for_less_sure = options.threshold is not None and options.threshold < self.threshold
-        rule = None if asks_for_more or asks_for_less_sure else self.fingerprinter.plan.glance
-        glance_seconds = 0.0 if rule is None else rule.longest_seconds
+        glance_seconds = _glance_seconds(options, self.fingerprinter.plan, self.threshold, is_explained=is_explained)
         return extracted_query(source, self._extractor, close_seconds=close_seconds, glance_seconds=glance_seconds)
 
     def _matches(self, extracted: Extracted, options: Options, closer: CloserLook | None) -> tuple[list[Match], str]:
-        """Return (what a source holds, why that cannot be said or nothing).
-
-        A track that turns out to be damaged or gone is left out, and the source is asked about again.
-        """
+        """Return (what a source holds, why that cannot be said or nothing); asks again without tracks that are gone."""
         if extracted.sound is not None and closer is not None and not extracted.silent:
             glanced = self._available(lambda: self._glanced(extracted.fingerprint, options))
             if glanced:
@@ -189,19 +179,7 @@ class Identify:
 
     def _match(self, passage: Passage, seconds: float) -> Match:
         """Return a passage of a clip of so many seconds with its track."""
-        return Match(
-            track=self._track(passage.track),
-            confidence=passage.confidence,
-            query_start=max(passage.query_start, 0.0),
-            query_end=min(passage.query_end, seconds),
-            reference_start=max(passage.reference_start, 0.0),
-            reference_end=passage.reference_end,
-            position_error=passage.position_error,
-            speed=passage.speed if passage.is_measured else None,
-            pitch=passage.pitch if passage.is_measured else None,
-            evidence=passage.evidence,
-            copies=tuple(self._track(number) for number in sorted(passage.copies)),
-        )
+        return _match_of(passage, seconds, self._track)
 
     def _answer_of(
         self,
@@ -261,3 +239,26 @@ class Identify:
             raise Unavailable(number) from error
         except CatalogDamaged as error:
             raise Unavailable(number, str(error)) from error
+
+
+def _glance_seconds(options: Options, plan: Plan, threshold: float, *, is_explained: bool) -> float:
+    """Return up to which length clips are glanced at: none, where more than the surest answer is asked for."""
+    asks_for_more = options.align or options.several or options.places or options.speed or is_explained
+    asks_for_less_sure = options.threshold is not None and options.threshold < threshold
+    return 0.0 if asks_for_more or asks_for_less_sure or plan.glance is None else plan.glance.longest_seconds
+
+
+def _match_of(passage: Passage, seconds: float, track_of: Callable[[int], Track]) -> Match:
+    return Match(
+        track=track_of(passage.track),
+        confidence=passage.confidence,
+        query_start=max(passage.query_start, 0.0),
+        query_end=min(passage.query_end, seconds),
+        reference_start=max(passage.reference_start, 0.0),
+        reference_end=passage.reference_end,
+        position_error=passage.position_error,
+        speed=passage.speed if passage.is_measured else None,
+        pitch=passage.pitch if passage.is_measured else None,
+        evidence=passage.evidence,
+        copies=tuple(track_of(number) for number in sorted(passage.copies)),
+    )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from earmark.match.compare import brief, make_comparison
 from earmark.match.protocol import Candidate, Comparison, Placement, References, Search, Separable, Sweepable
-from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive, near_the_first
+from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive
 from earmark.match.votes import Guess, tracks_by_votes, vote
 from earmark.plan import Channel, CompareRule, Plan, SweepRule
 from earmark.types import Fingerprint, Hits, Keys, Layer
@@ -81,10 +81,7 @@ class Look:
     def settle(
         self, proposals: Iterable[tuple[list[Guess], str]], *, least: float = DECISIVE_Z, most: int | None = None
     ) -> bool:
-        """Add what is proposed until the best candidate is decisive, by a z of `least`, and return whether one is.
-
-        `most`: places of each proposal that are looked at, all unless it is given.
-        """
+        """Add what is proposed, or the `most` first of each, until one is decisive by a z of `least`; say if one is."""
         for guesses, layer in proposals:
             self.add(guesses[:most], layer)
             if is_decisive(self.ranked, self.same, least=least):
@@ -126,11 +123,6 @@ class Look:
         own = (one for one in self._tried if one.track == guess.track and abs(one.start - guess.start) <= within)
         return max(own, key=lambda one: one.score, default=None)
 
-    def separable(self) -> tuple[str, Separable | None]:
-        """Return the layer that tells apart what sounds at once, and its comparison; None where there is none."""
-        found = ((name, one) for name, one in self.comparisons.items() if isinstance(one, Separable))
-        return next(found, ("", None))
-
     def choose_repetition(self) -> None:
         """Put a better place of the first track in its stead: music repeats itself, and a repetition may be named."""
         rule = self._plan.sweep
@@ -143,16 +135,6 @@ class Look:
         added = self._lay(self._new(guesses, own), "", before)
         again = self._compare([*own, *added], rule.layer, own=False)
         self.ranked[0] = max([first, *again], key=lambda one: one.score)
-
-    def near_the_first(self) -> list[Candidate]:
-        """Return the candidates that come near the first one in z."""
-        return near_the_first(self.ranked)
-
-    def has_one_place(self) -> bool:
-        """Return whether the first track has no other place that the window fits nearly as well."""
-        first = self.ranked[0]
-        others = (one for one in self.of_track(first.track) if abs(one.start - first.start) >= ONE_PLACE_SECONDS)
-        return all(one.figure("z") < NEARLY_SHARE * first.figure("z") for one in others)
 
     def of_track(self, track: int) -> list[Candidate]:
         """Return all places of a track that were compared, the clearest first."""
@@ -280,9 +262,22 @@ def _features(window: Fingerprint, plan: Plan) -> tuple[NDArray[np.float64], NDA
     return begins, begins + max(rule.feature_seconds for rule in plan.compare)
 
 
+def separable_of(look: Look) -> tuple[str, Separable | None]:
+    """Return the layer that tells apart what sounds at once, and its comparison; None where there is none."""
+    found = ((name, one) for name, one in look.comparisons.items() if isinstance(one, Separable))
+    return next(found, ("", None))
+
+
+def has_one_place(look: Look) -> bool:
+    """Return whether the first track has no other place that the window fits nearly as well."""
+    first = look.ranked[0]
+    others = (one for one in look.of_track(first.track) if abs(one.start - first.start) >= ONE_PLACE_SECONDS)
+    return all(one.figure("z") < NEARLY_SHARE * first.figure("z") for one in others)
+
+
 def together_with(found: Candidate, look: Look) -> frozenset[int]:
     """Return the tracks that sound at the same time: peaks of the clip meet each that do not meet the other."""
-    name, comparison = look.separable()
+    name, comparison = separable_of(look)
     if comparison is None:
         return frozenset()
     own, tracks = (look.reference(found.track).layers[name], found.placements[name]), set[int]()

@@ -20,6 +20,7 @@ from earmark.match.look import (
     Look,
     QueryKeys,
     places_on,
+    separable_of,
     together_with,
     without_silence,
 )
@@ -27,7 +28,7 @@ from earmark.match.named import named_by
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Options, Others, References, Registrable, Search
-from earmark.match.rivals import CLEAR_Z, PLAIN_Z, SETTLED_Z, behind_duplicates, duplicates_of, is_decisive
+from earmark.match.rivals import CLEAR_Z, PLAIN_Z, behind_duplicates, duplicates_of, is_decisive
 from earmark.match.stretches import Stretch
 from earmark.match.votes import Guess
 from earmark.match.warped import WarpedKeys, WarpedLook, merged
@@ -63,31 +64,6 @@ class Matcher:
         self.keys, self.references = keys, references
         self.stored_keys, self.warped_keys = stored_keys or keys, warped_keys
 
-    def glance(self, clip: Fingerprint, search: Search, options: Options) -> list[Passage]:
-        """Return the passages of a clip that was glanced at, if the first one is beyond doubt; else none.
-
-        Silence at its ends leaves doubt, and so does a track that has another such place.
-        """
-        rule = self.plan.glance
-        if rule is None or without_silence(clip, self.plan)[0].seconds < clip.seconds:
-            return []
-        look = Look(self.plan, clip, search, keys=self.stored_keys, references=self.references, wide=False)
-        if not look.settle(look.by_channels(), least=SETTLED_Z, most=rule.places):
-            return []
-        look.choose_repetition()
-        if not look.has_one_place():
-            return []
-        make, told_from = partial(self._passage, look, begin=0.0), self._told_from(options)
-        near = look.near_the_first()
-        passages = _passages(look, look.ranked, options.limit, make, told_from=told_from, weighed=len(near) + 1)
-        if passages[0].confidence < told_from:
-            return []
-        unseen = {figure for one in self.plan.compare if one.layer not in look.comparisons for figure in one.figures}
-        return [
-            replace(passage, evidence={name: value for name, value in passage.evidence.items() if name not in unseen})
-            for passage in passages
-        ]
-
     def match(self, window: Fingerprint, search: Search, options: Options, *, begin: float = 0.0) -> list[Passage]:
         """Return up to `options.limit` passages of a window that begins at second `begin` of the clip, likeliest first.
 
@@ -111,8 +87,8 @@ class Matcher:
         look.choose_repetition()
         if warped is not None and look.ranked:
             look.ranked[0] = warped.registered(look.ranked[0])
-        make = partial(self._passage, look, begin=begin)
-        passages = _passages(look, look.ranked, options.limit, make, told_from=self._told_from(options))
+        make = partial(self.passage, look, begin=begin)
+        passages = weighed_passages(look, look.ranked, options.limit, make, told_from=self.told_from(options))
         if warped is not None:
             passages = merged(passages, self._warped_passages(look, warped, warped.ranked, options, begin))
         return passages[: options.limit]
@@ -201,7 +177,7 @@ class Matcher:
         copies = duplicates_of(found, look.ranked, look.same)
         apart = copies | together
         others = [one for one in look.ranked[1:] if one.track not in apart]
-        passage = self._passage(look, found, Others(others, apart), begin=begin)
+        passage = self.passage(look, found, Others(others, apart), begin=begin)
         return replace(passage, copies=copies)
 
     def places(self, part: Fingerprint, search: Search, options: Options, passage: Passage) -> list[Passage]:
@@ -209,7 +185,7 @@ class Matcher:
         look = self._look(part, search, options)
         if not look.comparisons:
             return [passage]
-        make = partial(self._passage, look, others=Others([], frozenset()), begin=passage.query_start, measuring=False)
+        make = partial(self.passage, look, others=Others([], frozenset()), begin=passage.query_start, measuring=False)
         return _all_places(look, passage, make)
 
     def _look(
@@ -223,16 +199,8 @@ class Matcher:
     ) -> Look:
         rule = self.plan.warp
         wide = bool(options.speed) and (rule is None or rule.channel not in search.channels)
-        return Look(
-            self.plan,
-            window,
-            search,
-            keys=self.keys,
-            references=self.references,
-            wide=wide,
-            hits=hits,
-            effort=effort,
-        )
+        keys, references = self.keys, self.references
+        return Look(self.plan, window, search, keys=keys, references=references, wide=wide, hits=hits, effort=effort)
 
     def _warped_look(self, look: Look, search: Search) -> WarpedLook | None:
         """Return what looks for the window at any speed; None where plan, index or window lack what it takes."""
@@ -248,15 +216,14 @@ class Matcher:
         self, look: Look, warped: WarpedLook, ranked: Sequence[Candidate], options: Options, begin: float
     ) -> list[Passage]:
         make = partial(warped.passage, calibration=self.calibration, begin=begin)
-        return _passages(look, ranked, options.limit, make, told_from=self._told_from(options))
+        return weighed_passages(look, ranked, options.limit, make, told_from=self.told_from(options))
 
-    def _told_from(self, options: Options) -> float:
+    def told_from(self, options: Options) -> float:
         """Return the confidence from which a passage may be told."""
         return self.calibration.threshold if options.threshold is None else options.threshold
 
-    def _passage(
-        self, look: Look, found: Candidate, others: Others, *, begin: float, measuring: bool = True
-    ) -> Passage:
+    def passage(self, look: Look, found: Candidate, others: Others, *, begin: float, measuring: bool = True) -> Passage:
+        """Return the passage of a candidate; the window begins at second `begin` of the clip."""
         reference = look.reference(found.track)
         missing = (rule for rule in self.plan.compare if rule.layer not in look.comparisons)
         evidence = {figure: 0.0 for rule in missing for figure in rule.figures}
@@ -277,7 +244,7 @@ class Matcher:
         )
 
 
-def _passages(
+def weighed_passages(
     look: Look,
     ranked: Sequence[Candidate],
     limit: int,
@@ -339,7 +306,7 @@ def _strand(look: Look, one: Candidate, begin: float) -> Strand:
 
 
 def _unexplained(look: Look, stretches: Sequence[Stretch], begin: float) -> tuple[Fingerprint, str]:
-    name, comparison = look.separable()
+    name, comparison = separable_of(look)
     if comparison is None:
         return look.window, name
     laid = []

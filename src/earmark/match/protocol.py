@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -176,6 +177,18 @@ class Sweepable(Comparison, Protocol):
 
     def sweep_each(self, references: Sequence[Layer]) -> Sequence[Placement | None]:
         """Return the best placement on the whole of each reference."""
+
+
+class SweepsOneByOne(ABC):
+    """What a comparison inherits whose sweeps gain nothing by several references at once."""
+
+    @abstractmethod
+    def sweep(self, reference: Layer, *, limit: int = 1) -> Sequence[Placement]:
+        """Return the best placements on the whole of a reference, best first."""
+
+    def sweep_each(self, references: Sequence[Layer]) -> list[Placement | None]:
+        """Return the best placement on the whole of each reference."""
+        return [next(iter(self.sweep(one)), None) for one in references]
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from earmark.match.glance import glanced
 from earmark.match.heard import CloserLook
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage, best_of_each_track, non_overlapping
@@ -59,7 +60,7 @@ class Session:
 
     def glance(self, fingerprint: Fingerprint) -> bool:
         """Match a short clip that was glanced at, and return whether that settles what it is."""
-        self._whole = self.matcher.glance(fingerprint, self._snapshot(), self.options)
+        self._whole = glanced(self.matcher, fingerprint, self._snapshot(), self.options)
         self._looks, self._sound, self.seconds = 1, fingerprint, fingerprint.seconds
         return bool(self._whole)
 

@@ -9,7 +9,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores, Similarities
+from earmark.match.protocol import (
+    SAME_FACTOR,
+    Alignment,
+    Candidate,
+    Others,
+    Placement,
+    Scores,
+    Similarities,
+    SweepsOneByOne,
+)
 from earmark.types import Frames, Hits, Layer
 
 Line = tuple[float, int]  # speed, and the column of the clip's words that was made for its pitch
@@ -52,7 +61,7 @@ class BitPlace:
     rate: float  # share of bits that differ; frames beside the track count as half
 
 
-class BitComparison:
+class BitComparison(SweepsOneByOne):
     """The bits of one window; implements `Sweepable` and `Sequential`."""
 
     def __init__(
@@ -151,10 +160,6 @@ class BitComparison:
         """Return the best placements on the whole of a reference, at the clip's own speed, best first."""
         places = self._sweep.best(reference, limit)
         return [Placement(place.start * self._frame, 1.0, {"z": self._z(place.rate)}, place) for place in places]
-
-    def sweep_each(self, references: Sequence[Layer]) -> list[Placement | None]:
-        """Return the best placement on the whole of each reference."""
-        return [next(iter(self.sweep(one)), None) for one in references]
 
     @cached_property
     def _sweep(self) -> _Sweep:

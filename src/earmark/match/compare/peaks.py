@@ -231,15 +231,12 @@ class PeakComparison:
 
     def sweep(self, reference: Layer, *, limit: int = 1) -> list[Placement]:
         """Return the best placements on the whole of a reference, at the clip's own speed, best first."""
-        return [self._swept(place) for place in self._correlation.best_places(reference, limit=limit)]
+        return [_swept(place, self._frame) for place in self._correlation.best_places(reference, limit=limit)]
 
     def sweep_each(self, references: Sequence[Layer]) -> list[Placement | None]:
         """Return the best placement on the whole of each reference; together they take half the time."""
         places = self._correlation.best_place_on_each(references)
-        return [None if place is None else self._swept(place) for place in places]
-
-    def _swept(self, place: Place) -> Placement:
-        return Placement(place.start * self._frame, 1.0, {"z": place.z}, place)
+        return [None if place is None else _swept(place, self._frame) for place in places]
 
     @cached_property
     def _correlation(self) -> Correlation:
@@ -264,6 +261,10 @@ def _hold_the_same(one: tuple[Layer, Placement], other: tuple[Layer, Placement],
     start, speed, _ = _fit(*query.pairs(other[0], place), place)
     at, columns = query.inside(other[0], start, Warp(speed))
     return int(query.hits_at(at, columns)[0].sum()) > DUPLICATE_SHARE * len(at)
+
+
+def _swept(place: Place, frame: float) -> Placement:
+    return Placement(place.start * frame, 1.0, {"z": place.z}, place)
 
 
 def _is_same(one: Warp, other: Warp) -> bool:

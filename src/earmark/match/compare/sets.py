@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores, Similarities
+from earmark.match.protocol import (
+    SAME_FACTOR,
+    Alignment,
+    Candidate,
+    Others,
+    Placement,
+    Scores,
+    Similarities,
+    SweepsOneByOne,
+)
 from earmark.types import Frames, Hits, Layer
 
 Shares = NDArray[np.float32]
@@ -63,7 +72,7 @@ class _Diagonal:
     chance: float
 
 
-class SetComparison:
+class SetComparison(SweepsOneByOne):
     """The signatures of one window; implements `Sweepable` and `Sequential`."""
 
     def __init__(
@@ -181,10 +190,6 @@ class SetComparison:
             z = float(self._z(share, chance, images))
             found.append(Placement(offset * self._frame, 1.0, {"z": z}, _Diagonal(offset, 1.0, share, chance)))
         return found
-
-    def sweep_each(self, references: Sequence[Layer]) -> list[Placement | None]:
-        """Return the best placement on the whole of each reference."""
-        return [next(iter(self.sweep(one)), None) for one in references]
 
     @cached_property
     def _sweep(self) -> _Sweep:
