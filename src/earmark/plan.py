@@ -5,7 +5,7 @@ The matcher and the index read a plan and nothing else of a fingerprinter; times
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -116,6 +116,9 @@ class WarpRule:
     model: ModelShape  # which features the confidence weighs
 
 
+UNCOUNTED = ("glance", "codes")  # of a plan's digest: one leaves odds as they are, the network's digest has the other
+
+
 @dataclass(frozen=True, slots=True)
 class GlanceRule:
     """By what a clip is looked at first, where that takes a fraction of the work and mostly settles what it is."""
@@ -140,10 +143,7 @@ class Plan:
     @property
     def digest(self) -> str:
         """A digest of every number of the plan: a confidence is fitted for one."""
-        numbers = asdict(replace(self, channels=tuple(replace(one, codes=None) for one in self.channels)))
-        for channel in numbers["channels"]:
-            del channel["codes"]  # the network's digest stands for them
-        del numbers["glance"]  # it saves work, and leaves odds as they are
+        numbers = asdict(self, dict_factory=lambda fields: {name: one for name, one in fields if name not in UNCOUNTED})
         if self.warp is None:  # as before there were such rules
             del numbers["warp"]
         return blake2b(msgspec.json.encode(numbers), digest_size=4).hexdigest()

@@ -197,6 +197,8 @@ def test_nothing_of_the_page_comes_from_elsewhere():
         text = path.read_text()
         for scheme in ("http://", "https://"):
             uses = [
-                line for line in text.splitlines() if scheme in line and "localhost" not in line and "xmlns" not in line
+                line
+                for line in text.splitlines()
+                if scheme in line and not any(word in line for word in ("localhost", "xmlns", "placeholder="))
             ]
             assert uses == [], Path(path).name
