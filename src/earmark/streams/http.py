@@ -110,7 +110,7 @@ def _once(url: str, rule: AddressRule, method: str, headers: Mapping[str, str], 
         raise
     except (OSError, http.client.HTTPException, ValueError) as error:
         connection.close()
-        detail = str(error) or type(error).__name__
+        detail = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise MediaError("unreadable", f"{printable(url)}: {printable(detail)}") from error
 
 
