@@ -13,7 +13,7 @@ import earmark
 from earmark.errors import MediaError
 from earmark.types import Align, Answer, Match
 
-MOST_PASSAGES = 10_000  # that two files can share
+MOST_PASSAGES = 10_000  # passages that two files can share
 LEAST_GAP_SECONDS = 1.0  # of a file that is told as not being in the other
 
 

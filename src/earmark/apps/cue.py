@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-CUE_FRAMES = 75  # of a second; the format counts time in sectors of a compact disc
-CUE_TRACKS = 99  # most that a cue sheet can number
+CUE_FRAMES = 75  # frames of a second; the format counts time in sectors of a compact disc
+CUE_TRACKS = 99  # most tracks that a cue sheet can number
 
 
 def quoted(text: str) -> str:

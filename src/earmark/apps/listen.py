@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from earmark.apps.playing import Change, Follower, Playing
+from earmark.apps.follower import Change, Follower, Playing
 from earmark.streams.items import Gap, Item, Sound
 from earmark.types import Answer, Match, Samples
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from earmark.catalog.catalog import Catalog
     from earmark.catalog.listen import Listener
 
-MOST_MATCHES = 100  # of all that is heard
+MOST_MATCHES = 100  # matches of all that is heard
 LOOK_SECONDS = 1.0  # seconds of sound from one look to the next, as of `Catalog.listen`
 LISTENED_AGAIN_SECONDS = 600.0  # seconds of sound after which nothing older is kept; what plays is found again
 SILENT_DECIBELS = -70.0  # decibels re full scale, below which nothing but a device's noise is heard

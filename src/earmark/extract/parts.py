@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from earmark.extract.protocol import Span
     from earmark.fingerprints.protocol import Extraction, Fingerprinter
 
-MARGIN_SECONDS = 1.0  # of sound beside a part that is looked at with it, so that its edges are no edges of sound
+MARGIN_SECONDS = (
+    1.0  # seconds of sound beside a part that is looked at with it, so that its edges are no edges of sound
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

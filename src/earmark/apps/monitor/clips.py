@@ -19,7 +19,9 @@ from earmark.errors import OptionError
 from earmark.types import Samples
 
 CLIP_SECONDS = 15.0
-REMEMBERED_SECONDS = 90.0  # of sound from which a clip can be cut: a play is first heard after its first windows
+REMEMBERED_SECONDS = (
+    90.0  # seconds of sound from which a clip can be cut: a play is first heard after its first windows
+)
 BIT_RATE = 24_000  # bits a second; enough to be identified again
 NAME = re.compile(r"\d{8}T\d{6}Z-\d+\.opus")
 UNSAFE = re.compile(r"[^\w.-]+")

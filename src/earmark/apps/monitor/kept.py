@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from earmark.catalog.catalog import Catalog
     from earmark.fingerprints.protocol import Fingerprinter
 
-PIECE_SECONDS = 60.0  # of sound that is kept together
-OVERLAP_SECONDS = 5.0  # by which a piece reaches into the one before: a window
-GAP_SECONDS = 0.5  # between two blocks, from which on sound does not go on
-MOST_MATCHES = 100  # of a piece
+PIECE_SECONDS = 60.0  # seconds of sound that are kept together
+OVERLAP_SECONDS = 5.0  # seconds by which a piece reaches into the one before: a window
+GAP_SECONDS = 0.5  # seconds between two blocks, from which on sound does not go on
+MOST_MATCHES = 100  # matches of a piece
 
 
 @dataclass

@@ -14,7 +14,9 @@ from earmark.catalog.plays import Prominence
 if TYPE_CHECKING:
     from earmark.apps.monitor.ledger import Part
 
-FOREGROUND_SIMILARITY = 0.9  # of segments; 0.90 to 0.96 with speech 5 dB softer than the music, 0.84 to 0.93 as loud
+FOREGROUND_SIMILARITY = (
+    0.9  # mean similarity of segments; 0.90 to 0.96 with speech 5 dB softer than the music, 0.84 to 0.93 as loud
+)
 FOREGROUND_SURPLUS = 30.0  # peaks a second beyond chance; 26 to 51 with speech 5 dB softer, 21 to 33 as loud
 
 

@@ -18,7 +18,7 @@ from earmark.catalog.plays import Play
 from earmark.errors import OptionError
 from earmark.text import escaped
 
-LEAST_UNKNOWN_SECONDS = 30.0  # of a stretch without plays that is worth a line
+LEAST_UNKNOWN_SECONDS = 30.0  # seconds without plays from which on a stretch is worth a line
 WIDTH, ROW = 1_000, 34  # units of the picture: its width, and the height of one hour's row
 BARS = {"foreground": (8, 16), "background": (14, 10), "unknown": (8, 16)}  # top and height in a row
 HOUR = 3_600.0

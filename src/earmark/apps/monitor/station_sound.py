@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from earmark.catalog.listen import Listener
     from earmark.types import Match, Track
 
-RENEWED_SECONDS = 3_600.0  # of sound after which a station is listened to anew: what was found is not kept for ever
-MOST_MATCHES = 1_000  # of that much sound
+RENEWED_SECONDS = (
+    3_600.0  # seconds of sound after which a station is listened to anew: what was found is not kept for ever
+)
+MOST_MATCHES = 1_000  # matches of that much sound
 CERTAIN = 0.9999  # confidence from which on what plays is beyond doubt
 CURRENT_SECONDS = 5.0  # seconds before the end of what was heard, at which a match may end and play on: a window
 LEAST_LEVEL = -120.0  # decibels that stand for silence

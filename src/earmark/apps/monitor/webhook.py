@@ -21,10 +21,10 @@ from earmark.streams.addresses import AddressRule
 from earmark.streams.http import request
 from earmark.types import Samples
 
-KINDS = ("first_heard", "confirmed", "closed", "withdrawn")  # of events that are sent
-FIRST_SECONDS, LONGEST_SECONDS = 2.0, 3_600.0  # of waits between attempts, each twice the one before
-MOST_ATTEMPTS = 40  # more than a day of them; then a message is given up
-IDLE_SECONDS = 1.0  # from one look for messages to the next
+KINDS = ("first_heard", "confirmed", "closed", "withdrawn")  # kinds of events that are sent
+FIRST_SECONDS, LONGEST_SECONDS = 2.0, 3_600.0  # seconds of waits between attempts, each twice the one before
+MOST_ATTEMPTS = 40  # attempts, which take more than a day; then a message is given up
+IDLE_SECONDS = 1.0  # seconds from one look for messages to the next
 
 
 class Webhook:

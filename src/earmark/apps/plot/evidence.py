@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 # Two colours that differ to every eye, by hue and by lightness (Okabe and Ito, 2008).
-COLOURS = ("#0072B2", "#D55E00")
+COLOURS = ("#0072B2", "#D55E00")  # of the best track and the runner-up, told apart by the colour-blind too
 NAMES = ("best", "runner-up")
 STYLES = ("-", (0, (5, 2)))  # line styles, since colour alone does not tell the two apart for everybody
 CHANCE_DEVIATIONS = 3.0  # deviations within which all but one second in hundreds agree by chance

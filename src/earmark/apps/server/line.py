@@ -14,7 +14,7 @@ from earmark.apps.server.problems import Problem
 
 HALF_LIFE_SECONDS = 10.0  # seconds in which what a caller has used counts for half
 LEAST_SECONDS = 0.01  # seconds that any work is charged with
-MOST_CALLERS = 1_000  # that are remembered; after them, those who wait for nothing are forgotten
+MOST_CALLERS = 1_000  # callers that are remembered; after them, those who wait for nothing are forgotten
 RECENT_SECONDS = 10.0  # seconds for which a caller who asked keeps a worker free of all others' second questions
 GUESSED_SECONDS = 0.2  # seconds of a question, before any was measured
 SURE_PLACES = 2  # places in line for each worker, however long questions take

@@ -26,9 +26,9 @@ from earmark.text import LONGEST
 
 OPUS = "audio/ogg; codecs=opus"
 CSV = "text/csv; charset=utf-8"
-MOST_PLAYS = 1_000  # of a page
-MOST_ROWS = 100_000  # of a table
-LARGEST_NUMBER = (1 << 63) - 1  # that SQLite gives
+MOST_PLAYS = 1_000  # plays of a page
+MOST_ROWS = 100_000  # rows of a table
+LARGEST_NUMBER = (1 << 63) - 1  # largest number of a row that SQLite gives
 
 router = APIRouter(prefix="/v1", tags=["monitoring"])
 Number = Annotated[int, Path(ge=1, le=LARGEST_NUMBER, description="of the play")]

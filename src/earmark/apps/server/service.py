@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 log = logging.getLogger("earmark.server")
 
-WARM_CHILDREN = 4  # that are started before the first question, 120 MB each
+WARM_CHILDREN = 4  # children that are started before the first question, 120 MB each
 WRITER_SECONDS = 3.0  # seconds for which the catalog stays open for writing after a change; others can write then
 
 

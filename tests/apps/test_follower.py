@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from earmark.apps.playing import Follower
+from earmark.apps.follower import Follower
 from earmark.types import Match, Track
 
 
