@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.stft import FrontEnd
+from earmark.fingerprints.stored_peaks import PeakPlanes, StoredPeaks
 from earmark.types import CompressedSalience, Frames, Layer, SalienceMap
 
 STRONGEST = np.uint32(1 << 10)  # bit of a packed peak that landmarks are made of
 BIN_MASK = np.uint32(STRONGEST - 1)
-# What the eighth and the ninth bit of a bin add to it, by three bits: these and that of the strongest.
-HIGH_BITS = np.array([0, 0, 512, 512, 256, 256, 768, 768], np.int32)
 LARGEST_BYTES = 1 << 26  # bytes of unpacked peaks: five days of audio
 LARGEST_SALIENCE_BYTES = 1 << 28  # bytes of a clip's map: more than four hours of it
 LARGEST_SEGMENTS = 1 << 22  # vectors of an unpacked fingerprint: three weeks of audio
@@ -72,7 +71,20 @@ class PeakPacking:
         return msgspec.msgpack.encode(PackedPeaks(spec, seconds, frames, len(features), body, salience))
 
     def unpack(self, parts: PackedPeaks) -> tuple[Layer, Layer]:
-        """Return (all peaks, the strongest alone); raises ValueError for what no `pack` wrote."""
+        """Return (all peaks, the strongest alone) of a clip; raises ValueError for what no `pack` wrote."""
+        planes = self._planes(parts)
+        frames, bins, is_strongest = planes.all()
+        peaks = Layer(frames, bins, self._frame, self._salience(parts))
+        return peaks, peaks if is_strongest.all() else Layer(frames[is_strongest], bins[is_strongest], self._frame)
+
+    def unpack_stored(self, parts: PackedPeaks) -> tuple[Layer, Layer]:
+        """Return (all peaks, the strongest alone) of a recording, unpacked where they are looked at, as `unpack`."""
+        if parts.salience:
+            raise ValueError("it is a clip's, not a recording's")
+        planes = self._planes(parts)
+        return StoredPeaks(planes, self._frame), StoredPeaks(planes, self._frame, is_strongest_only=True)
+
+    def _planes(self, parts: PackedPeaks) -> PeakPlanes:
         frames, count = parts.frames, parts.peaks
         size = frames + count + (3 * count + 7) // 8
         if not 0 <= size <= min(
@@ -80,17 +92,9 @@ class PeakPacking:
         ) or frames > self._most_frames(parts.seconds):
             raise ValueError(f"a fingerprint of {size} bytes and {frames} frames in {parts.seconds:g} s")
         planes = np.frombuffer(zlib.decompressobj().decompress(parts.body, size), np.uint8)
-        if int(planes[:frames].sum(dtype=np.int64)) != count or len(planes) != size:
+        if len(planes) != size:
             raise ValueError(f"a fingerprint of {count} peaks that holds others")
-        high = _unpacked_threes(planes[frames + count :], count)
-        bins = planes[frames : frames + count] + HIGH_BITS.take(high)
-        if count and int(bins.max()) >= self._high - self._low:
-            raise ValueError("a peak beyond the highest bin")
-        moments = np.repeat(np.arange(frames, dtype=np.int32), planes[:frames])
-        bins += np.int32(self._low)
-        kept = np.flatnonzero(high & 1)
-        peaks = Layer(moments, bins, self._frame, self._salience(parts))
-        return peaks, peaks if len(kept) == count else Layer(moments.take(kept), bins.take(kept), self._frame)
+        return PeakPlanes.of(planes, frames=frames, peaks=count, first_bin=self._low, bins=self._high - self._low)
 
     def _salience(self, parts: PackedPeaks) -> SalienceMap | CompressedSalience | None:
         """Return the map of a clip, that of a long one still compressed; every block is looked at."""
@@ -117,15 +121,6 @@ class PeakPacking:
         """Return how many frames so much sound may have, silence around it included."""
         around = 2 * self._window + 2
         return max(int(min(seconds, LARGEST_BYTES) / self._frame) + around, 0)
-
-
-def _unpacked_threes(packed: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
-    """Return `count` numbers of three bits, the first bit the highest, from bytes; four times as fast as bit by bit."""
-    eights = np.zeros((-(-count // 8), 3), np.uint8)
-    eights.reshape(-1)[: len(packed)] = packed
-    words = eights[:, 0].astype(np.uint32) << 16 | eights[:, 1].astype(np.uint32) << 8 | eights[:, 2]
-    numbers = (words[:, None] >> np.arange(21, -1, -3, dtype=np.uint32) & 7).astype(np.uint8)
-    return numbers.reshape(-1)[:count]
 
 
 def _compressed(packed: NDArray[np.uint8]) -> Iterator[bytes]:

@@ -179,6 +179,16 @@ class Sweepable(Comparison, Protocol):
         """Return the best placement on the whole of each reference."""
 
 
+@runtime_checkable
+class Checkable(Comparison, Protocol):
+    """A comparison that tells of many places at little cost how well the window fits there."""
+
+    def check(
+        self, references: Sequence[Layer], starts: Sequence[float], *, reach_seconds: float
+    ) -> Sequence[Placement]:
+        """Return the best placement near each second of a reference, at the clip's own speed."""
+
+
 class SweepsOneByOne(ABC):
     """What a comparison inherits whose sweeps gain nothing by several references at once."""
 

@@ -48,7 +48,7 @@ class PeakSettings:
 
 
 class PeakComparison:
-    """The peaks of one window; implements `Sweepable`, `Sequential` and `Registrable`."""
+    """The peaks of one window; implements `Sweepable`, `Checkable`, `Sequential`, `Separable` and `Registrable`."""
 
     def __init__(
         self,
@@ -238,6 +238,11 @@ class PeakComparison:
         places = self._correlation.best_place_on_each(references)
         return [None if place is None else _swept(place, self._frame) for place in places]
 
+    def check(self, references: Sequence[Layer], starts: Sequence[float], *, reach_seconds: float) -> list[Placement]:
+        """Return the best placement near each second of a reference, at the clip's own speed."""
+        offsets, reach = [round(start / self._frame) for start in starts], round(reach_seconds / self._frame)
+        return [_swept(place, self._frame) for place in self._map.at_offsets(references, offsets, reach=reach)]
+
     @cached_property
     def _correlation(self) -> Correlation:
         return Correlation(self._map)
@@ -252,10 +257,10 @@ class PeakComparison:
 def _hold_the_same(one: tuple[Layer, Placement], other: tuple[Layer, Placement], *, frames: int, bins: int) -> bool:
     """Return whether two references hold the same sound under a window of so many frames."""
     layer, start = one[0], one[1].detail.start
-    low, high = np.searchsorted(layer.frames, [start, start + frames])
-    if high - low < 1:
+    moments, values = layer.within(start, start + frames)
+    if not len(moments):
         return False
-    part = Layer(layer.frames[low:high] - np.int32(round(start)), layer.values[low:high], layer.frame_seconds)
+    part = Layer(moments - np.int32(round(start)), values, layer.frame_seconds)
     query = QueryMap(part, bins=bins, hypotheses=(Warp(),))
     place = query.at_offsets([other[0]], [round(other[1].detail.start)])[0]
     start, speed, _ = _fit(*query.pairs(other[0], place), place)

@@ -200,9 +200,9 @@ class QueryMap:
 
     def inside(self, reference: Layer, start: float, warp: Warp) -> tuple[Frames, Frames]:
         """Return (query frames, bins) of the reference's peaks that lie within the clip."""
-        low, high = np.searchsorted(reference.frames, [start - 1, start + warp.speed * self.frames + 1])
-        at = np.rint((reference.frames[low:high] - start) / warp.speed).astype(np.int32)
-        bins = np.rint(reference.values[low:high] * warp.pitch).astype(np.int32)
+        frames, values = reference.within(start - 1, start + warp.speed * self.frames + 1)
+        at = np.rint((frames - start) / warp.speed).astype(np.int32)
+        bins = np.rint(values * warp.pitch).astype(np.int32)
         kept = (at >= 0) & (at < self.frames) & (bins < self.bins)
         return at[kept], bins[kept]
 
@@ -246,5 +246,5 @@ class QueryMap:
 
     def _under(self, reference: Layer, offset: int, slack: int) -> tuple[Frames, Frames]:
         """Return (frames from the clip's beginning, bins) of the reference's peaks under and around the clip."""
-        low, high = np.searchsorted(reference.frames, [offset - slack, offset + self.frames + slack])
-        return reference.frames[low:high] - np.int32(offset), reference.values[low:high]
+        frames, bins = reference.within(offset - slack, offset + self.frames + slack)
+        return frames - np.int32(offset), bins
