@@ -57,8 +57,10 @@ FORMER_KEYS = {"04b8435c": bytes.fromhex("606f6a520c40bac0677276670a45225e"), "e
 # Places that each channel names. Twice as many found none more of 660 clips in noise and rooms (seed 61).
 VECTOR_CANDIDATES, LANDMARK_CANDIDATES = 48, 32
 # Tracks that are swept, and more that are checked where hits lie. Of 880 clips in noise, rooms and at another speed as
-# many are found as by sweeping 100 (seed 61), in two fifths of the time.
-SWEPT_TRACKS, CHECKED_TRACKS = 16, 100
+# many are found as by sweeping 100 (seed 61), in a third of the time.
+SWEPT_TRACKS, CHECKED_TRACKS = 8, 100
+# Places that are tried at every frame, and at other speeds: five of each found none more of 440 clips (seed 61).
+PEAKS_TRIED = {"refined": 16, "warped_best": 3, "warped_first": 3}
 STEADY_SEGMENTS = 4  # segments, below which sound is too short to be called steady
 STEADY_SIMILARITY = 0.985  # mean similarity of vectors; 0.97 at most in 668 recordings, 0.99 and more in tones
 CHECKED = ModelShape(
@@ -143,7 +145,7 @@ class Neural(Fingerprinter):
         ranking = {"z": 0.08, "contrast": 0.015}  # 0.06 to 0.1 and 0.01 to 0.03 rank equally well
         plan = Plan(
             channels=(vectors, landmark_channel(front_end.frame_seconds, candidates=LANDMARK_CANDIDATES)),
-            compare=(compare, peak_rule(front_end, figures, ranking, reach_frames=12, refined=16)),
+            compare=(compare, peak_rule(front_end, figures, ranking, reach_frames=12, **PEAKS_TRIED)),
             models=(CHECKED, ALONE),
             sweep=SweepRule("peaks", "strongest", most_tracks=SWEPT_TRACKS, checked_tracks=CHECKED_TRACKS),
             query={**asdict(self.query), "salience": salience},

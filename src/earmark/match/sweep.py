@@ -17,6 +17,7 @@ from earmark.types import Fingerprint, Hits, Layer
 READ_AT_ONCE = 16  # references that a sweep reads and looks through in one batch: it may stop after it
 CHECKED_SECONDS = 0.25  # width of the bins of diagonals of which one place each is checked
 MOST_CHECKED = 256  # places, those with most hits; a clip of 1 s seldom has more
+BIAS = np.int32(1 << 30)  # keeps bins positive, in 32 bits
 CHECKED_REACH_SECONDS = 0.16  # to either side of a bin's middle that places are tried
 
 
@@ -63,10 +64,10 @@ def checked(
     own = np.isin(hits.tracks, np.array(tracks[: rule.checked_tracks], np.int32))
     width = max(round(CHECKED_SECONDS / frame_seconds), 1)
     bins = (hits.reference_frames[own] - hits.query_frames[own]) // np.int32(width)
-    places, votes = np.unique(np.stack([hits.tracks[own], bins], axis=1), axis=0, return_counts=True)
+    places, votes = np.unique(hits.tracks[own].astype(np.int64) << 32 | (bins + BIAS), return_counts=True)
     places = places[np.argsort(-votes, kind="stable")[:MOST_CHECKED]]
-    starts = ((places[:, 1] + 0.5) * (width * frame_seconds)).tolist()
-    numbers: list[int] = places[:, 0].tolist()
+    starts = (((places & 0xFFFFFFFF) - BIAS + 0.5) * (width * frame_seconds)).tolist()
+    numbers: list[int] = (places >> 32).tolist()
     layer, read = _layer_of(rule, sweepable), references(list(dict.fromkeys(numbers)))
     laid = sweepable.check([read[one].layers[layer] for one in numbers], starts, reach_seconds=CHECKED_REACH_SECONDS)
     best: dict[int, tuple[float, int, float]] = {}
