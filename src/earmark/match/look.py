@@ -90,8 +90,7 @@ class Look:
         """Yield (places, layer they were found by), channel by channel."""
         for channel in self._plan.usual_channels:
             if channel.name in self._search.channels and channel.layer in self.comparisons:
-                features = len(self.window.layers[channel.layer].frames)
-                yield vote(self._hits_of(channel), channel, features=features), channel.layer
+                yield vote(self._hits_of(channel), channel), channel.layer
 
     def by_sweep(self) -> Iterator[tuple[list[Guess], str]]:
         """Yield the places that are found by looking through the likeliest tracks, of no layer's own."""
