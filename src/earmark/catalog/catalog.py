@@ -14,7 +14,7 @@ import msgspec
 from earmark.arguments import check_callable, path_of, texts_of
 from earmark.catalog import transfer, verify
 from earmark.catalog.backend import Backend, RebuildProgress
-from earmark.catalog.calibrations import OWN_FILE
+from earmark.catalog.calibrations import OWN_FILE, trust_figures
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
 from earmark.catalog.plays import PlayStore
@@ -119,7 +119,9 @@ class Catalog(Questions, Ranges, Tracks):
 
     def info(self) -> dict[str, Any]:
         """Return figures about the catalog, and its problems as sentences."""
-        return _figures(self._backend, self._settings, (*self._index.problems, *self._row_problems))
+        trust, problems = trust_figures(self._fingerprinter, self._index.name, folder=self.path)
+        figures = _figures(self._backend, self._settings, (*self._index.problems, *self._row_problems, *problems))
+        return figures | trust
 
     # Changes
 

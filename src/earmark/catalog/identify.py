@@ -101,7 +101,8 @@ class Identify:
                 matches.append(self._match(passage, session.seconds))
             except Unavailable as unavailable:
                 self.leave_out(unavailable, session)
-        return self._answer_of(matches, session.options, "stream", session.seconds, began, reason=reason)
+        answer = self._answer_of(matches, session.options, "stream", session.seconds, began, reason=reason)
+        return replace(answer, expected_false_rate=None)  # every look at a stream is another chance
 
     def leave_out(self, unavailable: Unavailable, session: Session | None = None) -> None:
         """Search a track that cannot be had no more, and drop what a session found of it."""
@@ -193,9 +194,11 @@ class Identify:
         detail: str = "",
     ) -> Answer:
         calibration, is_fitted = self._calibration
+        threshold = calibration.threshold if options.threshold is None else options.threshold
+        is_counted = is_fitted and options.is_plain and not detail
         return Answer(
             matches=tuple(matches),
-            threshold=calibration.threshold if options.threshold is None else options.threshold,
+            threshold=threshold,
             reason="" if matches else reason or "unknown",
             source=source,
             seconds=seconds,
@@ -203,6 +206,7 @@ class Identify:
             degraded=self._index.degraded,
             calibrated=is_fitted,
             detail=detail,
+            expected_false_rate=calibration.expected_false_rate(seconds, threshold) if is_counted else None,
         )
 
     @property

@@ -11,7 +11,8 @@ from typing import Literal
 import earmark
 from earmark.errors import MediaError, OptionError
 from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music, select
-from earmark.evaluation.truth import Sameness, SamePlace
+from earmark.evaluation.recordings import Recordings
+from earmark.evaluation.truth import SAMENESS_RATE, SHARED_CORRELATION, Sameness, SamePlace
 from earmark.fingerprints import make
 from earmark.plan import Plan
 
@@ -115,12 +116,15 @@ def samples_of(catalog: earmark.Catalog, clips: ClipSet, *, workers: int | None 
     speed: bool | Literal["only"] = "only" if clips.any_speed else False
     made = map(maker, clips.queries)
     answers = catalog.identify_many(made, workers=workers, threshold=0, limit=1, speed=speed, closely=True)
-    with Sameness(_files(catalog, clips)) as same_place:
+    files = _files(catalog, clips)
+    with Recordings(SAMENESS_RATE) as sounds:
+        same_place, shared_place = Sameness(files, sounds), Sameness(files, sounds, least=SHARED_CORRELATION)
         for query, answer in zip(clips.queries, answers, strict=True):
             known = query.track in held and not clips.unknown
             best = answer.best
             is_own = best is not None and known and _track(clips, best.track) == query.track
-            is_same = best is not None and (is_own or _sounds_the_same(query, clips, best, same_place))
+            alike = same_place if known else shared_place  # a copy that another coder made is held all the same
+            is_same = best is not None and (is_own or _sounds_the_same(query, clips, best, alike))
             yield Sample(
                 kind=f"{len(catalog)} tracks: {_origin(query, clips, known)}{query.condition}@{query.seconds:g}",
                 seconds=query.seconds,

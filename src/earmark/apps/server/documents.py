@@ -86,6 +86,9 @@ class Answer(BaseModel):
     reason: str
     threshold: float
     calibrated: bool
+    expected_false_rate: float | None = Field(
+        description="how probable it is, at most, that an unknown clip of this length is given a name at this threshold"
+    )
     elapsed: float
 
 

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from earmark.apps.cli.failures import DONE
 from earmark.apps.cli.options import add_output, count, numbers, probability, ratios, words
 from earmark.apps.cli.output import Output, ProgressLine
@@ -16,9 +18,11 @@ from earmark.errors import OptionError
 if TYPE_CHECKING:
     from earmark.evaluation.calibrate import Fit
     from earmark.evaluation.samples import ClipSet
+    from earmark.match.calibration import FalseRates
 
 CALIBRATION = "calibration.json"  # name of the file in a catalog's folder
 THRESHOLD_COLUMNS = ("log odds", "confidence", "s", "right", "false at worst", "worst kind of unknown clips")
+FALSE_COLUMNS = ("s", "unknown clips", "given a name", "at most")
 CONFIDENCE_COLUMNS = ("confidence", "mean", "right", "clips")
 EPILOGUE = """\
 CLIPS has a table queries.csv, the folder of --corpus a table music.csv, both as for `earmark evaluate`. Without CLIPS,
@@ -75,9 +79,17 @@ def run(options: argparse.Namespace) -> int:
         progress=lambda done, total: line.update(f"{done:,} of {total:,} clips", done, total),
     )  # fmt: skip
     path = write(calibration, options.out or Path(options.catalog) / CALIBRATION)
-    output.record({"calibration": str(path), "fitted_on": calibration.fitted_on, "models": list(map(record, fits))})
+    rates = calibration.false_rates
+    output.record({
+        "calibration": str(path), "fitted_on": calibration.fitted_on, "models": list(map(record, fits)),
+        "false_rates": None if rates is None else msgspec.to_builtins(rates),
+    })  # fmt: skip
     for fit in fits:
         show(output, fit)
+    if rates is None:
+        output.line("false answers: not counted, for want of clips; give more (--count)")
+    else:
+        show_false(output, rates, calibration.threshold)
     output.line(f"Wrote {path}.")
     return DONE
 
@@ -123,6 +135,15 @@ def record(fit: Fit) -> dict[str, object]:
         "thresholds": thresholds,
         "confidences": [asdict(row) for row in fit.confidences],
     }
+
+
+def show_false(output: Output, rates: FalseRates, threshold: float) -> None:
+    """Print how many unknown clips are given a name at the default threshold, by a model that did not see them."""
+    column = rates.thresholds.index(threshold)
+    output.table(FALSE_COLUMNS, [
+        (f"{seconds:g}", f"{clips:,}", str(false[column]), f"{most[column]:.2%}")
+        for seconds, clips, false, most in zip(rates.seconds, rates.clips, rates.false, rates.most, strict=True)
+    ])  # fmt: skip
 
 
 def show(output: Output, fit: Fit) -> None:
