@@ -79,7 +79,7 @@ def ask_clips(args: argparse.Namespace) -> None:
     with ExitStack() as stack:
         catalog = stack.enter_context(earmark.open(args.catalog, create=False, read_only=True))
         sounds = stack.enter_context(Recordings(RATE, folder=args.kept))
-        maker = UnknownClips(sounds, music=music, speech=speech, noise=noise, seed=args.seed)
+        maker = UnknownClips(sounds.mapped, rate=RATE, music=music, speech=speech, noise=noise, seed=args.seed)
         files = {str(path): path for path in (*music, *(Path(track.path) for track in catalog))}
         assert sounds.rate == SAMENESS_RATE
         same_place = stack.enter_context(Sameness(files, sounds, least=SHARED_CORRELATION))

@@ -23,7 +23,7 @@ def sounds() -> Iterator[Recordings]:
 
 @pytest.fixture(scope="module")
 def clips(sounds: Recordings, music: Sequence[Path]) -> UnknownClips:
-    return UnknownClips(sounds, music=music[:2], speech=music[2:3], noise=music[3:4], seed=5)
+    return UnknownClips(sounds.mapped, rate=RATE, music=music[:2], speech=music[2:3], noise=music[3:4], seed=5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -45,7 +45,7 @@ def test_a_clip_depends_on_its_seed_and_number_alone(
     clips.make(kind, 1.0, 4)
     assert np.array_equal(clips.make(kind, 1.0, 3).samples, first)
     assert not np.array_equal(clips.make(kind, 1.0, 4).samples, first)
-    other = UnknownClips(sounds, music=music[:2], speech=music[2:3], noise=music[3:4], seed=6)
+    other = UnknownClips(sounds.mapped, rate=RATE, music=music[:2], speech=music[2:3], noise=music[3:4], seed=6)
     assert not np.array_equal(other.make(kind, 1.0, 3).samples, first)
 
 
@@ -72,7 +72,7 @@ def test_tones_are_sound_of_any_length(make: object) -> None:
 
 
 def test_without_recordings_there_is_what_can_be_made(sounds: Recordings) -> None:
-    made = UnknownClips(sounds, music=(), speech=(), noise=(), seed=1)
+    made = UnknownClips(sounds.mapped, rate=RATE, music=(), speech=(), noise=(), seed=1)
     assert made.kinds == ("noise", "tones", "near silence")
     for kind in made.kinds:
         assert len(made.make(kind, 1.0, 0).samples) == RATE
@@ -81,6 +81,6 @@ def test_without_recordings_there_is_what_can_be_made(sounds: Recordings) -> Non
 
 
 def test_music_that_is_silent_or_too_short_is_said_to_be_so(sounds: Recordings, music: Sequence[Path]) -> None:
-    short = UnknownClips(sounds, music=music[:1], speech=(), noise=(), seed=1)
+    short = UnknownClips(sounds.mapped, rate=RATE, music=music[:1], speech=(), noise=(), seed=1)
     with pytest.raises(OptionError, match="give longer music"):
         short.make("music", 4_000.0, 0)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
 import earmark
 from earmark.errors import MediaError, OptionError
-from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music, select
-from earmark.evaluation.recordings import Recordings
+from earmark.evaluation.queries import KEPT_RECORDINGS, RATE, ClipMaker, Grid, Query, from_clips, from_music, select
+from earmark.evaluation.recordings import Recordings, whole
 from earmark.evaluation.truth import SAMENESS_RATE, SHARED_CORRELATION, Sameness, SamePlace
+from earmark.evaluation.unknown import Kind, UnknownClips
 from earmark.fingerprints import make
 from earmark.plan import Plan
+from earmark.types import Samples
 
 Pathname = str | os.PathLike[str]
 
@@ -35,7 +39,7 @@ class ClipSet:
     tracks: Mapping[str, str]  # track by resolved path, where a catalog has another id for the recording
     unknown: bool = False  # no clip is in any catalog, whatever its table says
     any_speed: bool = False  # they are asked at any speed alone, for the model that weighs what is found so
-    maker: ClipMaker | None = None  # None: the clips lie in files
+    maker: Callable[[Query], tuple[Samples, int] | str] | None = None  # None: the clips lie in files
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,35 @@ def cut_clips(
     names = {str(path.resolve()): track for track, path in known}
     words = f"clips {'at other speeds ' if any_speed else ''}cut from {os.fspath(catalog)}, seed {seed}"
     return ClipSet(words, queries, names, any_speed=any_speed, maker=ClipMaker(noises))
+
+
+def made_clips(
+    seconds: Sequence[float],
+    *,
+    speech: Sequence[Path] = (),
+    noises: Sequence[Path] = (),
+    count: int = 50,
+    seed: int = 1,
+) -> ClipSet:
+    """Return `count` clips of each length and of every kind of sound that is no music.
+
+    There are clips of speech where recordings of it are given; without `noises` some is made.
+    """
+    sound_of = lru_cache(maxsize=KEPT_RECORDINGS)(partial(whole, rate=RATE))
+    maker = UnknownClips(sound_of, rate=RATE, speech=speech, noise=noises, seed=seed)
+    asked: dict[str, tuple[Kind, float, int]] = {
+        f"unknown {kind}@{length:g}/{number:04d}": (kind, length, number)
+        for kind, length, number in product(maker.kinds, seconds, range(count))
+    }
+    queries = [
+        Query(name, f"unknown {kind}", length, None, 0.0, 1.0, None, Path())
+        for name, (kind, length, _) in asked.items()
+    ]
+
+    def make(query: Query) -> tuple[Samples, int]:
+        return maker.make(*asked[query.id]).samples, RATE
+
+    return ClipSet(f"sound that is no music, seed {seed}", queries, {}, unknown=True, maker=make)
 
 
 def finds_any_speed(catalog: Pathname) -> bool:

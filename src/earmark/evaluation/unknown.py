@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from earmark import distort
 from earmark.distort.timing import slice_padded
 from earmark.errors import MediaError, OptionError
-from earmark.evaluation.recordings import FULL_SCALE, Recordings
+from earmark.evaluation.recordings import FULL_SCALE
 from earmark.types import Samples
 
 Kind = Literal["music", "music in noise", "speech", "noise", "tones", "near silence"]
@@ -47,11 +47,18 @@ class UnknownClips:
     """Makes clips of every kind for which there are recordings."""
 
     def __init__(
-        self, recordings: Recordings, *, music: Sequence[Path], speech: Sequence[Path], noise: Sequence[Path], seed: int
+        self,
+        sound_of: Callable[[Path], NDArray[np.int16]],
+        *,
+        rate: int,
+        music: Sequence[Path] = (),
+        speech: Sequence[Path] = (),
+        noise: Sequence[Path] = (),
+        seed: int = 1,
     ) -> None:
-        """`recordings` decodes files; `music` is what no catalog holds, `noise` may be empty: it is made then."""
-        self._sounds, self._music, self._speech, self._noise = recordings, music, speech, noise
-        self._rate, self._seed = recordings.rate, seed
+        """`sound_of` decodes a file at a rate; `music` is what no catalog holds. Without `noise` some is made."""
+        self._sound_of, self._music, self._speech, self._noise = sound_of, music, speech, noise
+        self._rate, self._seed = rate, seed
         made: dict[Kind, Callable[[int, Draw], UnknownClip]] = {
             "music": self._music_clip, "music in noise": self._music_in_noise, "speech": self._speech_clip,
             "noise": self._noise_clip, "tones": self._tones, "near silence": self._near_silence,
@@ -106,7 +113,7 @@ class UnknownClips:
             return np.asarray(sum(one / max(root_mean_square(one), 1e-4) for one in voices), np.float32)
         if not self._noise:
             return self._coloured(length, draw)
-        sound = self._sounds.mapped(self._noise[int(draw.integers(len(self._noise)))])
+        sound = self._sound_of(self._noise[int(draw.integers(len(self._noise)))])
         start = int(draw.integers(len(sound)))
         heard = np.take(sound, np.arange(start, start + length), mode="wrap")
         return np.asarray(heard / FULL_SCALE, np.float32)
@@ -120,7 +127,7 @@ class UnknownClips:
         parts, missing = list[Samples](), length
         while missing > 0:
             path = self._speech[int(draw.integers(len(self._speech)))]
-            sound = self._sounds.mapped(path)
+            sound = self._sound_of(path)
             first = int(draw.integers(max(len(sound) - length, 0) + 1)) if not parts else 0
             parts.append(self._cut(path, first, min(missing, len(sound) - first)))
             missing -= max(len(parts[-1]), 1)
@@ -163,7 +170,7 @@ class UnknownClips:
         for _ in range(TRIES):
             path = paths[int(draw.integers(len(paths)))]
             try:
-                sound = self._sounds.mapped(path)
+                sound = self._sound_of(path)
             except MediaError:
                 continue
             if len(sound) <= length:
@@ -177,7 +184,7 @@ class UnknownClips:
         )
 
     def _cut(self, path: Path, first: int, length: int) -> Samples:
-        return slice_padded(self._sounds.mapped(path), first, length) / np.float32(FULL_SCALE)
+        return slice_padded(self._sound_of(path), first, length) / np.float32(FULL_SCALE)
 
 
 def at_peak(samples: Samples, draw: Draw) -> Samples:

@@ -26,7 +26,8 @@ FALSE_COLUMNS = ("s", "unknown clips", "given a name", "at most")
 CONFIDENCE_COLUMNS = ("confidence", "mean", "right", "clips")
 EPILOGUE = """\
 CLIPS has a table queries.csv, the folder of --corpus a table music.csv, both as for `earmark evaluate`. Without CLIPS,
-clips are cut from the catalog's own files and from --unknown-music, which the catalog must not hold.
+clips are cut from the catalog's own files and from --unknown-music, which the catalog must not hold; noise, tones, near
+silence and, with --speech, voices are unknown clips too.
 """
 
 
@@ -53,6 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     cut.add_argument("--t60", type=numbers, default="0,0.5", metavar="S,...", help="rooms (default: 0,0.5)")
     cut.add_argument("--seconds", type=numbers, default="1,2,5", metavar="S,...", help="lengths (default: 1,2,5)")
     cut.add_argument("--unknown-music", metavar="FOLDER", help="music that the catalog does not hold")
+    cut.add_argument("--speech", metavar="FOLDER", help="recordings of speech, which are unknown clips too")
     cut.add_argument("--noise", metavar="FOLDER", help="recordings of noise (default: noise is made)")
     cut.add_argument("--count", type=count, default=50, metavar="N", help="clips a condition (default: 50)")
     cut.add_argument("--seed", type=int, default=1, metavar="N", help="draws other clips (default: 1)")
@@ -98,11 +100,11 @@ def clip_sets(options: argparse.Namespace) -> list[ClipSet]:
     """Return the clips that the options name, or those to be cut."""
     from earmark.evaluation.music import recordings_in, references_in
     from earmark.evaluation.queries import Grid
-    from earmark.evaluation.samples import cut_clips, finds_any_speed, read_clips
+    from earmark.evaluation.samples import cut_clips, finds_any_speed, made_clips, read_clips
 
     if options.clips:
-        if not options.corpus or options.unknown_music or options.noise:
-            raise OptionError("CLIPS needs --corpus, and neither --unknown-music nor --noise beside it")
+        if not options.corpus or options.unknown_music or options.speech or options.noise:
+            raise OptionError("CLIPS needs --corpus, and none of --unknown-music, --speech and --noise beside it")
         tracks = references_in(options.corpus)
         return [
             read_clips(options.clips, tracks, only=options.only),
@@ -117,7 +119,9 @@ def clip_sets(options: argparse.Namespace) -> list[ClipSet]:
         cut_clips, options.catalog, recordings_in(options.unknown_music),
         noises=noises, count=options.count, seed=options.seed,
     )  # fmt: skip
-    return [cut(grid), *([cut(any_speed=True)] if finds_any_speed(options.catalog) else [])]
+    speech = tuple(recordings_in(options.speech).values()) if options.speech else ()
+    made = made_clips(options.seconds, speech=speech, noises=noises, count=options.count, seed=options.seed)
+    return [cut(grid), made, *([cut(any_speed=True)] if finds_any_speed(options.catalog) else [])]
 
 
 def record(fit: Fit) -> dict[str, object]:
