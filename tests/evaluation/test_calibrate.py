@@ -25,7 +25,7 @@ from earmark.evaluation.calibrate import (
     write,
 )
 from earmark.evaluation.queries import ClipMaker, Grid
-from earmark.evaluation.samples import Sample, cut_clips, finds_any_speed, read_clips, samples_of
+from earmark.evaluation.samples import Sample, cut_clips, finds_any_speed, made_clips, read_clips, samples_of
 from earmark.fingerprints import make
 from earmark.plan import ModelShape
 
@@ -153,6 +153,17 @@ def test_a_catalog_is_asked_for_clips_of_its_own_files_and_of_others(landmarks, 
     assert sum(one.known for one in samples) == 24
     assert sum(one.right for one in samples) > 16
     assert not any(one.right for one in samples if not one.known)
+
+
+def test_sound_that_is_no_music_is_unknown_to_every_catalog(landmarks, music):
+    made = made_clips([1.0], speech=music[10:11], count=2, seed=3)
+    assert [query.id for query in made.queries][:2] == ["unknown speech@1/0000", "unknown speech@1/0001"]
+    with earmark.open(landmarks, read_only=True) as catalog:
+        samples = list(samples_of(catalog, made, workers=1))
+    assert [one.kind for one in samples[::2]] == [
+        f"5 tracks: unknown {kind}@1" for kind in ("speech", "noise", "tones", "near silence")
+    ]
+    assert not any(one.known or one.right or one.shared for one in samples)
 
 
 def test_clips_of_sound_that_a_held_recording_shares_are_left_out(landmarks, clips, music, tmp_path):
