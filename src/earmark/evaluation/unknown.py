@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class UnknownClips:
 
     def __init__(
         self,
-        sound_of: Callable[[Path], NDArray[np.int16]],
+        sound_of: Callable[[Path], NDArray[Any]],
         *,
         rate: int,
         music: Sequence[Path] = (),
@@ -56,15 +56,15 @@ class UnknownClips:
         noise: Sequence[Path] = (),
         seed: int = 1,
     ) -> None:
-        """`sound_of` decodes a file at a rate; `music` is what no catalog holds. Without `noise` some is made."""
+        """`sound_of` decodes a file at a rate, int16; no catalog holds `music`; noise is made if there is none."""
         self._sound_of, self._music, self._speech, self._noise = sound_of, music, speech, noise
         self._rate, self._seed = rate, seed
         made: dict[Kind, Callable[[int, Draw], UnknownClip]] = {
             "music": self._music_clip, "music in noise": self._music_in_noise, "speech": self._speech_clip,
             "noise": self._noise_clip, "tones": self._tones, "near silence": self._near_silence,
         }  # fmt: skip
-        without = {"music" for _ in range(not music)} | {"speech" for _ in range(not speech)}
-        self._makers = {kind: make for kind, make in made.items() if not without & set(kind.split())}
+        missing = tuple(kind for kind, paths in (("music", music), ("speech", speech)) if not paths)
+        self._makers = {kind: make for kind, make in made.items() if not kind.startswith(missing)}
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
