@@ -119,9 +119,9 @@ class Catalog(Questions, Ranges, Tracks):
 
     def info(self) -> dict[str, Any]:
         """Return figures about the catalog, and its problems as sentences."""
-        trust, problems = trust_figures(self._fingerprinter, self._index.name, folder=self.path)
-        figures = _figures(self._backend, self._settings, (*self._index.problems, *self._row_problems, *problems))
-        return figures | trust
+        return _figures(
+            self._backend, self._settings, self._fingerprinter, (*self._index.problems, *self._row_problems)
+        )
 
     # Changes
 
@@ -241,8 +241,11 @@ class Catalog(Questions, Ranges, Tracks):
             raise CatalogError(f"{self.path} is closed; open it again")
 
 
-def _figures(backend: Backend, settings: Settings, problems: Iterable[str]) -> dict[str, Any]:
+def _figures(
+    backend: Backend, settings: Settings, fingerprinter: Fingerprinter, problems: Iterable[str]
+) -> dict[str, Any]:
     store, index = backend.store, backend.index
+    trust, misfits = trust_figures(fingerprinter, index.name, folder=backend.path)
     tracks, seconds = store.count()
     return {
         "path": os.fspath(backend.path),
@@ -256,8 +259,9 @@ def _figures(backend: Backend, settings: Settings, problems: Iterable[str]) -> d
         "index_bytes": index.size(),
         "database_bytes": store.size(),
         "unpublished_tracks": index.unpublished,
+        **trust,
         **store.info(),
-        "problems": tuple(dict.fromkeys([*problems, *backend.warnings])),
+        "problems": tuple(dict.fromkeys([*problems, *misfits, *backend.warnings])),
     }
 
 

@@ -194,11 +194,9 @@ class Identify:
         detail: str = "",
     ) -> Answer:
         calibration, is_fitted = self._calibration
-        threshold = calibration.threshold if options.threshold is None else options.threshold
-        is_counted = is_fitted and options.is_plain and not detail
         return Answer(
             matches=tuple(matches),
-            threshold=threshold,
+            threshold=_threshold(calibration, options),
             reason="" if matches else reason or "unknown",
             source=source,
             seconds=seconds,
@@ -206,7 +204,7 @@ class Identify:
             degraded=self._index.degraded,
             calibrated=is_fitted,
             detail=detail,
-            expected_false_rate=calibration.expected_false_rate(seconds, threshold) if is_counted else None,
+            expected_false_rate=_false_rate(calibration, options, seconds) if is_fitted and not detail else None,
         )
 
     @property
@@ -243,6 +241,16 @@ class Identify:
             raise Unavailable(number) from error
         except CatalogDamaged as error:
             raise Unavailable(number, str(error)) from error
+
+
+def _threshold(calibration: Calibration, options: Options) -> float:
+    return calibration.threshold if options.threshold is None else options.threshold
+
+
+def _false_rate(calibration: Calibration, options: Options, seconds: float) -> float | None:
+    """Return the expected false rate of a clip of so many seconds; none was counted for other than plain questions."""
+    threshold = _threshold(calibration, options)
+    return calibration.expected_false_rate(seconds, threshold) if options.is_plain else None
 
 
 def _glance_seconds(options: Options, plan: Plan, *, is_explained: bool) -> float:
