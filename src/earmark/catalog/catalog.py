@@ -119,9 +119,7 @@ class Catalog(Questions, Ranges, Tracks):
 
     def info(self) -> dict[str, Any]:
         """Return figures about the catalog, and its problems as sentences."""
-        return _figures(
-            self._backend, self._settings, self._fingerprinter, (*self._index.problems, *self._row_problems)
-        )
+        return _figures(self._backend, self._settings, self._fingerprinter, *self._index.problems, *self._row_problems)
 
     # Changes
 
@@ -241,9 +239,7 @@ class Catalog(Questions, Ranges, Tracks):
             raise CatalogError(f"{self.path} is closed; open it again")
 
 
-def _figures(
-    backend: Backend, settings: Settings, fingerprinter: Fingerprinter, problems: Iterable[str]
-) -> dict[str, Any]:
+def _figures(backend: Backend, settings: Settings, fingerprinter: Fingerprinter, *problems: str) -> dict[str, Any]:
     store, index = backend.store, backend.index
     trust, misfits = trust_figures(fingerprinter, index.name, folder=backend.path)
     tracks, seconds = store.count()
