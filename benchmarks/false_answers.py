@@ -8,7 +8,8 @@
 `ask` adds lines to RESULTS, one a clip, and goes on where it was stopped: kinds and lengths take turns in an order of
 chance, so that it can be stopped anywhere. Music that shares sound with the catalog counts as known, where the files
 are there to be compared. `tell` prints shares with their intervals (Clopper and Pearson, Biometrika 26, 1934). `keep`
-writes them into a calibration, from which answers have their expected false rate. Results of several catalogs add up.
+writes them into the calibration that was asked with, from which answers have their expected false rate. Results of
+several catalogs add up.
 """
 
 from __future__ import annotations
