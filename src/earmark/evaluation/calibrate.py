@@ -92,6 +92,10 @@ def calibrate(
             raise OptionError(f"the catalogs hold {_listed(' in '.join(kind) for kind in kinds)}: give one kind")
         ((spec, index),) = kinds
         plan = plan_of(opened[0])
+        if plan.warp is not None and not any(one.any_speed and one.queries for one in clips):
+            raise OptionError(
+                "the catalog finds clips at any speed: give clips at other speeds too (any_speed, --any-speed)"
+            )
         for catalog in opened:
             for one in clips:
                 for sample in samples_of(catalog, one, workers=workers):
@@ -101,10 +105,6 @@ def calibrate(
                     done += 1
                     progress(done, total)
         sizes = {len(catalog) for catalog in opened}
-    if plan.warp is not None and not samples[True]:
-        raise OptionError(
-            "the catalog finds clips at any speed: give clips at other speeds too (any_speed, --any-speed)"
-        )
     fits = [fit(samples[False], shape, most_false=most_false) for shape in plan.models]
     warped = None if plan.warp is None else fit(samples[True], plan.warp.model, most_false=most_false)
     words = (
