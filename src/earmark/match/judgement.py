@@ -66,12 +66,14 @@ class Judgement:
         self._decided.intersection_update(numbers)
         self.alone &= frozenset(numbers)
 
-    def passages(self, lines: Iterable[Line], heard: HeardSound, *, looks: int) -> list[Passage]:
+    def passages(self, lines: Iterable[Line], heard: HeardSound, *, looks: int, final: bool = True) -> list[Passage]:
         """Return the passages of the lines through a sound: what sounds alone or loudest, then what is beside it.
 
-        Their odds pay for so many looks, where they are doubtful.
+        Their odds pay for so many looks, where they are doubtful. At the `final` look all is judged again.
         """
         self._heard, self._looks = heard, looks
+        if final:
+            self._decided.clear()
         weighed = self._evidence_of(lines)
         claims = [one for line in weighed for one in stretches_of(line) if one.support >= LEAST_SUPPORT]
         claimed = {one.line.number for one in claims}

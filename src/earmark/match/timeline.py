@@ -46,6 +46,7 @@ class Timeline:
         self._past = list[Passage]()  # that ended before what is remembered
         self._found: Sequence[Passage] | None = None  # of what was heard last, once it was asked for
         self._forgotten = 0.0  # second before which lines are not remembered
+        self._is_final = False  # whether nothing follows what was heard last
         self.seconds = 0.0
 
     def hear(
@@ -60,7 +61,7 @@ class Timeline:
             self._matcher, self._options, search, sound, since, self._frame, has_more=closer is not None, parts=at_hand
         )
         going_on = self._continuation.going_on
-        self.seconds, self._found = since + sound.seconds, None
+        self.seconds, self._found, self._is_final = since + sound.seconds, None, final
         lasting = whole_windows(self.seconds, self._frame, since=self._next)
         passing = [last_window(self.seconds, self._frame)]
         if passing[0][0] <= max([self._last, *(begin for begin, _ in lasting)]):
@@ -145,7 +146,7 @@ class Timeline:
         """Return what explains the sound, in order of time: what sounds alone or loudest, and what is beside it."""
         if self._found is None and self.seconds:
             lines = self._lines.with_more(self._latest)
-            found = self._judgement.passages(lines, self._heard, looks=self._looks)
+            found = self._judgement.passages(lines, self._heard, looks=self._looks, final=self._is_final)
             self._found = joined([*self._past, *found])
         return self._found or []
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from earmark.apps.monitor.monitor import Monitor, MonitorOptions, Recorder, StationStatus
+from earmark.apps.monitor.monitor import RATE, Monitor, MonitorOptions, Recorder, StationStatus
 from earmark.apps.monitor.stations import SCHEMES, Station, name_of
+from earmark.apps.monitor.trial import Trial, try_station
 from earmark.apps.server.problems import Problem
 from earmark.apps.server.secret import write_secret
 from earmark.apps.server.settings import ServerSettings
 from earmark.atomic import written_beside
 from earmark.errors import CatalogReadOnly, OptionError
+from earmark.streams.addresses import AddressRule
 
 if TYPE_CHECKING:
     from earmark import Catalog
@@ -68,8 +70,7 @@ class Stations:
         """Follow a stream; raises Problem, CatalogReadOnly, OptionError."""
         if self._settings.read_only:
             raise CatalogReadOnly("this service only reads; start it without --read-only to follow stations")
-        if not source.startswith(SCHEMES):
-            raise OptionError("a station's source is a URL that begins with http:// or https://; give the stream's")
+        _check(source)
         station = KeptStation(name or name_of(source), source, zone)
         with self._lock:
             if station.name in self._kept:
@@ -79,6 +80,12 @@ class Stations:
             self._follow(station)
             self._write()
         return self.status_of(station.name)
+
+    def tried(self, source: str) -> Trial:
+        """Return what a stream gives in some seconds; raises OptionError for what is no URL."""
+        _check(source)
+        station, rule = Station("trial", source), AddressRule(allows_private=self._settings.private_streams)
+        return try_station(self._catalog, station.opened(rate=RATE, rule=rule))
 
     def remove(self, name: str) -> None:
         """Follow a station no longer; its plays stay. Raises Problem."""
@@ -125,6 +132,11 @@ class Stations:
     def _write(self) -> None:
         with written_beside(self._path) as part:
             write_secret(part, msgspec.json.encode(list(self._kept.values())))  # URLs may hold passwords
+
+
+def _check(source: str) -> None:
+    if not source.startswith(SCHEMES):
+        raise OptionError("a station's source is a URL that begins with http:// or https://; give the stream's")
 
 
 def _unknown(name: str) -> Problem:
