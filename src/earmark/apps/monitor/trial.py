@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from earmark.types import Match
 
 TRIAL_SECONDS = 5.0  # seconds of sound that are heard: enough to name what plays
-LONGEST_SECONDS = 10.0  # seconds of the clock after which a source is given up
+LONGEST_SECONDS = 20.0  # seconds of the clock after which a source is given up
 
 
 @dataclass(frozen=True, slots=True)

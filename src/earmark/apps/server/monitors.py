@@ -64,7 +64,7 @@ async def add_monitor(request: Request, caller: Managing) -> JSONResponse:
     openapi_extra=documents.body_of(documents.NewMonitor),
 )
 async def test_monitor(request: Request, caller: Managing) -> JSONResponse:
-    """One attempt, 10 s at most; nothing is kept."""
+    """One attempt, 20 s at most; nothing is kept."""
     service = service_of(request)
     new = decoded(await read_document(request, service.settings.limits), NewMonitor)
     with service.trials.take(caller.name):

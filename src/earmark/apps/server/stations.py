@@ -16,6 +16,7 @@ from earmark.apps.server.settings import ServerSettings
 from earmark.atomic import written_beside
 from earmark.errors import CatalogReadOnly, OptionError
 from earmark.streams.addresses import AddressRule
+from earmark.streams.items import Source
 
 if TYPE_CHECKING:
     from earmark import Catalog
@@ -43,6 +44,7 @@ class Stations:
         self._kept: dict[str, KeptStation] = {}
         self._lock, self._stopped = threading.Lock(), threading.Event()
         self._monitor: Monitor | None = None
+        self._tried = set[Source]()  # streams that are heard now, before they are followed
         self._known = [] if settings.read_only else self._read()
 
     def start(self) -> None:
@@ -54,6 +56,8 @@ class Stations:
     def close(self) -> None:
         """Follow none any more, and wait until their plays are written."""
         self._stopped.set()
+        for source in list(self._tried):
+            source.close()
         if self._monitor is not None:
             self._monitor.close()
 
@@ -84,8 +88,13 @@ class Stations:
     def tried(self, source: str) -> Trial:
         """Return what a stream gives in some seconds; raises OptionError for what is no URL."""
         _check(source)
-        station, rule = Station("trial", source), AddressRule(allows_private=self._settings.private_streams)
-        return try_station(self._catalog, station.opened(rate=RATE, rule=rule))
+        rule = AddressRule(allows_private=self._settings.private_streams)
+        opened = Station("trial", source).opened(rate=RATE, rule=rule)
+        self._tried.add(opened)
+        try:
+            return try_station(self._catalog, opened)
+        finally:
+            self._tried.discard(opened)
 
     def remove(self, name: str) -> None:
         """Follow a station no longer; its plays stay. Raises Problem."""

@@ -318,13 +318,13 @@ export class PlaysView {
 
   form({ error, trial }) {
     return html`<form @submit=${this.add}><h2 id="chosen">Follow a station</h2>
-      <label>Address of the stream<input name="source" type="url" required maxlength="2048" placeholder="https://radio.example/live.mp3" autocomplete="off" @input=${this.changed}></label>
+      <div class="asked"><label>Address of the stream<input name="source" type="url" required maxlength="2048" placeholder="https://radio.example/live.mp3" autocomplete="off" @input=${this.changed}></label>
+        <button type="button" @click=${this.test} ?disabled=${trial?.isRunning}>Listen first</button></div>
       ${this.tried(trial)}
       <label>Name<input name="name" maxlength="200" placeholder=${trial?.name || "As it is to be called"} autocomplete="off"></label>
       <label>Time zone<input name="zone" maxlength="64" .value=${Intl.DateTimeFormat().resolvedOptions().timeZone || ""} autocomplete="off"></label>
       ${problem(error)}
-      <div class="tools"><button type="button" @click=${this.test} ?disabled=${trial?.isRunning}>Listen first</button>
-        <span></span><button type="button" @click=${this.close}>Cancel</button><button class="primary">Follow</button></div></form>`;
+      <div class="tools"><span></span><button type="button" @click=${this.close}>Cancel</button><button class="primary">Follow</button></div></form>`;
   }
 
   tried(trial) {
