@@ -42,7 +42,8 @@ def files() -> dict[str, bytes]:
     box = BytesIO()
     with zipfile.ZipFile(box, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("song.mp3", bytes(50_000_000))
-    header = b"RIFF" + struct.pack("<I", 0xFFFFFFFF) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 2, 48_000, 192_000, 4, 16)
+    form = struct.pack("<IHHIIHH", 16, 1, 2, 48_000, 192_000, 4, 16)
+    header = b"RIFF" + struct.pack("<I", 0xFFFFFFFF) + b"WAVEfmt " + form
     many = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
     return {
         "an archive that unpacks to 50 MB": box.getvalue(),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How soon, and how right, listening answers: clips as they arrive, a minute of each of some recordings, jumps in them.
 
-    python benchmarks/listen.py CATALOG CLIPS --conditions clean@5,nrev5@5 [--count 40] [--unknown FOLDER... --minutes 10]
+    python benchmarks/listen.py CATALOG CLIPS --conditions clean@5,nrev5@5 [--unknown FOLDER... --minutes 10]
 
 CLIPS has a table queries.csv, as `earmark evaluate --clips` takes it. Recordings are the files of CATALOG's tracks.
 With `--count 0 --recordings 0` only sound that CATALOG does not know is heard, as long a part of each folder.

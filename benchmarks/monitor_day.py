@@ -4,8 +4,8 @@
     python benchmarks/monitor_day.py CATALOG BROADCAST [--hours 24] [--stop-after 1200]
 
 BROADCAST is a file that is on air again and again, each time from another second on. Its clock differs from the
-machine's by 50 millionths, and its blocks come up to 2 s late. Each hour is a line; it ends after `--stop-after` seconds of
-the clock at the latest.
+machine's by 50 millionths, and its blocks come up to 2 s late. Each hour is a line; it ends after `--stop-after`
+seconds of the clock at the latest.
 """
 
 from __future__ import annotations
@@ -65,7 +65,11 @@ def usage() -> tuple[float, int, int]:
     """Return (MB of memory in use, open handles, threads) of this process."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(os.listdir("/proc/self/fd")), threading.active_count()
+    return (
+        pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
+        len(list(Path("/proc/self/fd").glob("*"))),
+        threading.active_count(),
+    )
 
 
 def main() -> None:

@@ -144,7 +144,9 @@ def _alone(before: Strand, ahead: Strand) -> list[tuple[float, float]]:
     """Return the seconds between which a place goes on to agree as it did: whatever else sounded would hide a part."""
     layer, scores = max(ahead.scores.items(), key=lambda one: len(one[1].values))
     earlier = before.scores[layer].values if layer in before.scores else scores.values
-    least = max(ALONE_SHARE * float(scores.values.mean()), BEFORE_SHARE * float(earlier.mean()) if len(earlier) else 0.0)
+    least = ALONE_SHARE * float(scores.values.mean())
+    if len(earlier):
+        least = max(least, BEFORE_SHARE * float(earlier.mean()))
     edges = np.linspace(ahead.begin, ahead.end, max(round((ahead.end - ahead.begin) / HOP_SECONDS), 1) + 1).tolist()
     found: list[tuple[float, float]] = []
     for first, last in pairwise(edges):

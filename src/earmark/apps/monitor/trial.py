@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Timer
 from typing import TYPE_CHECKING
@@ -13,8 +13,6 @@ from earmark.apps.monitor.station_sound import LEAST_LEVEL, level_of
 from earmark.streams.items import Gap, Sound, Source, Title
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from earmark.catalog.catalog import Catalog
     from earmark.types import Match
 
