@@ -280,3 +280,20 @@ def test_what_is_in_doubt_is_looked_at_more_closely(landmarks: Shelf) -> None:
     assert one.passages()[1].query_end == pytest.approx(55.0, abs=1.0)
     assert min(begin for begin, _ in spans) >= 14.0
     assert any(begin <= 20.0 and end >= 35.0 for begin, end in spans)
+
+
+def test_what_resembles_nothing_is_looked_at_now_and_then_until_it_ends(
+    landmarks: Shelf, whole_sounds: list[np.ndarray]
+) -> None:
+    sound = cut(whole_sounds[7], 0.0, 30.0, rate=RATE)
+    one, closer, spans, since = timeline(landmarks), landmarks.asked(sound), list[tuple[float, float]](), 0.0
+
+    def look(wanted: Sequence[tuple[float, float]]) -> list[Fingerprint]:
+        spans.extend(wanted)
+        return [closer.between(begin, end) for begin, end in wanted]
+
+    for until in np.arange(10.0, closer.seconds, 5.0):
+        coarse = closer.between(since, until)
+        since = one.hear(coarse, landmarks.index, since=since, final=False, closer=look)
+    assert 0 < sum(last - first for first, last in spans) < 0.7 * closer.seconds
+    assert one.passages() == []
