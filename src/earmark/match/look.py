@@ -100,10 +100,11 @@ class Look:
         name, hits = next(iter(self._hits.items()))
         frame_seconds = next(one.frame_seconds for one in self._plan.channels if one.name == name)
         tracks = list(dict.fromkeys([*(one.track for one in self.ranked), *tracks_by_votes(hits)]))
-        best = self.ranked[0].figure("z") if self.ranked else 0.0
-        found = swept(rule, sweepable, tracks, self._references, best=best)
+        found = swept(
+            rule, sweepable, tracks, self._references, best=self.ranked[0].figure("z") if self.ranked else 0.0
+        )
         others = tracks[rule.most_tracks :]
-        yield [*found, *checked(rule, sweepable, others, hits, self._references, frame_seconds=frame_seconds)], ""
+        yield found + checked(rule, sweepable, others, hits, self._references, frame_seconds=frame_seconds), ""
 
     def add(self, guesses: Sequence[Guess], layer: str) -> None:
         """Compare the places that are not known yet, and rank them."""
