@@ -198,12 +198,6 @@ class Judgement:
         self._surest[number] = one.line, surest
         return _told(one, surest, seconds=self._heard.seconds, looks=self._looks * self._places)
 
-    def _parts(self, begin: float, end: float) -> list[tuple[float, float]]:
-        """Return the first parts of what is at hand between two seconds."""
-        if end - begin < SHORTEST_SECONDS:
-            return []
-        return pieces_of(begin, end, JUDGED_SECONDS, self._heard.frame_seconds)[:MOST_JUDGED]
-
     @property
     def _threshold(self) -> float:
         asked = self._options.threshold

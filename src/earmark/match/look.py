@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from earmark.match.compare import brief, make_comparison
 from earmark.match.protocol import Candidate, Comparison, Placement, References, Search, Separable, Sweepable
 from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive
-from earmark.match.sweep import checked, swept
-from earmark.match.votes import Guess, tracks_by_votes, vote
+from earmark.match.sweep import looked_through
+from earmark.match.votes import Guess, vote
 from earmark.plan import Channel, CompareRule, Plan
 from earmark.types import Fingerprint, Hits, Keys
 
@@ -99,12 +99,7 @@ class Look:
             return
         name, hits = next(iter(self._hits.items()))
         frame_seconds = next(one.frame_seconds for one in self._plan.channels if one.name == name)
-        tracks = list(dict.fromkeys([*(one.track for one in self.ranked), *tracks_by_votes(hits)]))
-        found = swept(
-            rule, sweepable, tracks, self._references, best=self.ranked[0].figure("z") if self.ranked else 0.0
-        )
-        others = tracks[rule.most_tracks :]
-        yield found + checked(rule, sweepable, others, hits, self._references, frame_seconds=frame_seconds), ""
+        yield looked_through(rule, sweepable, self.ranked, hits, self._references, frame_seconds=frame_seconds), ""
 
     def add(self, guesses: Sequence[Guess], layer: str) -> None:
         """Compare the places that are not known yet, and rank them."""
