@@ -5,13 +5,14 @@ Where one place explains the sound beyond doubt, its windows are asked only for 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
-from earmark.match.heard import HeardSound
+from earmark.match.heard import NEARLY_SHARE, HeardSound
 from earmark.match.lines import Line, Strand
 from earmark.match.named import named_by
 from earmark.match.rivals import CLEAR_Z
@@ -22,6 +23,8 @@ from earmark.types import Hits
 AHEAD_SECONDS = 25.0  # that a line is followed at once: a speed that is known to 0.1 % is 25 ms off at the end
 LEAST_SECONDS = 7.5  # that following ahead must gain: a window and its hop, or nothing is saved
 EDGE_SECONDS = 0.5  # at a window's ends, of which it is not asked whether a line fills them
+MOST_ROUNDS = 4  # other places of their tracks that are followed at first
+CLEARER = 1.1  # share of another round's z by which one must exceed it to be followed in its stead
 MOST_FOLLOWED = 4  # places that are followed together: a recording and its copies
 ALONE_SHARE = 0.85  # of how well a place agrees around, in each hop where nothing else sounds: 0.87 to 1.12 measured
 BEFORE_SHARE = 0.7  # of how well it agreed before, which music itself may be less clear than
@@ -50,7 +53,8 @@ class Continuation:
             strands = heard.laid(begin, end, [*self.going_on, *beside], hits)
             yield strands
             beside, self.going_on = [], [one for one in strands if agreeing_stretches(one)]
-            yield from self._ahead(heard, [one for one in strands if _fills(one)])
+            leading = [one for one in strands if _fills(one)]
+            yield from self._ahead(heard, leading, _rounds(leading, self.going_on))
 
     def back(self, heard: HeardSound, strand: Strand) -> list[Strand]:
         """Return the strand of a place before a window that named it, where another one was thought to fill the sound.
@@ -85,10 +89,13 @@ class Continuation:
         self.going_on = [one for one in self.going_on if one.track != track]
         self.spans, self.tracks, self.alone = [], self.tracks - {track}, []
 
-    def _ahead(self, heard: HeardSound, leading: Sequence[Strand], *, gap: float = 0.0) -> Iterator[list[Strand]]:
+    def _ahead(
+        self, heard: HeardSound, leading: Sequence[Strand], rounds: Sequence[Strand] = (), *, gap: float = 0.0
+    ) -> Iterator[list[Strand]]:
         """Yield the strands of places that fill a window, as far as they go on to fill the sound.
 
-        Of what filled the sound before, moments up to `gap` seconds are passed over.
+        Of what filled the sound before, moments up to `gap` seconds are passed over. Of a track that nearly agrees at
+        other `rounds` of its music too, the one is followed that agrees best so far.
         """
         while leading:
             begin = heard.on_grid(leading[0].end - HOP_SECONDS)
@@ -96,6 +103,8 @@ class Continuation:
             if end - begin < 2 * WINDOW_SECONDS:
                 return
             ahead = heard.laid(begin, end, _of_different_tracks(leading)[:MOST_FOLLOWED])
+            if rounds:
+                ahead, rounds = _with_clearer(ahead, heard.laid(begin, end, rounds)), []
             reached = [(one, last) for one in ahead if (last := _filled_until(one, gap=gap)) >= begin + LEAST_SECONDS]
             if not reached:
                 return
@@ -121,6 +130,24 @@ class Continuation:
 def agreeing_stretches(strand: Strand) -> list[Stretch]:
     """Return the stretches throughout which a window agrees with a place, in order of time."""
     return stretches_of(evidence_of(Line(0, (strand,))))
+
+
+def _rounds(leading: Sequence[Strand], others: Sequence[Strand]) -> list[Strand]:
+    """Return other places of the leading tracks that agree nearly as well."""
+    clearest = {one.track: one.window_z for one in reversed(leading)}
+    least = {track: NEARLY_SHARE * z for track, z in clearest.items()}
+    found = [one for one in others if one not in leading and one.window_z >= least.get(one.track, math.inf)]
+    return found[:MOST_ROUNDS]
+
+
+def _with_clearer(ahead: Sequence[Strand], rounds: Sequence[Strand]) -> list[Strand]:
+    """Return strands, that of another round in the stead of one of its track that it agrees clearly better than."""
+    found = list(ahead)
+    for one in rounds:
+        for number, other in enumerate(found):
+            if one.track == other.track and one.window_z > CLEARER * other.window_z:
+                found[number] = one
+    return found
 
 
 def _fills(strand: Strand, *, gap: float = 0.0) -> bool:

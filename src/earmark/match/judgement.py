@@ -6,7 +6,9 @@ import copy
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
+from earmark.match.fades import Fade, fade_between, may_fade
 from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, MOST_REPETITIONS, MOVED_NUMBERS, HeardSound, claim_of
 from earmark.match.lines import Line, Lines, Strand
 from earmark.match.matcher import Matcher
@@ -34,6 +36,7 @@ CLAIMED_SHARE = 0.3  # share of a part that another stretch must cover to be its
 MOST_CLAIMS = 20  # rivals that a part is judged against
 EDGE_SECONDS = 0.5  # a stretch that comes so near an end of the sound reaches it
 DECIDED_Z = 60.0  # z of ten seconds that are not judged again with what follows: 40 of a window leaves no doubt
+FADE_GAP_SECONDS = 1.0  # largest gap between two recordings that may fade into each other
 ROUNDS = 6  # times that a sound is explained; after each, what is not sure is left out
 
 Explained = tuple[Stretch, Passage]
@@ -84,7 +87,31 @@ class Judgement:
             for number, (_, passage) in self._surest.items()
             if passage.evidence.get("z", 0.0) >= DECIDED_Z and passage.confidence >= self._threshold
         }
-        return [passage for _, passage in (*loudest, *beside)]
+        if not final:  # of sound that arrives, what fades out has often left what is at hand
+            return [passage for _, passage in (*loudest, *beside)]
+        told, fades = self._faded(loudest)
+        return [*told, *(one for _, one in beside if not any(fade.holds(one) for fade in fades))]
+
+    def _faded(self, explained: Sequence[Explained]) -> tuple[list[Passage], list[Fade]]:
+        """Return (the passages that explain a sound, with borders in the middle of fades; the fades)."""
+        told, fades = [passage for _, passage in explained], list[Fade]()
+        for number, (before, after) in enumerate(pairwise(one for one, _ in explained)):
+            if after.track not in told[number].copies and self._may_fade(before, after):
+                fade = fade_between(before, after, self._heard)
+                if fade is not None and before.start < fade.middle < after.end:
+                    there, here = before.line.reference_at(fade.middle), after.line.reference_at(fade.middle)
+                    told[number] = replace(told[number], query_end=fade.middle, reference_end=there)
+                    told[number + 1] = replace(told[number + 1], query_start=fade.middle, reference_start=here)
+                    fades.append(fade)
+        return told, fades
+
+    def _may_fade(self, before: Stretch, after: Stretch) -> bool:
+        """Return whether one of two stretches may fade into the other, as far as their lines tell."""
+        lines = [self._weighed.get(one.line.number) for one in (before, after)]
+        border = (before.end + after.start) / 2
+        if before.track == after.track or after.start - before.end > FADE_GAP_SECONDS or border <= self._heard.since:
+            return False
+        return lines[0] is None or lines[1] is None or may_fade(lines[0], lines[1], border)
 
     def _evidence_of(self, lines: Iterable[Line]) -> list[Evidence]:
         """Return the evidence of lines, that of lines which are as they were at the last look as it was."""

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.match.compare import brief, make_comparison
-from earmark.match.protocol import Candidate, Comparison, Placement, References, Search, Separable, Sweepable
+from earmark.match.protocol import (
+    Candidate,
+    Comparison,
+    Placement,
+    References,
+    Registrable,
+    Search,
+    Separable,
+    Sweepable,
+)
 from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive
 from earmark.match.sweep import looked_through
 from earmark.match.votes import Guess, vote
@@ -151,6 +160,23 @@ class Look:
         places = sweepable.sweep(layer, limit=most or rule.repetitions)
         least = share * places[0].figures["z"] if places else 0.0
         return [Guess(track, place.start) for place in places if place.figures["z"] >= least]
+
+    def repetitions_at(self, claim: Guess) -> list[Guess]:
+        """Return the places at which the window lies best of a track that it lies on at another speed, or none.
+
+        They are told as those of a clip at the recording's speed are: as if it lay so that its middle is right.
+        """
+        rule, comparison = self._plan.sweep, self._sweepable
+        self.add([claim], "")
+        found = self.nearest_to(claim, within=ONE_PLACE_SECONDS)
+        if rule is None or found is None or not isinstance(comparison, Registrable):
+            return []
+        reference, placement = self.reference(claim.track).layers[rule.layer].unpacked(), found.placements[rule.layer]
+        if comparison.sweep_cost(reference) > rule.repetition_budget:
+            return []
+        turned = (placement.speed - 1) * self.window.seconds / 2
+        starts = comparison.repetitions(reference, placement, limit=rule.repetitions)
+        return [Guess(claim.track, start + turned, speed=placement.speed) for start in starts]
 
     def reference(self, track: int) -> Fingerprint:
         """Return a track's stored fingerprint."""

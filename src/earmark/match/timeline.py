@@ -168,10 +168,11 @@ class Timeline:
         number_of = {begin: number for number, (begin, _) in enumerate(windows)}
         missing: dict[int, list[Strand]] = {}
         for line in list(self._lines):
-            if line.begin in number_of and _begins_early(line):
-                is_beside = self._continuation.fills(line.begin, line.begin + WINDOW_SECONDS)
-                if is_beside and line.track in self._continuation.tracks:
-                    continue  # a worse place of what fills the sound
+            if line.begin not in number_of:
+                continue
+            is_beside = self._continuation.fills(line.begin, line.begin + WINDOW_SECONDS)
+            is_worse = is_beside and line.track in self._continuation.tracks  # a worse place of what fills the sound
+            if not is_worse and _begins_early(line):
                 if not is_beside and self._continuation.fills(line.begin - HOP_SECONDS, line.begin + HOP_SECONDS):
                     self._lines.add(self._continuation.back(self._heard, line.strands[0]))
                 elif number_of[line.begin]:
