@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from earmark.audio.chain import links_of
 from earmark.audio.ogg import without_repeated_headers
 from earmark.errors import MediaError
 from earmark.text import printable
@@ -86,9 +87,17 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     return open(given, "rb", opener=lambda *_: descriptor)
 
 
+class Opened(NamedTuple):
+    """An open file as FFmpeg reads it."""
+
+    container: InputContainer  # of a chained Ogg file, its first link
+    file: BinaryIO
+    later_links: tuple[BinaryIO, ...] = ()  # the rest of a chained Ogg file
+
+
 @contextmanager
-def open_container(source: Media, *, suffix: str = "") -> Iterator[tuple[InputContainer, BinaryIO]]:
-    """Yield (container, file) of a source that FFmpeg opens by its content; raises MediaError.
+def open_container(source: Media, *, suffix: str = "") -> Iterator[Opened]:
+    """Yield a source that FFmpeg opens by its content; raises MediaError.
 
     The name's `suffix` counts where the content says nothing: for the headerless formats of `NAMED`.
     """
@@ -102,12 +111,13 @@ def open_container(source: Media, *, suffix: str = "") -> Iterator[tuple[InputCo
     try:
         if _size(file) == 0:
             raise MediaError("too_short", "the file is empty")
+        first, *later = links_of(file) or [file]
         try:
-            container = _open(file, None)
+            container = _open(first, None)
         except Exception as error:  # PyAV raises FFmpegError, and IndexError or ValueError on some damaged files
-            container = _opened_otherwise(file, suffix.lower(), error)
+            container = _opened_otherwise(first, suffix.lower(), error)
         with container:
-            yield container, file
+            yield Opened(container, file, tuple(later))
     finally:
         if owned:
             file.close()
@@ -132,8 +142,8 @@ def _open(file: BinaryIO, name: str | None) -> InputContainer:
 
 
 @contextmanager
-def open_live_container(stream: BinaryIO) -> Iterator[tuple[InputContainer, BinaryIO]]:
-    """Yield (container, stream) of sound that arrives, which can be read once from front to back; raises MediaError."""
+def open_live_container(stream: BinaryIO) -> Iterator[Opened]:
+    """Yield sound that arrives, which can be read once from front to back; raises MediaError."""
     import av
 
     try:
@@ -141,7 +151,7 @@ def open_live_container(stream: BinaryIO) -> Iterator[tuple[InputContainer, Bina
     except Exception as error:  # as of `open_container`
         raise _refusal(error) from error
     with container:
-        yield container, stream
+        yield Opened(container, stream)
 
 
 class _Arriving:
