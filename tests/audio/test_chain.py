@@ -1,4 +1,4 @@
-"""Chained Ogg whose links differ, as recordings of stations are: each is read, with its own rate, channels and codec."""
+"""Chained Ogg whose links differ, as recordings of stations are: each is read as a file of its own."""
 
 from __future__ import annotations
 
