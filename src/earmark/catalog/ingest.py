@@ -202,7 +202,8 @@ def report(
         duplicates=tuple((path, other) for path, other in copies if absolute(path) != os.fsencode(other)),
         replaced=tuple(
             (replace(one.before, path=os.fsdecode(absolute(one.path))), one.track)  # the file that was written over
-            for one in kept if one.before is not None and one.track is not None
+            for one in kept
+            if one.before is not None and one.track is not None
         ),
         missing=missing,
     )
