@@ -10,7 +10,7 @@ from earmark.apps.cli.failures import DONE
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, lasting, shown_path, size
-from earmark.fingerprints import NAMES, SHOWN
+from earmark.fingerprints import shown
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def lines(information: Mapping[str, Any]) -> list[tuple[str, object]]:
         ("audio", lasting(seconds)),
         (
             "fingerprints",
-            dict(zip(NAMES, SHOWN, strict=True)).get(information["fingerprinter"], information["fingerprinter"]),
+            shown(information["fingerprinter"]),
         ),
         ("on disk", f"{size(taken)}{an_hour}"),
         *trust(information),
