@@ -96,6 +96,14 @@ def test_a_second_time_nothing_is_decoded_unless_a_file_changed(tones, tmp_path)
     assert told == [1, 2]
 
 
+def test_names_that_are_no_utf_8_are_kept(tones, tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    tones[0].rename(odd)
+    for _ in range(2):  # decoded, and read back
+        sounds = prepare([odd, tones[1]], rate=RATE, folder=tmp_path / "cache")
+        assert sounds.names == (str(odd), str(tones[1]))
+
+
 def test_an_interrupted_preparation_begins_again(tones, tmp_path):
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -92,11 +93,12 @@ def prepare(
     done, files). Raises OptionError when no file is left.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(msgspec.json.encode([rate, *(_cache_key(path) for path in paths)])).hexdigest()[:20]
+    key = hashlib.sha256(_json([rate, *(_cache_key(path) for path in paths)])).hexdigest()[:20]
     data, described = folder / f"{key}.pcm", folder / f"{key}.json"
     if not described.exists():
         _decode_all(paths, rate, data, described, progress)
-    contents = msgspec.json.decode(described.read_bytes(), type=_Contents)
+    read = json.loads(described.read_bytes().decode(errors="surrogateescape"))
+    contents = msgspec.convert(read, type=_Contents)
     lengths = np.array(contents.lengths, np.int64)
     if not len(lengths):
         raise OptionError(f"none of {len(paths)} files can be learned from: {contents.failed[:3]}")
@@ -133,7 +135,12 @@ def _decode_all(
             if progress is not None:
                 progress(done, len(paths))
     with written_beside(described) as part:
-        part.write_bytes(msgspec.json.encode(contents))
+        part.write_bytes(_json(msgspec.to_builtins(contents)))
+
+
+def _json(contents: object) -> bytes:
+    """Return JSON in which names of files keep the bytes that are no UTF-8."""
+    return json.dumps(contents, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogateescape")
 
 
 def _decoded(paths: Sequence[Path], rate: int) -> Iterator[tuple[Path, bytes | str]]:
