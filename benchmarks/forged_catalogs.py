@@ -2,8 +2,8 @@
 
     python benchmarks/forged_catalogs.py [--catalogs 500] [--files 1200]
 
-A catalog of the bundled music has rows, settings, schema, pages, plays or arrays changed at random; a child reads it, then
-writes. Exit status 1: a crash, an error that is not earmark's, over 1 GB, over 10 s, or a canary outside that changed.
+A catalog of the bundled music has rows, settings, schema, pages, plays or arrays changed at random; a child reads it,
+then writes. Exit status 1: a crash, an error not of earmark, over 1 GB, over 10 s, or a canary outside that changed.
 """
 
 from __future__ import annotations
