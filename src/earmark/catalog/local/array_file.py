@@ -76,9 +76,9 @@ def load_array(folder: Directory, entry: ArrayFile, *, read_up_to: float) -> NDA
         if start + size * dtype.itemsize != os.fstat(file.fileno()).st_size:
             raise CatalogDamaged(f"{folder.path / entry.file} is damaged: it has another size than its header says")
         if not size:
-            return np.zeros(shape, dtype)  # an empty part of a file cannot be mapped
+            return np.zeros(entry.shape, dtype)  # an empty part of a file cannot be mapped
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    array: NDArray[Any] = np.frombuffer(content, dtype, size, start).reshape(shape)
+    array: NDArray[Any] = np.frombuffer(content, dtype, size, start).reshape(entry.shape)
     return array
 
 
