@@ -72,7 +72,7 @@ class SQLitePlays:
         rows = self._rows("SELECT number, body, checksum FROM plays WHERE number = ?", number)
         if not rows:
             raise PlayNotFound(f"no play has the number {number}; earmark plays lists those there are")
-        return self._play(*rows[0])
+        return _play(*rows[0], path=self.path)
 
     def find(
         self,
@@ -104,7 +104,7 @@ class SQLitePlays:
             WHERE (begun, number) > (?, ?){where} ORDER BY begun, number LIMIT {_BATCH}"""
         begun, number = after or (float("-inf"), 0)
         for row in self._in_batches(sql, (float(begun), number), *(value for _, value in wanted)):
-            play = self._play(*row[1:])
+            play = _play(*row[1:], path=self.path)
             if track is None or play.is_of(track):
                 yield play
 
@@ -180,7 +180,7 @@ class SQLitePlays:
             sql = f"SELECT number, body, checksum FROM plays WHERE number > ? ORDER BY number LIMIT {_BATCH}"
             for row in self._in_batches(sql, (0,)):
                 try:
-                    self._play(*row)
+                    _play(*row, path=self.path)
                 except CatalogDamaged as error:
                     found.append(str(error))
         except CatalogDamaged as error:
@@ -193,16 +193,6 @@ class SQLitePlays:
             return False
         self._database().copy(folder / self.path.name)
         return True
-
-    def _play(self, number: int, body: Any, checksum: Any) -> Play:
-        try:
-            if zlib.crc32(body) == checksum:
-                play = msgspec.json.decode(body, type=Play)
-                if 0 <= play.start <= play.end <= _LATEST and abs(play.utc_offset) <= _WIDEST_OFFSET:
-                    return replace(play, number=number)
-        except (TypeError, UnicodeError, RecursionError, msgspec.MsgspecError):
-            pass  # reported as damage below
-        raise CatalogDamaged(f"play number {number} in {self.path} is damaged; restore a copy made by earmark export")
 
     def _rows(self, sql: str, *values: Value) -> list[tuple[Any, ...]]:
         """Return the rows of a query; none as long as nothing was ever kept."""
@@ -236,6 +226,18 @@ class SQLitePlays:
                 return
             with database.transaction():
                 yield
+
+
+def _play(number: int, body: Any, checksum: Any, *, path: Path) -> Play:
+    """Return the play of a row, at a time that there is; raises CatalogDamaged."""
+    try:
+        if zlib.crc32(body) == checksum:
+            play = msgspec.json.decode(body, type=Play)
+            if 0 <= play.start <= play.end <= _LATEST and abs(play.utc_offset) <= _WIDEST_OFFSET:
+                return replace(play, number=number)
+    except (TypeError, UnicodeError, RecursionError, msgspec.MsgspecError):
+        pass  # reported as damage below
+    raise CatalogDamaged(f"play number {number} in {path} is damaged; restore a copy made by earmark export")
 
 
 def _values(play: Play) -> tuple[Value, ...]:
