@@ -210,7 +210,7 @@ def test_a_row_of_other_types_is_damage(store: SQLitePlays, statement: str) -> N
         kept()
 
 
-@pytest.mark.parametrize("changes", [{"end": 1e300}, {"start": -1.0}, {"start": 9.0, "end": 8.0}, {"utc_offset": 1e6}])
+@pytest.mark.parametrize("changes", [{"end": 1e300}, {"start": -1e12}, {"utc_offset": 1e6}])
 def test_a_play_at_no_time_that_there_is_is_damage(store: SQLitePlays, changes: dict[str, float]) -> None:
     body = msgspec.json.encode(replace(store.save(play(1, 2)), number=0, **changes))  # type: ignore[arg-type]
     connection = sqlite3.connect(store.path, isolation_level=None)

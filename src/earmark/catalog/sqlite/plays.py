@@ -24,7 +24,7 @@ from earmark.errors import CatalogDamaged, CatalogError, PlayNotFound
 
 _BATCH = 500  # rows read by one statement
 _LONGEST_PLAY_SECONDS = 86_400.0  # seconds before a moment at which a play that reaches it may have begun
-_LATEST = 253_402_214_400.0  # seconds since 1970 of the last day that a date can name
+_EARLIEST, _LATEST = -62_135_510_400.0, 253_402_214_400.0  # seconds since 1970 of the days that a date can name
 _WIDEST_OFFSET = 86_399.0  # seconds of the widest difference to UTC that a date can have
 _LONGEST_NAME, _MOST_STATIONS = 1_000, 10_000  # characters of a station's name, and stations
 _COLUMNS = "station = ?, begun = ?, ended = ?, state = ?, open = ?, body = ?, checksum = ?"
@@ -233,7 +233,8 @@ def _play(number: int, body: Any, checksum: Any, *, path: Path) -> Play:
     try:
         if zlib.crc32(body) == checksum:
             play = msgspec.json.decode(body, type=Play)
-            if 0 <= play.start <= play.end <= _LATEST and abs(play.utc_offset) <= _WIDEST_OFFSET:
+            is_date = _EARLIEST <= play.start <= _LATEST and _EARLIEST <= play.end <= _LATEST
+            if is_date and abs(play.utc_offset) <= _WIDEST_OFFSET:
                 return replace(play, number=number)
     except (TypeError, UnicodeError, RecursionError, msgspec.MsgspecError):
         pass  # reported as damage below
