@@ -100,6 +100,7 @@ def main() -> int:
     """Run an unharmed one, then one for each fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=int, default=1, help="only each so manieth call")
+    parser.add_argument("--first", type=int, default=0, help="number of the fault to go on from")
     options = parser.parse_args()
     ended, bad = Counter[str](), list[str]()
     with tempfile.TemporaryDirectory(prefix="earmark-calls-") as scratch:
@@ -118,7 +119,10 @@ def main() -> int:
         calls = Counter(line.split()[1].partition("(")[0] for line in log.read_text().splitlines() if "(" in line)
         print("calls of an unharmed run:", dict(calls), flush=True)
         faults = [(name, n, error) for name in CALLS for n in range(1, calls[name] + 1) for error in ("EIO", "ENOSPC")]
-        for name, number, error in faults[:: options.every]:
+        for at in range(options.first, len(faults), options.every):
+            name, number, error = faults[at]
+            if at % 100 == 0:
+                print(f"{at} of {len(faults)}, {len(bad)} problems", flush=True)
             for path in (folder, folder.parent / "copy.earmark"):
                 shutil.rmtree(path, ignore_errors=True)
             shutil.copytree(whole, folder)

@@ -2,13 +2,14 @@
 
     python benchmarks/forged_catalogs.py [--catalogs 500] [--files 1200]
 
-A catalog of the bundled music has rows, settings, schema, pages or arrays changed at random; a child reads it, then
-writes. Exit status 1: a crash, an error that is not earmark's, over 1 GB, over 10 s, or a canary outside that changed.
+A catalog of the bundled music has rows, settings, schema, pages, plays or arrays changed at random; a child reads it,
+then writes. Exit status 1: a crash, an error not of earmark, over 1 GB, over 10 s, or a canary outside that changed.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import random
 import resource
@@ -31,8 +32,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import earmark
-from earmark.catalog.local.durable import DATABASE
+from earmark.catalog.local.durable import DATABASE, PLAYS
 from earmark.catalog.local.generations import Generations
+from earmark.catalog.plays import HeardSound, Play, PlayedTrack
 
 MUSIC = Path(__file__).parent.parent / "src" / "earmark" / "apps" / "demo" / "music"
 TRACKS = 6
@@ -66,6 +68,8 @@ SCHEMAS = (
     "WHERE name = 'fingerprints'",
     "UPDATE sqlite_master SET sql = replace(sql, 'BLOB', 'TEXT')",
 )
+
+HEADERS = (None, None, "{[]: 1}", "{'descr': ('", "-" * 100, "{'descr': ',,', 'fortran_order': 0, 'shape': (1,)}", "\\")
 
 Chance = random.Random
 Forgery = Callable[[Path, Chance], str]
@@ -110,7 +114,7 @@ def bomb(folder: Path, chance: Chance) -> str:
         own = msgspec.msgpack.decode(peaks)
         frames = chance.choice((1 << 20, 1 << 25, (1 << 26) - 64, 1 << 40))
         bytes_each = min(frames, 1 << 26)
-        kind = chance.randrange(5)
+        kind = chance.randrange(7)
         if kind == 0:
             own = [own[0], 1e9, frames, 0, zlib.compress(bytes(bytes_each), 9), b""]
         elif kind == 1:
@@ -119,6 +123,13 @@ def bomb(folder: Path, chance: Chance) -> str:
             first, hop, places = chance.choice(NUMBERS), chance.choice(NUMBERS), chance.choice(NUMBERS)
         elif kind == 3:
             own[chance.randrange(1, 4)] = chance.choice(NUMBERS)
+        elif kind == 4:
+            own[1:5] = [1e9, 0, 0, zlib.compress(bytes(bytes_each), 9)]
+        elif kind == 5:
+            frames = 1 << 14
+            peaks = 255 * frames
+            body = zlib.compress(b"\xff" * frames + bytes(peaks) + b"\x24" * ((3 * peaks + 7) // 8), 9)
+            own[1:5] = [1e9, frames, peaks, body + bytes(peaks // 3)]
         else:
             seconds = chance.choice((float("nan"), float("inf"), -1.0, 1e300))
         forged = msgspec.msgpack.encode((spec, seconds, first, hop, places, body, msgspec.msgpack.encode(own)))
@@ -170,6 +181,33 @@ def other_settings(folder: Path, chance: Chance) -> str:
     return f"settings {settings['preset']}"
 
 
+def other_plays(folder: Path, chance: Chance) -> str:
+    """Keep plays, sound and a message, and change one of their rows."""
+    with earmark.open(folder, read_only=True) as catalog:
+        track = PlayedTrack("id", "Title", "Artist", "Album", "a.flac", 100.0)
+        for start in range(10):
+            times = float(start), start + 1.0
+            catalog.plays.save(Play("one", track, *times, 0.0, 1.0, 2.0, 0.5, 0.9, "accepted", "foreground", False))
+        catalog.plays.keep(HeardSound("one", 0.0, 9.0, b"sound"))
+        catalog.plays.queue("https://example.org", b"{}")
+    connection = sqlite3.connect(folder / PLAYS, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    table = chance.choice(("plays", "heard", "deliveries"))
+    row = dict(chance.choice(connection.execute(f"SELECT * FROM {table}").fetchall()))
+    number, name = row["number"], chance.choice([name for name in row if name != "number"])
+    value = chance.choice((*VALUES, *NUMBERS, mutated(row[name], chance)))
+    if name == "body" and table == "plays":
+        play = msgspec.json.decode(row["body"])
+        play[chance.choice(list(play))] = chance.choice((None, "", -1, 1e300, [], {}, "x" * 100_000))
+        value = msgspec.json.encode(play)
+    with suppress(sqlite3.Error):
+        connection.execute(f"UPDATE {table} SET {name} = ? WHERE number = ?", (value, number))
+    if isinstance(value, bytes) and name in ("body", "packed") and table != "deliveries":
+        connection.execute(f"UPDATE {table} SET checksum = ? WHERE number = ?", (zlib.crc32(value), number))
+    connection.close()
+    return f"{table}.{name}"
+
+
 def link(folder: Path, chance: Chance) -> str:
     """Put a link, or a pipe, in the place of a file or folder of the catalog."""
     places = [*folder.rglob("*"), *(folder / name for name in ("quarantine", "CURRENT.tmp", "calibration.json"))]
@@ -193,6 +231,8 @@ def other_arrays(folder: Path, chance: Chance) -> str:
     generation = generations.load()
     assert generation is not None
     arrays = {name: np.array(array) for name, array in generation.arrays.items()}
+    if chance.random() < 0.1:
+        return other_header(folder, chance)
     said = []
     for _ in range(chance.choice((1, 1, 2))):
         name = chance.choice(list(arrays))
@@ -210,6 +250,25 @@ def other_arrays(folder: Path, chance: Chance) -> str:
     shutil.rmtree(folder / "generations")
     generations.publish(arrays, **known)
     return f"{generation.manifest.index}: {', '.join(said)}"
+
+
+def other_header(folder: Path, chance: Chance) -> str:
+    """Change the text that an array's file begins with, and make all checksums hold."""
+    (generation,) = (folder / "generations").iterdir()
+    manifest = msgspec.json.decode((generation / "manifest.json").read_bytes())
+    entry = chance.choice(manifest["files"])
+    path = generation / f"{entry['name']}.npy"
+    content = path.read_bytes()
+    size = int.from_bytes(content[8:10], "little")
+    text = chance.choice(HEADERS)
+    changed = mutated(content[10 : 10 + size], chance) if text is None else text.encode()
+    changed = changed[:size].ljust(size)
+    path.write_bytes(content[:10] + changed + content[10 + size :])
+    entry["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    packed = msgspec.json.encode(manifest)
+    (generation / "manifest.json").write_bytes(packed)
+    (folder / "CURRENT").write_text(f"{generation.name} {hashlib.sha256(packed).hexdigest()}\n")
+    return f"header {changed[:20]!r}"
 
 
 def forged_array(array: NDArray[Any], chance: Chance) -> NDArray[Any]:
@@ -249,6 +308,7 @@ def mutated(value: Any, chance: Chance) -> Any:
 
 
 CATALOGS: tuple[Forgery, ...] = (another_row, another_row, bomb, another_schema, other_pages, other_settings, link)
+PLAYED: tuple[Forgery, ...] = (bomb, other_plays)  # further ones, which came later
 
 
 def used(folder: Path, clip: earmark.Fingerprint) -> None:
@@ -260,6 +320,10 @@ def used(folder: Path, clip: earmark.Fingerprint) -> None:
                 catalog.info,
                 lambda: catalog.identify(clip),
                 catalog.verify,
+                lambda: list(catalog.plays.find()),
+                lambda: list(catalog.plays.heard()),
+                lambda: catalog.plays.deliveries(1e9),
+                catalog.plays.stations,
                 lambda: catalog.export(folder.parent / "copy.earmark"),
             ]
             if not read_only:
@@ -301,8 +365,10 @@ def main() -> int:
     """Forge, use, and say what was not as it has to be."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--catalogs", type=int, default=500)
+    parser.add_argument("--more", type=int, default=100, help="bombs and plays")
     parser.add_argument("--files", type=int, default=1_200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="number to go on from")
     options = parser.parse_args()
     bad, outcomes, worst_seconds, worst_bytes = list[str](), Counter[str](), 0.0, 0
     with tempfile.TemporaryDirectory(prefix="earmark-forged-") as scratch:
@@ -313,9 +379,10 @@ def main() -> int:
         with earmark.open(rooms["both"], read_only=True) as catalog:  # so that no child loads a network
             catalog.identify(clip)
         plan = [(CATALOGS[n % len(CATALOGS)], "both") for n in range(options.catalogs)]
+        plan += [(PLAYED[n % len(PLAYED)], "both") for n in range(options.more)]
         plan += [(other_arrays, INDEXES[n % len(INDEXES)]) for n in range(options.files)]
         began = time.perf_counter()
-        for number, (forgery, index) in enumerate(plan):
+        for number, (forgery, index) in list(enumerate(plan))[options.first :]:
             trial = Path(scratch) / "trial"
             shutil.copytree(rooms[index].parent, trial)
             shutil.copytree(rooms["linear"], trial / "own.earmark")
@@ -332,7 +399,7 @@ def main() -> int:
                 print(f"{number + 1} of {len(plan)}, {time.perf_counter() - began:.0f} s", flush=True)
             shutil.rmtree(trial)
     print(
-        f"{len(plan)} forged: {dict(outcomes)}; at most {worst_seconds:.1f} s of the processor and "
+        f"{outcomes.total()} forged: {dict(outcomes)}; at most {worst_seconds:.1f} s of the processor and "
         f"{worst_bytes >> 20} MB; {len(bad)} not as they have to be"
     )
     return bool(bad)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Before numpy comes: with a thread a core, OpenBLAS's threads wait for each other where cores are shared.
@@ -15,6 +16,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import soundfile
 
 import earmark  # noqa: F401 - before any test imports ONNX Runtime, which sends unless earmark has told it not to
+
+# On a busy machine an example may take long to draw, which is no fault of the code.
+hypothesis.settings.register_profile("any machine", suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("any machine")
 
 MUSIC = Path(__file__).parent.parent / "src" / "earmark" / "apps" / "demo" / "music"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -202,3 +203,38 @@ def test_likely_bytes_are_vectors_of_increasing_frames_or_refused(
         return
     assert len(frames) == len(vectors)
     assert (np.diff(frames) > 0).all()
+
+
+@pytest.mark.parametrize("shape", [{"frames": 0, "peaks": 0}, {"frames": -11, "peaks": 8}])
+def test_a_body_is_not_unpacked_beyond_what_it_says_even_if_that_is_nothing(
+    clip: tuple[Layer, Layer], shape: dict[str, int]
+) -> None:
+    body = zlib.compress(bytes(1 << 24), 9)
+    forged = msgspec.structs.replace(packed(*clip, 4.0), body=body, **shape)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="a fingerprint of"):
+        PACKING.unpack(forged)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 1 << 20
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    frames=st.one_of(st.integers(-80, 200), st.integers(-(1 << 63), 1 << 63)),
+    peaks=st.one_of(st.integers(-80, 200), st.integers(-(1 << 63), 1 << 63)),
+    seconds=st.floats(),
+    content=st.binary(max_size=400),
+    is_compressed=st.booleans(),
+)
+def test_wild_numbers_of_peaks_are_refused_or_those_of_the_body(
+    frames: int, peaks: int, seconds: float, content: bytes, is_compressed: bool
+) -> None:
+    body = zlib.compress(content) if is_compressed else content
+    try:
+        every, strongest = PACKING.unpack_stored(PackedPeaks("", seconds, frames, peaks, body))
+    except (ValueError, OverflowError, zlib.error):
+        return
+    assert len(every.frames) == len(every.values) == peaks
+    assert len(strongest.frames) <= peaks
+    assert not peaks or 0 <= every.frames.min() <= every.frames.max() < frames

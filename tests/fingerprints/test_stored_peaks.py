@@ -15,7 +15,7 @@ from earmark.audio.decode import load
 from earmark.fingerprints.packing import PackedPeaks, PeakPacking
 from earmark.fingerprints.peaks import PeakShape, PeakStream
 from earmark.fingerprints.shazam import FRONT_END, peak_layers
-from earmark.fingerprints.stored_peaks import PeakPlanes
+from earmark.fingerprints.stored_peaks import BLOCK_FRAMES, MOST_BLOCK_PEAKS, PeakPlanes
 from earmark.types import Layer
 from tests.audio.spectra import power_chunks
 
@@ -89,3 +89,24 @@ def test_bins_are_refused_if_one_of_them_is_beyond_the_highest(low: list[int], b
 def test_a_clip_is_no_recording(packed: PackedPeaks) -> None:
     with pytest.raises(ValueError, match="a clip's"):
         PACKING.unpack_stored(msgspec.structs.replace(packed, salience=b"\0" * 8))
+
+
+@pytest.mark.parametrize("peaks", [MOST_BLOCK_PEAKS, MOST_BLOCK_PEAKS + 1])
+def test_more_peaks_together_than_sound_has_are_refused(peaks: int) -> None:
+    counts = np.zeros(BLOCK_FRAMES, np.uint8)
+    counts[:2] = peaks // 2, peaks - peaks // 2
+    planes = np.concatenate([counts, np.zeros(peaks + (3 * peaks + 7) // 8, np.uint8)])
+    shape = {"frames": BLOCK_FRAMES, "peaks": peaks, "first_bin": 0, "bins": 736}
+    if peaks <= MOST_BLOCK_PEAKS:
+        assert len(PeakPlanes.of(planes, **shape).all()[0]) == peaks
+    else:
+        with pytest.raises(ValueError, match="more peaks together"):
+            PeakPlanes.of(planes, **shape)
+
+
+def test_counts_whose_sum_wraps_around_to_what_is_said_are_refused() -> None:
+    frames = (1 << 32) // 255 + 1
+    counts = np.full(frames, 255, np.uint8)
+    counts[-1] -= 255 * frames - (1 << 32)
+    with pytest.raises(ValueError, match="more peaks together"):
+        PeakPlanes.of(counts, frames=frames, peaks=0, first_bin=0, bins=736)

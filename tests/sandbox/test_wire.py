@@ -5,12 +5,17 @@ from __future__ import annotations
 import socket
 import threading
 import time
+import tracemalloc
 from typing import Any, BinaryIO
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from earmark.errors import MediaError, OptionError, SpecMismatch
 from earmark.sandbox import wire
+from earmark.sandbox.bounds import MOST, check_bounds
 from earmark.sandbox.process import Limits
 from tests.audio.sandboxed import framed
 from tests.sandbox.processes import code_and_detail
@@ -45,6 +50,8 @@ HOSTILE = {
     "error_of_text": framed({"error": "everything"}),
     "seconds_without_end": framed({"seconds": float("inf")}),
     "partial_without_end": framed({"error": ["MediaError", "too_long", "", float("nan")]}),
+    "text_without_end": framed({"error": ["other", "x" * MOST]}),
+    "more_values_than_fit": framed(b"\x81\xa4done\xdd" + (1 << 23).to_bytes(4, "big") + b"\xc0" * (1 << 23)),
     "partial_in_words": framed({"error": ["MediaError", "too_long", "", "soon"]}),
 }
 
@@ -98,3 +105,49 @@ def test_an_exception_of_the_task_is_raised_again(raised: Exception, arrives: Ex
         wire.result(wire.failure(raised))
     assert vars(caught.value) == vars(arrives)
     assert str(caught.value) == str(arrives)
+
+
+LEAVES = st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats() | st.text() | st.binary()
+PLAIN = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+
+
+def held(value: Any) -> int:
+    match value:
+        case str():
+            return 1 + len(value.encode())
+        case list():
+            return 1 + sum(map(held, value))
+        case dict():
+            return 1 + sum(held(key) + held(one) for key, one in value.items())
+    return 1
+
+
+@settings(max_examples=40)
+@given(PLAIN, st.sampled_from([20, 40, 300]))
+def test_the_bounds_of_a_message_are_those_of_its_values(value: Any, length: int) -> None:
+    for one in (value, [value, "x" * length, b"x" * 300 * length, [None] * length]):
+        message, most = msgspec.msgpack.encode(one), held(one)
+        check_bounds(message, most)
+        with pytest.raises(ValueError, match="values and letters"):
+            check_bounds(message, most - 1)
+
+
+def test_a_message_in_single_bytes_takes_no_more_memory_than_it_has() -> None:
+    ours, theirs = socket.socketpair()
+    message = framed({"done": {"packed": bytes(20_000)}})
+
+    def send() -> None:
+        for place in range(len(message)):
+            theirs.sendall(message[place : place + 1])
+
+    sender = threading.Thread(target=send)
+    tracemalloc.start()
+    sender.start()
+    received = wire.receive(ours)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    sender.join()
+    ours.close()
+    theirs.close()
+    assert received["done"]["packed"] == bytes(20_000)
+    assert most < 10 * len(message)

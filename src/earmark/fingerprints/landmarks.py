@@ -120,13 +120,14 @@ def landmarks(frames: Frames, bins: NDArray[np.int32], *, fan_out: int, zone: Ta
 
     Each peak is the anchor of its first `fan_out` successors within the target zone.
     """
-    pairs = [_pairs(frames, bins, fan_out, zone, first) for first in range(0, len(frames), ANCHORS_AT_ONCE)]
-    nothing = np.zeros(0, np.int64)
-    anchor, target = (np.concatenate(column) for column in zip((nothing, nothing), *pairs, strict=True))
-    apart = (bins[target] - bins[anchor] + 64).astype(np.uint32) >> 1
-    wait = (frames[target] - frames[anchor]).astype(np.uint32)
-    codes = (bins[anchor].astype(np.uint32) >> 1) << 12 | apart << 6 | wait
-    return frames[anchor], codes.astype(np.uint32, copy=False)
+    parts: list[tuple[Frames, Codes]] = [(np.zeros(0, np.int32), np.zeros(0, np.uint32))]
+    for first in range(0, len(frames), ANCHORS_AT_ONCE):
+        anchor, target = _pairs(frames, bins, fan_out, zone, first)
+        apart = (bins[target] - bins[anchor] + 64).astype(np.uint32) >> 1
+        wait = (frames[target] - frames[anchor]).astype(np.uint32)
+        codes = (bins[anchor].astype(np.uint32) >> 1) << 12 | apart << 6 | wait
+        parts.append((frames[anchor], codes.astype(np.uint32, copy=False)))
+    return np.concatenate([anchors for anchors, _ in parts]), np.concatenate([codes for _, codes in parts])
 
 
 def have_information(every: Layer, strongest: Layer, shape: LandmarkShape, fan_out: int, *, query: bool) -> bool:

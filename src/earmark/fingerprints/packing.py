@@ -25,6 +25,7 @@ LARGEST_SEGMENTS = 1 << 22  # vectors of an unpacked fingerprint: three weeks of
 LARGEST_FRAMES = 1 << 26  # frames of the same
 MOST_UNPACKED = 16  # unpacked bytes of each packed one; no music of release 0.1.0, which compressed, comes near
 FREE_BYTES = 1 << 19  # bytes that any body may unpack to: two hours without a peak
+MOST_PEAKS_PER_BYTE = 3  # peaks of each packed byte; 0.7 of what is not compressed, 1.2 of release 0.1.0's music
 BODY_LEVEL = 0  # no compression: a quarter less would cost each candidate of each clip a millisecond
 SALIENCE_BLOCK_FRAMES = 1_024  # frames of a map that are compressed together: 16 s
 SMALL_SALIENCE_BYTES = 1 << 20  # bytes of a map that is unpacked at once, a minute; more is never matched together
@@ -87,11 +88,12 @@ class PeakPacking:
     def _planes(self, parts: PackedPeaks) -> PeakPlanes:
         frames, count = parts.frames, parts.peaks
         size = frames + count + (3 * count + 7) // 8
-        if not 0 <= size <= min(
-            LARGEST_BYTES, len(parts.body) * MOST_UNPACKED + FREE_BYTES
-        ) or frames > self._most_frames(parts.seconds):
+        most = min(LARGEST_BYTES, len(parts.body) * MOST_UNPACKED + FREE_BYTES)
+        is_plausible = size <= most and 0 <= count <= len(parts.body) * MOST_PEAKS_PER_BYTE
+        if not is_plausible or not 0 <= frames <= self._most_frames(parts.seconds):
             raise ValueError(f"a fingerprint of {size} bytes and {frames} frames in {parts.seconds:g} s")
-        planes = np.frombuffer(zlib.decompressobj().decompress(parts.body, size), np.uint8)
+        # One byte more than there may be, since 0 would mean all that there are.
+        planes = np.frombuffer(zlib.decompressobj().decompress(parts.body, size + 1), np.uint8)
         if len(planes) != size:
             raise ValueError(f"a fingerprint of {count} peaks that holds others")
         return PeakPlanes.of(planes, frames=frames, peaks=count, first_bin=self._low, bins=self._high - self._low)

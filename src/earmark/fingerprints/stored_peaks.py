@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from earmark.types import Frames, Layer
 
 BLOCK_FRAMES = 64  # frames, a second, of which it is known how many peaks come before
+MOST_BLOCK_PEAKS = 256  # peaks of a block; 80 of a recording, 135 of a clip that begins anywhere, none has more
 STRONGEST = 1  # bit of three that says of a peak that landmarks are made of it
 # What the eighth and the ninth bit of a bin add to it, by three bits: these and that of the strongest.
 HIGH_BITS = np.array([0, 0, 512, 512, 256, 256, 768, 768], np.int32)
@@ -51,6 +52,8 @@ class PeakPlanes:
         np.cumsum(counts, out=before[1 : frames + 1])
         before[frames + 1 :] = before[frames]
         ends = before[::BLOCK_FRAMES].copy()
+        if len(ends) > 1 and not 0 <= np.diff(ends).min() <= np.diff(ends).max() <= MOST_BLOCK_PEAKS:  # a sum may wrap
+            raise ValueError("more peaks together than sound has")
         if int(ends[-1]) != peaks or len(packed) != (3 * peaks + 7) // 8:
             raise ValueError(f"a fingerprint of {peaks} peaks that holds others")
         eights = np.zeros((-(-peaks // 8), 3), np.uint8)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from earmark.errors import EarmarkError, MediaError, OptionError, SpecMismatch
+from earmark.sandbox.bounds import check_bounds
 
 LARGEST_MESSAGE = 1 << 28  # bytes; a packed fingerprint of weeks
 MAX_TEXT = 500  # characters of a child's error that are passed on
@@ -38,7 +39,9 @@ def receive(connection: socket.socket, *, patience: Patience | None = None) -> d
     (length,) = LENGTH.unpack(_exactly(connection, LENGTH.size, patience))
     if length > LARGEST_MESSAGE:
         raise ValueError(f"a message of {length} bytes")
-    message = msgspec.msgpack.decode(_exactly(connection, length, patience))
+    content = _exactly(connection, length, patience)
+    check_bounds(content)
+    message = msgspec.msgpack.decode(content)
     if not isinstance(message, dict):
         raise TypeError("a message of another form")
     return message
@@ -78,9 +81,9 @@ def result(message: dict[str, Any]) -> dict[str, Any]:
     raise MediaError("decoder_crashed", "the decoder answered in another form")
 
 
-def _exactly(connection: socket.socket, count: int, patience: Patience | None) -> bytes:
-    parts, missing = [], count
-    while missing:
+def _exactly(connection: socket.socket, count: int, patience: Patience | None) -> bytearray:
+    content = bytearray()  # not a list of parts, which may be of a byte each
+    while missing := count - len(content):
         if patience is not None:
             connection.settimeout(patience())
         try:
@@ -89,6 +92,5 @@ def _exactly(connection: socket.socket, count: int, patience: Patience | None) -
             continue
         if not part:
             raise EOFError
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
+        content += part
+    return content

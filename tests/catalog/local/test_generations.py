@@ -1,6 +1,7 @@
 """Published indexes: whole or not at all, checked before they are believed."""
 
 import errno
+import hashlib
 import itertools
 import os
 import random
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from earmark.catalog.local import generations as generations_module
+from earmark.catalog.local.array_file import ArrayFile, load_array
+from earmark.catalog.local.directory import Directory
 from earmark.catalog.local.durable import DurableFiles
 from earmark.catalog.local.generations import Generations, is_on_network
 from earmark.errors import CatalogDamaged, CatalogError, CatalogTooNew
@@ -206,3 +209,28 @@ def test_a_name_that_is_a_path_is_refused(tmp_path):
 
 def test_a_local_disk_is_no_network(tmp_path):
     assert is_on_network(tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    "header", ["{[]: 1}", "{'descr': ('", "-" * 9_900 + "1", "{'descr': ',,', 'fortran_order': 0, 'shape': (1,)}", "\\"]
+)
+def test_a_header_that_is_no_arrays_is_damage(tmp_path, header):
+    line = header.encode() + b"\n"
+    content = b"\x93NUMPY\x01\x00" + len(line).to_bytes(2, "little") + line + b"\0"
+    (tmp_path / "a.npy").write_bytes(content)
+    entry = ArrayFile("a", len(content), hashlib.sha256(content).hexdigest(), "|u1", (1,))
+    with Directory.opened(tmp_path) as folder, pytest.raises(ValueError, match="has no header of an array"):
+        load_array(folder, entry, read_up_to=1e9)
+
+
+def test_a_number_that_leaves_none_behind_it_stops_no_publication_and_no_quarantine(tmp_path):
+    for name in ("generations", "quarantine"):
+        (tmp_path / name / ("9" * 18)).mkdir(parents=True)
+    generations = Generations(tmp_path)
+    for last_track in (1, 2):
+        publish(generations, last_track=last_track)
+        assert generations.load().manifest.last_track == last_track
+    for _ in range(2):
+        assert generations.quarantine().exists()
+        publish(generations)
+    assert sorted(path.name for path in (tmp_path / "quarantine").iterdir()) == ["000001", "000002", "9" * 18]

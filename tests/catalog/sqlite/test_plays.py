@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import earmark
@@ -179,3 +181,40 @@ def test_a_catalog_open_for_reading_keeps_plays_and_an_export_takes_them_along(
     with earmark.open(tmp_path / "copy.earmark") as copy:
         assert [one.start for one in copy.plays.find()] == [0]
         assert copy.verify().ok
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE plays SET begun = x'00' WHERE number = 2",
+        "UPDATE heard SET seconds = x'00'",
+        "UPDATE heard SET station = x'00'",
+        "UPDATE deliveries SET body = 5",
+        "UPDATE deliveries SET attempts = 'many'",
+    ],
+)
+def test_a_row_of_other_types_is_damage(store: SQLitePlays, statement: str) -> None:
+    for start in (0, 5):
+        store.save(play(start, start + 1))
+    store.keep(HeardSound("one", 0.0, 9.0, b"sound"))
+    store.queue("https://example.org", b"{}")
+
+    def kept() -> list[int]:
+        return [len(list(one)) for one in (store.find(), store.heard(since=-1.0), store.deliveries(now=5.0))]
+
+    assert kept() == [2, 1, 1]
+    connection = sqlite3.connect(store.path, isolation_level=None)
+    connection.execute(statement)
+    connection.close()
+    with pytest.raises(CatalogDamaged):
+        kept()
+
+
+@pytest.mark.parametrize("changes", [{"end": 1e300}, {"start": -1e12}, {"utc_offset": 1e6}])
+def test_a_play_at_no_time_that_there_is_is_damage(store: SQLitePlays, changes: dict[str, float]) -> None:
+    body = msgspec.json.encode(replace(store.save(play(1, 2)), number=0, **changes))  # type: ignore[arg-type]
+    connection = sqlite3.connect(store.path, isolation_level=None)
+    connection.execute("UPDATE plays SET body = ?, checksum = ?", (body, zlib.crc32(body)))
+    connection.close()
+    with pytest.raises(CatalogDamaged, match="play number 1"):
+        list(store.find())

@@ -1,5 +1,6 @@
 """What a catalog holds to be true, and how it notices that it does not any more."""
 
+import itertools
 import os
 import random
 import shutil
@@ -354,3 +355,34 @@ def test_what_was_acknowledged_outlives_a_kill(tmp_path):
         assert reader.count()[0] >= acknowledged
         assert reader.problems() == []
         reader.close()
+
+
+def test_files_in_no_order_have_an_end(store, tmp_path):
+    number = insert(store)
+    store.close()
+    for before, after in (("KEY,", "KEY DESC,"), ("KEY DESC,", "KEY,")):  # written downwards, to be read upwards
+        connection = sqlite3.connect(tmp_path / "catalog.db", isolation_level=None)
+        connection.execute("PRAGMA writable_schema = ON")
+        sql = "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = 'files'"
+        connection.execute(sql, (before, after))
+        connection.close()
+        if after == "KEY DESC,":
+            connection = sqlite3.connect(tmp_path / "catalog.db", isolation_level=None)
+            rows = [(path, 1, 1, number) for path in (b"/m/a", b"/m/b", b"/m/c")]
+            connection.executemany("INSERT INTO files VALUES (?, ?, ?, ?)", rows)
+            connection.close()
+    reader = SQLiteStore(tmp_path / "catalog.db", read_only=True)
+    with pytest.raises(CatalogDamaged, match="out of order"):
+        list(itertools.islice(reader.files_below(b"/m"), 100))
+    reader.close()
+
+
+def test_what_is_said_of_damage_does_not_hold_a_name_of_megabytes(store, tmp_path):
+    store.close()
+    connection = sqlite3.connect(tmp_path / "catalog.db", isolation_level=None)
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("UPDATE sqlite_master SET name = hex(zeroblob(100000)) WHERE name = 'removals'")
+    connection.close()
+    with pytest.raises(CatalogDamaged) as raised:
+        SQLiteStore(tmp_path / "catalog.db", read_only=True)
+    assert len(str(raised.value)) < 1_000

@@ -9,6 +9,7 @@ import mmap
 import os
 import re
 from collections.abc import Iterator
+from io import BufferedReader
 from typing import Any
 
 import msgspec
@@ -68,19 +69,29 @@ def load_array(folder: Directory, entry: ArrayFile, *, read_up_to: float) -> NDA
     if problem := check_array(folder, entry, read_up_to=read_up_to):
         raise CatalogDamaged(problem)
     with folder.file(entry.file) as file:
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError(f"{entry.file} is of another format")
-        shape, in_columns, dtype = np.lib.format.read_array_header_1_0(file)
+        shape, in_columns, dtype = _header(file, entry)
         start, size = file.tell(), math.prod(entry.shape)
         if (dtype.str, shape, in_columns) != (entry.dtype, entry.shape, False):
             raise CatalogDamaged(f"{folder.path / entry.file} is damaged: its header says {dtype} {shape}")
         if start + size * dtype.itemsize != os.fstat(file.fileno()).st_size:
             raise CatalogDamaged(f"{folder.path / entry.file} is damaged: it has another size than its header says")
         if not size:
-            return np.zeros(shape, dtype)  # an empty part of a file cannot be mapped
+            return np.zeros(entry.shape, dtype)  # an empty part of a file cannot be mapped
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    array: NDArray[Any] = np.frombuffer(content, dtype, size, start).reshape(shape)
+    array: NDArray[Any] = np.frombuffer(content, dtype, size, start).reshape(entry.shape)
     return array
+
+
+def _header(file: BufferedReader, entry: ArrayFile) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return (shape, whether columns come first, type) that a file begins with; raises ValueError, OSError."""
+    try:
+        if np.lib.format.read_magic(file) == (1, 0):
+            return np.lib.format.read_array_header_1_0(file)
+    except OSError:
+        raise
+    except Exception as error:  # numpy has the header parsed as Python, which fails in many ways
+        raise ValueError(f"{entry.file} has no header of an array ({type(error).__name__})") from error
+    raise ValueError(f"{entry.file} is of another format")
 
 
 def check_array(folder: Directory, entry: ArrayFile, *, read_up_to: float) -> str:

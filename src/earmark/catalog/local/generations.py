@@ -15,7 +15,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, count
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -115,7 +115,7 @@ class Generations:
         with self._opened() as folder:
             files.make_folder(folder, ROOT)
             with folder.folder(ROOT) as root:
-                number = max([0, *_numbers(root)]) + 1
+                number = _unused_number(root)
                 scratch = f"{number:06d}.tmp"
                 files.make_folder(root, scratch)
                 with root.folder(scratch) as made:
@@ -159,7 +159,7 @@ class Generations:
         with self._opened() as folder:
             files.make_folder(folder, QUARANTINE)
             with folder.folder(QUARANTINE) as root:
-                name = f"{max([0, *_numbers(root)]) + 1:06d}"
+                name = f"{_unused_number(root):06d}"
                 files.make_folder(root, name)
                 with root.folder(name) as target:
                     if folder.status(CURRENT) is not None:
@@ -330,8 +330,11 @@ def _generations(root: Directory) -> list[str]:
     return [name for name in root.names() if _NAME.fullmatch(name) and root.has_folder(name)]
 
 
-def _numbers(root: Directory) -> list[int]:
-    return [int(words["number"]) for name in root.names() if (words := _NAME.fullmatch(name))]
+def _unused_number(root: Directory) -> int:
+    """Return the number after all that folders have; where that is too long for a name, the first that none has."""
+    used = {int(words["number"]) for name in root.names() if (words := _NAME.fullmatch(name))}
+    number = max(used, default=0) + 1
+    return number if _NAME.fullmatch(f"{number:06d}") else next(n for n in count(1) if n not in used)
 
 
 def _is_whole(folder: Directory, entry: ArrayFile) -> bool:

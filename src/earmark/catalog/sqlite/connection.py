@@ -24,6 +24,7 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 100,
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
 }
+_MOST_REASON_LENGTH = 200  # characters of SQLite's own words, which may hold a name from the file
 _MOST_OBJECTS = 100  # tables and indexes of a schema; ours has 11
 _STEPS = 1_000_000  # steps of SQLite's machine between two looks at how many it has taken, some 10 ms
 _SCHEMA_STEPS = 3  # looks while the schema is read
@@ -163,13 +164,15 @@ def result_code(error: sqlite3.Error) -> int:
 
 def known_error(path: Path, error: sqlite3.Error) -> CatalogError:
     """Return the error of ours that says what SQLite's does, with what to do about it."""
-    code = result_code(error)
+    code, reason = result_code(error), str(error)[:_MOST_REASON_LENGTH]
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return CatalogLocked(f"{path} stays locked by another process; end that process, then try again")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return CatalogDamaged(f"{path} is damaged ({error}); restore a copy made by earmark export")
+        return CatalogDamaged(f"{path} is damaged ({reason}); restore a copy made by earmark export")
     if code in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_ERROR):
-        return CatalogDamaged(f"{path} holds what earmark never wrote ({error}); restore a copy made by earmark export")
+        return CatalogDamaged(
+            f"{path} holds what earmark never wrote ({reason}); restore a copy made by earmark export"
+        )
     if code == sqlite3.SQLITE_FULL:
         return CatalogError(f"{path}: no space left on the disk; free some, then run it again: what was kept is kept")
-    return CatalogError(f"{path}: {error}; check the disk and the permissions, then open the catalog again")
+    return CatalogError(f"{path}: {reason}; check the disk and the permissions, then open the catalog again")

@@ -79,17 +79,19 @@ class Database:
         """Return the rows of one statement."""
         return self._rows(sql, values, most_bytes=None)
 
-    def in_batches(self, sql: str, after: int = 0) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a query that takes the last number seen; no lock is held between batches.
+    def in_batches(self, sql: str, after: tuple[Value, ...], *values: Value) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query that takes the key of the last row seen, its first columns, and other values.
 
-        What rows hold together is no more than the file has: a forged one may give them the same pages.
+        No lock is held between batches. Keys rise, or a forged file might have no end; and what rows hold together is
+        no more than the file has, or it might give all of them the same pages.
         """
-        read = 0
-        while rows := self._rows(sql, (after,), most_bytes=_BATCH_BYTES):
+        read, types = 0, [type(value) for value in after]
+        while rows := self._rows(sql, (*after, *values), most_bytes=_BATCH_BYTES):
             for row in rows:
-                if not isinstance(row[0], int) or row[0] <= after:
+                key = row[: len(after)]
+                if [type(value) for value in key] != types or key <= after:
                     raise CatalogDamaged(f"{self.path} is damaged: its rows are out of order; restore an exported copy")
-                after = row[0]
+                after = key
                 read += _size_of(row)
             self._check_size(read)
             yield from rows

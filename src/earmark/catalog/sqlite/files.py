@@ -11,7 +11,7 @@ from earmark.catalog.sqlite.database import Database
 from earmark.errors import CatalogDamaged
 
 _BATCH = 500  # rows read by one statement
-_MOST_FILES = 100_000  # files that hold one recording; more are a forgery
+_FILE = "path, bytes, modified, track"
 
 
 class FilesTable:
@@ -22,13 +22,13 @@ class FilesTable:
 
     def file(self, path: bytes) -> File | None:
         """Return what is known of a file, or None."""
-        rows = self._run("SELECT path, bytes, modified, track FROM files WHERE path = ?", path)
+        rows = self._run(f"SELECT {_FILE} FROM files WHERE path = ?", path)
         return _file(rows[0], self.path) if rows else None
 
     def files(self, number: int) -> list[File]:
         """Return the files that hold a recording."""
-        sql = f"SELECT path, bytes, modified, track FROM files WHERE track = ? LIMIT {_MOST_FILES}"
-        return [_file(row, self.path) for row in self._run(sql, number)]
+        sql = f"SELECT {_FILE} FROM files WHERE path > ? AND track = ? ORDER BY path LIMIT {_BATCH}"
+        return [_file(row, self.path) for row in self._database.in_batches(sql, (b"",), number)]
 
     def files_below(self, path: bytes) -> Iterator[File]:
         """Yield what is known of the file with an absolute path, or of all files below the folder there."""
@@ -37,11 +37,9 @@ class FilesTable:
             yield own
         folder = path.rstrip(b"/")
         after, before = folder + b"/", folder + b"0"  # what follows "/" in the order of bytes
-        sql = f"SELECT path, bytes, modified, track FROM files WHERE path > ? AND path < ? ORDER BY path LIMIT {_BATCH}"
-        while rows := self._run(sql, after, before):
-            for row in rows:
-                yield _file(row, self.path)
-            after = rows[-1][0]
+        sql = f"SELECT {_FILE} FROM files WHERE path > ? AND path < ? ORDER BY path LIMIT {_BATCH}"
+        for row in self._database.in_batches(sql, (after,), before):
+            yield _file(row, self.path)
 
     def remember(self, file: File) -> None:
         """Write what a file holds; inside a transaction."""

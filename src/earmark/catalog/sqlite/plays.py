@@ -9,7 +9,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
+from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -23,6 +24,9 @@ from earmark.errors import CatalogDamaged, CatalogError, PlayNotFound
 
 _BATCH = 500  # rows read by one statement
 _LONGEST_PLAY_SECONDS = 86_400.0  # seconds before a moment at which a play that reaches it may have begun
+_EARLIEST, _LATEST = -62_135_510_400.0, 253_402_214_400.0  # seconds since 1970 of the days that a date can name
+_WIDEST_OFFSET = 86_399.0  # seconds of the widest difference to UTC that a date can have
+_LONGEST_NAME, _MOST_STATIONS = 1_000, 10_000  # characters of a station's name, and stations
 _COLUMNS = "station = ?, begun = ?, ended = ?, state = ?, open = ?, body = ?, checksum = ?"
 
 
@@ -68,7 +72,7 @@ class SQLitePlays:
         rows = self._rows("SELECT number, body, checksum FROM plays WHERE number = ?", number)
         if not rows:
             raise PlayNotFound(f"no play has the number {number}; earmark plays lists those there are")
-        return self._play(*rows[0])
+        return _play(*rows[0], path=self.path)
 
     def find(
         self,
@@ -96,19 +100,18 @@ class SQLitePlays:
         if track is not None:  # what may be it; the body says whether it is
             wanted += [("instr(body, ?) > 0", msgspec.json.encode(track))]
         where = "".join(f" AND {condition}" for condition, _ in wanted)
-        sql = f"""SELECT number, body, checksum, begun FROM plays
-            WHERE (begun > ? OR (begun = ? AND number > ?)){where} ORDER BY begun, number LIMIT {_BATCH}"""
+        sql = f"""SELECT begun, number, body, checksum FROM plays
+            WHERE (begun, number) > (?, ?){where} ORDER BY begun, number LIMIT {_BATCH}"""
         begun, number = after or (float("-inf"), 0)
-        while rows := self._rows(sql, begun, begun, number, *(value for _, value in wanted)):
-            for row in rows:
-                play = self._play(*row[:3])
-                if track is None or play.is_of(track):
-                    yield play
-            number, begun = int(rows[-1][0]), float(rows[-1][3])
+        for row in self._in_batches(sql, (float(begun), number), *(value for _, value in wanted)):
+            play = _play(*row[1:], path=self.path)
+            if track is None or play.is_of(track):
+                yield play
 
     def stations(self) -> list[str]:
         """Return the names of the stations that have plays, in alphabetical order."""
-        return [str(name) for (name,) in self._rows("SELECT DISTINCT station FROM plays ORDER BY station")]
+        sql = f"SELECT DISTINCT substr(station, 1, {_LONGEST_NAME}) FROM plays ORDER BY 1 LIMIT {_MOST_STATIONS}"
+        return [str(name) for (name,) in self._rows(sql)]
 
     # Heard sound
 
@@ -126,13 +129,12 @@ class SQLitePlays:
             float("-inf") if since is None else since,
             *(() if station is None else (station,)),
         )
-        sql = f"SELECT number FROM heard WHERE begun + seconds > ?{condition} ORDER BY station, begun, number"
-        for (number,) in self._rows(sql, *values):
-            row = self._rows("SELECT station, begun, seconds, packed, checksum FROM heard WHERE number = ?", number)
-            if not row:
-                continue  # forgotten meanwhile
-            name, begun, seconds, packed, checksum = row[0]
-            if not isinstance(packed, bytes) or zlib.crc32(packed) != checksum:
+        sql = f"""SELECT station, begun, number, seconds, packed, checksum FROM heard
+            WHERE (station, begun, number) > (?, ?, ?) AND begun + seconds > ?{condition}
+            ORDER BY station, begun, number LIMIT {_BATCH}"""
+        for name, begun, number, seconds, packed, checksum in self._in_batches(sql, ("", float("-inf"), 0), *values):
+            is_sound = isinstance(seconds, float) and isinstance(packed, bytes)
+            if not is_sound or zlib.crc32(packed) != checksum:
                 raise CatalogDamaged(f"sound number {number} in {self.path} is damaged; it cannot be looked up again")
             yield HeardSound(name, begun, seconds, packed, number=number)
 
@@ -150,8 +152,13 @@ class SQLitePlays:
 
     def deliveries(self, now: float, *, limit: int = 100) -> list[Delivery]:
         """Return the messages that are due, the oldest first."""
-        sql = "SELECT number, target, body, attempts, due FROM deliveries WHERE due <= ? ORDER BY number LIMIT ?"
-        return [Delivery(*row) for row in self._rows(sql, now, limit)]
+        names = [one.name for one in fields(Delivery)]
+        sql = f"SELECT {', '.join(names)} FROM deliveries WHERE number > ? AND due <= ? ORDER BY number LIMIT ?"
+        found = [dict(zip(names, row, strict=True)) for row in islice(self._in_batches(sql, (0,), now, limit), limit)]
+        try:
+            return msgspec.convert(found, list[Delivery], builtin_types=(bytes,))
+        except msgspec.MsgspecError as error:
+            raise CatalogDamaged(f"a message in {self.path} is damaged ({error}); restore an exported copy") from error
 
     def postpone(self, number: int, due: float) -> None:
         """Count an attempt at a message, and try it again at `due`."""
@@ -170,9 +177,10 @@ class SQLitePlays:
         """Return what SQLite finds wrong with the file, and the rows that are damaged."""
         try:
             found = [f"{self.path}: {text}" for (text,) in self._rows("PRAGMA integrity_check(20)") if text != "ok"]
-            for row in self._rows("SELECT number, body, checksum FROM plays"):
+            sql = f"SELECT number, body, checksum FROM plays WHERE number > ? ORDER BY number LIMIT {_BATCH}"
+            for row in self._in_batches(sql, (0,)):
                 try:
-                    self._play(*row)
+                    _play(*row, path=self.path)
                 except CatalogDamaged as error:
                     found.append(str(error))
         except CatalogDamaged as error:
@@ -186,20 +194,21 @@ class SQLitePlays:
         self._database().copy(folder / self.path.name)
         return True
 
-    def _play(self, number: int, body: Any, checksum: Any) -> Play:
-        try:
-            if zlib.crc32(body) == checksum:
-                return replace(msgspec.json.decode(body, type=Play), number=number)
-        except (TypeError, UnicodeError, RecursionError, msgspec.MsgspecError):
-            pass  # reported as damage below
-        raise CatalogDamaged(f"play number {number} in {self.path} is damaged; restore a copy made by earmark export")
-
     def _rows(self, sql: str, *values: Value) -> list[tuple[Any, ...]]:
         """Return the rows of a query; none as long as nothing was ever kept."""
         with self._lock:
-            if self._opened is None and not self._closed and not self.path.exists():
-                return []
-            return self._database().run(sql, *values)
+            return [] if self._is_absent() else self._database().run(sql, *values)
+
+    def _in_batches(self, sql: str, after: tuple[Value, ...], *values: Value) -> Iterator[tuple[Any, ...]]:
+        """Yield rows as `Database.in_batches` does; none as long as nothing was ever kept."""
+        with self._lock:
+            if self._is_absent():
+                return
+            database = self._database()
+        yield from database.in_batches(sql, after, *values)
+
+    def _is_absent(self) -> bool:
+        return self._opened is None and not self._closed and not self.path.exists()
 
     def _database(self) -> Database:
         if self._closed:
@@ -217,6 +226,19 @@ class SQLitePlays:
                 return
             with database.transaction():
                 yield
+
+
+def _play(number: int, body: Any, checksum: Any, *, path: Path) -> Play:
+    """Return the play of a row, at a time that there is; raises CatalogDamaged."""
+    try:
+        if zlib.crc32(body) == checksum:
+            play = msgspec.json.decode(body, type=Play)
+            is_date = _EARLIEST <= play.start <= _LATEST and _EARLIEST <= play.end <= _LATEST
+            if is_date and abs(play.utc_offset) <= _WIDEST_OFFSET:
+                return replace(play, number=number)
+    except (TypeError, UnicodeError, RecursionError, msgspec.MsgspecError):
+        pass  # reported as damage below
+    raise CatalogDamaged(f"play number {number} in {path} is damaged; restore a copy made by earmark export")
 
 
 def _values(play: Play) -> tuple[Value, ...]:

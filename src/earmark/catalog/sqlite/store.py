@@ -31,6 +31,7 @@ _TRACK = "number, id, content, path, title, artist, album, seconds, complete, ad
 _PACKED = f"""SELECT number, CASE WHEN length(packed) <= {MOST_PACKED_BYTES} THEN packed END, f.checksum, content
     FROM tracks LEFT JOIN fingerprints f ON track = number"""
 _FOREIGN_KEYS = "SELECT * FROM pragma_foreign_key_check LIMIT 20"
+_SHOWN = 100  # characters of an id that a sentence about damage holds
 _MOST_SETTINGS_BYTES = 1 << 16
 
 
@@ -170,7 +171,7 @@ class SQLiteStore(FilesTable, RangesTable):
     def recordings(self, after: int = 0) -> Iterator[Recording | CatalogDamaged]:
         """Yield those with a higher number in the order they were added; for a damaged row, the error that names it."""
         for row in self._database.in_batches(
-            f"SELECT {_TRACK} FROM tracks WHERE number > ? ORDER BY number LIMIT {_BATCH}", after
+            f"SELECT {_TRACK} FROM tracks WHERE number > ? ORDER BY number LIMIT {_BATCH}", (after,)
         ):
             try:
                 yield _recording(row, self.path)
@@ -200,13 +201,13 @@ class SQLiteStore(FilesTable, RangesTable):
 
     def fingerprints_after(self, number: int) -> Iterator[tuple[int, bytes | CatalogDamaged]]:
         """Yield (number, packed) of every recording with a higher number; an error for a damaged one."""
-        for row in self._database.in_batches(f"{_PACKED} WHERE number > ? ORDER BY number LIMIT {_BATCH}", number):
+        for row in self._database.in_batches(f"{_PACKED} WHERE number > ? ORDER BY number LIMIT {_BATCH}", (number,)):
             yield row[0], _packed(*row, path=self.path, id=self._name_of)
 
     def removals(self, after: int) -> list[tuple[int, int]]:
         """Return (sequence, number) of every recording that was removed after that sequence number."""
         sql = f"SELECT sequence, track FROM removals WHERE sequence > ? ORDER BY sequence LIMIT {_BATCH}"
-        found = list(self._database.in_batches(sql, after))
+        found = list(self._database.in_batches(sql, (after,)))
         if not all(isinstance(number, int) for _, number in found):
             raise CatalogDamaged(f"{self.path} is damaged: a removal names no track; restore an exported copy")
         return found
@@ -252,8 +253,8 @@ def _packed(
     except TypeError:
         pass  # a blob that is none any more: reported as damage below
     return CatalogDamaged(
-        f"the fingerprint of track {id(number)!r} in {path} is damaged; earmark verify marks it, and adding its file "
-        "again heals it"
+        f"the fingerprint of track {str(id(number))[:_SHOWN]!r} in {path} is damaged; earmark verify marks it, and "
+        "adding its file again heals it"
     )
 
 
@@ -268,7 +269,7 @@ def _recording(row: tuple[Any, ...], path: Path) -> Recording:
             details = _Details(details, (), {})
     except (ValueError, TypeError, RecursionError, msgspec.MsgspecError) as error:
         raise CatalogDamaged(
-            f"the row of track number {number} (id {str(values[0])!r}) in {path} is damaged; "
+            f"the row of track number {number} (id {str(values[0])[:_SHOWN]!r}) in {path} is damaged; "
             "remove it and add its file again"
         ) from error
     track = row_of_track.track(details.tags, details.chapters)
