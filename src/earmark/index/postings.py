@@ -53,7 +53,7 @@ class PostingsSnapshot:
         wanted = checked(keys, self.key_bits)
         if not len(wanted) or not self.segments:
             return no_hits()
-        rows = [segment.rows_of(wanted) for segment in self.segments]
+        rows = [segment.keys.rows_of(wanted) for segment in self.segments]
         counts = np.zeros(len(wanted), np.int64)
         for segment, own in zip(self.segments, rows, strict=True):
             counts += segment.counts_at(own)
@@ -154,7 +154,7 @@ class Postings:
         wanted, there = checked(keys, state.key_bits)[sample], np.asarray(frames)[sample]
         found = np.zeros(len(wanted), bool)
         for segment in segments:
-            rows, numbers = segment.rows_of(wanted), np.arange(len(wanted), dtype=np.int32)
+            rows, numbers = segment.keys.rows_of(wanted), np.arange(len(wanted), dtype=np.int32)
             key, tracks, places, _ = state._hits_in(segment, rows, numbers, np.zeros(len(wanted), np.float32))
             found[key[(tracks == track) & (places == there[key])]] = True
             if segment.figures[1]:
