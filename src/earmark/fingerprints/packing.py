@@ -25,7 +25,7 @@ LARGEST_SEGMENTS = 1 << 22  # vectors of an unpacked fingerprint: three weeks of
 LARGEST_FRAMES = 1 << 26  # frames of the same
 MOST_UNPACKED = 16  # unpacked bytes of each packed one; no music of release 0.1.0, which compressed, comes near
 FREE_BYTES = 1 << 19  # bytes that any body may unpack to: two hours without a peak
-PLANES = 1  # form of peaks in planes of bits, as they are written now
+PLANES, STRONGEST_ALONE = 1, 2  # forms of peaks in planes of bits, as they are written now
 MOST_CODED = 8  # components in a byte of a Huffman code, whose shortest words are a bit
 LEVELS_IN_BYTE = 4  # components of two bits in a byte
 SALIENCE_BLOCK_FRAMES = 1_024  # frames of a map that are compressed together: 16 s
@@ -43,7 +43,7 @@ class PackedPeaks(msgspec.Struct, frozen=True, array_like=True):
     peaks: int
     body: bytes
     salience: bytes = b""
-    form: int = 0  # 0: a byte a frame and 11 bits a peak, compressed, as releases up to 0.1 wrote them
+    form: int = 0  # `PLANES`, or what releases up to 0.1 wrote: a byte a frame and 11 bits a peak, compressed
 
 
 class PeakPacking:
@@ -68,7 +68,8 @@ class PeakPacking:
         ones[peaks.frames + np.arange(count)] = 1
         planes = [np.packbits(ones), (bins & 0xFF).astype(np.uint8)]
         planes += [np.packbits(bins >> 8 + bit & 1) for bit in range(self._high_planes)]
-        if len(strongest.frames) < count:
+        form = STRONGEST_ALONE if len(strongest.frames) == count else PLANES
+        if form == PLANES:
             places, kept = (layer.frames.astype(np.int64) << 16 | layer.values for layer in (peaks, strongest))
             planes.append(np.packbits(np.isin(places, kept)))
         body = b"".join(plane.tobytes() for plane in planes)
@@ -77,14 +78,14 @@ class PeakPacking:
             salience = _join_blocks(_compressed(peaks.weights.packed))
         elif isinstance(peaks.weights, CompressedSalience):
             salience = _join_blocks(peaks.weights.blocks)
-        return msgspec.msgpack.encode(PackedPeaks(spec, seconds, frames, count, body, salience, PLANES))
+        return msgspec.msgpack.encode(PackedPeaks(spec, seconds, frames, count, body, salience, form))
 
     def unpack(self, parts: PackedPeaks) -> tuple[Layer, Layer]:
         """Return (all peaks, the strongest alone); raises ValueError for what no `pack` wrote."""
         frames, count = parts.frames, parts.peaks
         if min(frames, count) < 0 or frames + count > LARGEST_BYTES or frames > self._most_frames(parts.seconds):
             raise ValueError(f"a fingerprint of {frames} frames and {count} peaks in {parts.seconds:g} s")
-        if parts.form not in (0, PLANES):
+        if parts.form not in (0, PLANES, STRONGEST_ALONE):
             raise ValueError(f"peaks in form {parts.form}, which this release does not know")
         moments, bins, kept = self._former_planes(parts) if parts.form == 0 else self._planes(parts)
         if len(bins) and int(bins.max()) >= self._high - self._low:
@@ -101,7 +102,7 @@ class PeakPacking:
         first, size = (frames + count + 7) // 8, (count + 7) // 8  # bytes of the plane of frames, and of others of bits
         high = first + count  # where the bins' higher bits begin
         flags = high + self._high_planes * size  # where those of the strongest do
-        if len(parts.body) not in (flags, flags + size):
+        if len(parts.body) != flags + (size if parts.form == PLANES else 0):
             raise ValueError(f"a fingerprint of {frames} frames and {count} peaks in {len(parts.body)} bytes")
         planes = np.frombuffer(parts.body, np.uint8)
         if int(np.bitwise_count(planes[:first]).sum(dtype=np.int64)) != count:
@@ -114,7 +115,7 @@ class PeakPacking:
         for place in range(self._high_planes):
             plane = planes[high + place * size : high + (place + 1) * size]
             bins += np.unpackbits(plane, count=count).astype(np.int32) << 8 + place
-        if len(planes) == flags:
+        if parts.form == STRONGEST_ALONE:
             return moments, bins, None
         return moments, bins, np.flatnonzero(np.unpackbits(planes[flags:], count=count).view(np.bool_))
 

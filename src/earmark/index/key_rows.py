@@ -71,7 +71,9 @@ class KeyBits:
 
     def check(self, name: str, counts: NDArray[np.uint8], key_bits: int) -> None:
         """Raise CatalogDamaged unless keys of so many bits have the rows of a segment's table of counts."""
-        check(key_bits <= DENSE_BITS and WORD * len(self.present) == 1 << key_bits, f"{name} holds no such keys")
+        check(
+            key_bits <= DENSE_BITS and WORD * len(self.present) == 1 << key_bits, f"{name} holds no keys of {key_bits} bits"
+        )
         _check_rows(name, counts, int(self._rows_before[-1]))
 
 
