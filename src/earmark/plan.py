@@ -117,7 +117,7 @@ class WarpRule:
     model: ModelShape  # which features the confidence weighs
 
 
-# Of a plan's digest: a glance leaves odds as they are, the network's digest has its codes, a calibration names its index.
+# Of a plan's digest: a glance leaves odds as they are, the network's digest has its codes, a calibration its index.
 UNCOUNTED = ("glance", "codes", "engine")
 
 

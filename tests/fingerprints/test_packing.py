@@ -17,10 +17,8 @@ from earmark.fingerprints.packing import (
     LARGEST_SEGMENTS,
     PackedPeaks,
     PeakPacking,
-    pack_levels,
     pack_rows,
     pack_vectors,
-    unpack_levels,
     unpack_rows,
     unpack_vectors,
 )
@@ -218,17 +216,6 @@ def test_coded_vectors_of_another_size_and_bombs_are_refused() -> None:
     for packed, count in forged:
         with pytest.raises(ValueError, match=f"{count} vectors"):
             unpack_rows(packed, count, 128)
-
-
-@given(count=st.integers(0, 20), seed=st.integers(0, 9))
-def test_vectors_of_four_levels_take_two_bits_a_component(count: int, seed: int) -> None:
-    levels = np.array([-36, -11, 11, 36], np.int8)
-    vectors = levels[np.random.default_rng(seed).integers(0, 4, (count, 128))]
-    packed = pack_levels(vectors, levels)
-    assert len(packed) == count * 32
-    assert np.array_equal(unpack_levels(packed, count, 128, levels), vectors)
-    with pytest.raises(ValueError, match="reshape"):
-        unpack_levels(packed + b"x", count, 128, levels)
 
 
 @settings(max_examples=200)

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
 from earmark.fingerprints.codes import read_codes
+from earmark.fingerprints.compact import CompactShape
 from earmark.fingerprints.landmarks import (
     CompanionShape,
-    Density,
     LandmarkShape,
     QueryDensity,
     at_speed,
@@ -39,10 +39,8 @@ from earmark.fingerprints.packing import (
     MOST_BINS,
     PackedPeaks,
     PeakPacking,
-    pack_levels,
     pack_rows,
     pack_vectors,
-    unpack_levels,
     unpack_rows,
     unpack_vectors,
 )
@@ -84,31 +82,6 @@ ALONE = ModelShape(
     rising=("similarity", "lead in similarity", "margin", "share"),
     lengths=(1.0, 2.0, 5.0),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CompactShape:
-    """What else shapes a compact catalog, whose vectors have one of four levels in each component.
-
-    They are the best for a normal distribution (Max, "Quantizing for minimum distortion", IRE Trans. 1960, table I),
-    times what makes vectors as long as they were.
-    """
-
-    border: float = 0.9816  # standard deviations of a component, 1 / sqrt(dimensions)
-    levels: tuple[float, float] = (0.4528 / 0.9394, 1.510 / 0.9394)  # standard deviations, to either side of 0
-    density: Density = Density(stored=14, paired=14, fan_out=2)  # the peaks alone that the default makes landmarks of
-
-    def rounded(self, vectors: NDArray[np.int8]) -> NDArray[np.int8]:
-        """Return vectors with the nearest level in each component."""
-        low, high = self.values(vectors.shape[1])[2:]
-        border = self.border * VECTOR_SCALE / np.sqrt(vectors.shape[1])
-        sizes = np.where(np.abs(vectors.astype(np.int16)) > border, high, low)
-        return np.where(vectors > 0, sizes, -sizes).astype(np.int8)
-
-    def values(self, dimensions: int) -> NDArray[np.int8]:
-        """Return the four levels of vectors of so many dimensions, rising."""
-        low, high = (level * VECTOR_SCALE / np.sqrt(dimensions) for level in self.levels)
-        return np.rint([-high, -low, low, high]).astype(np.int8)
 
 
 class PackedNeural(msgspec.Struct, frozen=True, array_like=True):
@@ -302,17 +275,15 @@ class Neural(Fingerprinter):
 
     def _pack_vectors(self, vectors: NDArray[np.int8]) -> tuple[int, bytes]:
         """Return (form, vectors as bytes)."""
-        if self.compact is not None:
-            levels = self.compact.values(self.dimensions)
-            if np.isin(vectors, levels).all():
-                return LEVELS, pack_levels(vectors, levels)
+        if self.compact is not None and np.isin(vectors, self.compact.values(self.dimensions)).all():
+            return LEVELS, self.compact.pack(vectors)
         return (0, vectors.tobytes()) if len(vectors) < LEAST_CODED else (CODED, pack_rows(vectors))
 
     def _unpack_vectors(self, form: int, rows: bytes, count: int) -> NDArray[np.int8]:
         if form == CODED:
             return unpack_rows(rows, count, self.dimensions)
         if form == LEVELS and self.compact is not None:
-            return unpack_levels(rows, count, self.dimensions, self.compact.values(self.dimensions))
+            return self.compact.unpack(rows, count, self.dimensions)
         if form != 0:
             raise ValueError(f"vectors in form {form}, which is not that of {self.spec}")
         return np.frombuffer(rows, np.int8).reshape(count, self.dimensions)

@@ -27,7 +27,6 @@ MOST_UNPACKED = 16  # unpacked bytes of each packed one; no music of release 0.1
 FREE_BYTES = 1 << 19  # bytes that any body may unpack to: two hours without a peak
 PLANES, STRONGEST_ALONE = 1, 2  # forms of peaks in planes of bits, as they are written now
 MOST_CODED = 8  # components in a byte of a Huffman code, whose shortest words are a bit
-LEVELS_IN_BYTE = 4  # components of two bits in a byte
 SALIENCE_BLOCK_FRAMES = 1_024  # frames of a map that are compressed together: 16 s
 SMALL_SALIENCE_BYTES = 1 << 20  # bytes of a map that is unpacked at once, a minute; more is never matched together
 BLOCK_LENGTH = struct.Struct("<I")  # before each block, its compressed bytes
@@ -249,15 +248,3 @@ def _between(even: NDArray[np.int8]) -> NDArray[np.uint8]:
     following = np.concatenate([even[1:], even[-1:]])
     means: NDArray[np.int8] = (even & following) + ((even ^ following) >> 1)  # within a byte
     return means.view(np.uint8)
-
-
-def pack_levels(vectors: NDArray[np.int8], levels: NDArray[np.int8]) -> bytes:
-    """Return vectors, (n, d), all of whose components are one of four rising levels, in two bits a component."""
-    digits = np.searchsorted(levels, vectors.reshape(-1, LEVELS_IN_BYTE)).astype(np.uint8)
-    return (digits << np.arange(0, 8, 2, dtype=np.uint8)).sum(axis=1, dtype=np.uint8).tobytes()
-
-
-def unpack_levels(packed: bytes, count: int, dimensions: int, levels: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return `count` vectors; raises ValueError for another number of them."""
-    table = levels[np.arange(256)[:, None] >> np.arange(0, 8, 2) & 3]
-    return table.take(np.frombuffer(packed, np.uint8), axis=0).reshape(count, dimensions)

@@ -54,11 +54,48 @@ class KeyBits:
     def rows_of(self, keys: Rows) -> Rows:
         """Return the row of each key, -1 for a key that has none."""
         words = keys >> 6
-        word, bit = self.present.take(words), (keys & WORD - 1).astype(np.uint64)
-        at = np.uint64(1) << bit
-        rows: Rows = self._rows_before.take(words) + np.bitwise_count(word & at - np.uint64(1)).astype(np.int64)
-        rows[word & at == 0] = -1
-        return rows
+        word, above = np.asarray(self.present).take(words), (keys & WORD - 1).view(np.uint64)
+        np.subtract(np.uint64(WORD - 1), above, out=above)
+        word <<= above  # the key's own bit is the highest then, and those of keys before it follow
+        rows = self._rows_before.take(words)
+        rows += np.bitwise_count(word)
+        rows -= 1
+        rows[word.view(np.int64) >= 0] = -1
+        return rows.astype(np.int64)
+
+    def between(self, low: int, high: int) -> tuple[int, NDArray[np.uint64]]:
+        """Return (first row, keys) of the keys from `low` to below `high` that have a row."""
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Return it as arrays."""
+
+    def check(self, name: str, counts: NDArray[np.uint8], key_bits: int) -> None:
+        """Raise CatalogDamaged unless keys of so many bits have the rows of a segment's table of counts."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeyBits:
+    """A bit for each key there may be: one where it has a row."""
+
+    present: NDArray[np.uint64]  # (2 ^ key bits / 64,), the first key the lowest bit
+
+    @classmethod
+    def of(cls, used: NDArray[np.bool_]) -> KeyBits:
+        """Return the rows of keys that are used, given by a flag for each key there may be."""
+        return cls(np.packbits(used, bitorder="little").view(np.uint64))
+
+    @cached_property
+    def _rows_before(self) -> NDArray[np.int32]:
+        """How many keys have a row before each word; of what comes after the last one, all."""
+        return np.concatenate([[0], np.cumsum(np.bitwise_count(self.present), dtype=np.int32)]).astype(np.int32)
+
+    def rows_of(self, keys: Rows) -> Rows:
+        """Return the row of each key, -1 for a key that has none."""
+        words = keys >> 6
+        word, at = self.present.take(words), np.uint64(1) << (keys & WORD - 1).view(np.uint64)
+        rows = self._rows_before.take(words)
+        rows += np.bitwise_count(word & at - np.uint64(1))
+        return np.where(word & at, rows, -1).astype(np.int64)
 
     def between(self, low: int, high: int) -> tuple[int, NDArray[np.uint64]]:
         """Return (first row, keys) of the keys from `low` to below `high`, of whole words."""
@@ -71,9 +108,8 @@ class KeyBits:
 
     def check(self, name: str, counts: NDArray[np.uint8], key_bits: int) -> None:
         """Raise CatalogDamaged unless keys of so many bits have the rows of a segment's table of counts."""
-        check(
-            key_bits <= DENSE_BITS and WORD * len(self.present) == 1 << key_bits, f"{name} holds no keys of {key_bits} bits"
-        )
+        is_whole = key_bits <= DENSE_BITS and WORD * len(self.present) == 1 << key_bits
+        check(is_whole, f"{name} holds no keys of {key_bits} bits")
         _check_rows(name, counts, int(self._rows_before[-1]))
 
 

@@ -96,11 +96,10 @@ class KeySegment:
 
     def counts_at(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the number of postings of each row, none of row -1."""
-        there = rows >= 0
-        if there.all():
-            return self.counts.take(rows)
-        counts = np.zeros(len(rows), np.uint8)
-        counts[there] = self.counts[rows[there]]
+        if not len(self.counts):
+            return np.zeros(len(rows), np.uint8)
+        counts = self.counts.take(rows)
+        counts[rows < 0] = 0  # what was taken there is the last row's
         return counts
 
     def ranges(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

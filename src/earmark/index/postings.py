@@ -95,7 +95,7 @@ class Postings:
     """The inverted index of keys of `key_bits` bits.
 
     Cost, for N postings of K distinct keys in S segments and a query of Q keys: Q S look-ups, and a search that reads
-    at most `hits` postings, rarest keys first. Memory: keys of up to 21 bits take 3 N + 2.1 M S bytes, wider ones
+    at most `hits` postings, rarest keys first. Memory: keys of up to 21 bits take 3 N + K + 0.4 M S bytes, wider ones
     3 N + 5 K: 8.0 bytes a posting as measured for 4 million different 32-bit keys. A key with more than 255 postings in
     one segment says next to nothing: it is put on the segment's stop-list, which `stats` counts.
     """
