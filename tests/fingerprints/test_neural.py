@@ -293,6 +293,12 @@ def test_compact_goes_with_peaks_and_without_speeds(other: dict[str, bool]) -> N
         Neural(compact=True, **other)
 
 
+def test_compact_needs_components_by_the_four(tmp_path: Path) -> None:
+    model = network(tmp_path / "odd.onnx", LogMel(), dimensions=30)
+    with pytest.raises(OptionError, match="30 components"):
+        Neural(model=str(model), compact=True)
+
+
 # --- packing
 
 

@@ -30,7 +30,8 @@ class CompactShape:
         low, high = self.values(vectors.shape[1])[2:]
         border = self.border * VECTOR_SCALE / np.sqrt(vectors.shape[1])
         sizes = np.where(np.abs(vectors.astype(np.int16)) > border, high, low)
-        return np.where(vectors > 0, sizes, -sizes).astype(np.int8)
+        rounded: NDArray[np.int8] = np.where(vectors > 0, sizes, -sizes).astype(np.int8)
+        return rounded
 
     def values(self, dimensions: int) -> NDArray[np.int8]:
         """Return the four levels of vectors of so many dimensions, rising."""
@@ -41,9 +42,11 @@ class CompactShape:
         """Return vectors, (n, d), that `rounded` returned, in two bits a component."""
         levels = self.values(vectors.shape[1])
         digits = np.searchsorted(levels, vectors.reshape(-1, COMPONENTS)).astype(np.uint8)
-        return (digits << np.arange(0, 8, 2, dtype=np.uint8)).sum(axis=1, dtype=np.uint8).tobytes()
+        bytes_of: NDArray[np.uint8] = (digits << np.arange(0, 8, 2, dtype=np.uint8)).sum(axis=1, dtype=np.uint8)
+        return bytes_of.tobytes()
 
     def unpack(self, packed: bytes, count: int, dimensions: int) -> NDArray[np.int8]:
         """Return `count` vectors; raises ValueError for another number of them."""
         table = self.values(dimensions)[np.arange(256)[:, None] >> np.arange(0, 8, 2) & 3]
-        return table.take(np.frombuffer(packed, np.uint8), axis=0).reshape(count, dimensions)
+        vectors: NDArray[np.int8] = table.take(np.frombuffer(packed, np.uint8), axis=0).reshape(count, dimensions)
+        return vectors

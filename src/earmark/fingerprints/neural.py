@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
 from earmark.fingerprints.codes import read_codes
-from earmark.fingerprints.compact import CompactShape
+from earmark.fingerprints.compact import COMPONENTS, CompactShape
 from earmark.fingerprints.landmarks import (
     CompanionShape,
     LandmarkShape,
@@ -142,6 +142,8 @@ class Neural(Fingerprinter):
         properties = _properties_of(self._path, self._content)
         self.log_mel = log_mel = LogMel(**json.loads(properties["front_end"]))  # the network's front end
         self.dimensions = int(properties["dimensions"])  # components of a vector
+        if compact and self.dimensions % COMPONENTS:
+            raise OptionError(f"{self._path} makes {self.dimensions} components, and compact=True needs a multiple of 4")
         self.codes = read_codes(properties, self.dimensions, self._path)  # those that it learned with the vectors
         digest = blake2b(self._content, digest_size=8).hexdigest()
         self.compact = CompactShape() if compact else None

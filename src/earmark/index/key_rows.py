@@ -64,40 +64,6 @@ class KeyBits:
         return rows.astype(np.int64)
 
     def between(self, low: int, high: int) -> tuple[int, NDArray[np.uint64]]:
-        """Return (first row, keys) of the keys from `low` to below `high` that have a row."""
-
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Return it as arrays."""
-
-    def check(self, name: str, counts: NDArray[np.uint8], key_bits: int) -> None:
-        """Raise CatalogDamaged unless keys of so many bits have the rows of a segment's table of counts."""
-
-
-@dataclass(frozen=True, eq=False)
-class KeyBits:
-    """A bit for each key there may be: one where it has a row."""
-
-    present: NDArray[np.uint64]  # (2 ^ key bits / 64,), the first key the lowest bit
-
-    @classmethod
-    def of(cls, used: NDArray[np.bool_]) -> KeyBits:
-        """Return the rows of keys that are used, given by a flag for each key there may be."""
-        return cls(np.packbits(used, bitorder="little").view(np.uint64))
-
-    @cached_property
-    def _rows_before(self) -> NDArray[np.int32]:
-        """How many keys have a row before each word; of what comes after the last one, all."""
-        return np.concatenate([[0], np.cumsum(np.bitwise_count(self.present), dtype=np.int32)]).astype(np.int32)
-
-    def rows_of(self, keys: Rows) -> Rows:
-        """Return the row of each key, -1 for a key that has none."""
-        words = keys >> 6
-        word, at = self.present.take(words), np.uint64(1) << (keys & WORD - 1).view(np.uint64)
-        rows = self._rows_before.take(words)
-        rows += np.bitwise_count(word & at - np.uint64(1))
-        return np.where(word & at, rows, -1).astype(np.int64)
-
-    def between(self, low: int, high: int) -> tuple[int, NDArray[np.uint64]]:
         """Return (first row, keys) of the keys from `low` to below `high`, of whole words."""
         bits = np.unpackbits(self.present[low // WORD : high // WORD].view(np.uint8), bitorder="little")
         return int(self._rows_before[low // WORD]), (np.flatnonzero(bits) + low).astype(np.uint64)
