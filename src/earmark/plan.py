@@ -84,7 +84,7 @@ class CompareRule:
 
 @dataclass(frozen=True, slots=True)
 class SweepRule:
-    """When references are searched from end to end, by the comparison of one layer."""
+    """Which references are looked through when nothing is decisive, by the comparison of one layer."""
 
     layer: str
     strongest: str  # the layer with those features alone that noise hides last
@@ -92,6 +92,8 @@ class SweepRule:
     repetition_budget: int = 150_000_000 // 8  # multiply-adds, about 10 ms; spent on every query
     most_tracks: int = 300  # each may have to be read from the disk
     places: int = 40  # best places, one a track, that are compared closely (decision 7)
+    checked_tracks: int = 0  # more tracks that are looked at where hits lie, for a tenth of what a sweep takes
+    checked_places: int = 12  # best places of those, one a track, that are compared closely
     short_seconds: float = 3.0  # shorter clips are laid on all features, longer ones on the strongest
     repetitions: int = 16  # places of the first track that are compared closely (decision 7)
 

@@ -96,6 +96,20 @@ class Layer:
             weights = weights[rows]
         return Layer(self.frames[rows] - np.int32(first), self.values[rows], self.frame_seconds, weights)
 
+    def within(self, first: float, last: float) -> tuple[Frames, NDArray[Any]]:
+        """Return (frames, values) of the features from one frame on to before another."""
+        low, high = self.frames.searchsorted([first, last])
+        return self.frames[low:high], self.values[low:high]
+
+    def unpacked(self) -> Layer:
+        """Return the layer with all its features at hand, where it unpacks them each time."""
+        return self
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the features take."""
+        return self.frames.nbytes + self.values.nbytes
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fingerprint:

@@ -253,6 +253,15 @@ def test_no_threshold_shows_the_candidates(reader, pieces, clip):
     assert all(match.confidence < 0.5 for match in answer.matches)
 
 
+def test_a_clip_is_looked_at__that_is_asked_for(reader, pieces, clip):
+    glance = reader.identify(clip(pieces[2]), threshold=0)
+    close = reader.identify(clip(pieces[2]), threshold=0, closely=True)
+    assert glance.best.track == close.best.track
+    assert "similarity" not in glance.best.evidence
+    assert "similarity" in close.best.evidence
+    assert len(close.matches) > len(glance.matches)
+
+
 def test_many_are_answered_in_order_and_the_bad_ones_among_them(reader, pieces, clip):
     sources = [clip(path) for path in pieces[:4]] + [b"no audio"] + [clip(path) for path in pieces[:4]]
     answers = list(reader.identify_many(iter(sources), workers=2))

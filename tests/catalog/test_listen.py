@@ -40,7 +40,7 @@ def test_a_clip_in_blocks_has_the_answer_of_the_file(
     catalog: earmark.Catalog, music: Sequence[Path], sizes: str
 ) -> None:
     clip = clip_of(music[2], 9.0, 3.0)
-    whole = catalog.identify((clip, RATE), threshold=0.0).best  # which is looked at closely, as a stream is
+    whole = catalog.identify((clip, RATE), closely=True).best  # as a stream is looked at
     listener = catalog.listen(rate=RATE)
     for block in cut(clip, sizes):
         listener.push(block)

@@ -17,9 +17,7 @@ from earmark.fingerprints.packing import (
     LARGEST_SEGMENTS,
     PackedPeaks,
     PeakPacking,
-    pack_rows,
     pack_vectors,
-    unpack_rows,
     unpack_vectors,
 )
 from earmark.fingerprints.peaks import PeakShape, PeakStream
@@ -189,33 +187,6 @@ def test_a_vector_takes_its_components_and_a_bit() -> None:
     first, hop, places, body = pack_vectors(frames, bytes(500 * 128))
     assert (first, hop, places) == (0, 16, 500)
     assert len(body) == 500 * 128 + 63
-
-
-@given(count=st.integers(0, 40), dimensions=st.sampled_from([1, 8, 128]), width=st.integers(1, 127))
-def test_coded_vectors_come_back(count: int, dimensions: int, width: int) -> None:
-    vectors = np.random.default_rng(width).integers(-width - 1, width + 1, (count, dimensions)).astype(np.int8)
-    again = unpack_rows(pack_rows(vectors), count, dimensions)
-    assert np.array_equal(again, vectors)
-    assert again.dtype == np.int8
-
-
-def test_coded_vectors_of_overlapping_segments_are_a_fifth_smaller() -> None:
-    parts = np.random.default_rng(5).normal(0, 16, (401, 128))
-    vectors = np.rint(parts[1:] + parts[:-1]).astype(np.int8)
-    assert len(pack_rows(vectors)) < 0.8 * vectors.size
-
-
-def test_coded_vectors_of_another_size_and_bombs_are_refused() -> None:
-    vectors = np.random.default_rng(5).normal(0, 16, (80, 128)).astype(np.int8)
-    good = pack_rows(vectors)
-    bomb = zlib.compressobj(wbits=-15)
-    forged = (
-        (good, 79), (good, 81), (good, 0), (good[:-9], 80), (good + b"x", 80), (b"", 1), (b"\xff" * 400, 3),
-        (bomb.compress(bytes(1 << 20)) + bomb.flush(), 1 << 13),
-    )  # fmt: skip
-    for packed, count in forged:
-        with pytest.raises(ValueError, match=f"{count} vectors"):
-            unpack_rows(packed, count, 128)
 
 
 @settings(max_examples=200)

@@ -47,7 +47,10 @@ def answers(settings: Mapping[str, Any], which: slice = slice(None)) -> Iterator
         report = catalog.add(known_paths(music))
         assert len(report.added) == len(known_paths(music)), report.failed
         for clip in list(clips(music))[which]:
-            yield clip.name, _record(catalog.identify(clip.source, threshold=0.0, limit=LIMIT, **clip.options))
+            yield (
+                clip.name,
+                _record(catalog.identify(clip.source, threshold=0.0, limit=LIMIT, closely=True, **clip.options)),
+            )
 
 
 def _record(answer: earmark.Answer) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.signal import resample_poly
 
 from earmark.match.session import Session
 from earmark.types import Fingerprint
@@ -62,6 +63,12 @@ def test_so_does_silence_beside_the_sound(with_peaks: Shelf) -> None:
     quiet = np.zeros(12_000, np.float32)
     assert glanced(with_peaks, np.concatenate([quiet, clip, quiet])) is None
     assert glanced(with_peaks, np.zeros(40_000, np.float32)) is None
+
+
+def test_so_does_another_speed(with_peaks: Shelf) -> None:
+    clip = resample_poly(cut(with_peaks.sounds[2], 7.0, 6.0), 100, 103)  # 3 % faster
+    assert glanced(with_peaks, clip) is None
+    assert with_peaks.ask(clip)[0].track == 2
 
 
 def test_two_copies_are_both_told(with_peaks: Shelf) -> None:

@@ -123,7 +123,7 @@ class Identify:
     ) -> AbstractContextManager[tuple[Extracted, CloserLook | None]]:
         """Give what is in a source: sequences are laid as closely as clips are, however long."""
         close_seconds = math.inf if options.align else LONGEST_WHOLE_SECONDS
-        glance_seconds = _glance_seconds(options, self.fingerprinter.plan, self.threshold, is_explained=is_explained)
+        glance_seconds = _glance_seconds(options, self.fingerprinter.plan, is_explained=is_explained)
         return extracted_query(source, self._extractor, close_seconds=close_seconds, glance_seconds=glance_seconds)
 
     def _matches(self, extracted: Extracted, options: Options, closer: CloserLook | None) -> tuple[list[Match], str]:
@@ -241,11 +241,10 @@ class Identify:
             raise Unavailable(number, str(error)) from error
 
 
-def _glance_seconds(options: Options, plan: Plan, threshold: float, *, is_explained: bool) -> float:
-    """Return up to which length clips are glanced at: none, where more than the surest answer is asked for."""
-    asks_for_more = options.align or options.several or options.places or options.speed or is_explained
-    asks_for_less_sure = options.threshold is not None and options.threshold < threshold
-    return 0.0 if asks_for_more or asks_for_less_sure or plan.glance is None else plan.glance.longest_seconds
+def _glance_seconds(options: Options, plan: Plan, *, is_explained: bool) -> float:
+    """Return up to which length clips are glanced at: none, where more than what is beyond doubt is asked for."""
+    asks_for_more = options.align or options.several or options.places or options.speed or options.closely
+    return 0.0 if asks_for_more or is_explained or plan.glance is None else plan.glance.longest_seconds
 
 
 def _match_of(passage: Passage, seconds: float, track_of: Callable[[int], Track]) -> Match:

@@ -53,20 +53,22 @@ class Questions:
         places: bool = False,
         speed: bool | Literal["only"] = False,
         align: Align = "",
+        closely: bool = False,
     ) -> Answer:
         """Say which tracks a clip comes from: a path, bytes, a file object, (samples, rate), or a fingerprint
         that `earmark.fingerprint(..., query=True)` made.
 
-        Matches of at least `threshold` confidence (default: the calibrated one; 0 gives the candidates too) come back,
-        at most `limit`, best first. `several` tells recordings that follow one another or sound at once, `places` every
-        place of a recording that the clip fits. `speed` looks for other playing speeds, "only" for those that a catalog
-        with `any_speed` finds by its quads, as it is calibrated.
+        Matches of at least `threshold` confidence (default: the calibrated one; 0 gives the candidates too, where a
+        first glance leaves any doubt) come back, at most `limit`, best first. `closely` leaves out that glance.
+        `several` tells recordings that follow one another or sound at once, `places` every place of a recording that
+        the clip fits. `speed` looks for other playing speeds, "only" for those that a catalog with `any_speed` finds by
+        its quads, as it is calibrated.
         `align` lays the clip's sequence of segments on those of the tracks that the index names, by "edit" distance or
         "local" alignment: pieces of a recording that was edited, at its own speed.
         A clip that nothing can be said of has an answer without matches and a reason; one that cannot be read as audio
         raises MediaError.
         """
-        options = Options(threshold, limit, several=several, places=places, speed=speed, align=align)
+        options = Options(threshold, limit, several=several, places=places, speed=speed, align=align, closely=closely)
         self._check_open()
         return self._identify.answer(source, options)
 
@@ -135,12 +137,13 @@ class Questions:
         places: bool = False,
         speed: bool | Literal["only"] = False,
         align: Align = "",
+        closely: bool = False,
     ) -> Iterator[Answer]:
         """Yield an answer for each source, in their order, as `identify` would, on all cores.
 
         A source that cannot be read as audio does not stop the others: its answer's reason is the MediaError's code.
         """
-        options = Options(threshold, limit, several=several, places=places, speed=speed, align=align)
+        options = Options(threshold, limit, several=several, places=places, speed=speed, align=align, closely=closely)
         self._check_open()
         count = worker_count(workers)
         ask = partial(self._identify.answer, options=options, raises=False)

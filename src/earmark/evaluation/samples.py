@@ -113,7 +113,8 @@ def samples_of(catalog: earmark.Catalog, clips: ClipSet, *, workers: int | None 
     held = {_track(clips, track) for track in catalog}
     maker = clips.maker or ClipMaker()
     speed: bool | Literal["only"] = "only" if clips.any_speed else False
-    answers = catalog.identify_many(map(maker, clips.queries), workers=workers, threshold=0, limit=1, speed=speed)
+    made = map(maker, clips.queries)
+    answers = catalog.identify_many(made, workers=workers, threshold=0, limit=1, speed=speed, closely=True)
     with Sameness(_files(catalog, clips)) as same_place:
         for query, answer in zip(clips.queries, answers, strict=True):
             known = query.track in held and not clips.unknown

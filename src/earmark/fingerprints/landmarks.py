@@ -142,8 +142,10 @@ def have_information(every: Layer, strongest: Layer, shape: LandmarkShape, fan_o
         different = len(np.unique(codes))
         share = different / len(codes) if len(codes) >= rule.judged_landmarks else 1.0
         largest_share, most_different = max(largest_share, share), max(most_different, different)
+        if query and share >= rule.least_different:
+            return True
     if query or largest_share < rule.least_different:
-        return largest_share >= rule.least_different
+        return False
     if most_different < rule.least_landmarks:
         return False
     seconds = float(every.frames[-1] - every.frames[0]) * every.frame_seconds

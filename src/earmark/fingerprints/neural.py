@@ -7,7 +7,7 @@ with more certainty whether it is the one (decision 5). `learn/` trains the netw
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -39,9 +39,7 @@ from earmark.fingerprints.packing import (
     MOST_BINS,
     PackedPeaks,
     PeakPacking,
-    pack_rows,
     pack_vectors,
-    unpack_rows,
     unpack_vectors,
 )
 from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
@@ -56,8 +54,9 @@ from earmark.fingerprints.quads import (
 )
 from earmark.fingerprints.salience import SalienceNet, local_contrast
 from earmark.fingerprints.segments import BATCH, SegmentEncoding
+from earmark.fingerprints.stored_vectors import CodedVectors, StoredVectors, code
 from earmark.plan import Channel, CompareRule, GlanceRule, ModelShape, Plan, SweepRule, VoteRule
-from earmark.types import VECTOR_SCALE, Fingerprint, Keys, Layer, Samples, Spec
+from earmark.types import VECTOR_SCALE, Fingerprint, Frames, Keys, Layer, Samples, Spec
 
 VERSION = 2
 WEIGHTS = Path(__file__).parent / "weights"
@@ -66,8 +65,11 @@ FORMER_KEYS = {"04b8435c": bytes.fromhex("606f6a520c40bac0677276670a45225e"), "e
 LEAST_CODED = 64  # vectors, of which fewer are stored as they are: a clip's are read once, and take no room
 # Places that each channel names. Twice as many found none more of 660 clips in noise and rooms (seed 61).
 VECTOR_CANDIDATES, LANDMARK_CANDIDATES = 48, 32
-# Tracks that a sweep looks through, and places it proposes. 32 tracks lose 4 in 100 clips of 1 s; 300 win none.
-SWEPT_TRACKS, SWEPT_PLACES = 100, 24
+# Tracks that are swept, and more that are checked where hits lie. Of 880 clips in noise, rooms and at another speed as
+# many are found as by sweeping 100 (seed 61), in a third of the time.
+SWEPT_TRACKS, CHECKED_TRACKS = 8, 100
+# Places that are tried at every frame, and at other speeds: five of each found none more of 440 clips (seed 61).
+PEAKS_TRIED = {"refined": 16, "warped_best": 3, "warped_first": 3}
 STEADY_SEGMENTS = 4  # segments, below which sound is too short to be called steady
 STEADY_SIMILARITY = 0.985  # mean similarity of vectors; 0.97 at most in 668 recordings, 0.99 and more in tones
 CHECKED = ModelShape(
@@ -143,7 +145,9 @@ class Neural(Fingerprinter):
         self.log_mel = log_mel = LogMel(**json.loads(properties["front_end"]))  # the network's front end
         self.dimensions = int(properties["dimensions"])  # components of a vector
         if compact and self.dimensions % COMPONENTS:
-            raise OptionError(f"{self._path} makes {self.dimensions} components, and compact=True needs a multiple of 4")
+            raise OptionError(
+                f"{self._path} makes {self.dimensions} components, and compact=True needs a multiple of 4"
+            )
         self.codes = read_codes(properties, self.dimensions, self._path)  # those that it learned with the vectors
         digest = blake2b(self._content, digest_size=8).hexdigest()
         self.compact = CompactShape() if compact else None
@@ -180,9 +184,9 @@ class Neural(Fingerprinter):
         landmarks = landmark_channel(front_end.frame_seconds, candidates=LANDMARK_CANDIDATES)
         plan = Plan(
             channels=(vectors, landmarks) if self.compact is None else (vectors,),
-            compare=(compare, peak_rule(front_end, figures, ranking, reach_frames=12, refined=16)),
+            compare=(compare, peak_rule(front_end, figures, ranking, reach_frames=12, **PEAKS_TRIED)),
             models=(CHECKED, ALONE),
-            sweep=SweepRule("peaks", "strongest", most_tracks=SWEPT_TRACKS, places=SWEPT_PLACES),
+            sweep=SweepRule("peaks", "strongest", most_tracks=SWEPT_TRACKS, checked_tracks=CHECKED_TRACKS),
             query={**asdict(self.query), "salience": salience},
             glance=GlanceRule("peaks") if self.compact is None else None,  # landmarks name what it looks at
         )
@@ -210,14 +214,14 @@ class Neural(Fingerprinter):
     def keys(self, fingerprint: Fingerprint, *, query: bool = False) -> Mapping[str, Keys]:
         """Return the vectors, and the landmarks of the strongest peaks."""
         self.check(fingerprint.spec)
-        vectors = fingerprint.layers["vectors"]
+        vectors = fingerprint.layers["vectors"].unpacked()
         keys = {"vectors": Keys(vectors.frames, vectors.values)}
         if self.companion is not None and self.compact is None:
             fan_out = self.query.density.fan_out if query else self.companion.density.fan_out
-            joined = fingerprint.layers["peaks" if query else "strongest"]
+            joined = fingerprint.layers["peaks" if query else "strongest"].unpacked()
             keys["landmarks"] = landmark_keys(joined, self.companion, fan_out)
         if self.quads is not None and not query:
-            keys[QUADS] = quad_keys(fingerprint.layers["strongest"], self.quads)
+            keys[QUADS] = quad_keys(fingerprint.layers["strongest"].unpacked(), self.quads)
         return keys
 
     def warped_keys(self, fingerprint: Fingerprint) -> Keys:
@@ -257,21 +261,22 @@ class Neural(Fingerprinter):
         return msgspec.msgpack.encode(packed)
 
     def unpack_stored(self, packed: bytes) -> Fingerprint:
-        """Return the fingerprint of a recording, which has no salience map."""
-        return self.unpack(packed, stored=True)
+        """Return the fingerprint of a recording, which has no salience map; its peaks are unpacked as they are used."""
+        return self._unpacked(packed, PeakPacking.unpack_stored)
 
-    def unpack(self, packed: bytes, *, stored: bool = False) -> Fingerprint:
+    def unpack(self, packed: bytes) -> Fingerprint:
         """Return the fingerprint that `pack` packed."""
+        return self._unpacked(packed, PeakPacking.unpack)
+
+    def _unpacked(
+        self, packed: bytes, unpack_peaks: Callable[[PeakPacking, PackedPeaks], tuple[Layer, Layer]]
+    ) -> Fingerprint:
         parts = msgspec.msgpack.decode(packed, type=PackedNeural)
         self.check(Spec.parse(parts.spec))
         frames, rows = unpack_vectors(parts.first, parts.hop, parts.places, parts.body)
-        vectors = self._unpack_vectors(parts.form, rows, len(frames))
-        layers = {"vectors": Layer(frames, vectors, self.log_mel.frame_seconds)}
+        layers = {"vectors": self._unpack_vectors(parts.form, rows, frames)}
         if self._packing is not None:
-            peaks = msgspec.msgpack.decode(parts.peaks, type=PackedPeaks)
-            if stored and peaks.salience:
-                raise ValueError("it is a clip's, not a recording's")
-            every, strongest = self._packing.unpack(peaks)
+            every, strongest = unpack_peaks(self._packing, msgspec.msgpack.decode(parts.peaks, type=PackedPeaks))
             layers |= {"peaks": every, "strongest": strongest}
         return Fingerprint(self.spec, parts.seconds, layers)
 
@@ -279,16 +284,17 @@ class Neural(Fingerprinter):
         """Return (form, vectors as bytes)."""
         if self.compact is not None and np.isin(vectors, self.compact.values(self.dimensions)).all():
             return LEVELS, self.compact.pack(vectors)
-        return (0, vectors.tobytes()) if len(vectors) < LEAST_CODED else (CODED, pack_rows(vectors))
+        return (0, vectors.tobytes()) if len(vectors) < LEAST_CODED else (CODED, code(vectors))
 
-    def _unpack_vectors(self, form: int, rows: bytes, count: int) -> NDArray[np.int8]:
+    def _unpack_vectors(self, form: int, rows: bytes, frames: Frames) -> Layer:
+        seconds, dimensions = self.log_mel.frame_seconds, self.dimensions
         if form == CODED:
-            return unpack_rows(rows, count, self.dimensions)
+            return StoredVectors(frames, CodedVectors.read(rows, len(frames), dimensions), seconds)
         if form == LEVELS and self.compact is not None:
-            return self.compact.unpack(rows, count, self.dimensions)
+            return Layer(frames, self.compact.unpack(rows, len(frames), dimensions), seconds)
         if form != 0:
             raise ValueError(f"vectors in form {form}, which is not that of {self.spec}")
-        return np.frombuffer(rows, np.int8).reshape(count, self.dimensions)
+        return Layer(frames, np.frombuffer(rows, np.int8).reshape(len(frames), dimensions), seconds)
 
     def encode(self, segments: Spectrogram) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
         """Return which of at most `BATCH` segments, (n, bands, frames) in log10 of power, have a vector, and those."""

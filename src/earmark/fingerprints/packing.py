@@ -14,19 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.stft import FrontEnd
+from earmark.fingerprints.stored_peaks import PeakPlanes, StoredPeaks, spread
 from earmark.types import CompressedSalience, Frames, Layer, SalienceMap
 
 MOST_BINS = (1 << 10) - 1  # bins of a band: two planes beside a byte
-# What the eighth and the ninth bit of a bin add to it, by three bits: these and that of the strongest.
-HIGH_BITS = np.array([0, 0, 512, 512, 256, 256, 768, 768], np.int32)
 LARGEST_BYTES = 1 << 26  # bytes of unpacked peaks: five days of audio
+MOST_IN_A_FRAME = 255  # peaks, whose number is a byte where they are unpacked
 LARGEST_SALIENCE_BYTES = 1 << 28  # bytes of a clip's map: more than four hours of it
 LARGEST_SEGMENTS = 1 << 22  # vectors of an unpacked fingerprint: three weeks of audio
 LARGEST_FRAMES = 1 << 26  # frames of the same
 MOST_UNPACKED = 16  # unpacked bytes of each packed one; no music of release 0.1.0, which compressed, comes near
 FREE_BYTES = 1 << 19  # bytes that any body may unpack to: two hours without a peak
 PLANES, STRONGEST_ALONE = 1, 2  # forms of peaks in planes of bits, as they are written now
-MOST_CODED = 8  # components in a byte of a Huffman code, whose shortest words are a bit
 SALIENCE_BLOCK_FRAMES = 1_024  # frames of a map that are compressed together: 16 s
 SMALL_SALIENCE_BYTES = 1 << 20  # bytes of a map that is unpacked at once, a minute; more is never matched together
 BLOCK_LENGTH = struct.Struct("<I")  # before each block, its compressed bytes
@@ -80,23 +79,38 @@ class PeakPacking:
         return msgspec.msgpack.encode(PackedPeaks(spec, seconds, frames, count, body, salience, form))
 
     def unpack(self, parts: PackedPeaks) -> tuple[Layer, Layer]:
-        """Return (all peaks, the strongest alone); raises ValueError for what no `pack` wrote."""
+        """Return (all peaks, the strongest alone) of a clip; raises ValueError for what no `pack` wrote."""
+        planes = self._planes(parts)
+        frames, bins, is_strongest = planes.all()
+        peaks = Layer(frames, bins, self._frame, self._salience(parts))
+        return peaks, peaks if is_strongest.all() else Layer(frames[is_strongest], bins[is_strongest], self._frame)
+
+    def unpack_stored(self, parts: PackedPeaks) -> tuple[Layer, Layer]:
+        """Return (all peaks, the strongest alone) of a recording, unpacked where they are looked at, as `unpack`."""
+        if parts.salience:
+            raise ValueError("it is a clip's, not a recording's")
+        planes = self._planes(parts)
+        return StoredPeaks(planes, self._frame), StoredPeaks(planes, self._frame, is_strongest_only=True)
+
+    def _planes(self, parts: PackedPeaks) -> PeakPlanes:
         frames, count = parts.frames, parts.peaks
         if min(frames, count) < 0 or frames + count > LARGEST_BYTES or frames > self._most_frames(parts.seconds):
             raise ValueError(f"a fingerprint of {frames} frames and {count} peaks in {parts.seconds:g} s")
-        if parts.form not in (0, PLANES, STRONGEST_ALONE):
+        shape = {"first_bin": self._low, "bins": self._high - self._low}
+        if parts.form in (PLANES, STRONGEST_ALONE):
+            return PeakPlanes.made(*self._bit_planes(parts), **shape)
+        if parts.form:
             raise ValueError(f"peaks in form {parts.form}, which this release does not know")
-        moments, bins, kept = self._former_planes(parts) if parts.form == 0 else self._planes(parts)
-        if len(bins) and int(bins.max()) >= self._high - self._low:
-            raise ValueError("a peak beyond the highest bin")
-        bins += np.int32(self._low)
-        peaks = Layer(moments, bins, self._frame, self._salience(parts))
-        if kept is None or len(kept) == len(bins):
-            return peaks, peaks
-        return peaks, Layer(moments.take(kept), bins.take(kept), self._frame)
+        size = frames + count + (3 * count + 7) // 8
+        if size > min(LARGEST_BYTES, len(parts.body) * MOST_UNPACKED + FREE_BYTES):
+            raise ValueError(f"a fingerprint of {size} bytes")
+        planes = np.frombuffer(zlib.decompressobj().decompress(parts.body, size), np.uint8)
+        if len(planes) != size:
+            raise ValueError(f"a fingerprint of {count} peaks that holds others")
+        return PeakPlanes.of(planes, frames=frames, peaks=count, **shape)
 
-    def _planes(self, parts: PackedPeaks) -> tuple[Frames, NDArray[np.int32], NDArray[np.int64] | None]:
-        """Return (frames, bins from the lowest on, which are the strongest, None for all)."""
+    def _bit_planes(self, parts: PackedPeaks) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint32]]:
+        """Return (peaks of each frame, low bytes of bins, three bits of each of eight peaks a word)."""
         frames, count = parts.frames, parts.peaks
         first, size = (frames + count + 7) // 8, (count + 7) // 8  # bytes of the plane of frames, and of others of bits
         high = first + count  # where the bins' higher bits begin
@@ -106,30 +120,16 @@ class PeakPacking:
         planes = np.frombuffer(parts.body, np.uint8)
         if int(np.bitwise_count(planes[:first]).sum(dtype=np.int64)) != count:
             raise ValueError(f"a fingerprint of {count} peaks that holds others")
-        moments = np.flatnonzero(np.unpackbits(planes[:first], count=frames + count).view(np.bool_)).astype(np.int32)
-        moments -= np.arange(len(moments), dtype=np.int32)
-        if len(moments) != count or (count and moments[-1] >= frames):
+        ends = np.flatnonzero(np.unpackbits(planes[:first], count=frames + count) == 0)
+        if len(ends) != frames or (frames and ends[-1] != frames + count - 1):
             raise ValueError(f"a fingerprint of {count} peaks with one beyond its end")
-        bins = planes[first:high].astype(np.int32)
-        for place in range(self._high_planes):
-            plane = planes[high + place * size : high + (place + 1) * size]
-            bins += np.unpackbits(plane, count=count).astype(np.int32) << 8 + place
-        if parts.form == STRONGEST_ALONE:
-            return moments, bins, None
-        return moments, bins, np.flatnonzero(np.unpackbits(planes[flags:], count=count).view(np.bool_))
-
-    def _former_planes(self, parts: PackedPeaks) -> tuple[Frames, NDArray[np.int32], NDArray[np.int64]]:
-        """Return the same of what a release up to 0.1 wrote: peaks a frame, bins, and three bits a peak."""
-        frames, count = parts.frames, parts.peaks
-        size = frames + count + (3 * count + 7) // 8
-        if size > min(LARGEST_BYTES, len(parts.body) * MOST_UNPACKED + FREE_BYTES):
-            raise ValueError(f"a fingerprint of {size} bytes")
-        planes = np.frombuffer(zlib.decompressobj().decompress(parts.body, size), np.uint8)
-        if int(planes[:frames].sum(dtype=np.int64)) != count or len(planes) != size:
-            raise ValueError(f"a fingerprint of {count} peaks that holds others")
-        high = _unpacked_threes(planes[frames + count :], count)
-        bins = planes[frames : frames + count] + HIGH_BITS.take(high)
-        return np.repeat(np.arange(frames, dtype=np.int32), planes[:frames]), bins, np.flatnonzero(high & 1)
+        counts = ends.astype(np.int32)
+        counts[1:] -= ends[:-1].astype(np.int32) + 1
+        if frames and int(counts.max()) > MOST_IN_A_FRAME:
+            raise ValueError(f"a fingerprint of {int(counts.max())} peaks in a frame")
+        bits = [planes[high + place * size : high + (place + 1) * size] for place in range(self._high_planes)]
+        strongest = planes[flags:] if parts.form == PLANES else np.full(size, 0xFF, np.uint8)
+        return counts.astype(np.uint8), planes[first:high], spread(bits, strongest)
 
     def _salience(self, parts: PackedPeaks) -> SalienceMap | CompressedSalience | None:
         """Return the map of a clip, that of a long one still compressed; every block is looked at."""
@@ -156,15 +156,6 @@ class PeakPacking:
         """Return how many frames so much sound may have, silence around it included."""
         around = 2 * self._window + 2
         return max(int(min(seconds, LARGEST_BYTES) / self._frame) + around, 0)
-
-
-def _unpacked_threes(packed: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
-    """Return `count` numbers of three bits, the first bit the highest, from bytes; four times as fast as bit by bit."""
-    eights = np.zeros((-(-count // 8), 3), np.uint8)
-    eights.reshape(-1)[: len(packed)] = packed
-    words = eights[:, 0].astype(np.uint32) << 16 | eights[:, 1].astype(np.uint32) << 8 | eights[:, 2]
-    numbers = (words[:, None] >> np.arange(21, -1, -3, dtype=np.uint32) & 7).astype(np.uint8)
-    return numbers.reshape(-1)[:count]
 
 
 def _compressed(packed: NDArray[np.uint8]) -> Iterator[bytes]:
@@ -211,40 +202,3 @@ def unpack_vectors(first: int, hop: int, places: int, body: bytes) -> tuple[Fram
         raise ValueError(f"a fingerprint of {places} segments in {len(body)} bytes")
     present = np.unpackbits(np.frombuffer(body[:flags], np.uint8), count=places)
     return (np.flatnonzero(present) * hop + first).astype(np.int32), body[flags:]
-
-
-def pack_rows(vectors: NDArray[np.int8]) -> bytes:
-    """Return overlapping vectors, (n, d), a quarter smaller: every second one as what the mean of its neighbours lacks.
-
-    Their bytes have a Huffman code (RFC 1951, without the search for repetitions), which is read back in 0.2 ms for
-    three minutes of music.
-    """
-    even, odd = vectors[::2], vectors[1::2]
-    rows = np.concatenate([even.view(np.uint8), odd.view(np.uint8) - _between(even)[: len(odd)]])
-    coder = zlib.compressobj(strategy=zlib.Z_HUFFMAN_ONLY, wbits=-zlib.MAX_WBITS)
-    return coder.compress(rows.tobytes()) + coder.flush()
-
-
-def unpack_rows(packed: bytes, count: int, dimensions: int) -> NDArray[np.int8]:
-    """Return `count` vectors; raises ValueError for what no `pack_rows` wrote."""
-    size, decoder = count * dimensions, zlib.decompressobj(-zlib.MAX_WBITS)
-    if size > MOST_CODED * len(packed):
-        raise ValueError(f"{count} vectors in {len(packed)} bytes")
-    try:
-        rows = np.frombuffer(decoder.decompress(packed, size + 1), np.uint8)
-    except zlib.error as error:
-        raise ValueError(f"{count} vectors that are damaged") from error
-    if len(rows) != size or not decoder.eof or decoder.unused_data:
-        raise ValueError(f"{count} vectors in {len(rows)} bytes")
-    rows = rows.reshape(count, dimensions)
-    vectors = np.empty((count, dimensions), np.uint8)
-    vectors[::2], odd = rows[: (count + 1) // 2], rows[(count + 1) // 2 :]
-    np.add(odd, _between(vectors[::2].view(np.int8))[: len(odd)], out=vectors[1::2])
-    return vectors.view(np.int8)
-
-
-def _between(even: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Return the mean, rounded down, of each row and the next one; of the last row, itself."""
-    following = np.concatenate([even[1:], even[-1:]])
-    means: NDArray[np.int8] = (even & following) + ((even ^ following) >> 1)  # within a byte
-    return means.view(np.uint8)

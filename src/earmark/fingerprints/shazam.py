@@ -6,7 +6,7 @@ candidate is checked against every peak rather than the few that landmarks agree
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 import msgspec
@@ -29,7 +29,7 @@ from earmark.fingerprints.peaks import PeakStream
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.fingerprints.quads import QUADS, QuadQuery, QuadShape, quad_keys, quad_query_keys, with_quads
 from earmark.plan import ModelShape, Plan
-from earmark.types import Fingerprint, Keys, Samples, Spec
+from earmark.types import Fingerprint, Keys, Layer, Samples, Spec
 
 VERSION = 2
 FRONT_END = FrontEnd(rate=11_025, window=1_536, hop=192, low_bin=14, high_bin=750)  # 17.4 ms; 100-5,380 Hz
@@ -91,10 +91,10 @@ class Shazam(Fingerprinter):
         """Return the landmarks of the strongest peaks."""
         self.check(fingerprint.spec)
         fan_out = self.query.fan_out if query else self.shape.density.fan_out
-        joined = fingerprint.layers["peaks" if query else "strongest"]
+        joined = fingerprint.layers["peaks" if query else "strongest"].unpacked()
         keys = {"landmarks": landmark_keys(joined, self.shape, fan_out)}
         if self.quads is not None and not query:
-            keys[QUADS] = quad_keys(fingerprint.layers["strongest"], self.quads)
+            keys[QUADS] = quad_keys(fingerprint.layers["strongest"].unpacked(), self.quads)
         return keys
 
     def warped_keys(self, fingerprint: Fingerprint) -> Keys:
@@ -124,16 +124,17 @@ class Shazam(Fingerprinter):
         )
 
     def unpack_stored(self, packed: bytes) -> Fingerprint:
-        """Return the fingerprint of a recording, which has no salience map."""
-        return self.unpack(packed, stored=True)
+        """Return the fingerprint of a recording, which has no salience map; its peaks are unpacked as they are used."""
+        return self._unpacked(packed, self._packing.unpack_stored)
 
-    def unpack(self, packed: bytes, *, stored: bool = False) -> Fingerprint:
+    def unpack(self, packed: bytes) -> Fingerprint:
         """Return the fingerprint that `pack` packed."""
+        return self._unpacked(packed, self._packing.unpack)
+
+    def _unpacked(self, packed: bytes, unpack_peaks: Callable[[PackedPeaks], tuple[Layer, Layer]]) -> Fingerprint:
         parts = msgspec.msgpack.decode(packed, type=PackedPeaks)
-        if stored and parts.salience:
-            raise ValueError("it is a clip's, not a recording's")
         self.check(Spec.parse(parts.spec))
-        peaks, strongest = self._packing.unpack(parts)
+        peaks, strongest = unpack_peaks(parts)
         return Fingerprint(self.spec, parts.seconds, {"peaks": peaks, "strongest": strongest})
 
 

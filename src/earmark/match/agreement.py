@@ -54,10 +54,9 @@ def finest_rule(plan: Plan, sound: Fingerprint) -> CompareRule | None:
 
 def features_between(layer: Layer, low: float, high: float) -> tuple[Layer, float]:
     """Return the features between two seconds, counted from the first of them, and its second."""
-    rows = slice(*np.searchsorted(layer.frames, [low / layer.frame_seconds, high / layer.frame_seconds]))
-    frames = layer.frames[rows]
+    frames, values = layer.within(low / layer.frame_seconds, high / layer.frame_seconds)
     base = frames[0] if len(frames) else np.int32(0)
-    return Layer(frames - base, layer.values[rows], layer.frame_seconds), float(base) * layer.frame_seconds
+    return Layer(frames - base, values, layer.frame_seconds), float(base) * layer.frame_seconds
 
 
 def agreement_of(similar: Similarities, begin: float = 0.0) -> Agreement:

@@ -16,8 +16,8 @@ from earmark.types import Fingerprint
 def glanced(matcher: Matcher, clip: Fingerprint, search: Search, options: Options) -> list[Passage]:
     """Return the passages of a clip that was glanced at, if the first one is beyond doubt; else none.
 
-    Silence at its ends leaves doubt, and so does a track that has another such place. The evidence has no figures of
-    what was not looked at.
+    Silence at its ends leaves doubt, and so do another speed and a track that has another such place. The evidence has
+    no figures of what was not looked at.
     """
     plan, rule = matcher.plan, matcher.plan.glance
     if rule is None or without_silence(clip, plan)[0].seconds < clip.seconds:
@@ -26,7 +26,7 @@ def glanced(matcher: Matcher, clip: Fingerprint, search: Search, options: Option
     if not look.settle(look.by_channels(), least=SETTLED_Z, most=rule.places):
         return []
     look.choose_repetition()
-    if not has_one_place(look):
+    if look.ranked[0].speed != 1 or not has_one_place(look):
         return []
     make, told_from = partial(matcher.passage, look, begin=0.0), matcher.told_from(options)
     weighed = 1 + len(near_the_first(look.ranked))

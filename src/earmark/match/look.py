@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -14,12 +12,12 @@ from numpy.typing import NDArray
 from earmark.match.compare import brief, make_comparison
 from earmark.match.protocol import Candidate, Comparison, Placement, References, Search, Separable, Sweepable
 from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive
+from earmark.match.sweep import checked, swept
 from earmark.match.votes import Guess, tracks_by_votes, vote
-from earmark.plan import Channel, CompareRule, Plan, SweepRule
-from earmark.types import Fingerprint, Hits, Keys, Layer
+from earmark.plan import Channel, CompareRule, Plan
+from earmark.types import Fingerprint, Hits, Keys
 
 APART_SECONDS = 0.125  # distance from a candidate within which a new proposal is the same
-READ_AT_ONCE = 16  # references that a sweep reads and looks through in one batch: it may stop after it
 CHECKED = 32  # candidates of the first layer's own, the best by it, that later layers check
 REPEATED_SHARE = 0.6  # of the largest z that a sweep finds, which a place needs to be compared: it finds 0.75 of any
 APART_SHARE = 0.6  # of z without what the other explains: 0.9 and more of two that sound at once, 0.2 of likenesses
@@ -96,13 +94,17 @@ class Look:
                 yield vote(self._hits_of(channel), channel, features=features), channel.layer
 
     def by_sweep(self) -> Iterator[tuple[list[Guess], str]]:
-        """Yield the places that a sweep of the likeliest tracks finds, of no layer's own."""
-        if self._sweepable is not None:
-            tracks = dict.fromkeys(
-                [*(one.track for one in self.ranked), *tracks_by_votes(next(iter(self._hits.values())))]
-            )
-            best = self.ranked[0].figure("z") if self.ranked else 0.0
-            yield _swept(self._plan.sweep, self._sweepable, tracks, self._references, best=best), ""
+        """Yield the places that are found by looking through the likeliest tracks, of no layer's own."""
+        rule, sweepable = self._plan.sweep, self._sweepable
+        if rule is None or sweepable is None:
+            return
+        name, hits = next(iter(self._hits.items()))
+        frame_seconds = next(one.frame_seconds for one in self._plan.channels if one.name == name)
+        tracks = list(dict.fromkeys([*(one.track for one in self.ranked), *tracks_by_votes(hits)]))
+        best = self.ranked[0].figure("z") if self.ranked else 0.0
+        found = swept(rule, sweepable, tracks, self._references, best=best)
+        others = tracks[rule.most_tracks :]
+        yield [*found, *checked(rule, sweepable, others, hits, self._references, frame_seconds=frame_seconds)], ""
 
     def add(self, guesses: Sequence[Guess], layer: str) -> None:
         """Compare the places that are not known yet, and rank them."""
@@ -148,7 +150,7 @@ class Look:
         sweepable, rule = self._sweepable, self._plan.sweep
         if sweepable is None or rule is None:
             return []
-        layer = self.reference(track).layers[rule.layer]
+        layer = self.reference(track).layers[rule.layer].unpacked()
         if not most and sweepable.sweep_cost(layer) > rule.repetition_budget:
             return []
         places = sweepable.sweep(layer, limit=most or rule.repetitions)
@@ -312,34 +314,3 @@ def _score(plan: Plan, placements: Mapping[str, Placement]) -> float:
             value = placement.figures.get(figure, 0.0)
             score += weight * (value if rule is plan.compare[0] or value > 0 else 0.0)
     return score
-
-
-def _swept(
-    rule: SweepRule | None, sweepable: Sweepable, tracks: Iterable[int], references: References, *, best: float
-) -> list[Guess]:
-    """Return the best place of tracks that are searched from end to end, the best ones of all.
-
-    The tracks come in the order given, the likeliest first, until one is beyond doubt, which `best` is the z so far of,
-    or enough is done.
-    """
-    assert rule is not None
-    layer = rule.layer if sweepable.seconds < rule.short_seconds else rule.strongest
-    left, found, beyond_doubt = rule.budget, list[tuple[float, int, float]](), max(DECISIVE_Z, best)
-    for batch in _in_batches(islice(tracks, rule.most_tracks), references):
-        swept = list[tuple[int, Layer]]()
-        for track, reference in batch:
-            cost = sweepable.sweep_cost(reference.layers[layer])
-            if cost <= left:
-                left -= cost
-                swept.append((track, reference.layers[layer]))
-        places = sweepable.sweep_each([one for _, one in swept])
-        found += [(one.figures["z"], track, one.start) for (track, _), one in zip(swept, places, strict=True) if one]
-        if left < rule.budget // 100 or max(found, default=(0.0,))[0] > beyond_doubt:  # less than a usual track takes
-            break
-    return [Guess(track, start) for _, track, start in heapq.nlargest(rule.places, found)]
-
-
-def _in_batches(tracks: Iterator[int], references: References) -> Iterator[list[tuple[int, Fingerprint]]]:
-    while batch := list(islice(tracks, READ_AT_ONCE)):
-        read = references(batch)
-        yield [(track, read[track]) for track in batch]

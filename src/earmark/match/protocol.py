@@ -27,9 +27,9 @@ class Options:
     places: bool = False  # every place of a track that the clip fits, not the likeliest alone
     # Changes of speed of up to 10 %; any, where plan and index have a channel for them. "only": by that channel alone.
     speed: bool | Literal["only"] = False
-    align: Align = (
-        ""  # how sequences of segments are laid on each other; by lines through windows where nothing is said
-    )
+    # How sequences of segments are laid on each other; by lines through windows where nothing is said.
+    align: Align = ""
+    closely: bool = False  # without a glance first, so that every figure of the evidence is known
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not (isinstance(self.threshold, Real) and 0 <= self.threshold <= 1):
@@ -177,6 +177,16 @@ class Sweepable(Comparison, Protocol):
 
     def sweep_each(self, references: Sequence[Layer]) -> Sequence[Placement | None]:
         """Return the best placement on the whole of each reference."""
+
+
+@runtime_checkable
+class Checkable(Comparison, Protocol):
+    """A comparison that tells of many places at little cost how well the window fits there."""
+
+    def check(
+        self, references: Sequence[Layer], starts: Sequence[float], *, reach_seconds: float
+    ) -> Sequence[Placement]:
+        """Return the best placement near each second of a reference, at the clip's own speed."""
 
 
 class SweepsOneByOne(ABC):

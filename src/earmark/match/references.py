@@ -8,7 +8,7 @@ from threading import Lock
 
 from earmark.types import Fingerprint
 
-CACHE_BYTES = 160_000_000  # bytes of layers of fingerprints: about 40 hours of vectors with their peaks
+CACHE_BYTES = 64_000_000  # bytes of layers of fingerprints: some 55 hours of vectors with their peaks
 
 Read = Callable[[Sequence[int]], Mapping[int, Fingerprint]]
 
@@ -46,4 +46,4 @@ class CachedReferences:
 
 
 def _size_of(fingerprint: Fingerprint) -> int:
-    return sum(layer.frames.nbytes + layer.values.nbytes for layer in fingerprint.layers.values())
+    return sum(layer.nbytes for layer in fingerprint.layers.values())

@@ -43,7 +43,7 @@ def query_map(layer: Layer) -> QueryMap:
 
 
 def contrasts(query: QueryMap, references: Sequence[Layer], places: Sequence[Place]) -> list[float]:
-    return [query.contrast(reference, place) for reference, place in zip(references, places, strict=True)]
+    return query.contrasts(references, places)
 
 
 def fitted(query: QueryMap, reference: Layer, place: Place) -> Alignment:

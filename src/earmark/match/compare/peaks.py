@@ -48,7 +48,7 @@ class PeakSettings:
 
 
 class PeakComparison:
-    """The peaks of one window; implements `Sweepable`, `Sequential` and `Registrable`."""
+    """The peaks of one window; implements `Sweepable`, `Checkable`, `Sequential`, `Separable` and `Registrable`."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class PeakComparison:
             warped = query.over_warps(references[number], about)
             if warped.z > places[number].z + WARP_COST:
                 places[number] = warped
-        return [self._placement(layer, place) for layer, place in zip(references, places, strict=True)]
+        return self._placements(references, places)
 
     def register(
         self, references: Sequence[Layer], candidates: Sequence[Candidate], *, widest: float
@@ -104,10 +104,9 @@ class PeakComparison:
             self._registered(reference, one.start / self._frame, one.speed, widest)
             for reference, one in zip(references, candidates, strict=True)
         ]
-        return [
-            None if place is None else self._placement(reference, place)
-            for reference, place in zip(references, places, strict=True)
-        ]
+        known = [(reference, place) for reference, place in zip(references, places, strict=True) if place is not None]
+        placed = iter(self._placements([reference for reference, _ in known], [place for _, place in known]))
+        return [None if place is None else next(placed) for place in places]
 
     def repetitions(self, reference: Layer, placement: Placement, *, limit: int) -> list[float]:
         """Return the seconds of a reference at which the window may begin too, at a placement's speed and pitch."""
@@ -238,24 +237,33 @@ class PeakComparison:
         places = self._correlation.best_place_on_each(references)
         return [None if place is None else _swept(place, self._frame) for place in places]
 
+    def check(self, references: Sequence[Layer], starts: Sequence[float], *, reach_seconds: float) -> list[Placement]:
+        """Return the best placement near each second of a reference, at the clip's own speed."""
+        offsets, reach = [round(start / self._frame) for start in starts], round(reach_seconds / self._frame)
+        return [_swept(place, self._frame) for place in self._map.at_offsets(references, offsets, reach=reach)]
+
     @cached_property
     def _correlation(self) -> Correlation:
         return Correlation(self._map)
 
-    def _placement(self, reference: Layer, place: Place) -> Placement:
-        figures = {"z": place.z}
+    def _placements(self, references: Sequence[Layer], places: Sequence[Place]) -> list[Placement]:
+        figures: list[dict[str, float]] = [{"z": place.z} for place in places]
         if "contrast" in self._figures:
-            figures["contrast"] = self._map.contrast(reference, place)
-        return Placement(place.start * self._frame, place.warp.speed, figures, place)
+            for own, contrast in zip(figures, self._map.contrasts(references, places), strict=True):
+                own["contrast"] = contrast
+        return [
+            Placement(place.start * self._frame, place.warp.speed, own, place)
+            for place, own in zip(places, figures, strict=True)
+        ]
 
 
 def _hold_the_same(one: tuple[Layer, Placement], other: tuple[Layer, Placement], *, frames: int, bins: int) -> bool:
     """Return whether two references hold the same sound under a window of so many frames."""
     layer, start = one[0], one[1].detail.start
-    low, high = np.searchsorted(layer.frames, [start, start + frames])
-    if high - low < 1:
+    moments, values = layer.within(start, start + frames)
+    if not len(moments):
         return False
-    part = Layer(layer.frames[low:high] - np.int32(round(start)), layer.values[low:high], layer.frame_seconds)
+    part = Layer(moments - np.int32(round(start)), values, layer.frame_seconds)
     query = QueryMap(part, bins=bins, hypotheses=(Warp(),))
     place = query.at_offsets([other[0]], [round(other[1].detail.start)])[0]
     start, speed, _ = _fit(*query.pairs(other[0], place), place)

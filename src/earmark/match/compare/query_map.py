@@ -200,9 +200,9 @@ class QueryMap:
 
     def inside(self, reference: Layer, start: float, warp: Warp) -> tuple[Frames, Frames]:
         """Return (query frames, bins) of the reference's peaks that lie within the clip."""
-        low, high = np.searchsorted(reference.frames, [start - 1, start + warp.speed * self.frames + 1])
-        at = np.rint((reference.frames[low:high] - start) / warp.speed).astype(np.int32)
-        bins = np.rint(reference.values[low:high] * warp.pitch).astype(np.int32)
+        frames, values = reference.within(start - 1, start + warp.speed * self.frames + 1)
+        at = np.rint((frames - start) / warp.speed).astype(np.int32)
+        bins = np.rint(values * warp.pitch).astype(np.int32)
         kept = (at >= 0) & (at < self.frames) & (bins < self.bins)
         return at[kept], bins[kept]
 
@@ -219,15 +219,34 @@ class QueryMap:
         where = np.broadcast_to(place.start + place.warp.speed * at, pair.shape)
         return query, where[pair]
 
-    def contrast(self, reference: Layer, place: Place) -> float:
-        """Return by how many standard deviations what lies under a reference's peaks exceeds the bins around it.
+    def contrasts(self, references: Sequence[Layer], places: Sequence[Place]) -> list[float]:
+        """Return by how many standard deviations what lies under each reference's peaks exceeds the bins around it.
 
         Held tones count here. It has no level of chance, since other music of the same notes has contrast too: compare
         it with the contrast of other references (decision 10).
         """
         above, variance = self._local_contrast
-        at, bins = self.inside(reference, place.start, place.warp)
-        return float(above[at, bins].sum()) / math.sqrt(variance * len(at) + self._least)
+        parts = [
+            reference.within(place.start - 1, place.start + place.warp.speed * self.frames + 1)
+            for reference, place in zip(references, places, strict=True)
+        ]
+        lengths = np.array([len(frames) for frames, _ in parts])
+        filled = np.flatnonzero(lengths)
+        if not len(filled):
+            return [0.0] * len(places)
+        warped = np.array([(place.start, place.warp.speed, place.warp.pitch) for place in places]).repeat(
+            lengths, axis=0
+        )
+        at = np.rint((np.concatenate([frames for frames, _ in parts]) - warped[:, 0]) / warped[:, 1]).astype(np.int32)
+        bins = np.rint(np.concatenate([bins for _, bins in parts]) * warped[:, 2]).astype(np.int32)
+        kept = (at >= 0) & (at < self.frames) & (bins < self.bins)
+        found = np.where(kept, above[np.where(kept, at, 0), np.where(kept, bins, 0)], np.float32(0))
+        firsts = (np.cumsum(lengths) - lengths)[filled]
+        sums, counts = np.add.reduceat(found, firsts), np.add.reduceat(kept, firsts, dtype=np.int64)
+        contrasts = np.zeros(len(places))
+        contrasts[filled] = sums / np.sqrt(variance * counts + self._least)
+        told: list[float] = contrasts.tolist()
+        return told
 
     @cached_property
     def _local_contrast(self) -> tuple[NDArray[np.float32], float]:
@@ -246,5 +265,5 @@ class QueryMap:
 
     def _under(self, reference: Layer, offset: int, slack: int) -> tuple[Frames, Frames]:
         """Return (frames from the clip's beginning, bins) of the reference's peaks under and around the clip."""
-        low, high = np.searchsorted(reference.frames, [offset - slack, offset + self.frames + slack])
-        return reference.frames[low:high] - np.int32(offset), reference.values[low:high]
+        frames, bins = reference.within(offset - slack, offset + self.frames + slack)
+        return frames - np.int32(offset), bins

@@ -74,8 +74,8 @@ def register(
 def _pairs(query: Layer, reference: Layer, start: float, speed: float, *, slack: float, reach: float) -> _Pairs:
     """Return the pairs of peaks within `slack` frames of the clip and a ratio of frequencies of exp(`reach`)."""
     edges = [start - speed * slack, start + speed * (float(query.frames[-1]) + slack)]
-    part = slice(*np.searchsorted(reference.frames, edges))
-    at, bins = (reference.frames[part] - start) / speed, reference.values[part]
+    frames, bins = reference.within(*edges)
+    at = (frames - start) / speed
     low, high = np.searchsorted(query.frames, at - slack), np.searchsorted(query.frames, at + slack)
     counts = high - low
     places = np.repeat(low - np.cumsum(counts) + counts, counts) + np.arange(int(counts.sum()))

@@ -1,0 +1,148 @@
+"""Vectors of a recording as they are stored, of which a question decodes what it looks at.
+
+Segments overlap, so every second vector is kept as what the mean of its neighbours lacks. The bytes of each block have
+a Huffman code (RFC 1951, without the search for repetitions).
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.types import Frames, Layer
+
+BLOCK = 64  # vectors that are coded together, half a minute: smaller ones take more room, larger ones more time
+MOST_CODED = 8  # components in a byte of a Huffman code, whose shortest words are a bit
+LENGTH = np.dtype("<u4")  # of the bytes of a block
+
+Vectors = NDArray[np.int8]
+
+
+def code(vectors: Vectors) -> bytes:
+    """Return vectors, (n, d), a fifth smaller: the lengths of their blocks, then these."""
+    blocks = [_coded(vectors[first : first + BLOCK]) for first in range(0, len(vectors), BLOCK)]
+    return np.array([len(block) for block in blocks], LENGTH).tobytes() + b"".join(blocks)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CodedVectors:
+    """Vectors in blocks; those that were decoded last are kept, as a question looks at the same place several times."""
+
+    content: bytes
+    ends: NDArray[
+        np.int64
+    ]  # (blocks + 1,) place in the content where each block ends, the first number where they begin
+    count: int
+    dimensions: int
+    recent: list[tuple[int, int, Vectors]] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, content: bytes, count: int, dimensions: int) -> CodedVectors:
+        """Return what `code` wrote; raises ValueError for bytes that are not as long as their blocks."""
+        blocks = -(-count // BLOCK)
+        begin = blocks * LENGTH.itemsize
+        if count * dimensions > MOST_CODED * len(content) or begin > len(content):
+            raise ValueError(f"{count} vectors in {len(content)} bytes")
+        lengths = np.frombuffer(content, LENGTH, blocks)
+        ends = np.concatenate([[begin], begin + np.cumsum(lengths, dtype=np.int64)])
+        if int(ends[-1]) != len(content):
+            raise ValueError(f"{count} vectors in {len(content)} bytes of blocks of {int(ends[-1])}")
+        return cls(content, ends, count, dimensions)
+
+    def between(self, first: int, last: int) -> Vectors:
+        """Return the vectors from one on to before another; zeros for a block that is damaged, which says nothing."""
+        begin, end = first // BLOCK, -(-last // BLOCK)
+        if not (self.recent and self.recent[0][0] <= begin and end <= self.recent[0][1]):
+            parts = [self._block(number) for number in range(begin, end)]
+            whole = np.concatenate(
+                [np.zeros((self._size(number), self.dimensions), np.int8) if part is None else part
+                 for number, part in zip(range(begin, end), parts, strict=True)]
+                or [np.zeros((0, self.dimensions), np.int8)]
+            )  # fmt: skip
+            self.recent[:] = [(begin, end, whole)]
+        start, _, vectors = self.recent[0]
+        return vectors[first - start * BLOCK : last - start * BLOCK]
+
+    def all(self) -> Vectors:
+        """Return every vector; raises ValueError where a block is damaged."""
+        blocks = [self._block(number) for number in range(len(self.ends) - 1)]
+        if any(block is None for block in blocks):
+            raise ValueError(f"{self.count} vectors, some of which are damaged")
+        return np.concatenate([np.zeros((0, self.dimensions), np.int8), *(one for one in blocks if one is not None)])
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes, without what was decoded last."""
+        return len(self.content) + self.ends.nbytes
+
+    def _size(self, number: int) -> int:
+        return min(BLOCK, self.count - number * BLOCK)
+
+    def _block(self, number: int) -> Vectors | None:
+        """Return the vectors of a block, None for one that `code` did not write."""
+        size = self._size(number)
+        decoder = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            part = memoryview(self.content)[self.ends[number] : self.ends[number + 1]]
+            rows = np.frombuffer(decoder.decompress(part, size * self.dimensions + 1), np.uint8)
+        except zlib.error:
+            return None
+        if len(rows) != size * self.dimensions or not decoder.eof or decoder.unused_data:
+            return None
+        rows = rows.reshape(size, self.dimensions)
+        vectors = np.empty((size, self.dimensions), np.uint8)
+        vectors[::2], odd = rows[: (size + 1) // 2], rows[(size + 1) // 2 :]
+        np.add(odd, _between(vectors[::2].view(np.int8))[: len(odd)], out=vectors[1::2])
+        return vectors.view(np.int8)
+
+
+class StoredVectors(Layer):
+    """A layer of coded vectors."""
+
+    __slots__ = ("_coded",)
+
+    _coded: CodedVectors
+
+    def __init__(self, frames: Frames, coded: CodedVectors, frame_seconds: float) -> None:
+        """`frames`: those of all vectors; `frame_seconds`: length of a frame."""
+        object.__setattr__(self, "frames", frames)
+        object.__setattr__(self, "frame_seconds", frame_seconds)
+        object.__setattr__(self, "weights", None)
+        object.__setattr__(self, "_coded", coded)
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """All vectors."""
+        return self._coded.between(0, len(self.frames))
+
+    def within(self, first: float, last: float) -> tuple[Frames, NDArray[Any]]:
+        """Return (frames, vectors) of the segments that begin from one frame on to before another."""
+        low, high = self.frames.searchsorted([first, last])
+        return self.frames[low:high], self._coded.between(int(low), int(high))
+
+    def unpacked(self) -> Layer:
+        """Return the layer with all its vectors; raises ValueError where they are damaged."""
+        return Layer(self.frames, self._coded.all(), self.frame_seconds)
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes."""
+        return self.frames.nbytes + self._coded.nbytes
+
+
+def _coded(vectors: Vectors) -> bytes:
+    even, odd = vectors[::2], vectors[1::2]
+    rows = np.concatenate([even.view(np.uint8), odd.view(np.uint8) - _between(even)[: len(odd)]])
+    coder = zlib.compressobj(strategy=zlib.Z_HUFFMAN_ONLY, wbits=-zlib.MAX_WBITS)
+    return coder.compress(rows.tobytes()) + coder.flush()
+
+
+def _between(even: Vectors) -> NDArray[np.uint8]:
+    """Return the mean, rounded down, of each row and the next one; of the last row, itself."""
+    following = np.concatenate([even[1:], even[-1:]])
+    means: Vectors = (even & following) + ((even ^ following) >> 1)  # within a byte
+    return means.view(np.uint8)
