@@ -65,9 +65,8 @@ FORMER_KEYS = {"04b8435c": bytes.fromhex("606f6a520c40bac0677276670a45225e"), "e
 LEAST_CODED = 64  # vectors, of which fewer are stored as they are: a clip's are read once, and take no room
 # Places that each channel names. Twice as many found none more of 660 clips in noise and rooms (seed 61).
 VECTOR_CANDIDATES, LANDMARK_CANDIDATES = 48, 32
-# Tracks that are swept, and more that are checked where hits lie. Of 880 clips in noise, rooms and at another speed as
-# many are found as by sweeping 100 (seed 61), in a third of the time.
-SWEPT_TRACKS, CHECKED_TRACKS = 8, 100
+# Tracks that are swept, and more that are checked where hits lie; of each so many places are compared (decision 13).
+LOOKED_THROUGH = {"most_tracks": 32, "places": 24, "checked_tracks": 100, "checked_places": 16}
 # Places that are tried at every frame, and at other speeds: five of each found none more of 440 clips (seed 61).
 PEAKS_TRIED = {"refined": 16, "warped_best": 3, "warped_first": 3}
 STEADY_SEGMENTS = 4  # segments, below which sound is too short to be called steady
@@ -186,7 +185,7 @@ class Neural(Fingerprinter):
             channels=(vectors, landmarks) if self.compact is None else (vectors,),
             compare=(compare, peak_rule(front_end, figures, ranking, reach_frames=12, **PEAKS_TRIED)),
             models=(CHECKED, ALONE),
-            sweep=SweepRule("peaks", "strongest", most_tracks=SWEPT_TRACKS, checked_tracks=CHECKED_TRACKS),
+            sweep=SweepRule("peaks", "strongest", **LOOKED_THROUGH),
             query={**asdict(self.query), "salience": salience},
             glance=GlanceRule("peaks") if self.compact is None else None,  # landmarks name what it looks at
         )
