@@ -74,4 +74,4 @@ def test_a_forged_block_is_told_where_all_is_read_and_says_nothing_where_a_part_
     assert not coded.between(0, BLOCK).any()
     assert np.array_equal(coded.between(BLOCK, 2 * BLOCK), vectors[BLOCK:])
     with pytest.raises(ValueError, match="some of which are damaged"):
-        coded.all()
+        coded.decoded(0, 2, is_checked=True)

@@ -33,12 +33,10 @@ class CodedVectors:
     """Vectors in blocks; those that were decoded last are kept, as a question looks at the same place several times."""
 
     content: bytes
-    ends: NDArray[
-        np.int64
-    ]  # (blocks + 1,) place in the content where each block ends, the first number where they begin
+    ends: NDArray[np.int64]  # (blocks + 1,) place in the content where each block ends, after where the first begins
     count: int
     dimensions: int
-    recent: list[tuple[int, int, Vectors]] = field(default_factory=list)
+    recent: list[tuple[int, int, Vectors] | None] = field(default_factory=lambda: [None])
 
     @classmethod
     def read(cls, content: bytes, count: int, dimensions: int) -> CodedVectors:
@@ -54,20 +52,26 @@ class CodedVectors:
         return cls(content, ends, count, dimensions)
 
     def between(self, first: int, last: int) -> Vectors:
-        """Return the vectors from one on to before another; zeros for a damaged block, which say nothing."""
+        """Return the vectors from one on to before another."""
+        last = max(first, last)
         begin, end = first // BLOCK, -(-last // BLOCK)
-        if not (self.recent and self.recent[0][0] <= begin and end <= self.recent[0][1]):
-            parts = [self._block(number) for number in range(begin, end)]
-            whole = parts[0] if len(parts) == 1 else np.concatenate([np.zeros((0, self.dimensions), np.int8), *parts])
-            self.recent[:] = [(begin, end, whole)]
-        start, _, vectors = self.recent[0]
-        return vectors[first - start * BLOCK : last - start * BLOCK]
+        recent = self.recent[0]  # looked at once, since other threads may put theirs there
+        if recent is None or begin < recent[0] or end > recent[1]:
+            self.recent[0] = recent = begin, end, self.decoded(begin, end)
+        return recent[2][first - recent[0] * BLOCK : last - recent[0] * BLOCK]
 
-    def all(self) -> Vectors:
-        """Return every vector; raises ValueError where a block is damaged."""
-        blocks = range(len(self.ends) - 1)
-        whole = [np.zeros((0, self.dimensions), np.int8), *(self._block(number, is_checked=True) for number in blocks)]
-        return np.concatenate(whole)
+    def decoded(self, begin: int, end: int, *, is_checked: bool = False) -> Vectors:
+        """Return the vectors of the blocks from one on to before another.
+
+        Those of a damaged block are zeros, which say nothing, or raise ValueError if it `is_checked`.
+        """
+        blocks = [self._block(number, is_checked=is_checked) for number in range(begin, end)]
+        return blocks[0] if len(blocks) == 1 else np.concatenate([np.zeros((0, self.dimensions), np.int8), *blocks])
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are."""
+        return len(self.ends) - 1
 
     @property
     def nbytes(self) -> int:
@@ -110,8 +114,8 @@ class StoredVectors(Layer):
 
     @property
     def values(self) -> NDArray[Any]:
-        """All vectors."""
-        return self._coded.between(0, len(self.frames))
+        """All vectors, which nobody keeps."""
+        return self._coded.decoded(0, self._coded.blocks)
 
     def within(self, first: float, last: float) -> tuple[Frames, NDArray[Any]]:
         """Return (frames, vectors) of the segments that begin from one frame on to before another."""
@@ -120,7 +124,7 @@ class StoredVectors(Layer):
 
     def unpacked(self) -> Layer:
         """Return the layer with all its vectors; raises ValueError where they are damaged."""
-        return Layer(self.frames, self._coded.all(), self.frame_seconds)
+        return Layer(self.frames, self._coded.decoded(0, self._coded.blocks, is_checked=True), self.frame_seconds)
 
     @property
     def nbytes(self) -> int:
