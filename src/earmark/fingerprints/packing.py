@@ -96,9 +96,10 @@ class PeakPacking:
         frames, count = parts.frames, parts.peaks
         if min(frames, count) < 0 or frames + count > LARGEST_BYTES or frames > self._most_frames(parts.seconds):
             raise ValueError(f"a fingerprint of {frames} frames and {count} peaks in {parts.seconds:g} s")
-        shape = {"first_bin": self._low, "bins": self._high - self._low}
+        bins = self._high - self._low
         if parts.form in (PLANES, STRONGEST_ALONE):
-            return PeakPlanes.made(*self._bit_planes(parts), **shape)
+            counts, low, words = self._bit_planes(parts)
+            return PeakPlanes.made(counts, low, words, first_bin=self._low, bins=bins)
         if parts.form:
             raise ValueError(f"peaks in form {parts.form}, which this release does not know")
         size = frames + count + (3 * count + 7) // 8
@@ -107,7 +108,7 @@ class PeakPacking:
         planes = np.frombuffer(zlib.decompressobj().decompress(parts.body, size), np.uint8)
         if len(planes) != size:
             raise ValueError(f"a fingerprint of {count} peaks that holds others")
-        return PeakPlanes.of(planes, frames=frames, peaks=count, **shape)
+        return PeakPlanes.of(planes, frames=frames, peaks=count, first_bin=self._low, bins=bins)
 
     def _bit_planes(self, parts: PackedPeaks) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint32]]:
         """Return (peaks of each frame, low bytes of bins, three bits of each of eight peaks a word)."""
