@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """How soon, and how right, listening answers: clips as they arrive, a minute of each of some recordings, jumps in them.
 
-    python benchmarks/listen.py CATALOG CLIPS --conditions clean@5,nrev5@5 [--count 40] [--unknown FOLDER --minutes 10]
+    python benchmarks/listen.py CATALOG CLIPS --conditions clean@5,nrev5@5 [--unknown FOLDER... --minutes 10]
 
 CLIPS has a table queries.csv, as `earmark evaluate --clips` takes it. Recordings are the files of CATALOG's tracks.
+With `--count 0 --recordings 0` only sound that CATALOG does not know is heard, as long a part of each folder.
 """
 
 from __future__ import annotations
@@ -88,19 +89,23 @@ def recordings(catalog: earmark.Catalog, count: int, draw: np.random.Generator) 
     )
 
 
-def unknown(catalog: earmark.Catalog, folder: Path, minutes: float) -> None:
+def unknown(catalog: earmark.Catalog, folders: list[Path], minutes: float) -> None:
     """Print how often something is named in music and speech that the catalog does not know."""
-    left, told = 60 * minutes, 0
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
-    for path in paths:
-        if left <= 0:
-            break
-        samples = load(path, rate=RATE)[0][: round(min(left, 120.0) * RATE)]
-        left -= len(samples) / RATE
-        told += len(
-            {event.match.track.id for event in heard(catalog, samples) if event.kind == "found" and event.match}
-        )
-    print(f"{minutes - max(left, 0) / 60:.1f} min of unknown sound: {told} false answers", flush=True)
+    heard_seconds, answered = 0.0, 0
+    for folder in folders:
+        left = 60 * minutes / len(folders)
+        paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
+        for number, path in enumerate(paths):
+            each = left / (len(paths) - number)  # seconds, more of the later files where some are shorter
+            samples = load(path, rate=RATE)[0][: round(each * RATE)]
+            left -= len(samples) / RATE
+            heard_seconds += len(samples) / RATE
+            for event in heard(catalog, samples):
+                if event.kind == "found" and event.match is not None:
+                    answered += 1
+                    print(f"{path.name} at {event.seconds:.0f} s: {event.match.track.title}", flush=True)
+            print(f"{heard_seconds / 60:.1f} min heard, {answered} false answers", flush=True)
+    print(f"{heard_seconds / 60:.1f} min of unknown sound: {answered} false answers", flush=True)
 
 
 def main() -> None:
@@ -111,7 +116,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--recordings", type=int, default=5)
     parser.add_argument("--corpus", type=Path, help="music.csv of the clips' recordings, with track_id and path")
-    parser.add_argument("--unknown", type=Path)
+    parser.add_argument("--unknown", type=Path, nargs="+", default=[])
     parser.add_argument("--minutes", type=float, default=10.0)
     options = parser.parse_args()
     with earmark.open(options.catalog, read_only=True) as catalog:
@@ -123,9 +128,10 @@ def main() -> None:
                     for row in csv.DictReader(handle)
                 }
             ids = {track.id: names.get(track.path, track.id) for track in catalog}
-        for condition in options.conditions.split(","):
+        for condition in options.conditions.split(",") if options.count else ():
             clips(catalog, options.clips, condition, options.count, ids)
-        recordings(catalog, options.recordings, np.random.default_rng(1))
+        if options.recordings:
+            recordings(catalog, options.recordings, np.random.default_rng(1))
         if options.unknown:
             unknown(catalog, options.unknown, options.minutes)
 

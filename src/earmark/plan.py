@@ -28,8 +28,6 @@ class VoteRule:
     weighted: bool = False  # a hit counts by how much it is nearer than the query's last one, not as one
     min_votes: int = 1  # hits in a bin and its neighbours, when there are many hits
     shortlist: int = 0  # bins looked at, as a multiple of `limit`; 0 for all
-    compared: int = 0  # candidates times features of the clip, which raises the limit for short clips
-    most: int = 0  # largest limit that `compared` may raise it to
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -49,3 +49,11 @@ def irregularity(path: Path, *, is_folder: bool = False) -> str:
     if is_folder:
         return "" if stat.S_ISDIR(mode) else "is no folder"
     return "" if stat.S_ISREG(mode) else "is no regular file"
+
+
+def why_unopened(error: Exception, path: str) -> str:
+    """Return why a path cannot be opened; an address is no path."""
+    if "://" in path:
+        return "that is an address, and earmark reads files: download it first"
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return reason or "it cannot be opened"

@@ -235,6 +235,9 @@ class Answer:
     calibrated: bool = True  # whether confidences were fitted for this kind of fingerprint and index
     detail: str = ""  # why the clip could not be read, where `reason` is a MediaError's code
     complete: bool = True  # False when the clip broke off or had damaged parts
+    # How probable it is, at most, that a clip of this length of which the catalog holds nothing is given a name at this
+    # threshold; None where that was not counted.
+    expected_false_rate: float | None = None
 
     @property
     def best(self) -> Match | None:

@@ -32,3 +32,16 @@ def test_no_more_is_read_at_once_than_a_sound_file_needs_whatever_a_header_decla
     with pytest.raises(MediaError, match="unreadable"):
         load(file, rate=8_000)
     assert 0 < file.most <= LARGEST_READ_BYTES
+
+
+def test_an_mp4_file_without_its_end_is_called_that() -> None:
+    content = encode_as("m4a", music(1.0))
+    with pytest.raises(MediaError, match="the end of an MP4 file is missing"):
+        load(content[: len(content) // 2], rate=8_000)
+
+
+def test_an_address_is_told_from_a_file_that_is_not_there() -> None:
+    with pytest.raises(MediaError, match="an address, and earmark reads files: download it first"):
+        load("https://example.org/a.mp3", rate=8_000)
+    with pytest.raises(MediaError, match="No such file or directory"):
+        load("absent.mp3", rate=8_000)

@@ -80,3 +80,8 @@ def test_chapters_are_read() -> None:
 def test_a_single_chapter_names_no_part() -> None:
     assert cleaned_chapters([(0.0, "All")]) == ()
     assert [one.title for one in cleaned_chapters([(5.0, ""), (0.0, "One")])] == ["One", "chapter 2"]
+
+
+def test_how_a_file_was_written_is_no_tag() -> None:
+    content = encode_as("m4a", music(1.0), tags={"title": "Lied", "genre": "Jazz"})
+    assert load(content, rate=8_000)[1].tags.keys() <= {"title", "genre", "language"}

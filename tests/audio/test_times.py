@@ -56,6 +56,18 @@ def test_sound_that_begins_after_the_picture_keeps_the_players_time(container: s
     assert report.filled_seconds == 0.0
 
 
+@pytest.mark.parametrize("codec", ["libmp3lame", "mp2", "ac3"])
+def test_empty_chunks_of_an_avi_file_are_time_without_sound(codec: str) -> None:
+    samples, report = load(video("avi", [(1.5, SOUND)], codec=codec), rate=RATE)
+    assert onset_seconds(samples, after=0.2) == pytest.approx(1.5, abs=0.06)  # 0.2: FFmpeg writes one frame at 0
+    assert (report.filled_seconds, report.complete) == (0.0, True)
+
+
+def test_an_avi_file_without_empty_chunks_is_as_long_as_its_sound() -> None:
+    samples, _ = load(video("avi", [(0.0, SOUND)], codec="libmp3lame"), rate=RATE)
+    assert len(samples) / RATE == pytest.approx(3.0, abs=0.06)
+
+
 @pytest.mark.parametrize("pause", [20.0, 90.0])
 def test_a_pause_is_as_long_as_in_the_player(pause: float) -> None:
     content = video("matroska", [(0.0, SOUND), (3.0 + pause, SOUND)])

@@ -72,6 +72,18 @@ def test_links_to_files_count_and_links_to_folders_do_not(tree, tmp_path_factory
     assert ("a.mp3" in found) + ("again.mp3" in found) == 1
 
 
+def test_what_is_hidden_or_comes_by_twice_is_told(tree):
+    (tree / ".attic").mkdir()
+    (tree / ".attic" / "old.mp3").write_bytes(b"x")
+    (tree / ".DS_Store").write_bytes(b"x")
+    (tree / "._a.mp3").write_bytes(b"x")
+    (tree / "hard.mp3").hardlink_to(tree / "a.mp3")
+    told = dict(scan([tree, tree / "a.mp3"]).skipped)
+    assert told[str(tree / ".attic")] == "hidden, by its name"
+    assert told[str(tree / "hard.mp3")] == f"the same as {tree / 'a.mp3'}, by another link"
+    assert not {str(tree / ".DS_Store"), str(tree / "._a.mp3"), str(tree / "a.mp3")} & set(told)
+
+
 def test_traps_are_named_and_do_not_hold_it_up(tree):
     (tree / "loop").symlink_to(tree / "loop")
     (tree / "up").symlink_to(tree)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+import shutil
 
-import msgspec
 import numpy as np
 import pytest
 import soundfile
 
 import earmark
 from earmark.audio.decode import load
+from earmark.catalog.calibrations import read_calibration
 from earmark.errors import OptionError
 from earmark.evaluation.calibrate import (
     calibrate,
     choose_threshold,
     confidence_rows,
+    false_rates_of,
     fit,
     fit_weights,
     threshold_rows,
@@ -23,9 +25,8 @@ from earmark.evaluation.calibrate import (
     write,
 )
 from earmark.evaluation.queries import ClipMaker, Grid
-from earmark.evaluation.samples import Sample, cut_clips, finds_any_speed, read_clips, samples_of
+from earmark.evaluation.samples import Sample, cut_clips, finds_any_speed, made_clips, read_clips, samples_of
 from earmark.fingerprints import make
-from earmark.match.calibration import Calibration
 from earmark.plan import ModelShape
 
 SHAPE = ModelShape(("vectors",), ("constant", "similarity", "share"), ("similarity", "share"), (1.0, 4.0))
@@ -154,6 +155,17 @@ def test_a_catalog_is_asked_for_clips_of_its_own_files_and_of_others(landmarks, 
     assert not any(one.right for one in samples if not one.known)
 
 
+def test_sound_that_is_no_music_is_unknown_to_every_catalog(landmarks, music):
+    made = made_clips([1.0], speech=music[10:11], count=2, seed=3)
+    assert [query.id for query in made.queries][:2] == ["unknown speech@1/0000", "unknown speech@1/0001"]
+    with earmark.open(landmarks, read_only=True) as catalog:
+        samples = list(samples_of(catalog, made, workers=1))
+    assert [one.kind for one in samples[::2]] == [
+        f"5 tracks: unknown {kind}@1" for kind in ("speech", "noise", "tones", "near silence")
+    ]
+    assert not any(one.known or one.right or one.shared for one in samples)
+
+
 def test_clips_of_sound_that_a_held_recording_shares_are_left_out(landmarks, clips, music, tmp_path):
     remix, rate = tmp_path / "remix.wav", 16_000
     shared, other = load(music[0], rate=rate)[0], load(music[10], rate=rate)[0]
@@ -181,8 +193,53 @@ def test_a_calibration_says_what_it_was_fitted_for_and_is_written_as_json(landma
     assert calibration.fitted_on.startswith("48 clips (clips cut from ")
     assert calibration.fitted_on.endswith("among 5 tracks")
     path = write(calibration, tmp_path / "calibration.json")
-    assert msgspec.json.decode(path.read_bytes(), type=Calibration) == calibration
+    assert read_calibration(path) == calibration
     assert [one.name for one in tmp_path.iterdir()] == ["calibration.json"]
+
+
+def test_false_answers_are_counted_by_a_model_that_did_not_see_them(samples):
+    fitted = fit(samples, SHAPE, most_false=0.01)
+    rates = false_rates_of(samples, fitted, SHAPE, most_false=0.01, tracks=3)
+    rates.check()
+    assert (rates.tracks, rates.seconds, rates.clips) == (3, (1.0, 4.0), (200, 200))
+    own = rates.thresholds.index(fitted.model.threshold)
+    for false, most in zip(rates.false, rates.most, strict=True):
+        assert list(false) == sorted(false, reverse=True)
+        assert false[own] <= 0.05 * 200  # of those that the threshold was set by it lets one in a hundred through
+        assert false[0] / 200 < most[0] < 1
+
+
+def test_false_answers_are_not_counted_where_half_of_the_clips_is_too_few():
+    few = [sample(0.8 if known else 0.5, known=known, seconds=one) for known in (True, False) for one in (1.0, 4.0)]
+    assert false_rates_of(few, fit(few, SHAPE, most_false=0.5), SHAPE, most_false=0.5, tracks=3) is None
+
+
+def test_an_answer_says_how_often_an_unknown_clip_is_given_a_name(landmarks, clips, music, cut, tmp_path):
+    path, clip = tmp_path / "counted.earmark", cut(music[0], 5, 2)
+    shutil.copytree(landmarks, path)
+    calibration, _ = calibrate([landmarks], [clips], most_false=0.1, workers=1)
+    write(calibration, path / "calibration.json")
+    rates = calibration.false_rates
+    assert (rates.tracks, rates.seconds, rates.clips) == (5, (1.0, 2.0), (12, 12))
+    with earmark.open(path, read_only=True) as catalog:
+        answer = catalog.identify(clip)
+        assert answer.expected_false_rate == rates.at_most(2.0, answer.threshold)
+        assert catalog.identify(clip, threshold=0.999).expected_false_rate <= answer.expected_false_rate
+        assert catalog.explain(clip).answer.expected_false_rate == answer.expected_false_rate
+        information = catalog.info()
+        for options in ({"several": True}, {"speed": True}, {"threshold": 0}):
+            assert catalog.identify(clip, **options).expected_false_rate is None
+        assert catalog.identify(cut(music[0], 5, 7)).expected_false_rate is None
+        sound, rate = load(clip, rate=16_000)[0], 16_000
+        with catalog.listen(rate=rate) as listener:
+            listener.push(sound)
+            assert listener.finish().expected_false_rate is None
+    assert information["expected_false_rates"].keys() == {"1", "2"}
+    assert information["expected_false_rates"]["2"] == answer.expected_false_rate
+    assert (information["calibrated"], information["threshold"]) == (True, answer.threshold)
+    with earmark.open(landmarks, read_only=True) as catalog:  # by the calibration that ships, without counts
+        assert catalog.identify(clip).expected_false_rate is None
+        assert catalog.info()["expected_false_rates"] == {}
 
 
 def test_a_catalog_that_finds_clips_at_any_speed_gets_a_model_for_those_too(clips, music, tmp_path):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from earmark.evaluation.report import markdown, outcomes_of, record, summarise, table_rows, write
+from earmark.evaluation.report import markdown, outcomes_of, record, sentences, summarise, table_rows, write
 
 
 @pytest.fixture
@@ -54,6 +54,15 @@ def test_it_is_written_as_json_and_as_a_page(outcomes, tmp_path):
     assert "| clean | 5 | 4 | 75.0 | 50.0 | 15.0-85.0 |" in page.read_text()
     assert page.read_text() == markdown(report)
     assert len(table_rows(report)) == 2
+
+
+def test_costs_are_told_in_sentences_with_units(outcomes):
+    cost = {"median_seconds_to_answer": 0.525, "megabytes_an_hour": 21.98, "seconds_to_ask": 1.5}
+    assert sentences(summarise(outcomes, parameters={}, cost=cost))[-3:] == [
+        "Half of the answers took less than 0.525 s.",
+        "The catalog takes 21.98 MB an hour of sound.",
+        "seconds to ask: 1.5",
+    ]
 
 
 def test_without_negatives_there_is_no_threshold_for_a_rate(query, reply):

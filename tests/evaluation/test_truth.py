@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.evaluation.truth import Given, Sameness, judge
+from earmark.audio.decode import load
+from earmark.distort.codecs import transcode
+from earmark.evaluation.truth import SHARED_CORRELATION, Given, Sameness, judge
 
 RATE = 16_000
 
@@ -55,3 +57,15 @@ def test_a_place_that_sounds_otherwise_is_not_in_place(query, loops):
     verdict = judge(query("a", 1.0, speed=0.4), Given("a", 2.5, 0.9), loops)
     assert verdict.right
     assert not verdict.near
+
+
+def test_a_copy_by_another_coder_is_the_same_recording_and_another_song_is_not(music, tmp_path):
+    sounds = {"song": load(music[0], rate=RATE)[0], "other": load(music[1], rate=RATE)[0]}
+    sounds["copy"] = transcode(sounds["song"], "mp3", rate=RATE, bit_rate=16_000)
+    for name, samples in sounds.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, RATE)
+    files = {name: tmp_path / f"{name}.wav" for name in sounds}
+    with Sameness(files, least=SHARED_CORRELATION) as shared, Sameness(files) as same:
+        assert shared("song", 6.0, "copy", 6.02, 3.0) == 0.02
+        assert same("song", 6.0, "copy", 6.02, 3.0) is None  # it would be another bar of a loop
+        assert shared("song", 6.0, "other", 6.0, 3.0) is None

@@ -50,3 +50,12 @@ def test_a_tone_is_no_clip_of_a_recording(name):
     maker = make_fingerprinter(name, {})
     tone = (0.3 * np.sin(2 * np.pi * 1_000 / maker.rate * np.arange(5 * maker.rate))).astype(np.float32)
     assert not maker.is_informative(maker.extract(tone, query=True), query=True)
+
+
+@pytest.mark.parametrize("name", ["neural", "shazam"])
+@pytest.mark.parametrize(("first", "last", "seconds"), [(200, 3_000, 30), (100, 3_000, 90), (1_500, 300, 60)])
+def test_a_tone_that_glides_slowly_is_no_recording(name, first, last, seconds):
+    maker = make_fingerprinter(name, {})
+    hertz = first * (last / first) ** np.linspace(0, 1, seconds * maker.rate)
+    tone = (0.3 * np.sin(2 * np.pi * np.cumsum(hertz) / maker.rate)).astype(np.float32)
+    assert not maker.is_informative(maker.extract(tone))

@@ -17,6 +17,7 @@ from earmark.match.calibration import (
     FEATURES,
     Calibration,
     Evidence,
+    FalseRates,
     Model,
     choose,
     features_of,
@@ -385,3 +386,58 @@ def test_a_model_that_cannot_be_used_says_so(changes: dict[str, object]) -> None
     whole.check()
     with pytest.raises(ValueError, match="features with weights"):
         msgspec.structs.replace(whole, **changes).check()
+
+
+RATES = FalseRates(
+    668, (1.0, 5.0), (0.5, 0.9), (100, 300), ((4, 0), (1, 0)), ((0.09, 0.03), (0.02, 0.01))
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "threshold", "wanted"),
+    [
+        (1.0, 0.9, 0.03),
+        (5.0, 0.9, 0.01),
+        (5.0, 0.89, 0.02),  # as at the next lower threshold
+        (5.0, 1.0, 0.01),
+        (3.0, 0.9, 0.03),  # the worse of both lengths
+        (0.9, 0.5, 0.09),
+        (6.0, 0.5, 0.02),
+        (0.5, 0.9, None),
+        (9.0, 0.9, None),
+        (5.0, 0.4, None),
+    ],
+)
+def test_a_false_rate_is_what_was_counted_nearby_and_never_less(
+    seconds: float, threshold: float, wanted: float | None
+) -> None:
+    assert RATES.at_most(seconds, threshold) == wanted
+
+
+def test_a_calibration_without_counts_has_no_false_rate() -> None:
+    written = msgspec.json.decode(msgspec.json.encode(CALIBRATIONS["shazam"]))
+    del written["false_rates"]  # as every calibration was written before
+    old = msgspec.convert(written, Calibration)
+    old.check()
+    assert old.expected_false_rate(5.0, old.threshold) is None
+    counted = msgspec.structs.replace(old, false_rates=RATES)
+    assert counted.expected_false_rate(5.0, 0.95) == 0.01
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seconds": (5.0, 1.0)},
+        {"thresholds": (0.9, 0.5)},
+        {"thresholds": (0.9,)},
+        {"seconds": (), "clips": (), "false": (), "most": ()},
+        {"most": ((0.09, 0.03), (0.02, 2.0))},
+        {"false": ((4, 0),)},
+    ],
+    ids=["lengths fall", "thresholds fall", "too few thresholds", "nothing", "no share", "too few lengths"],
+)
+def test_false_rates_that_cannot_be_used_say_so(changes: dict[str, object]) -> None:
+    RATES.check()
+    broken = msgspec.structs.replace(RATES, **changes)
+    with pytest.raises(ValueError, match="do not fit together"):
+        msgspec.structs.replace(CALIBRATIONS["shazam"], false_rates=broken).check()

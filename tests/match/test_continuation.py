@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from earmark.match.continuation import AHEAD_SECONDS, Continuation
 from earmark.match.heard import HeardSound
 from earmark.match.lines import Strand
-from earmark.match.protocol import Options
+from earmark.match.protocol import Options, Search
 from earmark.match.windows import WINDOW_SECONDS, whole_windows
+from earmark.types import Hits, Keys
 from tests.match.shelf import Shelf, cut
 
 RATE = 11_025
@@ -77,3 +80,40 @@ def test_what_is_forgotten_fills_nothing(landmarks: Shelf) -> None:
 def test_unknown_sound_is_followed_nowhere(landmarks: Shelf) -> None:
     continuation, _ = followed(landmarks, np.random.default_rng(2).normal(0, 1, 20 * RATE))
     assert (continuation.spans, continuation.tracks) == ([], set())
+
+
+class Asked:
+    """An index that counts the windows that it is asked for."""
+
+    def __init__(self, index: Search) -> None:
+        self.channels, self.count, self._index = index.channels, 0, index
+
+    def search(self, channel: str, keys: Keys, *, nearest: int = 20) -> Hits:
+        self.count += 1
+        return self._index.search(channel, keys, nearest=nearest)
+
+
+def gone_on(shelf: Shelf, sound: np.ndarray, at: float) -> tuple[Continuation, int]:
+    """What is known of a sound that is heard in two parts, and how often the second part was looked up."""
+    fingerprint, index = shelf.asked(sound), Asked(shelf.index)
+    frame = fingerprint.layers[shelf.plan.compare[0].layer].frame_seconds
+    heard = HeardSound(shelf.matcher(), Options(several=True), index, fingerprint, 0.0, frame)
+    continuation, windows = Continuation(), whole_windows(fingerprint.seconds, frame)
+    first = replace(heard, fingerprint=fingerprint.between(0.0, at))
+    list(continuation.through(first, [one for one in windows if one[1] <= at]))
+    before = index.count
+    list(continuation.through(heard, [one for one in windows if one[1] > at]))
+    return continuation, index.count - before
+
+
+def test_what_goes_on_alone_is_not_looked_up_again(landmarks: Shelf) -> None:
+    continuation, asked = gone_on(landmarks, piece(landmarks, 3, 2.0, 25.0), 12.5)
+    assert asked == 0
+    assert continuation.fills(10.0, 24.5)
+
+
+def test_where_something_else_begins_to_sound_it_is_looked_up(landmarks: Shelf) -> None:
+    both = piece(landmarks, 3, 2.0, 25.0)
+    both[17 * RATE : 22 * RATE] += 2 * piece(landmarks, 2, 5.0, 5.0)
+    _, asked = gone_on(landmarks, both, 12.5)
+    assert asked > 0

@@ -203,3 +203,11 @@ def test_a_track_that_is_dropped_has_no_lines() -> None:
     lines.drop(3)
     lines.drop(99)
     assert [one.track for one in lines] == [4]
+
+
+def test_lines_that_ended_are_forgotten_except_those_of_tracks_that_are_kept() -> None:
+    lines = Lines()
+    lines.add([strand(1, 0.0, 10.0), strand(2, 0.0, 10.0), strand(3, 0.0, 10.0)])
+    lines.add([strand(3, 2.5, 12.5)])
+    lines.forget_ended(before=6.0, but={1})
+    assert [(one.track, one.begin) for one in lines] == [(1, 0.0), (3, 0.0)]

@@ -272,6 +272,15 @@ def test_the_sum_of_a_part_is_that_of_its_steps_and_no_more_than_impossible_besi
     assert one.sum(3.0, 5.0) == -math.inf
 
 
+def test_a_line_that_is_soft_at_its_ends_is_heard_there_by_a_share_of_its_best() -> None:
+    one = evidence_of(agreeing_line(1, [(4.0, 7.0, 0.6), (7.0, 13.0, 3.0), (13.0, 16.0, 0.6)]))
+    assert (one.begins(0.1), one.ends(0.1)) == pytest.approx((4.0, 16.0), abs=0.5)
+    assert (one.begins(0.8), one.ends(0.8)) == pytest.approx((7.0, 13.0), abs=0.5)
+    assert one.share(8.0, 12.0) == pytest.approx(1.0, abs=0.1)
+    assert one.share(4.0, 7.0) == pytest.approx(0.2, abs=0.1)
+    assert one.share(30.0, 31.0) == 0.0
+
+
 # --- lines of one measure
 
 

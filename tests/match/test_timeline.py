@@ -8,10 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from earmark.distort.timing import change_speed
+from earmark.match.heard import HeardSound
+from earmark.match.lines import Line
 from earmark.match.passages import Passage
 from earmark.match.protocol import Options
 from earmark.match.rivals import DECISIVE_Z
+from earmark.match.stretches import Stretch
 from earmark.match.timeline import KEPT_SECONDS, REMEMBERED_SECONDS, Timeline
+from earmark.match.votes import Guess
 from earmark.match.windows import WINDOW_SECONDS
 from earmark.types import Fingerprint
 from tests.match.shelf import MemorySearch, Shelf, cut, shelf_of, with_noise
@@ -230,6 +235,25 @@ def test_of_repetitions_the_one_that_goes_on_is_told(with_peaks: Shelf) -> None:
     assert (passage.query_start, passage.query_end) == pytest.approx((0.0, 12.0), abs=0.5)
 
 
+def test_another_round_of_a_recording_is_no_better_at_another_speed(with_peaks: Shelf) -> None:
+    """A recording that repeats itself with something of its own, played 3 % faster, and laid a round too early."""
+    loop = cut(with_peaks.sounds[3], 0.0, 6.2)
+    own = np.split(cut(with_peaks.sounds[5], 0.0, 24.8), 4)
+    track = np.concatenate([loop / loop.std() + 0.7 * part / part.std() for part in own]).astype(np.float32)
+    shelf = shelf_of(with_peaks.maker, [0.1 * track])
+    clip = change_speed(cut(0.1 * track, 7.4, 10.3), 1.03, length=80_000)
+    fingerprint = shelf.asked(clip)
+    known = shelf.matcher().strands(
+        fingerprint, shelf.index, SEVERAL, begin=0.0, known=[Guess(0, 1.2 + 0.15, speed=1.03)]
+    )[:1]
+    heard = HeardSound(shelf.matcher(), SEVERAL, shelf.index, fingerprint, 0.0, 0.03125)
+    wrong = Stretch(Line(0, tuple(known)), 0.0, 10.0, 50.0)
+    assert wrong.line.reference_at(0.0) == pytest.approx(1.2, abs=0.1)
+    right = heard.at_best_place(wrong)
+    assert right.line.reference_at(0.0) == pytest.approx(7.4, abs=0.1)
+    assert right.line.reference_at(10.0) == pytest.approx(17.7, abs=0.1)
+
+
 def test_what_plays_twice_is_told_twice(landmarks: Shelf) -> None:
     sound = np.concatenate(
         [piece(landmarks, 2, 4.0, 9.0), piece(landmarks, 3, 2.0, 9.0), piece(landmarks, 2, 4.0, 9.0)]
@@ -280,3 +304,20 @@ def test_what_is_in_doubt_is_looked_at_more_closely(landmarks: Shelf) -> None:
     assert one.passages()[1].query_end == pytest.approx(55.0, abs=1.0)
     assert min(begin for begin, _ in spans) >= 14.0
     assert any(begin <= 20.0 and end >= 35.0 for begin, end in spans)
+
+
+def test_what_resembles_nothing_is_looked_at_now_and_then_until_it_ends(
+    landmarks: Shelf, whole_sounds: list[np.ndarray]
+) -> None:
+    sound = cut(whole_sounds[7], 0.0, 30.0, rate=RATE)
+    one, closer, spans, since = timeline(landmarks), landmarks.asked(sound), list[tuple[float, float]](), 0.0
+
+    def look(wanted: Sequence[tuple[float, float]]) -> list[Fingerprint]:
+        spans.extend(wanted)
+        return [closer.between(begin, end) for begin, end in wanted]
+
+    for until in np.arange(10.0, closer.seconds, 5.0):
+        coarse = closer.between(since, until)
+        since = one.hear(coarse, landmarks.index, since=since, final=False, closer=look)
+    assert 0 < sum(last - first for first, last in spans) < 0.7 * closer.seconds
+    assert one.passages() == []

@@ -66,7 +66,7 @@ def test_no_hits_have_no_candidates() -> None:
 
 VECTORS = Channel(
     "vectors", "inner", "vectors", 0.25,
-    VoteRule(bin_seconds=2.0, neighbours="both", limit=3, per_track=2, weighted=True, compared=60, most=9),
+    VoteRule(bin_seconds=2.0, neighbours="both", limit=3, per_track=2, weighted=True),
 )  # fmt: skip
 
 
@@ -103,10 +103,9 @@ def test_bins_to_both_sides_count_where_the_rule_says_so() -> None:
     assert max(heights, key=lambda start: heights[start]) == sorted(heights)[1]
 
 
-@pytest.mark.parametrize(("features", "wanted"), [(1, 9), (10, 6), (20, 3), (60, 3), (1_000, 3)])
-def test_a_short_clip_gets_more_candidates_than_a_long_one(features: int, wanted: int) -> None:
+def test_no_more_candidates_are_told_than_the_rule_allows() -> None:
     many = scored(*[(0, track, 100 * track, 0.5) for track in range(20)])
-    assert len(vote(many, VECTORS, features=features)) == wanted
+    assert len(vote(many, VECTORS)) == VECTORS.votes.limit
 
 
 def test_hits_that_are_alone_are_passed_over_when_there_are_many_others() -> None:

@@ -155,6 +155,13 @@ def test_a_playlist_leads_to_its_stream(server: Server, mp3: bytes, kind: str, t
     assert seconds_of(until_gaps(radio(f"{server.url}/list"))) == pytest.approx(12, abs=0.1)
 
 
+def test_what_the_server_says_of_its_stream_is_told(server: Server, mp3: bytes) -> None:
+    server.answers["/live"] = body(mp3, kind="audio/mpeg; charset=x", icy_name="One", icy_br="128,128")
+    source = radio(f"{server.url}/live")
+    until_gaps(source)
+    assert source.facts == {"format": "MP3", "bitrate": "128", "name": "One"}
+
+
 def test_redirects_are_followed_and_not_for_ever(server: Server, mp3: bytes) -> None:
     server.answers |= {"/a": redirect("/b"), "/b": redirect(f"{server.url}/live"), "/live": body(mp3)}
     assert seconds_of(until_gaps(radio(f"{server.url}/a"))) == pytest.approx(12, abs=0.1)

@@ -61,6 +61,7 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "reason": answer.reason,
         "threshold": answer.threshold,
         "calibrated": answer.calibrated,
+        "expected_false_rate": answer.expected_false_rate,
         "elapsed": answer.elapsed,
     }
 

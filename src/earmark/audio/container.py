@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from earmark.audio.chain import links_of
 from earmark.audio.ogg import without_repeated_headers
 from earmark.errors import MediaError
+from earmark.regular import why_unopened
 from earmark.text import printable
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ REFUSED = frozenset(f"{_PLAYLISTS} {_DEVICES} {_PICTURES} {_TEXTS} {_HEADERLESS}
 # Headerless sound, which only the ending of a file's name tells: FFmpeg's name of the format.
 NAMED = {".g722": "g722", ".sbc": "sbc", ".aptx": "aptx", ".aptxhd": "aptx_hd"}
 
+_MP4_BOXES = (b"ftyp", b"mdat", b"moov", b"wide", b"free")  # names of what such a file may begin with
 _INVALID_ARGUMENT = 22  # EINVAL: what FFmpeg says of a format that is not in its list of allowed ones
 
 
@@ -76,8 +79,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     try:
         descriptor = os.open(given.resolve(), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name; a loop of links
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise MediaError("unreadable", reason, source=printable(given)) from error
+        raise MediaError("unreadable", why_unopened(error, str(path)), source=printable(given)) from error
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
@@ -86,9 +88,17 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     return open(given, "rb", opener=lambda *_: descriptor)
 
 
+class Opened(NamedTuple):
+    """An open file as FFmpeg reads it."""
+
+    container: InputContainer  # of a chained Ogg file, its first link
+    file: BinaryIO
+    later_links: tuple[BinaryIO, ...] = ()  # the rest of a chained Ogg file
+
+
 @contextmanager
-def open_container(source: Media, *, suffix: str = "") -> Iterator[tuple[InputContainer, BinaryIO]]:
-    """Yield (container, file) of a source that FFmpeg opens by its content; raises MediaError.
+def open_container(source: Media, *, suffix: str = "") -> Iterator[Opened]:
+    """Yield a source that FFmpeg opens by its content; raises MediaError.
 
     The name's `suffix` counts where the content says nothing: for the headerless formats of `NAMED`.
     """
@@ -102,12 +112,13 @@ def open_container(source: Media, *, suffix: str = "") -> Iterator[tuple[InputCo
     try:
         if _size(file) == 0:
             raise MediaError("too_short", "the file is empty")
+        first, *later = links_of(file) or [file]
         try:
-            container = _open(file, None)
+            container = _open(first, None)
         except Exception as error:  # PyAV raises FFmpegError, and IndexError or ValueError on some damaged files
-            container = _opened_otherwise(file, suffix.lower(), error)
+            container = _opened_otherwise(first, suffix.lower(), error)
         with container:
-            yield container, file
+            yield Opened(container, file, tuple(later))
     finally:
         if owned:
             file.close()
@@ -117,7 +128,7 @@ def _opened_otherwise(file: BinaryIO, suffix: str, error: Exception) -> InputCon
     """Return the container of a file that FFmpeg does not open by its content alone; raises MediaError."""
     mended = without_repeated_headers(file)
     if suffix not in NAMED and mended is None:
-        raise _refusal(error) from error
+        raise _refusal(error, beginning=_beginning(file)) from error
     file.seek(0)
     try:
         return _open(file if mended is None else mended, NAMED.get(suffix) if mended is None else None)
@@ -132,8 +143,8 @@ def _open(file: BinaryIO, name: str | None) -> InputContainer:
 
 
 @contextmanager
-def open_live_container(stream: BinaryIO) -> Iterator[tuple[InputContainer, BinaryIO]]:
-    """Yield (container, stream) of sound that arrives, which can be read once from front to back; raises MediaError."""
+def open_live_container(stream: BinaryIO) -> Iterator[Opened]:
+    """Yield sound that arrives, which can be read once from front to back; raises MediaError."""
     import av
 
     try:
@@ -141,7 +152,7 @@ def open_live_container(stream: BinaryIO) -> Iterator[tuple[InputContainer, Bina
     except Exception as error:  # as of `open_container`
         raise _refusal(error) from error
     with container:
-        yield container, stream
+        yield Opened(container, stream)
 
 
 class _Arriving:
@@ -178,10 +189,17 @@ def _size(file: BinaryIO) -> int:
     return end - here
 
 
-def _refusal(error: Exception) -> MediaError:
+def _beginning(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read(8)
+
+
+def _refusal(error: Exception, *, beginning: bytes = b"") -> MediaError:
     """Return what a person is told of a file that FFmpeg does not open."""
     if getattr(error, "errno", None) == _INVALID_ARGUMENT:
         return MediaError("unsupported", "it is a playlist, a picture or a text; give the audio file itself")
     if isinstance(error, MemoryError):
         return MediaError("too_large", "its beginning asks for more memory than a file may take; it is damaged")
+    if beginning[4:] in _MP4_BOXES:
+        return MediaError("unreadable", "the end of an MP4 file is missing, and with it the list of what is where")
     return MediaError("unreadable", "it is no audio or video that FFmpeg knows, or its beginning is damaged")

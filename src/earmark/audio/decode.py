@@ -25,6 +25,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from earmark import codepages
+from earmark.audio.avi import EmptyChunks
 from earmark.audio.container import (
     HIGHEST_RATE,
     LOWEST_RATE,
@@ -46,6 +47,7 @@ MOST_NOT_FINITE = 0.01  # share of samples above which a file is refused
 LOUDEST = 1e6  # multiple of full scale; louder samples count as not finite, because sums of squares overflow
 MOST_DAMAGED_IN_A_ROW = 1_000  # damaged packets in a row after which a file is given up
 WITHOUT_TIMES = ("mp3", "aac")  # formats without time stamps: FFmpeg counts packets
+LEFT_OUT = ("unreadable", "unsupported", "no_audio", "too_short")  # codes of links that are passed over as damage
 MOST_FILLED_SECONDS = 3 * 3600.0  # seconds of silence in a file, because a small file must not become long
 PYAV_PLANE_BUG_CHANNELS = 8  # planes from which on PyAV reads past the end of their list, up to a null pointer
 REPORT_SECONDS = 60.0  # seconds of audio from one report to the next; a fraction of a second of work
@@ -135,13 +137,13 @@ class Decoder:
             else open_container(source, suffix=suffix)
         )
         self._given = self._damaged = self._replaced = self._received = 0
-        self._filled = self._late = self._peak = 0.0  # late: seconds before the sound begins
+        self._filled = self._late = self._peak = 0.0  # late: seconds of silence that the file means
         self._begun = self._ended = self._last_is_partial = self._whole = False
 
     def __enter__(self) -> Self:
-        self._container, self._file = self._opening.__enter__()
+        self._container, self._file, self._later_links = self._opening.__enter__()
         try:
-            self._stream = self._chosen_stream()
+            self._stream = self._chosen_stream(self._container)
             self._check_length()
         except BaseException:
             self._opening.__exit__(None, None, None)
@@ -210,8 +212,8 @@ class Decoder:
             self._reported = seconds
             self._report_seconds(seconds)
 
-    def _chosen_stream(self) -> AudioStream:
-        streams = self._container.streams.audio
+    def _chosen_stream(self, container: InputContainer) -> AudioStream:
+        streams = container.streams.audio
         if not streams:
             raise MediaError("no_audio", "the file has no audio stream")
         if self._stream_number is None:
@@ -285,11 +287,24 @@ class Decoder:
         return np.where(good, planes, np.float32(0))
 
     def _frames(self) -> Iterator[AudioFrame | _Silence]:
+        """Yield the frames of the file, or of the links of a chained one: FFmpeg reads on only where they are alike."""
+        yield from self._frames_of(self._container, self._stream)
+        for link in self._later_links:
+            try:
+                with open_container(link) as (container, *_):
+                    yield from self._frames_of(container, self._chosen_stream(container))
+            except MediaError as error:
+                if error.code not in LEFT_OUT:
+                    raise
+                self._damaged += 1
+
+    def _frames_of(self, container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame | _Silence]:
         """Yield decoded frames, with silence where damage took some; a damaged packet is passed over and counted."""
-        has_times = self._container.format.name not in WITHOUT_TIMES
-        clock = GapClock(has_times=has_times, time_base=self._stream.time_base, **_players_clock(self._container))
-        packets = self._container.demux(self._stream)
-        codec = self._stream.codec_context.name
+        has_times = container.format.name not in WITHOUT_TIMES
+        clock = GapClock(has_times=has_times, time_base=stream.time_base, **_players_clock(container))
+        packets = container.demux(stream)
+        codec = stream.codec_context.name
+        empty = self._empty_chunks(container, stream)
         is_partial = False
         in_a_row = 0
         while in_a_row < MOST_DAMAGED_IN_A_ROW:
@@ -308,7 +323,7 @@ class Decoder:
                 self._damaged += 1
                 in_a_row += 1
                 clock.lost(0 if packet is None else packet.size)
-                packets = self._container.demux(self._stream)  # one that raised is at its end; the file goes on
+                packets = container.demux(stream)  # one that raised is at its end; the file goes on
                 continue
             in_a_row = 0
             if packet.size and is_partial:  # not the last one, then, but damaged
@@ -316,16 +331,21 @@ class Decoder:
             is_partial = packet.is_corrupt or (is_partial and not packet.size)
             if not frames:
                 continue
-            missing = clock.seconds_missing_before(frames[0])
-            if missing and self._late + self._filled + missing <= MOST_FILLED_SECONDS:
-                if self._begun:
-                    self._filled += missing
-                else:
-                    self._late = missing
-                yield _Silence(missing, frames[0].sample_rate, frames[0].layout.nb_channels)
+            frame = frames[0]
+            missing = clock.seconds_missing_before(frame)
+            meant = empty.seconds_before(packet.pos, packet.pts, frame.samples / frame.sample_rate) if empty else 0.0
+            if missing + meant and self._late + self._filled + missing + meant <= MOST_FILLED_SECONDS:
+                self._filled += missing if self._begun else 0.0
+                self._late += meant if self._begun else missing + meant
+                yield _Silence(missing + meant, frame.sample_rate, frame.layout.nb_channels)
             self._begun = True
             self._damaged += clock.note_packet(packet.size, frames, codec)
             yield from frames
+
+    def _empty_chunks(self, container: InputContainer, stream: AudioStream) -> EmptyChunks | None:
+        if container.format.name != "avi" or not stream.time_base:
+            return None
+        return EmptyChunks(self._file, stream=stream.index, tick_seconds=float(stream.time_base))
 
 
 @dataclass(frozen=True, slots=True)

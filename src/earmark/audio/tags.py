@@ -21,6 +21,11 @@ WITH_SEVERAL = {
     "mp3": ".mp3",
     "mov,mp4,m4a,3gp,3g2,mj2": ".m4a",
 }  # formats of which FFmpeg tells the first artist alone
+# Names under which FFmpeg tells how a file was written, which are no words about the music.
+_TECHNICAL = {
+    "major_brand", "minor_version", "compatible_brands", "handler_name", "vendor_id", "encoder", "creation_time",
+    "duration",
+}  # fmt: skip
 _ARTISTS = ("artist", "album_artist")
 _PARTED = re.compile(r";(?=\S)")  # sign by which FFmpeg parts several values of a tag
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -35,7 +40,7 @@ def cleaned_tags(*sources: Mapping[str, str]) -> dict[str, str]:
             key, text = _in_one_line(name).lower(), _in_one_line(value)
             if key in _ARTISTS:
                 text = _PARTED.sub("; ", text)
-            if key and text and len(tags) < MOST:
+            if key and text and key not in _TECHNICAL and len(tags) < MOST:
                 tags.setdefault(key, text)
     return tags
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,12 +27,29 @@ def calibration_for(fingerprinter: Fingerprinter, index: str, *, folder: Path) -
     return choose(known, spec=str(fingerprinter.spec), plan=plan.digest, index=index, any_speed=plan.warp is not None)
 
 
+def trust_figures(fingerprinter: Fingerprinter, index: str, *, folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return what is known of the confidences of a catalog in a folder, and what is wrong with its calibration.
+
+    `expected_false_rates` are those of `Answer.expected_false_rate` at the default threshold, by the length of a clip
+    in seconds.
+    """
+    figures: dict[str, Any] = {"calibrated": False, "threshold": None, "expected_false_rates": {}}
+    try:
+        calibration, is_fitted = calibration_for(fingerprinter, index, folder=folder)
+    except CatalogDamaged as error:
+        return figures, [str(error)]
+    rates = calibration.false_rates if is_fitted else None
+    lengths = rates.seconds if rates is not None else ()
+    known = {f"{one:g}": calibration.expected_false_rate(one, calibration.threshold) for one in lengths}
+    figures |= {"calibrated": is_fitted, "threshold": calibration.threshold, "expected_false_rates": known}
+    return figures, []
+
+
 def read_calibration(path: Path) -> Calibration:
     """Return the calibration that a file holds; raises CatalogDamaged when it is none."""
     try:
         calibration = msgspec.json.decode(read_regular(path, most_bytes=MOST_BYTES), type=Calibration)
-        for model in calibration.every_model:
-            model.check()
+        calibration.check()
         return calibration
     except (
         OSError,

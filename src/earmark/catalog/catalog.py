@@ -14,7 +14,7 @@ import msgspec
 from earmark.arguments import check_callable, path_of, texts_of
 from earmark.catalog import transfer, verify
 from earmark.catalog.backend import Backend, RebuildProgress
-from earmark.catalog.calibrations import OWN_FILE
+from earmark.catalog.calibrations import OWN_FILE, trust_figures
 from earmark.catalog.identify import Identify
 from earmark.catalog.ingest import Ingest, Progress
 from earmark.catalog.plays import PlayStore
@@ -119,7 +119,7 @@ class Catalog(Questions, Ranges, Tracks):
 
     def info(self) -> dict[str, Any]:
         """Return figures about the catalog, and its problems as sentences."""
-        return _figures(self._backend, self._settings, (*self._index.problems, *self._row_problems))
+        return _figures(self._backend, self._settings, self._fingerprinter, *self._index.problems, *self._row_problems)
 
     # Changes
 
@@ -239,8 +239,9 @@ class Catalog(Questions, Ranges, Tracks):
             raise CatalogError(f"{self.path} is closed; open it again")
 
 
-def _figures(backend: Backend, settings: Settings, problems: Iterable[str]) -> dict[str, Any]:
+def _figures(backend: Backend, settings: Settings, fingerprinter: Fingerprinter, *problems: str) -> dict[str, Any]:
     store, index = backend.store, backend.index
+    trust, misfits = trust_figures(fingerprinter, index.name, folder=backend.path)
     tracks, seconds = store.count()
     return {
         "path": os.fspath(backend.path),
@@ -254,8 +255,9 @@ def _figures(backend: Backend, settings: Settings, problems: Iterable[str]) -> d
         "index_bytes": index.size(),
         "database_bytes": store.size(),
         "unpublished_tracks": index.unpublished,
+        **trust,
         **store.info(),
-        "problems": tuple(dict.fromkeys([*problems, *backend.warnings])),
+        "problems": tuple(dict.fromkeys([*problems, *misfits, *backend.warnings])),
     }
 
 

@@ -101,7 +101,8 @@ class Identify:
                 matches.append(self._match(passage, session.seconds))
             except Unavailable as unavailable:
                 self.leave_out(unavailable, session)
-        return self._answer_of(matches, session.options, "stream", session.seconds, began, reason=reason)
+        answer = self._answer_of(matches, session.options, "stream", session.seconds, began, reason=reason)
+        return replace(answer, expected_false_rate=None)  # every look at a stream is another chance
 
     def leave_out(self, unavailable: Unavailable, session: Session | None = None) -> None:
         """Search a track that cannot be had no more, and drop what a session found of it."""
@@ -195,7 +196,7 @@ class Identify:
         calibration, is_fitted = self._calibration
         return Answer(
             matches=tuple(matches),
-            threshold=calibration.threshold if options.threshold is None else options.threshold,
+            threshold=_threshold(calibration, options),
             reason="" if matches else reason or "unknown",
             source=source,
             seconds=seconds,
@@ -203,6 +204,7 @@ class Identify:
             degraded=self._index.degraded,
             calibrated=is_fitted,
             detail=detail,
+            expected_false_rate=_false_rate(calibration, options, seconds) if is_fitted and not detail else None,
         )
 
     @property
@@ -239,6 +241,16 @@ class Identify:
             raise Unavailable(number) from error
         except CatalogDamaged as error:
             raise Unavailable(number, str(error)) from error
+
+
+def _threshold(calibration: Calibration, options: Options) -> float:
+    return calibration.threshold if options.threshold is None else options.threshold
+
+
+def _false_rate(calibration: Calibration, options: Options, seconds: float) -> float | None:
+    """Return the expected false rate of a clip of so many seconds; none was counted for other than plain questions."""
+    threshold = _threshold(calibration, options)
+    return calibration.expected_false_rate(seconds, threshold) if options.is_plain else None
 
 
 def _glance_seconds(options: Options, plan: Plan, *, is_explained: bool) -> float:

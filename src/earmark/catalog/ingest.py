@@ -11,7 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from threading import Event
@@ -200,6 +200,10 @@ def report(
         skipped=(*skipped, *reasons("skipped")),
         moved=tuple((one.moved_from, one.path) for one in unchanged if one.moved_from),
         duplicates=tuple((path, other) for path, other in copies if absolute(path) != os.fsencode(other)),
-        replaced=tuple((one.before, one.track) for one in kept if one.before is not None and one.track is not None),
+        replaced=tuple(
+            (replace(one.before, path=os.fsdecode(absolute(one.path))), one.track)  # the file that was written over
+            for one in kept
+            if one.before is not None and one.track is not None
+        ),
         missing=missing,
     )

@@ -18,7 +18,7 @@ from earmark.catalog.settings import Settings, check_model
 from earmark.errors import CatalogDamaged, CatalogNotFound, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.pool import ExtractorPool
-from earmark.fingerprints import ALIASES, DEFAULT
+from earmark.fingerprints import ALIASES, DEFAULT, shown
 from earmark.index.channels import index_name
 from earmark.match.references import CACHE_BYTES
 
@@ -113,7 +113,7 @@ def _agreed(
         )
     if fingerprinter and fingerprinter != settings.fingerprinter:
         raise OptionError(
-            f"{folder} was made with fingerprinter={settings.fingerprinter!r}, not {fingerprinter!r}: "
+            f"{folder} was made with fingerprinter={shown(settings.fingerprinter)!r}, not {shown(fingerprinter)!r}: "
             "leave it out, or make another catalog"
         )
     if not maker.accepts(settings.spec):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from earmark.catalog.local.durable import is_catalog
 from earmark.errors import OptionError
+from earmark.regular import why_unopened
 
 # Names beside music in folders that are passed over unread: pictures, texts, playlists, lyrics, checksums, archives,
 # programs and what desktops drop. Whatever else a folder holds is tried.
@@ -74,7 +75,7 @@ class _Scanner:
         self.files: list[str] = []
         self.failed: list[tuple[str, str]] = []
         self.skipped: list[tuple[str, str]] = []
-        self._seen: set[tuple[int, int]] = set()  # (device, inode)
+        self._seen: dict[tuple[int, int], str] = {}  # (device, inode): the path by which it came first
 
     def look(self, path: str) -> None:
         """Note the file at `path`, or all files below the folder there."""
@@ -84,18 +85,20 @@ class _Scanner:
             try:
                 waiting.extend(reversed(self._look_at(path)))
             except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-                reason = error.strerror if isinstance(error, OSError) else str(error)
+                reason = why_unopened(error, path)
                 if isinstance(error, FileNotFoundError) and Path(path).is_symlink():
                     reason = "it is a link to a file that is not there"
-                self.failed.append((path, f"unreadable: {_sentence(reason, path)}"))
+                self.failed.append((path, f"unreadable: {reason}"))
 
     def _look_at(self, path: str) -> list[str]:
         """Note a file, or return what is to be looked at in a folder."""
         status = Path(path).stat()
         key = (status.st_dev, status.st_ino)
         if key in self._seen:
+            if self._seen[key] != path:
+                self.skipped.append((path, f"the same as {self._seen[key]}, by another link"))
             return []
-        self._seen.add(key)
+        self._seen[key] = path
         if stat.S_ISDIR(status.st_mode):
             with os.scandir(path) as entries:
                 return [entry.path for entry in sorted(entries, key=lambda entry: entry.name) if self._is_meant(entry)]
@@ -114,7 +117,7 @@ class _Scanner:
     def _reason_to_skip(self, entry: os.DirEntry[str]) -> str | None:
         """Return why an entry of a folder is passed over: '' where that is not worth a word, None where it is not."""
         if entry.name.startswith("."):
-            return ""
+            return "hidden, by its name" if _is_worth_a_word(entry) else ""
         if any(fnmatch(entry.path if "/" in one else entry.name, one) for one in self._exclude):
             return "excluded"
         if Path(entry.path).is_dir():
@@ -124,7 +127,6 @@ class _Scanner:
         return "no audio, by its name" if Path(entry.name).suffix.lower() in COMPANIONS else None
 
 
-def _sentence(reason: str | None, path: str) -> str:
-    if "://" in path:
-        return "that is an address, and earmark reads files: download it first"
-    return reason or "it cannot be opened"
+def _is_worth_a_word(entry: os.DirEntry[str]) -> bool:
+    """Return whether a hidden entry may hold sound; what desktops drop does not."""
+    return not entry.name.startswith("._") and (entry.is_dir() or Path(entry.name).suffix.lower() in SOUNDS)

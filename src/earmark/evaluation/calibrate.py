@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 import earmark
 from earmark.atomic import written_beside
 from earmark.errors import OptionError
+from earmark.evaluation.false_rates import count_false
 from earmark.evaluation.samples import ClipSet, Pathname, Sample, plan_of, samples_of
-from earmark.match.calibration import Calibration, Model, features_of, probability
+from earmark.match.calibration import Calibration, FalseRates, Model, features_of, logit, probability
 from earmark.plan import ModelShape
 
 Array = NDArray[np.float64]
@@ -91,6 +92,10 @@ def calibrate(
             raise OptionError(f"the catalogs hold {_listed(' in '.join(kind) for kind in kinds)}: give one kind")
         ((spec, index),) = kinds
         plan = plan_of(opened[0])
+        if plan.warp is not None and not any(one.any_speed and one.queries for one in clips):
+            raise OptionError(
+                "the catalog finds clips at any speed: give clips at other speeds too (any_speed, --any-speed)"
+            )
         for catalog in opened:
             for one in clips:
                 for sample in samples_of(catalog, one, workers=workers):
@@ -99,18 +104,19 @@ def calibrate(
                     left_out += sample.shared
                     done += 1
                     progress(done, total)
-        tracks = _listed({f"{len(catalog):,}" for catalog in opened})
-    if plan.warp is not None and not samples[True]:
-        raise OptionError(
-            "the catalog finds clips at any speed: give clips at other speeds too (any_speed, --any-speed)"
-        )
+        sizes = {len(catalog) for catalog in opened}
     fits = [fit(samples[False], shape, most_false=most_false) for shape in plan.models]
     warped = None if plan.warp is None else fit(samples[True], plan.warp.model, most_false=most_false)
-    words = f"{total:,} clips ({_listed(one.name for one in clips)}) among {tracks} tracks"
+    words = (
+        f"{total:,} clips ({_listed(one.name for one in clips)}) among {_listed(f'{size:,}' for size in sizes)} tracks"
+    )
     if left_out:
         words += f"; without {left_out:,} of sound that a recording which is not held shares with one that is"
     models = tuple(one.model for one in fits)
-    calibration = Calibration(spec, plan.digest, index, models, words, None if warped is None else warped.model)
+    rates = false_rates_of(samples[False], fits[0], plan.models[0], most_false=most_false, tracks=max(sizes))
+    calibration = Calibration(
+        spec, plan.digest, index, models, words, None if warped is None else warped.model, false_rates=rates
+    )
     return calibration, tuple(fits if warped is None else [*fits, warped])
 
 
@@ -129,6 +135,32 @@ def fit(samples: Sequence[Sample], shape: ModelShape, *, most_false: float = MOS
     rows = tuple(tuple(float(value) for value in row) for row in weights)
     model = msgspec.structs.replace(draft, weights=rows, threshold=probability(threshold))
     return Fit(model, threshold, tuple(threshold_rows(samples, log_odds)), tuple(confidence_rows(samples, log_odds)))
+
+
+def false_rates_of(
+    samples: Sequence[Sample], fitted: Fit, shape: ModelShape, *, most_false: float, tracks: int
+) -> FalseRates | None:
+    """Return how often unknown clips would be given a name, each weighed by a model that did not see it.
+
+    Half of every kind is weighed by the model of the other half, its log odds moved so that both have the threshold of
+    the fit to all. None where a half has too few clips for a model.
+    """
+    halves: tuple[list[Sample], list[Sample]] = ([], [])
+    for places in _kinds(samples).values():
+        for number, place in enumerate(places):
+            halves[number % 2].append(samples[place])
+    confidences: dict[float, list[float]] = defaultdict(list)
+    for own, other in (halves, halves[::-1]):
+        try:
+            model = fit(other, shape, most_false=most_false).model
+        except OptionError:
+            return None
+        moved = fitted.log_odds - logit(model.threshold)
+        for sample in own:
+            if not sample.known:
+                odds = model.log_odds(sample.evidence) + moved if sample.evidence else None
+                confidences[sample.seconds].append(0.0 if odds is None else probability(odds))
+    return count_false(confidences, threshold=fitted.model.threshold, tracks=tracks)
 
 
 def fit_by_length(features: Array, samples: Sequence[Sample], shape: ModelShape) -> Array:

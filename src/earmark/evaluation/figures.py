@@ -101,7 +101,9 @@ def _hit_rates(panels: Mapping[str, Lines]) -> Any:
         axes.set_xticks(range(len(ticks)), [CLEAN if tick is None else f"{tick:g}" for tick in ticks])
         axes.set(title=title, xlabel="signal to noise, dB", ylabel="right answers, %", ylim=(-3, 103))
         axes.grid(alpha=0.3)
-    figure.legend(*_keys(figure.axes), title="clips of", loc="outside right upper")
+    counts = {row.top1.total for lines in panels.values() for rows in lines.values() for row in rows}
+    most = f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
+    figure.legend(*_keys(figure.axes), title=f"clips ({most} a point) of", loc="outside right upper")
     return figure
 
 
@@ -135,7 +137,7 @@ def _calibration(calibrations: Mapping[str, Reliability]) -> Any:
         for confidence, accuracy, count in zip(one.confidence, one.accuracy, one.counts, strict=True):
             place: dict[str, Any] = {
                 "textcoords": "offset points",
-                "xytext": (4, -10),
+                "xytext": (4, -10 - 8 * number),  # below those of the kinds before: many points coincide
                 "fontsize": 7,
                 "color": f"C{number}",
             }

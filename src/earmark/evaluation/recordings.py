@@ -66,8 +66,14 @@ class Recordings:
         return f"{path.stem[:80]}-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}.npy"
 
     def _decode(self, path: Path, kept: Path) -> None:
-        audio = load(path, rate=self.rate)[0]
+        samples = whole(path, rate=self.rate)
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as handle:  # other runs may decode it too
-            np.save(handle, np.clip(np.round(audio * (FULL_SCALE - 1)), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16))
+            np.save(handle, samples)
         Path(handle.name).replace(kept)
+
+
+def whole(path: Path, *, rate: int) -> NDArray[np.int16]:
+    """Return the sound of a file, mono, shape (n,); raises MediaError for one that cannot be read."""
+    audio = load(path, rate=rate)[0]
+    return np.clip(np.round(audio * (FULL_SCALE - 1)), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)

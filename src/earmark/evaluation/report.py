@@ -25,6 +25,13 @@ from earmark.evaluation.run import Reply
 from earmark.evaluation.truth import Given, SamePlace, Verdict, judge
 
 RANKS = (1, 3, 5)  # ranks up to which recall is counted
+COSTS = {  # what a run cost, as people read it
+    "seconds_of_this_run": "The run took {:.0f} s.",
+    "median_seconds_to_answer": "Half of the answers took less than {:.3f} s.",
+    "index_real_time_a_core": "A core indexes {:,.0f} hours in an hour.",
+    "megabytes_an_hour": "The catalog takes {:.2f} MB an hour of sound.",
+    "processor_seconds_a_clip": "A clip takes {:.3f} s of a core.",
+}
 FALSE_POSITIVE_RATE = 0.01  # share of the worst kind of unknown clips, at the threshold of the column "@1% FPR"
 
 
@@ -226,8 +233,8 @@ def sentences(report: Report) -> list[str]:
         lines.append(
             f"Confidence misses the truth by {error:.3f} on the average (ECE); its Brier score is {brier:.3f}."
         )
-    lines += [f"{name.replace('_', ' ')}: {value:.4g}" for name, value in report.cost.items()]
-    return lines
+    said = {name: COSTS.get(name, f"{name.replace('_', ' ')}: {{:.4g}}") for name in report.cost}
+    return lines + [sentence.format(report.cost[name]) for name, sentence in said.items()]
 
 
 def record(report: Report) -> dict[str, Any]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
 import earmark
 from earmark.errors import MediaError, OptionError
-from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music, select
-from earmark.evaluation.truth import Sameness, SamePlace
+from earmark.evaluation.queries import KEPT_RECORDINGS, RATE, ClipMaker, Grid, Query, from_clips, from_music, select
+from earmark.evaluation.recordings import Recordings, whole
+from earmark.evaluation.truth import SAMENESS_RATE, SHARED_CORRELATION, Sameness, SamePlace
+from earmark.evaluation.unknown import Kind, UnknownClips
 from earmark.fingerprints import make
 from earmark.plan import Plan
+from earmark.types import Samples
 
 Pathname = str | os.PathLike[str]
 
@@ -34,7 +39,7 @@ class ClipSet:
     tracks: Mapping[str, str]  # track by resolved path, where a catalog has another id for the recording
     unknown: bool = False  # no clip is in any catalog, whatever its table says
     any_speed: bool = False  # they are asked at any speed alone, for the model that weighs what is found so
-    maker: ClipMaker | None = None  # None: the clips lie in files
+    maker: Callable[[Query], tuple[Samples, int] | str] | None = None  # None: the clips lie in files
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,35 @@ def cut_clips(
     return ClipSet(words, queries, names, any_speed=any_speed, maker=ClipMaker(noises))
 
 
+def made_clips(
+    seconds: Sequence[float],
+    *,
+    speech: Sequence[Path] = (),
+    noises: Sequence[Path] = (),
+    count: int = 50,
+    seed: int = 1,
+) -> ClipSet:
+    """Return `count` clips of each length and of every kind of sound that is no music.
+
+    There are clips of speech where recordings of it are given; without `noises` some is made.
+    """
+    sound_of = lru_cache(maxsize=KEPT_RECORDINGS)(partial(whole, rate=RATE))
+    maker = UnknownClips(sound_of, rate=RATE, speech=speech, noise=noises, seed=seed)
+    asked: dict[str, tuple[Kind, float, int]] = {
+        f"unknown {kind}@{length:g}/{number:04d}": (kind, length, number)
+        for kind, length, number in product(maker.kinds, seconds, range(count))
+    }
+    queries = [
+        Query(name, f"unknown {kind}", length, None, 0.0, 1.0, None, Path())
+        for name, (kind, length, _) in asked.items()
+    ]
+
+    def make(query: Query) -> tuple[Samples, int]:
+        return maker.make(*asked[query.id]).samples, RATE
+
+    return ClipSet(f"sound that is no music, seed {seed}", queries, {}, unknown=True, maker=make)
+
+
 def finds_any_speed(catalog: Pathname) -> bool:
     """Return whether a catalog finds clips at any speed, for which its calibration has a model."""
     with earmark.open(catalog, create=False, read_only=True) as opened:
@@ -115,12 +149,15 @@ def samples_of(catalog: earmark.Catalog, clips: ClipSet, *, workers: int | None 
     speed: bool | Literal["only"] = "only" if clips.any_speed else False
     made = map(maker, clips.queries)
     answers = catalog.identify_many(made, workers=workers, threshold=0, limit=1, speed=speed, closely=True)
-    with Sameness(_files(catalog, clips)) as same_place:
+    files = _files(catalog, clips)
+    with Recordings(SAMENESS_RATE) as sounds:
+        same_place, shared_place = Sameness(files, sounds), Sameness(files, sounds, least=SHARED_CORRELATION)
         for query, answer in zip(clips.queries, answers, strict=True):
             known = query.track in held and not clips.unknown
             best = answer.best
             is_own = best is not None and known and _track(clips, best.track) == query.track
-            is_same = best is not None and (is_own or _sounds_the_same(query, clips, best, same_place))
+            alike = same_place if known else shared_place  # a copy that another coder made is held all the same
+            is_same = best is not None and (is_own or _sounds_the_same(query, clips, best, alike))
             yield Sample(
                 kind=f"{len(catalog)} tracks: {_origin(query, clips, known)}{query.condition}@{query.seconds:g}",
                 seconds=query.seconds,

@@ -23,7 +23,7 @@ FINGERPRINTERS = {
 }
 ALIASES = {"landmarks": "shazam"}  # what a kind is called for people, and what catalogs call it
 NAMES = tuple(FINGERPRINTERS)
-SHOWN = tuple({kind: name for name, kind in ALIASES.items()}.get(name, name) for name in FINGERPRINTERS)
+SHOWN = tuple({kind: name for name, kind in ALIASES.items()}.get(name, name) for name in NAMES)
 VISIBLE = "shazam"  # the fingerprinter whose features are places in a spectrogram, which a picture can show
 DESCRIPTIONS = {
     "neural": "a learned fingerprint: hears through more noise and larger rooms",
@@ -51,6 +51,11 @@ SETTINGS = (
 )
 
 
+def shown(name: str) -> str:
+    """Return what people call a kind that catalogs know by `name`."""
+    return dict(zip(NAMES, SHOWN, strict=True)).get(name, name)
+
+
 def make(name: str = DEFAULT, **preset: Any) -> Fingerprinter:
     """Return the fingerprinter called `name`, with settings of its own; raises OptionError for what there is not."""
     from importlib import import_module
@@ -61,9 +66,9 @@ def make(name: str = DEFAULT, **preset: Any) -> Fingerprinter:
     known = list(signature(made).parameters)
     for setting in preset:
         if setting not in known:
-            others = " or ".join(one.fingerprinter for one in SETTINGS if one.name == setting)
+            others = " or ".join(shown(one.fingerprinter) for one in SETTINGS if one.name == setting)
             raise OptionError(
-                f"{setting} is no setting of {name}, which has {' and '.join(known) or 'none'}: leave it out, "
+                f"{setting} is no setting of {shown(name)}, which has {' and '.join(known) or 'none'}: leave it out, "
                 f"or choose {others or 'another fingerprinter'}"
             )
     fingerprinter: Fingerprinter = made(**preset)
@@ -79,5 +84,5 @@ def _target(name: str) -> str:
 
     others = {one.name: one.value for one in entry_points(group=ENTRY_POINTS)}
     if name not in others:
-        raise OptionError(f"fingerprinter {name!r} is not known: choose one of {', '.join([*FINGERPRINTERS, *others])}")
+        raise OptionError(f"fingerprinter {name!r} is not known: choose one of {', '.join([*SHOWN, *others])}")
     return others[name]

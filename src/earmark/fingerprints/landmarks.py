@@ -69,6 +69,8 @@ class InformationRule:
     judged_landmarks: int = 50  # of fewer, the share of different ones says nothing
     least_different: float = 0.45  # share; recordings have 0.55 and more, buzzes, chords and beeps 0.41 at most
     most_a_frame: float = 5.0  # peaks of a frame that has some; music has 4.5 at most, trains of clicks 5.5 and more
+    most_small_steps: float = 0.5  # share of steps from peak to peak; music has 0.05 at most (519 recordings), sweeps 1
+    small_step: int = 2  # bins, up to which a step is small
     crowded_seconds: float = 2.0  # seconds, below which a single drum beat crowds as much
 
 
@@ -144,13 +146,21 @@ def have_information(every: Layer, strongest: Layer, shape: LandmarkShape, fan_o
         largest_share, most_different = max(largest_share, share), max(most_different, different)
         if query and share >= rule.least_different:
             return True
-    if query or largest_share < rule.least_different:
+    if query or largest_share < rule.least_different or is_sweep(strongest):
         return False
     if most_different < rule.least_landmarks:
         return False
     seconds = float(every.frames[-1] - every.frames[0]) * every.frame_seconds
     crowded = len(every.frames) > rule.most_a_frame * len(np.unique(every.frames))
     return not crowded or seconds < rule.crowded_seconds
+
+
+def is_sweep(peaks: Layer) -> bool:
+    """Return whether each peak lies where the one before it was, or beside: one tone, steady or gliding."""
+    bins = peaks.values[np.lexsort((peaks.values, peaks.frames))]
+    steps = np.abs(np.diff(bins))
+    is_small = steps <= INFORMATION.small_step
+    return len(steps) >= INFORMATION.least_landmarks and bool(is_small.mean() > INFORMATION.most_small_steps)
 
 
 def _pairs(

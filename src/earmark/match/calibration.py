@@ -7,6 +7,7 @@ clips. Between the lengths that have weights of their own, these change with the
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
@@ -21,6 +22,7 @@ BEST_CONTRAST_BY_CHANCE = 6.0
 GUESSED_THRESHOLD = 0.982  # confidence: log odds of 4, z of 16
 GUESSED_Z = 12.0  # z of even odds where nothing was fitted: what no chance match of peaks reaches (decision 10)
 LARGEST_LOG_ODDS = 30.0  # natural logarithm; beyond it a float64 probability is 1
+FARTHEST_LENGTH = 1.25  # ratio of a clip's length to the nearest measured one, beyond which its false rate is not known
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -50,6 +52,39 @@ class Model(msgspec.Struct, frozen=True):
         return float(np.dot(weights, features_of(evidence, self)))
 
 
+class FalseRates(msgspec.Struct, frozen=True):
+    """How many clips of which catalogs held nothing would be given a name, counted by length and threshold."""
+
+    tracks: int  # in the largest of the catalogs
+    seconds: tuple[float, ...]  # lengths of clips, rising
+    thresholds: tuple[float, ...]  # confidences, rising
+    clips: tuple[int, ...]  # (lengths,) that were asked
+    false: tuple[tuple[int, ...], ...]  # (lengths, thresholds), of these given a name
+    most: tuple[tuple[float, ...], ...]  # (lengths, thresholds), upper limit of the share: 95 % are below theirs
+
+    def check(self) -> None:
+        """Raise ValueError when it is no table that can be used here."""
+        shape = (len(self.seconds), len(self.thresholds))
+        columns = [*self.false, *self.most]
+        is_whole = len(self.clips) == len(self.false) == len(self.most) == shape[0] > 0 < shape[1]
+        is_rising = all(list(one) == sorted(set(one)) for one in (self.seconds, self.thresholds))
+        is_share = all(0 <= share <= 1 for row in self.most for share in row)
+        if not is_whole or any(len(one) != shape[1] for one in columns) or not is_rising or not is_share:
+            raise ValueError(f"false rates of {shape[0]} lengths and {shape[1]} thresholds do not fit together")
+
+    def at_most(self, seconds: float, threshold: float) -> float | None:
+        """Return the upper limit for clips of a length at a threshold; None beyond what was counted.
+
+        It is that of the next lower threshold, and of the worse of the two lengths that a clip is between.
+        """
+        row = bisect_right(self.thresholds, threshold) - 1
+        if row < 0 or not self.seconds[0] / FARTHEST_LENGTH <= seconds <= self.seconds[-1] * FARTHEST_LENGTH:
+            return None
+        above = min(bisect_left(self.seconds, seconds), len(self.seconds) - 1)
+        below = max(bisect_right(self.seconds, seconds) - 1, 0)
+        return max(self.most[below][row], self.most[above][row])
+
+
 class Calibration(msgspec.Struct, frozen=True):
     """The models of one kind of catalog, and what they were fitted for."""
 
@@ -59,16 +94,28 @@ class Calibration(msgspec.Struct, frozen=True):
     models: tuple[Model, ...]  # the first for when every layer can be compared
     fitted_on: str  # in words
     warped: Model | None = None  # for clips that were found at any speed and pitch, by one layer
+    false_rates: FalseRates | None = None  # of clips at their own speed; None where they were not counted
 
     @property
     def every_model(self) -> tuple[Model, ...]:
         """The models, that at any speed last."""
         return self.models if self.warped is None else (*self.models, self.warped)
 
+    def check(self) -> None:
+        """Raise ValueError when it holds what cannot be used here."""
+        for model in self.every_model:
+            model.check()
+        if self.false_rates is not None:
+            self.false_rates.check()
+
     @property
     def threshold(self) -> float:
         """The confidence that counts as found unless another is asked for."""
         return self.models[0].threshold if self.models else GUESSED_THRESHOLD
+
+    def expected_false_rate(self, seconds: float, threshold: float) -> float | None:
+        """Return how probable it is, at most, that an unknown clip is given a name; None where that was not counted."""
+        return None if self.false_rates is None else self.false_rates.at_most(seconds, threshold)
 
     def log_odds(self, evidence: Evidence, layers: Collection[str]) -> float:
         """Return log odds for evidence of these layers, such that `threshold` serves whichever could be compared.

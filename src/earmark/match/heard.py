@@ -9,11 +9,12 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.match.lines import Line, Lines, Strand
+from earmark.match.lines import ONE_LINE_SECONDS, Line, Lines, Strand
 from earmark.match.look import ONE_PLACE_SECONDS
 from earmark.match.matcher import Matcher
 from earmark.match.named import hits_of
 from earmark.match.protocol import Options, Search
+from earmark.match.rivals import CLEAR_Z
 from earmark.match.stretches import Stretch
 from earmark.match.votes import Guess
 from earmark.match.windows import pieces_of
@@ -25,6 +26,8 @@ NEARLY_SHARE = 0.6  # of how well a place agrees, from which another may be the 
 CLOSE_SECONDS = 3.0  # least length of what tells places apart by a closer look
 MOST_JUDGED = 4  # parts of a stretch that are judged
 MOST_REPETITIONS = 5  # other places of a track that are tried
+MOST_MOVED = 4  # known places at other speeds that are laid each by itself
+MOVED_SPEED = 0.0075  # change of speed, as a share, from which a place is at another: noise bends windows by less
 MOVED_NUMBERS = 1 << 40  # number of the first line through such a place; none of a sound comes near
 
 
@@ -91,9 +94,20 @@ class HeardSound:
     ) -> list[Strand]:
         """Return a window laid on what `hits` name and on lines that are known, likeliest first."""
         places = [Guess(one.track, one.reference_at(begin)) for one in known]
-        window = self.between(begin, end)
+        found = self._strands(begin, end, places, hits)
+        for one in [one for one in known if _is_moved(one)][:MOST_MOVED] if len(known) > 1 or hits else []:
+            if any(_is_at(one, other) and _is_moved(other) for other in found):
+                continue
+            # Of places that are compared at once, only the best one's speed is sought.
+            again = self._strands(begin, end, [Guess(one.track, one.reference_at(begin))], None)
+            found = [*(other for other in found if not _is_at(one, other)), *again]
+        return found
+
+    def _strands(
+        self, begin: float, end: float, places: Sequence[Guess], hits: Mapping[str, Hits] | None
+    ) -> list[Strand]:
         return self.matcher.strands(
-            window,
+            self.between(begin, end),
             self.search,
             self.options,
             begin=begin,
@@ -121,11 +135,14 @@ class HeardSound:
 
     def _places(self, one: Stretch) -> tuple[list[float], NDArray[np.float64]]:
         """Return (seconds from a stretch's place to others of its track, 0 first; how well each agrees)."""
-        spans = self._close_spans(max(one.start, self.since), one.end)
+        spans = [(max(one.start, self.since), one.end)]
+        is_moved = claim_of(one.line, *spans[0]).speed != 1  # segments do not tell rounds apart at another speed
+        spans = spans if is_moved else self._close_spans(*spans[0])
         parts = [part for span in spans for part in pieces_of(*span, JUDGED_SECONDS, self.frame_seconds)][:MOST_JUDGED]
         begin, end = parts[0]
-        guesses = self.matcher.repetitions(self.between(begin, end), self.search, self.options, one.track)
-        apart = [guess.start - claim_of(one.line, begin, end).start for guess in guesses]
+        claim = claim_of(one.line, begin, end)
+        guesses = self.matcher.repetitions(self.between(begin, end), self.search, self.options, claim)
+        apart = [guess.start - claim.start for guess in guesses]
         shifts = [0.0]
         for seconds in apart:  # of two that are nearer, one would be compared in the other's stead
             if all(abs(seconds - other) >= ONE_PLACE_SECONDS for other in shifts):
@@ -133,16 +150,23 @@ class HeardSound:
         shifts = shifts[: 1 + MOST_REPETITIONS]
         totals = np.zeros(len(shifts))
         for begin, end in parts if len(shifts) > 1 else ():
-            places = [Guess(one.track, claim_of(one.line, begin, end).start + seconds) for seconds in shifts]
+            here = claim_of(one.line, begin, end)
+            places = [replace(here, start=here.start + seconds) for seconds in shifts]
             totals += self.matcher.agreement(
-                self.between(begin, end), self.search, self.options, places, is_close=self.is_close_between(begin, end)
+                self.between(begin, end),
+                self.search,
+                self.options,
+                places,
+                is_close=not is_moved and self.is_close_between(begin, end),
             )
         return shifts, totals
 
     def _close_spans(self, start: float, end: float) -> list[tuple[float, float]]:
-        """Return the spans between two seconds that were looked at closely; all of it where none is long enough."""
+        """Return the spans between two seconds that were looked at closely; all of it where that is too little."""
         spans = [(max(first, start), min(last, end)) for first, last in self.parts]
-        return [(first, last) for first, last in spans if last - first >= CLOSE_SECONDS] or [(start, end)]
+        spans = [(first, last) for first, last in spans if last - first >= CLOSE_SECONDS]
+        enough = min((end - start) / 2, JUDGED_SECONDS)
+        return spans if sum(last - first for first, last in spans) >= enough else [(start, end)]
 
     def moved(self, one: Stretch, seconds: float) -> Stretch:
         """Return a stretch so many seconds later on its track."""
@@ -157,10 +181,24 @@ class HeardSound:
         return one if moved is None else replace(one, line=moved)
 
 
+def _is_moved(one: Strand) -> bool:
+    """Return whether a window surely plays at another speed: one that is less clear is bent by noise."""
+    return abs(one.alignment.speed - 1) >= MOVED_SPEED and one.window_z >= CLEAR_Z
+
+
+def _is_at(one: Strand, other: Strand) -> bool:
+    """Return whether two windows of a sound lie on one place of a track."""
+    return one.track == other.track and abs(one.reference_at(other.middle) - other.reference_at(other.middle)) < (
+        ONE_LINE_SECONDS
+    )
+
+
 def claim_of(line: Line, start: float, end: float) -> Guess:
     """Return where a part of a sound between two seconds lies, as a line says."""
     middle = (start + end) / 2
-    return Guess(line.track, line.reference_at(middle) - (end - start) / 2)
+    strand = min(line.strands, key=lambda one: one.distance(middle))
+    speed = strand.alignment.speed if _is_moved(strand) else 1.0
+    return Guess(line.track, strand.reference_at(middle) - (end - start) / 2, speed=speed)
 
 
 def _between(hits: Hits, first: float, last: float) -> Hits:

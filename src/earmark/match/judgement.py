@@ -6,7 +6,9 @@ import copy
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
+from earmark.match.fades import Fade, fade_between, may_fade
 from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, MOST_REPETITIONS, MOVED_NUMBERS, HeardSound, claim_of
 from earmark.match.lines import Line, Lines, Strand
 from earmark.match.matcher import Matcher
@@ -33,6 +35,8 @@ SHORTEST_SECONDS = 1.25  # sound that a stretch must hold to be told: a word or 
 CLAIMED_SHARE = 0.3  # share of a part that another stretch must cover to be its rival
 MOST_CLAIMS = 20  # rivals that a part is judged against
 EDGE_SECONDS = 0.5  # a stretch that comes so near an end of the sound reaches it
+DECIDED_Z = 60.0  # z of ten seconds that are not judged again with what follows: 40 of a window leaves no doubt
+FADE_GAP_SECONDS = 1.0  # largest gap between two recordings that may fade into each other
 ROUNDS = 6  # times that a sound is explained; after each, what is not sure is left out
 
 Explained = tuple[Stretch, Passage]
@@ -46,31 +50,68 @@ class Judgement:
         self._places = 1 + MOST_REPETITIONS if matcher.plan.sweep else 1  # of a track that each stretch is tried at
         self._weighed: dict[int, Evidence] = {}  # of the lines of the last look: most are as they were
         self._surest: dict[int, tuple[Line, Passage]] = {}  # where lines lie best, and what they were judged to be
+        self._refused: dict[int, list[Stretch]] = {}  # what was not sure enough, by line: it gets no surer
+        self._decided = set[int]()  # numbers of lines of which an earlier look left no doubt
         self.alone = frozenset[int]()  # numbers of lines that no other place of their track comes near
 
     def copy(self) -> Judgement:
         """Return one that remembers by itself."""
         other = copy.copy(self)
         other._surest = dict(self._surest)
+        other._refused = {number: list(one) for number, one in self._refused.items()}
+        other._decided = set(self._decided)
         return other
 
     def remember(self, numbers: Collection[int]) -> None:
         """Forget all lines but some."""
         self._surest = {number: one for number, one in self._surest.items() if number in numbers}
+        self._refused = {number: one for number, one in self._refused.items() if number in numbers}
+        self._decided.intersection_update(numbers)
         self.alone &= frozenset(numbers)
 
-    def passages(self, lines: Iterable[Line], heard: HeardSound, *, looks: int) -> list[Passage]:
+    def passages(self, lines: Iterable[Line], heard: HeardSound, *, looks: int, final: bool = True) -> list[Passage]:
         """Return the passages of the lines through a sound: what sounds alone or loudest, then what is beside it.
 
-        Their odds pay for so many looks, where they are doubtful.
+        Their odds pay for so many looks, where they are doubtful. At the `final` look all is judged again.
         """
         self._heard, self._looks = heard, looks
+        if final:
+            self._decided.clear()
         weighed = self._evidence_of(lines)
         claims = [one for line in weighed for one in stretches_of(line) if one.support >= LEAST_SUPPORT]
         claimed = {one.line.number for one in claims}
         loudest = self._explained([line for line in weighed if line.line.number in claimed], claims, ())
         beside = self._explained(self._left_over(claims, loudest), claims, loudest)
-        return [passage for _, passage in (*loudest, *beside)]
+        self._decided |= {
+            number
+            for number, (_, passage) in self._surest.items()
+            if passage.evidence.get("z", 0.0) >= DECIDED_Z and passage.confidence >= self._threshold
+        }
+        if not final:  # of sound that arrives, what fades out has often left what is at hand
+            return [passage for _, passage in (*loudest, *beside)]
+        told, fades = self._faded(loudest)
+        return [*told, *(one for _, one in beside if not any(fade.holds(one) for fade in fades))]
+
+    def _faded(self, explained: Sequence[Explained]) -> tuple[list[Passage], list[Fade]]:
+        """Return (the passages that explain a sound, with borders in the middle of fades; the fades)."""
+        told, fades = [passage for _, passage in explained], list[Fade]()
+        for number, (before, after) in enumerate(pairwise(one for one, _ in explained)):
+            if after.track not in told[number].copies and self._may_fade(before, after):
+                fade = fade_between(before, after, self._heard)
+                if fade is not None and before.start < fade.middle < after.end:
+                    there, here = before.line.reference_at(fade.middle), after.line.reference_at(fade.middle)
+                    told[number] = replace(told[number], query_end=fade.middle, reference_end=there)
+                    told[number + 1] = replace(told[number + 1], query_start=fade.middle, reference_start=here)
+                    fades.append(fade)
+        return told, fades
+
+    def _may_fade(self, before: Stretch, after: Stretch) -> bool:
+        """Return whether one of two stretches may fade into the other, as far as their lines tell."""
+        lines = [self._weighed.get(one.line.number) for one in (before, after)]
+        border = (before.end + after.start) / 2
+        if before.track == after.track or after.start - before.end > FADE_GAP_SECONDS or border <= self._heard.since:
+            return False
+        return lines[0] is None or lines[1] is None or may_fade(lines[0], lines[1], border)
 
     def _evidence_of(self, lines: Iterable[Line]) -> list[Evidence]:
         """Return the evidence of lines, that of lines which are as they were at the last look as it was."""
@@ -84,11 +125,10 @@ class Judgement:
         self, lines: Sequence[Evidence], claims: Sequence[Stretch], known: Sequence[Explained]
     ) -> list[Explained]:
         """Return the stretches that explain a sound beside what is known and are sure enough, in order of time."""
-        lines, judged, kept = (
-            comparable(lines),
-            dict[tuple[int, float, float], tuple[Stretch, Passage | None]](),
-            list[Explained](),
-        )
+        lines, kept = comparable(lines), list[Explained]()
+        judged = dict[tuple[int, float, float], tuple[Stretch, Passage | None]]()
+        if not known:
+            lines = [self._without_refused(line) for line in lines]
         for _ in range(ROUNDS):
             kept, refused = [], list[Stretch]()
             for one in bridged(extended(settled(explain(lines), lines), lines, end=self._heard.seconds)):
@@ -105,7 +145,18 @@ class Judgement:
                 break
             for one in refused:
                 lines = [line.without(one) if line.line is one.line else line for line in lines]
+                if not known:
+                    self._refused.setdefault(one.line.number, []).append(one)
         return kept
+
+    def _without_refused(self, line: Evidence) -> Evidence:
+        """Return the evidence of a line without what was refused of it, as long as no window was added to it."""
+        known = self._refused.get(line.line.number, [])
+        if any(one.line is not line.line for one in known):
+            known = self._refused[line.line.number] = []
+        for one in known:
+            line = line.without(one)
+        return line
 
     def _placed(self, one: Stretch) -> Stretch:
         """Return a stretch where it lies best on its track, or where it did as long as its sound was at hand."""
@@ -139,6 +190,8 @@ class Judgement:
         if one.seconds < SHORTEST_SECONDS:
             return None
         number, begin, found = one.line.number % MOVED_NUMBERS, max(one.start, self._heard.since), list[Passage]()
+        if number in self._decided and one.seconds > JUDGED_SECONDS:
+            return _told(one, self._surest[number][1], seconds=self._heard.seconds, looks=self._looks * self._places)
         parts = (
             pieces_of(begin, one.end, JUDGED_SECONDS, self._heard.frame_seconds)
             if one.end - begin >= SHORTEST_SECONDS
@@ -171,12 +224,6 @@ class Judgement:
         surest = replace(surest, log_odds=max(surest.log_odds, together))
         self._surest[number] = one.line, surest
         return _told(one, surest, seconds=self._heard.seconds, looks=self._looks * self._places)
-
-    def _parts(self, begin: float, end: float) -> list[tuple[float, float]]:
-        """Return the first parts of what is at hand between two seconds."""
-        if end - begin < SHORTEST_SECONDS:
-            return []
-        return pieces_of(begin, end, JUDGED_SECONDS, self._heard.frame_seconds)[:MOST_JUDGED]
 
     @property
     def _threshold(self) -> float:

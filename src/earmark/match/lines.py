@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
@@ -210,6 +210,14 @@ class Lines:
         shortened = {track: [line.since(before) for line in known] for track, known in self._lines.items()}
         self._lines = {
             track: kept for track, known in shortened.items() if (kept := [line for line in known if line.strands])
+        }
+
+    def forget_ended(self, *, before: float, but: Collection[int]) -> None:
+        """Forget the lines that ended before a second, except those of some tracks."""
+        self._lines = {
+            track: kept
+            for track, known in self._lines.items()
+            if (kept := [line for line in known if track in but or line.end >= before])
         }
 
     def drop(self, track: int) -> None:

@@ -10,10 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.match.compare import brief, make_comparison
-from earmark.match.protocol import Candidate, Comparison, Placement, References, Search, Separable, Sweepable
+from earmark.match.protocol import (
+    Candidate,
+    Comparison,
+    Placement,
+    References,
+    Registrable,
+    Search,
+    Separable,
+    Sweepable,
+)
 from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive
-from earmark.match.sweep import checked, swept
-from earmark.match.votes import Guess, tracks_by_votes, vote
+from earmark.match.sweep import looked_through
+from earmark.match.votes import Guess, vote
 from earmark.plan import Channel, CompareRule, Plan
 from earmark.types import Fingerprint, Hits, Keys
 
@@ -90,8 +99,7 @@ class Look:
         """Yield (places, layer they were found by), channel by channel."""
         for channel in self._plan.usual_channels:
             if channel.name in self._search.channels and channel.layer in self.comparisons:
-                features = len(self.window.layers[channel.layer].frames)
-                yield vote(self._hits_of(channel), channel, features=features), channel.layer
+                yield vote(self._hits_of(channel), channel), channel.layer
 
     def by_sweep(self) -> Iterator[tuple[list[Guess], str]]:
         """Yield the places that are found by looking through the likeliest tracks, of no layer's own."""
@@ -100,11 +108,7 @@ class Look:
             return
         name, hits = next(iter(self._hits.items()))
         frame_seconds = next(one.frame_seconds for one in self._plan.channels if one.name == name)
-        tracks = list(dict.fromkeys([*(one.track for one in self.ranked), *tracks_by_votes(hits)]))
-        best = self.ranked[0].figure("z") if self.ranked else 0.0
-        found = swept(rule, sweepable, tracks, self._references, best=best)
-        others = tracks[rule.most_tracks :]
-        yield [*found, *checked(rule, sweepable, others, hits, self._references, frame_seconds=frame_seconds)], ""
+        yield looked_through(rule, sweepable, self.ranked, hits, self._references, frame_seconds=frame_seconds), ""
 
     def add(self, guesses: Sequence[Guess], layer: str) -> None:
         """Compare the places that are not known yet, and rank them."""
@@ -156,6 +160,23 @@ class Look:
         places = sweepable.sweep(layer, limit=most or rule.repetitions)
         least = share * places[0].figures["z"] if places else 0.0
         return [Guess(track, place.start) for place in places if place.figures["z"] >= least]
+
+    def repetitions_at(self, claim: Guess) -> list[Guess]:
+        """Return the places at which the window lies best of a track that it lies on at another speed, or none.
+
+        They are told as those of a clip at the recording's speed are: as if it lay so that its middle is right.
+        """
+        rule, comparison = self._plan.sweep, self._sweepable
+        self.add([claim], "")
+        found = self.nearest_to(claim, within=ONE_PLACE_SECONDS)
+        if rule is None or found is None or not isinstance(comparison, Registrable):
+            return []
+        reference, placement = self.reference(claim.track).layers[rule.layer].unpacked(), found.placements[rule.layer]
+        if comparison.sweep_cost(reference) > rule.repetition_budget:
+            return []
+        turned = (placement.speed - 1) * self.window.seconds / 2
+        starts = comparison.repetitions(reference, placement, limit=rule.repetitions)
+        return [Guess(claim.track, start + turned, speed=placement.speed) for start in starts]
 
     def reference(self, track: int) -> Fingerprint:
         """Return a track's stored fingerprint."""

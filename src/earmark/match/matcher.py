@@ -129,10 +129,15 @@ class Matcher:
         look = self._look(window, search, options, effort="places")
         return _unexplained(look, stretches, begin)
 
-    def repetitions(self, part: Fingerprint, search: Search, options: Options, track: int) -> list[Guess]:
-        """Return other places of a track at which a part of a sound may lie, the likeliest first."""
+    def repetitions(self, part: Fingerprint, search: Search, options: Options, claim: Guess) -> list[Guess]:
+        """Return other places of a track at which a part of a sound may lie, the likeliest first.
+
+        `claim` is the place that is known, and its speed.
+        """
         look = self._look(part, search, options, effort="places")
-        return look.repetitions(track) if look.can_compare(self.plan.compare[0]) else []
+        if not look.can_compare(self.plan.compare[0]):
+            return []
+        return look.repetitions(claim.track) if claim.speed == 1 else look.repetitions_at(claim)
 
     def agreement(
         self, part: Fingerprint, search: Search, options: Options, places: Sequence[Guess], *, is_close: bool
@@ -144,7 +149,8 @@ class Matcher:
         look = self._look(part, search, options, effort="known places")
         if not look.can_compare(self.plan.compare[0]):
             return [0.0] * len(places)
-        look.add(places, "")
+        for group in [places] if all(place.speed == 1 for place in places) else [[place] for place in places]:
+            look.add(group, "")  # of places that are compared at once, only the best one's speed is sought
         found = [look.nearest_to(place, within=ONE_PLACE_SECONDS / 2) for place in places]
         return [0.0 if one is None else one.score if is_close else one.figure("z") or one.score for one in found]
 

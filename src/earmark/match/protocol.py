@@ -31,6 +31,11 @@ class Options:
     align: Align = ""
     closely: bool = False  # without a glance first, so that every figure of the evidence is known
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether a clip is one thing, played as it was recorded: what false answers are counted for."""
+        return not (self.several or self.speed or self.align)
+
     def __post_init__(self) -> None:
         if self.threshold is not None and not (isinstance(self.threshold, Real) and 0 <= self.threshold <= 1):
             raise OptionError(

@@ -49,6 +49,11 @@ class Stretch:
         """Its length."""
         return self.end - self.start
 
+    @property
+    def middle(self) -> float:
+        """The second in its middle."""
+        return (self.start + self.end) / 2
+
     def overlap(self, start: float, end: float) -> float:
         """Return how many seconds lie between two seconds."""
         return max(min(self.end, end) - max(self.start, start), 0.0)
@@ -83,6 +88,29 @@ class Evidence:
         if low < self.first - 1 or high > self.last + 1:
             return -math.inf
         return float(self.values[max(low - self.first, 0) : high - self.first].sum())
+
+    def share(self, start: float, end: float) -> float:
+        """Return how well the line agrees between two seconds, as a share of how well it does at its best."""
+        met = best = 0.0
+        low, high = (max(round(second / STEP_SECONDS) - self.first, 0) for second in (start, end))
+        for layer, (sums, counts, correlation) in self.parts.items():
+            strength = self.strengths[layer]
+            met += strength * float(sums[low:high].sum()) / correlation
+            best += strength**2 * float(counts[low:high].sum()) / correlation
+        return met / best if best > 0 else 0.0
+
+    def begins(self, share: float) -> float:
+        """Return the second from which on the line is heard to the end, if only by a share of its best agreement."""
+        left = np.cumsum(self._weighed(share)[::-1])[::-1]
+        return (self.first + int(left.argmax())) * STEP_SECONDS
+
+    def ends(self, share: float) -> float:
+        """Return the second until which the line is heard from the beginning, if only by a share of its best."""
+        return (self.first + int(np.cumsum(self._weighed(share)).argmax()) + 1) * STEP_SECONDS
+
+    def _weighed(self, share: float) -> NDArray[np.float64]:
+        strengths = {layer: share * strength for layer, strength in self.strengths.items()}
+        return np.maximum(_weighed(self.line, strengths, self.parts), -LARGEST_RATE)
 
     def without(self, stretch: Stretch) -> Evidence:
         """Return the evidence as if nothing agreed throughout a stretch."""

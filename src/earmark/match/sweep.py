@@ -8,9 +8,9 @@ from itertools import islice
 
 import numpy as np
 
-from earmark.match.protocol import Checkable, References, Sweepable
+from earmark.match.protocol import Candidate, Checkable, References, Sweepable
 from earmark.match.rivals import DECISIVE_Z
-from earmark.match.votes import Guess
+from earmark.match.votes import Guess, tracks_by_votes
 from earmark.plan import SweepRule
 from earmark.types import Fingerprint, Hits, Layer
 
@@ -19,6 +19,25 @@ CHECKED_SECONDS = 0.25  # width of the bins of diagonals of which one place each
 MOST_CHECKED = 256  # places, those with most hits; a clip of 1 s seldom has more
 BIAS = np.int32(1 << 30)  # keeps bins positive, in 32 bits
 CHECKED_REACH_SECONDS = 0.16  # to either side of a bin's middle that places are tried
+
+
+def looked_through(
+    rule: SweepRule,
+    sweepable: Sweepable,
+    ranked: Sequence[Candidate],
+    hits: Hits,
+    references: References,
+    *,
+    frame_seconds: float,
+) -> list[Guess]:
+    """Return the best places of the likeliest tracks: those that are ranked, best first, then by votes of the hits."""
+    tracks = list(dict.fromkeys([*(one.track for one in ranked), *tracks_by_votes(hits)]))
+    best = ranked[0].figure("z") if ranked else 0.0
+    others = tracks[rule.most_tracks :]
+    return [
+        *swept(rule, sweepable, tracks, references, best=best),
+        *checked(rule, sweepable, others, hits, references, frame_seconds=frame_seconds),
+    ]
 
 
 def swept(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 
 from earmark.match.continuation import Continuation, agreeing_stretches
@@ -12,6 +13,7 @@ from earmark.match.lines import Line, Lines, Strand
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage, joined
 from earmark.match.protocol import Options, Search
+from earmark.match.rivals import PLAIN_Z
 from earmark.match.stretches import Stretch, comparable, evidence_of, explain, settled, stretches_of
 from earmark.match.windows import HOP_SECONDS, WINDOW_SECONDS, last_window, whole_windows
 from earmark.types import Fingerprint
@@ -21,6 +23,7 @@ REMEMBERED_SECONDS = 60.0  # how far back lines go in sound that arrives; what b
 BEGINNING_SECONDS = 1.0  # a line that agrees so near the beginning of its first window may have begun before it
 BEYOND_DOUBT_Z = 40.0  # z from which a look as at a recording is enough: 45 to 100 of clean music, 20 to 35 in noise
 REPEATED_SECONDS = 20.0  # of a stretch that are looked at more closely if its track has another such place
+SAMPLED_SECONDS = 15.0  # of sound that arrives and resembles nothing, of which one part is looked at more closely
 AT_ONCE_SECONDS = 0.5  # pause between two recordings in which no third one is looked for
 
 
@@ -36,12 +39,14 @@ class Timeline:
         self._windows = 0  # that are settled
         self._judgement = Judgement(matcher, options)
         self._parts: Mapping[tuple[float, float], Fingerprint] = {}  # at hand that were looked at more closely
+        self._looked_until = -math.inf  # second up to which sound was last looked at more closely
         self._looks = 0  # that the odds pay for: of a file its windows, of sound that arrives every one
         self._last, self._next = -1.0, 0.0  # second at which the last settled window begins; earliest for the next one
         self._continuation = Continuation()  # of the settled windows
         self._past = list[Passage]()  # that ended before what is remembered
         self._found: Sequence[Passage] | None = None  # of what was heard last, once it was asked for
         self._forgotten = 0.0  # second before which lines are not remembered
+        self._is_final = False  # whether nothing follows what was heard last
         self.seconds = 0.0
 
     def hear(
@@ -56,7 +61,7 @@ class Timeline:
             self._matcher, self._options, search, sound, since, self._frame, has_more=closer is not None, parts=at_hand
         )
         going_on = self._continuation.going_on
-        self.seconds, self._found = since + sound.seconds, None
+        self.seconds, self._found, self._is_final = since + sound.seconds, None, final
         lasting = whole_windows(self.seconds, self._frame, since=self._next)
         passing = [last_window(self.seconds, self._frame)]
         if passing[0][0] <= max([self._last, *(begin for begin, _ in lasting)]):
@@ -68,18 +73,20 @@ class Timeline:
             lasting, passing = lasting + passing, []
         self._lay(lasting)
         self._latest = []
-        for begin, end, hits in self._heard.looked_up(passing):
-            self._latest = self._heard.laid(begin, end, self._continuation.going_on, hits)
+        if passing and not self._continuation.fills(*passing[0]):
+            for begin, end, hits in self._heard.looked_up(passing):
+                self._latest = self._heard.laid(begin, end, self._continuation.going_on, hits)
         self._windows += len(lasting)
         self._looks = self._windows if final else self._looks + len(lasting) + len(passing)
         if closer is not None:
-            self._look_closer(lasting, closer, going_on)
+            self._look_closer(lasting, closer, going_on, final=final)
             self._parts = self._heard.parts
         if not final and self.seconds - self._forgotten > 2 * REMEMBERED_SECONDS:
             self._forget(self.seconds - REMEMBERED_SECONDS)
         kept = max(self.seconds - KEPT_SECONDS, 0.0) // HOP_SECONDS * HOP_SECONDS
         if not final and kept > since:
-            self.passages()  # they are judged by sound that is not kept any longer
+            told = {one.track for one in self.passages()}  # judged by sound that is not kept any longer
+            self._lines.forget_ended(before=kept, but=told)
         return kept
 
     def _lay(self, windows: Sequence[tuple[float, float]]) -> None:
@@ -88,9 +95,15 @@ class Timeline:
             self._lines.add(strands)
         self._look_back(windows)
 
-    def _look_closer(self, windows: Sequence[tuple[float, float]], closer: CloserLook, going_on: list[Strand]) -> None:
-        """Lay the windows again, more closely, that are not explained beyond doubt; `going_on` before the first."""
-        if not windows:
+    def _look_closer(
+        self, windows: Sequence[tuple[float, float]], closer: CloserLook, going_on: list[Strand], *, final: bool
+    ) -> None:
+        """Lay the windows again, more closely, that are not explained beyond doubt; `going_on` before the first.
+
+        Unless it is `final`, what resembles nothing that is known is looked at now and then: most of a broadcast may.
+        """
+        is_due = final or (bool(windows) and windows[-1][1] - self._looked_until >= SAMPLED_SECONDS)
+        if not windows or not (is_due or self._resembles(windows, going_on)):
             return
         stretches = [one for one in self._likeliest() if _is_clear(one) and one.end > windows[0][0]]
         alone = self._judgement.alone
@@ -107,7 +120,7 @@ class Timeline:
         spans = _together(doubtful)
         if not spans:
             return
-        self._heard = self._heard.looked_at_closely(spans, closer)
+        self._heard, self._looked_until = self._heard.looked_at_closely(spans, closer), spans[-1][1]
         self._lines = self._lines.outside(spans)
         at_end = self._continuation
         for first, last in spans:
@@ -116,6 +129,11 @@ class Timeline:
             self._lay([one for one in doubtful if first <= one[0] and one[1] <= last])
         if doubtful[-1] != windows[-1]:
             self._continuation = at_end
+
+    def _resembles(self, windows: Sequence[tuple[float, float]], going_on: Sequence[Strand]) -> bool:
+        """Return whether windows, or those before them, resemble a place that is known."""
+        laid = (strand for line in self._lines for strand in line.strands if strand.end > windows[0][0])
+        return any(strand.window_z >= PLAIN_Z for strand in (*going_on, *laid))
 
     def copy(self) -> Timeline:
         """Return a timeline that hears on by itself."""
@@ -128,7 +146,7 @@ class Timeline:
         """Return what explains the sound, in order of time: what sounds alone or loudest, and what is beside it."""
         if self._found is None and self.seconds:
             lines = self._lines.with_more(self._latest)
-            found = self._judgement.passages(lines, self._heard, looks=self._looks)
+            found = self._judgement.passages(lines, self._heard, looks=self._looks, final=self._is_final)
             self._found = joined([*self._past, *found])
         return self._found or []
 
@@ -150,10 +168,11 @@ class Timeline:
         number_of = {begin: number for number, (begin, _) in enumerate(windows)}
         missing: dict[int, list[Strand]] = {}
         for line in list(self._lines):
-            if line.begin in number_of and _begins_early(line):
-                is_beside = self._continuation.fills(line.begin, line.begin + WINDOW_SECONDS)
-                if is_beside and line.track in self._continuation.tracks:
-                    continue  # a worse place of what fills the sound
+            if line.begin not in number_of:
+                continue
+            is_beside = self._continuation.fills(line.begin, line.begin + WINDOW_SECONDS)
+            is_worse = is_beside and line.track in self._continuation.tracks  # a worse place of what fills the sound
+            if not is_worse and _begins_early(line):
                 if not is_beside and self._continuation.fills(line.begin - HOP_SECONDS, line.begin + HOP_SECONDS):
                     self._lines.add(self._continuation.back(self._heard, line.strands[0]))
                 elif number_of[line.begin]:

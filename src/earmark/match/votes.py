@@ -32,20 +32,16 @@ class Guess:
     speed: float = 1.0  # of the clip against the track, where the hits tell it
 
 
-def vote(hits: Hits, channel: Channel, *, features: int = 1) -> list[Guess]:
-    """Return the candidates of a channel, most votes first; equal ones in order of track and time.
-
-    `features`: how many features the clip has, by which short clips get more candidates (`VoteRule.compared`).
-    """
+def vote(hits: Hits, channel: Channel) -> list[Guess]:
+    """Return the candidates of a channel, most votes first; equal ones in order of track and time."""
     if not len(hits):
         return []
     rule, width = channel.votes, max(round(channel.votes.bin_seconds / channel.frame_seconds), 1)
-    limit = min(max(rule.compared // max(features, 1), rule.limit), max(rule.most, rule.limit))
     bins = (hits.reference_frames - hits.query_frames + np.int32(_BIAS)) // np.int32(width)
     tracks = hits.tracks
     if rule.min_votes > 1:
         kept = np.flatnonzero(_in_company(bins, tracks, rule.min_votes))
-        if len(kept) >= limit:
+        if len(kept) >= rule.limit:
             bins, tracks = bins[kept], tracks[kept]
     keys = tracks.astype(np.int64) << 32 | bins
     if rule.weighted:
@@ -56,13 +52,13 @@ def vote(hits: Hits, channel: Channel, *, features: int = 1) -> list[Guess]:
         heights = _with_neighbours(found, counts.astype(np.float64), rule)
     guesses, taken = list[Guess](), defaultdict[int, list[int]](list)
     apart = round(rule.apart_seconds / channel.frame_seconds)
-    for place in _tallest(heights, limit * rule.shortlist):
+    for place in _tallest(heights, rule.limit * rule.shortlist):
         track, offset = int(found[place] >> 32), int(found[place] & 0xFFFFFFFF) * width - _BIAS + width // 2
         others = taken[track]
         if len(others) < rule.per_track and all(abs(other - offset) >= apart for other in others):
             others.append(offset)
             guesses.append(Guess(track, offset * channel.frame_seconds, float(heights[place])))
-            if len(guesses) == limit:
+            if len(guesses) == rule.limit:
                 break
     return guesses
 

@@ -6,7 +6,7 @@ import http.client
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from random import Random
 from threading import Event, Thread
@@ -26,6 +26,17 @@ PLAYLISTS = ("mpegurl", "scpls", "pls+xml")  # parts of the content types of pla
 PLAYLIST_NAMES = (".m3u", ".m3u8", ".pls")
 MOST_PLAYLISTS = 3  # playlists that name one another
 ASKED = {"Icy-MetaData": "1"}
+FORMATS = {
+    "audio/mpeg": "MP3",
+    "audio/aac": "AAC",
+    "audio/aacp": "AAC",
+    "audio/ogg": "Ogg",
+    "application/ogg": "Ogg",
+    "audio/flac": "FLAC",
+    "audio/wav": "WAV",
+    "audio/x-wav": "WAV",
+}
+LONGEST_FACT = 200  # characters of what a server says of a stream
 
 
 class RadioSource:
@@ -48,6 +59,7 @@ class RadioSource:
         self._backoff = backoff or Backoff(Random())
         self._decoder, self._stopped = LiveDecoder(), Event()
         self._response: Response | None = None  # that is being read
+        self.facts: Mapping[str, str] = {}  # what the server says of the stream: `format`, `bitrate`, `name`
 
     def items(self) -> Iterator[Item]:
         """Yield sound and titles; between two connections, a gap that says why the first ended."""
@@ -115,10 +127,12 @@ class RadioSource:
             response = stack.enter_context(request(url, self._rule, headers=ASKED))
             self._note(response)
             if not _is_playlist(response):
+                self.facts = _facts(response.headers)
                 demuxer = IcyDemuxer(interval_of(response.headers.get("icy-metaint")))
                 return (demuxer.push(part) for part in iter(response.read_some, b""))
             text = response.read_all(most_bytes=MOST_PLAYLIST_BYTES).decode("utf-8", "replace")
             if is_hls(text):
+                self.facts = {"format": "HLS"}
                 segments = hls_bytes(response.url, text, self._rule, self._stopped.wait, self._note)
                 return ((part, []) for part in segments)
             url = urljoin(response.url, _first_entry(response.url, text))
@@ -150,6 +164,17 @@ class _Pump(Thread):
             self.problem = error if isinstance(error, MediaError) else MediaError("unreadable", _said(error))
         finally:
             os.close(self._writing)
+
+
+def _facts(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return what the head of an answer says of a stream, as far as it does."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    said = {
+        "format": FORMATS.get(kind, kind.removeprefix("audio/")),
+        "bitrate": headers.get("icy-br", "").partition(",")[0],
+        "name": headers.get("icy-name", ""),
+    }
+    return {name: shown for name, text in said.items() if (shown := printable(text.strip())[:LONGEST_FACT])}
 
 
 def _is_playlist(response: Response) -> bool:

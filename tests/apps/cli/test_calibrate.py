@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-QUICK = ("--snr", "5,0", "--t60", "0", "--count", "4", "--workers", "1", "--most-false", "0.3")
+QUICK = ("--snr", "5", "--t60", "0", "--count", "3", "--workers", "1", "--most-false", "0.3")
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def unknown(music, tmp_path):
     return folder
 
 
-def test_it_fits_a_confidence_on_clips_of_the_catalogs_own_files(earmark, catalog, unknown):
+def test_it_fits_a_confidence_on_clips_of_the_catalogs_own_files(earmark, catalog, unknown, music, cut):
     done = earmark("calibrate", catalog, *QUICK, "--unknown-music", unknown, "--json")
     assert done.status == 0, done.err
     (record,) = done.records
@@ -29,6 +29,17 @@ def test_it_fits_a_confidence_on_clips_of_the_catalogs_own_files(earmark, catalo
     written = json.loads((catalog / "calibration.json").read_text())
     assert written["index"] == "both"
     assert written["models"][0]["threshold"] == record["models"][0]["threshold"]
+    assert written["false_rates"] == record["false_rates"]
+    assert record["false_rates"]["clips"] == [12, 12, 12]  # of 1, 2 and 5 s: music in noise, noise, tones, near silence
+    clip = cut(music[0], 3, 5)
+    (answer,) = earmark("identify", clip, "--catalog", catalog, "--json").records
+    assert 0 < answer["expected_false_rate"] <= 1
+    share = f"{100 * answer['expected_false_rate']:.2g} %"
+    verbose = earmark("identify", clip, "--catalog", catalog, "--verbose")
+    assert f"of unknown clips of this length at most {share} are given a name" in verbose.out
+    (information,) = earmark("info", "--catalog", catalog, "--json").records
+    assert information["expected_false_rates"]["5"] == answer["expected_false_rate"]
+    assert f"{share} of 5 s" in earmark("info", "--catalog", catalog).out
 
 
 def test_it_prints_what_each_threshold_lets_through(earmark, music, unknown, tmp_path):
@@ -38,6 +49,7 @@ def test_it_prints_what_each_threshold_lets_through(earmark, music, unknown, tmp
     assert done.status == 0, done.err
     assert done.lines[0].startswith("peaks: constant, log of matches beyond chance")
     assert done.lines[2].split("\t")[:3] == ["0.0", "0.500", "1"]
+    assert done.lines[-2].startswith("1\t12\t")
     assert done.lines[-1] == f"Wrote {out}."
 
 

@@ -40,6 +40,8 @@ def test_info_counts_what_is_there(earmark, indexed):
     assert information["tracks"] == 4
     assert information["fingerprinter"] == "neural"
     assert information["problems"] == []
+    assert information["calibrated"] is True
+    assert 0.9 < information["threshold"] < 1
 
 
 def test_a_sound_catalog_verifies(earmark, indexed):

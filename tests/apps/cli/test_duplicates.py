@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from earmark.apps.text import shown_path
+
 
 @pytest.fixture
 def doubled(catalog, earmark, music, cut):
@@ -22,7 +24,7 @@ def test_a_part_is_told_in_words_with_both_ranges(doubled, earmark, music):
     heading, sentence, ranges = done.lines
     assert done.status == 0
     assert heading.startswith("group 1: ")
-    assert sentence.startswith(f"  {part} (0:14.00) is part of {music[0]} (")
+    assert sentence.startswith(f"  {part} (0:14.00) is part of {shown_path(str(music[0]))} (")
     first, second = (text.split(" to ")[0].strip() for text in ranges.split(" is "))
     assert first == "0:00.00"
     assert second.startswith(("0:03.9", "0:04.0"))

@@ -44,7 +44,7 @@ def test_the_bundled_music_is_measured_when_nothing_is_named(earmark, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (("--index", "pq:probe=1"), 2, "unexpected keyword"),
+        (("--index", "pq:probe=1"), 2, "probe is no option of pq"),
         (("--vectors", "many"), 2, "as 500k or 10M"),
         (("nowhere",), 4, "no catalog is at nowhere"),
     ],

@@ -32,7 +32,7 @@ def test_json_is_the_answer_as_documented(earmark, indexed, music, cut):
     clip = cut(music[1], 12.5, 6)
     done = earmark("identify", clip, "--catalog", indexed, "--json")
     (answer,) = done.records
-    assert set(answer) == {"query", "matches", "reason", "threshold", "calibrated", "elapsed"}
+    assert set(answer) == {"query", "matches", "reason", "threshold", "calibrated", "expected_false_rate", "elapsed"}
     assert answer["query"]["source"] == str(clip)
     assert answer["query"]["seconds"] == pytest.approx(6, abs=0.05)
     (match,) = answer["matches"]

@@ -76,6 +76,15 @@ def test_moved_replaced_and_doubled_files_are_told(earmark, album, path, music):
     assert f"duplicate: {album / 'z.opus'} has the content of {third}" in told
 
 
+def test_a_file_that_became_a_copy_of_another_is_told_by_its_own_path(earmark, album, path):
+    earmark("index", album, "--catalog", path)
+    _, second, third = sorted(album.iterdir())
+    shutil.copy(third, second)
+    told = earmark("index", album, "--catalog", path).err
+    assert f"replaced: {second}: it was " in told
+    assert f" and has the content of {third} now\n" in told
+
+
 def test_quiet_prints_errors(earmark, album, path):
     (album / "broken.flac").write_bytes(b"fLaC" + bytes(range(256)) * 40)
     done = earmark("index", album, "--catalog", path, "--quiet")
@@ -105,7 +114,7 @@ def test_quiet_prints_nothing_and_verbose_a_line_a_file(earmark, album, path):
     ("made", "other", "message"),
     [
         (("--fingerprinter", "shazam", "--density", "lean"), ("--density", "default"), "'density': 'lean'"),
-        (("--fingerprinter", "shazam"), ("--model", "default"), "model is no setting of shazam"),
+        (("--fingerprinter", "shazam"), ("--model", "default"), "model is no setting of landmarks"),
         (("--no-peaks",), ("--fingerprinter", "shazam"), "fingerprinter='neural'"),
         (("--index", "linear"), ("--index", "lsh"), "index='linear'"),
     ],
@@ -146,10 +155,10 @@ def test_a_model_is_kept_by_its_whole_path(earmark, album, path, tmp_path, monke
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--fingerprinter", "nonsense"), "'nonsense' is not known: choose one of neural, philips, shazam, waveprint"),
+        (("--fingerprinter", "nonsense"), "'nonsense' is not known: choose one of neural, philips, landmarks"),
         (("--fingerprinter", "shazam", "--density", "thick"), "density 'thick' is not known"),
         (("--density", "lean"), "density is no setting of neural, which has model and peaks"),
-        (("--fingerprinter", "shazam", "--no-peaks"), "peaks is no setting of shazam, which has density"),
+        (("--fingerprinter", "shazam", "--no-peaks"), "peaks is no setting of landmarks, which has density"),
         (("--model", "nonsense"), "model 'nonsense' cannot be read"),
         (("--index", "nonsense"), "index 'nonsense' is not known"),
         (("--index", "postings"), "index 'postings' cannot hold what neural makes: choose one of both, auto, linear"),

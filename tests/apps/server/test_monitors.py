@@ -7,7 +7,7 @@ import time
 
 import pytest
 from tests.apps.server.conftest import problem_of
-from tests.streams.servers import encoded, icy, serving
+from tests.streams.servers import body, encoded, icy, serving
 
 import earmark
 from earmark.apps.server.problems import Problem
@@ -103,3 +103,32 @@ def test_so_many_stations_and_none_where_nothing_is_changed(known, tmp_path):
         for change in (lambda: none.add("http://127.0.0.1:9/"), lambda: none.remove("one")):
             with pytest.raises(CatalogReadOnly):
                 change()
+
+
+def test_a_station_is_heard_before_it_is_followed(serve, radio):
+    with serve(private_streams=True, workers=1) as own:
+        told = own.client.post("/v1/monitors/test", json={"source": radio}).json()
+        assert told["works"]
+        assert told["seconds"] == pytest.approx(5.0, abs=1.5)
+        assert (told["title"], told["format"], told["reason"]) == ("They say", "", "")  # of which this server is silent
+        assert -40 < told["level"] < 0
+        assert [one["track"]["title"] for one in told["matches"]] == ["Castle"]
+        assert own.client.get("/v1/monitors").json() == {"monitors": [], "stations": []}
+
+
+def test_a_station_that_cannot_be_heard_says_why(serve):
+    with serve(private_streams=True, workers=1) as own, serving() as server:
+        for source, reason in ((f"{server.url}/none", "answers 404"), ("http://127.0.0.1:9/", "Connection refused")):
+            server.answers["/none"] = body(b"", status=404)
+            told = own.client.post("/v1/monitors/test", json={"source": source}).json()
+            assert (told["works"], told["matches"]) == (False, [])
+            assert reason in told["reason"]
+        assert problem_of(own.client.post("/v1/monitors/test", json={"source": "/etc/passwd"})) == "invalid"
+
+
+def test_a_trial_does_not_lead_inside(service):
+    with serving() as server:
+        told = service.client.post("/v1/monitors/test", json={"source": server.url}).json()
+        assert not told["works"]
+        assert "no public address" in told["reason"]
+        assert server.requested == []

@@ -31,6 +31,7 @@ def test_every_route_is_described_with_what_it_answers(description):
         "/v1/identify",
         "/v1/events",
         "/v1/monitors",
+        "/v1/monitors/test",
         "/v1/monitors/{name}",
         "/v1/peaks",
         "/v1/plays",

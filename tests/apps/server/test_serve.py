@@ -89,6 +89,7 @@ def test_a_key_is_needed_as_soon_as_others_can_call(tmp_path, settings, scope):
     ("options", "said"),
     [
         (["--host", "203.0.113.1"], "cannot be served at"),
+        (["--port", "99999"], "'99999' is not a port, a whole number from 0 to 65535"),
         (["--tls", "cert.pem"], "--tls-key belongs to --tls"),
         (["--tls-key", "key.pem"], "--tls-key belongs to --tls"),
     ],

@@ -94,3 +94,14 @@ def test_answers_that_were_cut_off_are_asked_again(tmp_path):
     path.write_text("[1]\n")
     with pytest.raises(OptionError, match="remove it to begin again"):
         ask.read(path)
+
+
+def test_what_is_known_is_neither_noise_nor_unknown(album, music, tmp_path):
+    (tmp_path / "more").mkdir()
+    known = next(iter(sources_of_folder(album, held_out=0.0).known.values()))
+    shutil.copy(known, tmp_path / "more" / f"copy{known.suffix}")
+    shutil.copy(music[5], tmp_path / "more")
+    more = tmp_path / "more"
+    sources = sources_of_folder(album, held_out=0.0, unknown=more, speech=more, noise=more)
+    assert [path.name for path in sources.noises] == [music[5].name]
+    assert sources.unknown == sources.speech == sources.noises

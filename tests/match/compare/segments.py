@@ -25,7 +25,7 @@ SETTINGS = VectorSettings(segment_seconds=LENGTH, stored_hop_seconds=STORED_HOP,
 FIGURES = ("similarity", "rival", "margin", "share")
 CHANNEL = Channel(
     "vectors", "inner", "vectors", 1.0,
-    VoteRule(2 * HOP, "both", limit=48, per_track=3, weighted=True, compared=1_500, most=96),
+    VoteRule(2 * HOP, "both", limit=48, per_track=3, weighted=True),
 )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ class Asked:
         return VectorComparison(self.clip, FIGURES, settings=SETTINGS, wide=wide, hits=lambda: self.hits)
 
     def guesses(self) -> list[Guess]:
-        return vote(self.hits, CHANNEL, features=len(self.clip.frames))
+        return vote(self.hits, CHANNEL)
 
     def placements(self, *, wide: bool = False) -> list[Placement]:
         """Of the candidates that the hits vote for, best first."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from earmark.match.compare.contrast import Contrast
 from earmark.match.compare.peaks import PeakComparison, PeakSettings
 from earmark.match.compare.query_map import Place, QueryMap, Warp, warps
 from earmark.match.protocol import Alignment, Placement
@@ -43,7 +44,7 @@ def query_map(layer: Layer) -> QueryMap:
 
 
 def contrasts(query: QueryMap, references: Sequence[Layer], places: Sequence[Place]) -> list[float]:
-    return query.contrasts(references, places)
+    return Contrast(query).under(references, places)
 
 
 def fitted(query: QueryMap, reference: Layer, place: Place) -> Alignment:

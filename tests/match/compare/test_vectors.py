@@ -140,7 +140,7 @@ def test_a_loop_has_one_diagonal_and_leaves_room_for_others() -> None:
     asked = ask(mixed(np.tile(phrase, (2, 1)), 0.4), [loop, *TRACKS])
     guesses = asked.guesses()
     assert max(np.bincount([guess.track for guess in guesses])) <= CHANNEL.votes.per_track
-    assert len(guesses) <= CHANNEL.votes.most
+    assert len(guesses) <= CHANNEL.votes.limit
     found = asked.diagonals()
     assert found[0].track == 0
     assert found[0].offset % 80 == pytest.approx(0, abs=1.5) or found[0].offset % 80 > 78.5

@@ -36,7 +36,7 @@ def _evidence(match: Match) -> Iterator[str]:
     yield f"{known.get('seconds', match.query_end - match.query_start):.2f} s of sound were weighed"
     if "similarity" in known:
         rival = f"; the next recording {known['rival']:.2f}" if "rival" in known else ""
-        yield f"its segments are similar by {known['similarity']:.2f} of 1{rival}"
+        yield f"its segments have a similarity of {known['similarity']:.2f}, 1 at most{rival}"
     if "surplus" in known:
         yield f"{known['surplus']:.0f} peaks more than by chance lie where the recording has them"
     if "bit_error_rate" in known:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 DEFAULT_CATALOG = "music.earmark"
+LAST_PORT = 65_535  # largest number of a TCP port
 
 
 def add_catalog(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +65,13 @@ def place(text: str) -> int:
     """Return `text` as a whole number of at least 0."""
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
+def port(text: str) -> int:
+    """Return `text` as the number of a port."""
+    if not text.isascii() or not text.isdigit() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, a whole number from 0 to {LAST_PORT}")
     return int(text)
 
 

@@ -24,7 +24,7 @@ COMMANDS = {  # name: what it does in a line; the module of that name (a space i
     "info": "show figures about the catalog",
     "verify": "read everything again and check it against its checksums",
     "rebuild": "make the index again from the stored fingerprints",
-    "plot": "draw a spectrogram with its landmarks, or a match with its diagonal",
+    "plot": "draw a spectrogram with its peaks, or a match with its diagonal",
     "demo": "index the bundled music and identify noisy clips of it",
     "evaluate": "measure how many distorted clips are identified, and how far to trust the confidence",
     "evaluate indexes": "measure the kinds of index against each other, on the vectors of a catalog",

@@ -109,7 +109,7 @@ class StationSound:
         if self._listener is None:
             self._listener = self._new_listener()
             self._began = self._arrived - len(rest) - len(chunk)
-        self.level = _level_of(chunk)
+        self.level = level_of(chunk)
         listener, start = self._listener, self._arrived - len(rest) - len(chunk)
         if self.samples_heard is not None and len(chunk):
             self.samples_heard(chunk, self._timestamps.utc_at(start / self._rate))
@@ -191,7 +191,7 @@ def _played(track: Track) -> PlayedTrack:
     return PlayedTrack(track.id, track.title, track.artist, track.album, track.path, track.seconds)
 
 
-def _level_of(samples: Samples) -> float:
+def level_of(samples: Samples) -> float:
     """Return the level of samples, decibels re full scale."""
     power = float(np.mean(np.square(samples))) if len(samples) else 0.0
     return max(10 * float(np.log10(power)), LEAST_LEVEL) if power > 0 else LEAST_LEVEL

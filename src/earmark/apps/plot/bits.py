@@ -34,7 +34,7 @@ def draw_sound(path: str | Path, maker: Fingerprinter) -> Figure:
     figure = new_figure(12, 4)
     axes = figure.add_subplot()
     show(axes, cells_at(layer, start, np.arange(frames_of(layer))), start, layer.frame_seconds)
-    axes.set(title=plain(f"{Path(path).name}: a word of {WORD_BITS} bits every 12 ms"), xlabel="s")
+    axes.set(title=plain(f"{Path(path).name}: a word of {WORD_BITS} bits every 12 ms"), xlabel="time, s")
     return figure
 
 
@@ -62,7 +62,7 @@ def draw_match(path: str | Path, match: Match, maker: Fingerprinter) -> Figure:
     for axes, (title, cells, first) in zip(figure.subplots(3, 1), titles, strict=True):
         show(axes, cells, first, asked.frame_seconds)
         axes.set_title(plain(title))
-    figure.axes[-1].set_xlabel("s")
+    figure.axes[-1].set_xlabel("time, s")
     return figure
 
 

@@ -26,7 +26,7 @@ MOST_TICKS = 12  # ticks of an axis
 MOST_COLUMNS = 4_000  # columns of a spectrogram, more than a picture is wide
 MARGIN_SHARE = 0.1  # share of a match that is shown before and after it
 LEAST_ROOM_SECONDS = 10.0  # seconds that are shown around a match
-LEVEL = "level, dB below the loudest"
+LEVEL = "level, dB, the loudest is 0"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,12 +59,12 @@ class Diagonal:
 
 
 def draw_sound(sound: Sound) -> Figure:
-    """Return a spectrogram with the landmarks on it; of a long recording the landmarks are small dots."""
+    """Return a spectrogram with the peaks on it; of a long recording they are small dots."""
     figure = new_figure(11, 4.5)
     axes = figure.add_subplot()
     image = spectrogram(axes, sound)
     rings(axes, sound, "tab:red")
-    count = f"{len(sound.peak_seconds):,} landmarks (red)"
+    count = f"{len(sound.peak_seconds):,} peaks (red)"
     axes.set(title=plain(f"{sound.name}: spectrogram and {count}"))
     label_axes(axes, "time", sound.seconds)
     figure.colorbar(image, ax=axes, pad=0.01, label=LEVEL)
@@ -111,7 +111,7 @@ def draw_match(query: Sound, reference: Sound, diagonal: Diagonal) -> Figure:
     below.scatter(moved[inside], query.peak_hertz[inside], marker="x", s=12, linewidths=0.7, color="tab:red")
     mark(below, first, last)
     below.set(xlim=(max(first - margin, 0.0), min(last + margin, reference.seconds)))
-    below.set_title(plain(f"the recording: {reference.name}; landmarks of it (o) and of the clip (x)"))
+    below.set_title(plain(f"the recording: {reference.name}; peaks of it (o) and of the clip (x)"))
     label_axes(below, "time in the recording", last - first)
     figure.colorbar(image, ax=[above, below], pad=0.01, label=LEVEL)
     hits(figure.add_subplot(grid[:, 1]), query, reference, diagonal)
@@ -124,7 +124,7 @@ def mark(axes: Axes, first: float, last: float) -> None:
 
 
 def rings(axes: Axes, sound: Sound, color: str) -> None:
-    """Draw a ring around every landmark."""
+    """Draw a ring around every peak."""
     if sound.seconds > LONG_SECONDS:
         axes.scatter(sound.peak_seconds, sound.peak_hertz, s=0.4, linewidths=0, color=color, alpha=0.5)
     else:

@@ -85,13 +85,15 @@ def draw_sound(path: str | Path, maker: ImageMaker) -> Figure:
     end = picture.start + picture.image.shape[1] * maker.shape.front_end.frame_seconds
     above.axvspan(picture.start, end, facecolor="none", edgecolor="tab:red", linewidth=1.5)
     above.set(
-        title=plain(f"{picture.name}: {maker.shape.image.bands} bands, one image framed"), xlabel="s", ylabel="Hz"
+        title=plain(f"{picture.name}: {maker.shape.image.bands} bands, one image framed"),
+        xlabel="time, s",
+        ylabel="frequency, Hz",
     )
     image, kept = figure.add_subplot(grid[1, 0]), figure.add_subplot(grid[2, 0])
     show_bands(image, picture.image, picture.start, maker)
     image.set(title=f"the image at {clock(picture.start)}", ylabel="Hz")
     show_bands(kept, from_signs(picture.signs), picture.start, maker, decibels=False)
-    kept.set(title="what the kept signs alone say of it", xlabel="s", ylabel="Hz")
+    kept.set(title="what the kept signs alone say of it", xlabel="time, s", ylabel="frequency, Hz")
     signs = figure.add_subplot(grid[1:, 1])
     show_signs(signs, [("positive", "tab:red", picture.signs > 0), ("negative", "tab:blue", picture.signs < 0)])
     signs.set_title(f"its {np.count_nonzero(picture.signs)} largest wavelets of {picture.signs.size:,}")
@@ -118,7 +120,9 @@ def draw_match(path: str | Path, match: Match, maker: ImageMaker) -> Figure:
     for row, (what, one) in enumerate((("the clip", asked), ("the recording", known))):
         axes = figure.add_subplot(grid[row, 0])
         show_bands(axes, one.image, one.start, maker)
-        axes.set(title=plain(f"{what}: {one.name}, image at {clock(one.start)}"), xlabel="s", ylabel="Hz")
+        axes.set(
+            title=plain(f"{what}: {one.name}, image at {clock(one.start)}"), xlabel="time, s", ylabel="frequency, Hz"
+        )
     both = (asked.signs == known.signs) & (asked.signs != 0)
     signs = figure.add_subplot(grid[:, 1])
     show_signs(signs, [

@@ -33,7 +33,7 @@ class Caller:
         if scope in self.scopes or MANAGE in self.scopes:
             return
         if not self.scopes:
-            detail = "show a key: Authorization: Bearer <key>; `earmark serve keys add` makes one"
+            detail = "show a key: Authorization: Bearer <key>; `earmark serve keys --add NAME` makes one"
             raise Problem(401, "no_key", detail, headers={"WWW-Authenticate": 'Bearer realm="earmark"'})
         raise Problem(403, "scope", f"your key has the scope {', '.join(self.scopes)}, and this needs {scope!r}")
 

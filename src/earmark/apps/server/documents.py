@@ -86,6 +86,9 @@ class Answer(BaseModel):
     reason: str
     threshold: float
     calibrated: bool
+    expected_false_rate: float | None = Field(
+        description="how probable it is, at most, that an unknown clip of this length is given a name at this threshold"
+    )
     elapsed: float
 
 
@@ -180,6 +183,20 @@ class NewMonitor(BaseModel):
     source: str = Field(max_length=2_048, description="URL of a stream: HTTP, ICY, HLS, or a playlist of one")
     name: str = Field("", max_length=200, description="default: host and path of the URL")
     zone: str = Field("", max_length=64, description="time zone, as Europe/Berlin; default: that of the service")
+
+
+class TriedMonitor(BaseModel):
+    """What the stream of a station gave in a few seconds."""
+
+    works: bool = Field(description="sound arrived")
+    reason: str = Field(description="why none did, or why it broke off")
+    seconds: float = Field(description="of sound that arrived")
+    level: float = Field(description="decibels re full scale")
+    title: str = Field(description="what the stream says is playing")
+    format: str = Field(description="as the server says, such as MP3; '' where it does not")
+    bitrate: str = Field(description="kbit/s, as the server says; '' where it does not")
+    name: str = Field(description="of the station, as the server says; '' where it does not")
+    matches: list[Match] = Field(description="the recording of the catalog that was heard, if one was")
 
 
 class Peaks(BaseModel):

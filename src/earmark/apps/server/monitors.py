@@ -11,6 +11,8 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from earmark.apps.monitor.monitor import StationStatus
+from earmark.apps.monitor.trial import Trial
+from earmark.apps.records import match_record
 from earmark.apps.server import documents
 from earmark.apps.server.requests import PROBLEMS, Identifying, Managing, decoded, service_of
 from earmark.apps.server.service import Service
@@ -55,6 +57,21 @@ async def add_monitor(request: Request, caller: Managing) -> JSONResponse:
     return JSONResponse(monitor_record(status, service), 201, headers)
 
 
+@router.post(
+    "/monitors/test",
+    summary="Listen to a station for some seconds before it is followed",
+    responses={200: {"model": documents.TriedMonitor, "description": "What was heard, or why nothing"}, **PROBLEMS},
+    openapi_extra=documents.body_of(documents.NewMonitor),
+)
+async def test_monitor(request: Request, caller: Managing) -> JSONResponse:
+    """One attempt, 20 s at most; nothing is kept."""
+    service = service_of(request)
+    new = decoded(await read_document(request, service.settings.limits), NewMonitor)
+    with service.trials.take(caller.name):
+        trial = await service.call(service.stations.tried, new.source)
+    return JSONResponse(trial_record(trial))
+
+
 @router.get(
     "/monitors/{name:path}",
     summary="Tell how a station does",
@@ -97,6 +114,19 @@ def monitor_record(status: StationStatus, service: Service) -> dict[str, Any]:
         "dropped_seconds": round(status.dropped_seconds, 1),
         "drift_seconds": round(status.drift_seconds, 3),
         "gaps": status.gaps,
+    }
+
+
+def trial_record(trial: Trial) -> dict[str, Any]:
+    """Return what a trial heard."""
+    return {
+        "works": trial.works,
+        "reason": trial.reason,
+        "seconds": round(trial.seconds, 1),
+        "level": round(trial.level, 1),
+        "title": trial.title,
+        **{name: trial.facts.get(name, "") for name in ("format", "bitrate", "name")},
+        "matches": [match_record(one) for one in trial.matches],
     }
 
 

@@ -69,6 +69,7 @@ class Service:
         self.writer = Writer(settings, self.extractor)
         self._threads = ThreadPoolExecutor(workers + limits.listeners + 4, thread_name_prefix="earmark-serve")
         self.listeners = Places("streams", limits.listeners, limits.listeners_of_one)
+        self.trials = Places("trials of stations", limits.trials, limits.trials)
         self.watchers = Places("streams of events", limits.watchers, limits.watchers_of_one)
         self.clips = None if settings.keep_clips is None else Clips(settings.keep_clips, most=settings.most_clips)
         self.stations = Stations(self.catalog, settings, self.clips)

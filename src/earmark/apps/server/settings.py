@@ -33,6 +33,7 @@ class Limits:
     watchers: int = 32  # streams of events at once
     watchers_of_one: int = 4  # of one caller
     stations: int = 32  # that are followed
+    trials: int = 2  # streams that are tried at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from earmark.apps.monitor.monitor import Monitor, MonitorOptions, Recorder, StationStatus
+from earmark.apps.monitor.monitor import RATE, Monitor, MonitorOptions, Recorder, StationStatus
 from earmark.apps.monitor.stations import SCHEMES, Station, name_of
+from earmark.apps.monitor.trial import Trial, try_station
 from earmark.apps.server.problems import Problem
 from earmark.apps.server.secret import write_secret
 from earmark.apps.server.settings import ServerSettings
 from earmark.atomic import written_beside
 from earmark.errors import CatalogReadOnly, OptionError
+from earmark.streams.addresses import AddressRule
+from earmark.streams.items import Source
 
 if TYPE_CHECKING:
     from earmark import Catalog
@@ -41,6 +44,7 @@ class Stations:
         self._kept: dict[str, KeptStation] = {}
         self._lock, self._stopped = threading.Lock(), threading.Event()
         self._monitor: Monitor | None = None
+        self._tried = set[Source]()  # streams that are heard now, before they are followed
         self._known = [] if settings.read_only else self._read()
 
     def start(self) -> None:
@@ -52,6 +56,8 @@ class Stations:
     def close(self) -> None:
         """Follow none any more, and wait until their plays are written."""
         self._stopped.set()
+        for source in list(self._tried):
+            source.close()
         if self._monitor is not None:
             self._monitor.close()
 
@@ -68,8 +74,7 @@ class Stations:
         """Follow a stream; raises Problem, CatalogReadOnly, OptionError."""
         if self._settings.read_only:
             raise CatalogReadOnly("this service only reads; start it without --read-only to follow stations")
-        if not source.startswith(SCHEMES):
-            raise OptionError("a station's source is a URL that begins with http:// or https://; give the stream's")
+        _check(source)
         station = KeptStation(name or name_of(source), source, zone)
         with self._lock:
             if station.name in self._kept:
@@ -79,6 +84,17 @@ class Stations:
             self._follow(station)
             self._write()
         return self.status_of(station.name)
+
+    def tried(self, source: str) -> Trial:
+        """Return what a stream gives in some seconds; raises OptionError for what is no URL."""
+        _check(source)
+        rule = AddressRule(allows_private=self._settings.private_streams)
+        opened = Station("trial", source).opened(rate=RATE, rule=rule)
+        self._tried.add(opened)
+        try:
+            return try_station(self._catalog, opened)
+        finally:
+            self._tried.discard(opened)
 
     def remove(self, name: str) -> None:
         """Follow a station no longer; its plays stay. Raises Problem."""
@@ -125,6 +141,11 @@ class Stations:
     def _write(self) -> None:
         with written_beside(self._path) as part:
             write_secret(part, msgspec.json.encode(list(self._kept.values())))  # URLs may hold passwords
+
+
+def _check(source: str) -> None:
+    if not source.startswith(SCHEMES):
+        raise OptionError("a station's source is a URL that begins with http:// or https://; give the stream's")
 
 
 def _unknown(name: str) -> Problem:

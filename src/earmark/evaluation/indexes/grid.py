@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 
 from earmark.errors import OptionError
 from earmark.index import EVERY_CHANNEL, VECTOR_NAMES, make
@@ -75,4 +76,8 @@ class Kind:
         try:
             return make(self.engine, **self.options, **learned)
         except TypeError as error:
-            raise OptionError(f"{self}: {error}; see docs/indexes.md for the options") from error
+            known = ", ".join(name for name in signature(type(make(self.engine))).parameters if name != "codes")
+            unknown = ", ".join(name for name in self.options if name not in known.split(", ")) or error
+            raise OptionError(
+                f"{self}: {unknown} is no option of {self.name}, which has {known or 'none'}: see docs/indexes.md"
+            ) from error

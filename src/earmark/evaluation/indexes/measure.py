@@ -168,7 +168,7 @@ class Ranking:
         channel, rule = self._vector_set.channel, self._vector_set.rule
         options = {**rule.options, "query_hop_seconds": clip.hop_frames * channel.frame_seconds}
         layer = Layer(clip.frames, clip.vectors, channel.frame_seconds)
-        guesses = vote(hits, channel, features=len(clip.frames)) if len(hits) else []
+        guesses = vote(hits, channel)
         comparison = make_comparison(replace(rule, options=options), layer, hits=lambda: hits, wide=False)
         candidates = [Candidate(guess.track, guess.start) for guess in guesses]
         placements = comparison.near([self._reference(guess.track) for guess in guesses], candidates, own=False)

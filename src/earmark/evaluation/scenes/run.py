@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,9 +76,9 @@ def sources_of_folder(
     recordings = dict(music) if isinstance(music, Mapping) else recordings_in(music)
     kept_out = hold_out(recordings, held_out)
     known = {track: path for track, path in recordings.items() if track not in kept_out}
-    strange = (*(recordings[track] for track in kept_out), *_files(unknown))
+    strange = (*(recordings[track] for track in kept_out), *_strangers(unknown, known))
     name = name if isinstance(music, Mapping) else Path(music).resolve().name
-    return Sources(name, known, list(known), strange, _files(speech), _files(noise))
+    return Sources(name, known, list(known), strange, _strangers(speech, known), _strangers(noise, known))
 
 
 def sources_of_catalog(
@@ -96,7 +97,8 @@ def sources_of_catalog(
     if not cut:
         where = f" below {music}" if music else ""
         raise OptionError(f"{catalog} has no track whose file is there{where}; give another catalog or folder")
-    return Sources(Path(catalog).resolve().stem, known, cut, _files(unknown), _files(speech), _files(noise))
+    strange, voices, noises = (_strangers(folder, known) for folder in (unknown, speech, noise))
+    return Sources(Path(catalog).resolve().stem, known, cut, strange, voices, noises)
 
 
 def kinds_named(names: Sequence[str]) -> dict[str, SceneKind]:
@@ -209,5 +211,18 @@ def _parameters(sources: Sources, selection: Selection) -> dict[str, Any]:
     }
 
 
-def _files(folder: Pathname | None) -> tuple[Path, ...]:
-    return () if folder is None else tuple(recordings_in(folder).values())
+def _strangers(folder: Pathname | None, known: Mapping[str, Path]) -> tuple[Path, ...]:
+    """Return a folder's recordings but for those that are known, byte for byte: to find these is no mistake."""
+    if folder is None:
+        return ()
+    sizes = {path.stat().st_size for path in known.values()}
+    found = list(recordings_in(folder).values())
+    alike = [path for path in found if path.stat().st_size in sizes]
+    wanted = {path.stat().st_size for path in alike}
+    digests = {_digest(path) for path in known.values() if path.stat().st_size in wanted}
+    return tuple(path for path in found if path not in alike or _digest(path) not in digests)
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

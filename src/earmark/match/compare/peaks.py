@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.match.compare.contrast import Contrast
 from earmark.match.compare.correlation import STEP_FRAMES, Correlation
 from earmark.match.compare.query_map import Place, QueryMap, Warp, warps
 from earmark.match.compare.registration import RegistrationSettings, register
@@ -191,19 +192,7 @@ class PeakComparison:
 
     def apart(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> tuple[float, float]:
         """Return z of both, each by the peaks that the other does not meet, over z by all peaks."""
-        plain, shares = (
-            QueryMap(replace(self._map.peaks, weights=None), bins=self._settings.bins, hypotheses=(Warp(),)),
-            [],
-        )
-        for (layer, placement), (another, beside) in ((one, other), (other, one)):
-            place, explaining = placement.detail, beside.detail
-            at, bins = plain.inside(layer, place.start, place.warp)
-            kept = ~plain.met_by(another, explaining.start, explaining.warp)
-            rest = Layer(plain.peaks.frames[kept], plain.peaks.values[kept], self._frame)
-            left = QueryMap(rest, bins=self._settings.bins, hypotheses=(Warp(),))
-            inside = at < left.frames
-            shares.append(left.z_at(at[inside], bins[inside]) / max(plain.z_at(at, bins), 1e-9))
-        return shares[0], shares[1]
+        return _apart(replace(self._map.peaks, weights=None), one, other, bins=self._settings.bins)
 
     def unexplained(self, laid: Sequence[tuple[Layer, Alignment, float, float]]) -> Layer:
         """Return the window's peaks that references, each laid on it between two seconds, do not meet."""
@@ -243,13 +232,17 @@ class PeakComparison:
         return [_swept(place, self._frame) for place in self._map.at_offsets(references, offsets, reach=reach)]
 
     @cached_property
+    def _contrast(self) -> Contrast:
+        return Contrast(self._map)
+
+    @cached_property
     def _correlation(self) -> Correlation:
         return Correlation(self._map)
 
     def _placements(self, references: Sequence[Layer], places: Sequence[Place]) -> list[Placement]:
         figures: list[dict[str, float]] = [{"z": place.z} for place in places]
         if "contrast" in self._figures:
-            for own, contrast in zip(figures, self._map.contrasts(references, places), strict=True):
+            for own, contrast in zip(figures, self._contrast.under(references, places), strict=True):
                 own["contrast"] = contrast
         return [
             Placement(place.start * self._frame, place.warp.speed, own, place)
@@ -269,6 +262,22 @@ def _hold_the_same(one: tuple[Layer, Placement], other: tuple[Layer, Placement],
     start, speed, _ = _fit(*query.pairs(other[0], place), place)
     at, columns = query.inside(other[0], start, Warp(speed))
     return int(query.hits_at(at, columns)[0].sum()) > DUPLICATE_SHARE * len(at)
+
+
+def _apart(
+    peaks: Layer, one: tuple[Layer, Placement], other: tuple[Layer, Placement], *, bins: int
+) -> tuple[float, float]:
+    """Return z of two references on a query's peaks, each by those that the other does not meet, over z by all."""
+    plain, shares = QueryMap(peaks, bins=bins, hypotheses=(Warp(),)), list[float]()
+    for (layer, placement), (another, beside) in ((one, other), (other, one)):
+        place, explaining = placement.detail, beside.detail
+        at, columns = plain.inside(layer, place.start, place.warp)
+        kept = ~plain.met_by(another, explaining.start, explaining.warp)
+        rest = Layer(peaks.frames[kept], peaks.values[kept], peaks.frame_seconds)
+        left = QueryMap(rest, bins=bins, hypotheses=(Warp(),))
+        inside = at < left.frames
+        shares.append(left.z_at(at[inside], columns[inside]) / max(plain.z_at(at, columns), 1e-9))
+    return shares[0], shares[1]
 
 
 def _swept(place: Place, frame: float) -> Placement:

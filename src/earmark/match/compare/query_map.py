@@ -21,7 +21,6 @@ SPREAD = 1  # frames and bins by which a peak moves between two analyses of the 
 MOST_REACH_FRAMES = 16  # largest `reach` of `at_offsets`; the map's margin is as wide
 SHIFT_FRAMES = 2  # distance of two places that are tried; the spread covers what lies between
 SALIENCE_UNIT = 4.0  # half nepers of three places together: the two nepers that the network learned with
-AROUND_BINS = 8  # bins to either side that a place has to stand out of: 62 Hz; 3 to 24 rank alike (decision 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +85,12 @@ class QueryMap:
     def _centre(self, heights: NDArray[np.float32], unit: float) -> None:
         """Keep by how much each place within the clip exceeds its column's mean, and the column's variance."""
         inside = slice(self._margin, self._margin + self.frames)
-        self._uncentred = heights[inside, SPREAD : SPREAD + self.bins]  # (frames, bins)
+        self.uncentred = heights[inside, SPREAD : SPREAD + self.bins]  # (frames, bins)
         mean, spread = heights[inside].mean(axis=0), heights[inside].var(axis=0)
         self._heights, self._spreads = np.zeros((2, *heights.shape), np.float32)
         self._heights[inside] = heights[inside] - mean
         self._spreads[inside] = spread
-        self._least = unit**2  # variance added to every sum: a few matches in empty columns are no certainty
+        self.least = unit**2  # variance added to every sum: a few matches in empty columns are no certainty
 
     @cached_property
     def _cells(self) -> NDArray[np.complex64]:
@@ -104,7 +103,7 @@ class QueryMap:
     def columns(self) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
         """Return (heights above their column's mean (frames, bins), variances (bins,), variance of every sum)."""
         inside, known = slice(self._margin, self._margin + self.frames), slice(SPREAD, SPREAD + self.bins)
-        return self._heights[inside, known], self._spreads[self._margin, known], self._least
+        return self._heights[inside, known], self._spreads[self._margin, known], self.least
 
     def at_offsets(
         self, references: Sequence[Layer], offsets: Sequence[int], *, reach: int = SHIFT_FRAMES
@@ -126,7 +125,7 @@ class QueryMap:
             cells = (frames + self._margin) * self._width + bins
             for row, shift in enumerate(shifts):
                 sums = np.add.reduceat(self._cells.take(cells - shift * self._width), firsts)
-                z[row, filled] = sums.real / np.sqrt(sums.imag + self._least)
+                z[row, filled] = sums.real / np.sqrt(sums.imag + self.least)
         best = z.argmax(axis=0)
         return [
             Place(float(offset + shifts[which]) if lengths[place] else float(offset), Warp(), float(z[which, place]))
@@ -154,7 +153,7 @@ class QueryMap:
         z = np.empty((len(shifts), len(hypotheses)))
         for row, shift in enumerate(shifts):
             sums = self._cells.take(cells - shift * self._width).sum(axis=1)
-            z[row] = sums.real / np.sqrt(sums.imag + self._least)
+            z[row] = sums.real / np.sqrt(sums.imag + self.least)
         which, place = np.unravel_index(int(z.argmax()), z.shape)
         warp = hypotheses[int(place)]
         turned = start + shifts[which] * warp.speed + self.middle * (1 - warp.speed)
@@ -174,13 +173,13 @@ class QueryMap:
     def z_at(self, at: Frames, bins: Frames) -> float:
         """Return z of reference peaks that lie at these query frames and bins."""
         rows, columns = at + self._margin, bins + SPREAD
-        spread = float(self._spreads[rows, columns].sum()) + self._least
+        spread = float(self._spreads[rows, columns].sum()) + self.least
         return float(self._heights[rows, columns].sum()) / math.sqrt(spread)
 
     def scores_at(self, at: Frames, bins: Frames) -> NDArray[np.float64]:
         """Return by how many standard deviations each place exceeds chance, (n,), by the mean deviation of all."""
         rows, columns = at + self._margin, bins + SPREAD
-        variance = (float(self._spreads[rows, columns].sum()) + self._least) / max(len(at), 1)
+        variance = (float(self._spreads[rows, columns].sum()) + self.least) / max(len(at), 1)
         scores: NDArray[np.float64] = self._heights[rows, columns].astype(np.float64) / math.sqrt(variance)
         return scores
 
@@ -218,50 +217,6 @@ class QueryMap:
         query = (found[pair] // self._width).astype(np.float64)
         where = np.broadcast_to(place.start + place.warp.speed * at, pair.shape)
         return query, where[pair]
-
-    def contrasts(self, references: Sequence[Layer], places: Sequence[Place]) -> list[float]:
-        """Return by how many standard deviations what lies under each reference's peaks exceeds the bins around it.
-
-        Held tones count here. It has no level of chance, since other music of the same notes has contrast too: compare
-        it with the contrast of other references (decision 10).
-        """
-        above, variance = self._local_contrast
-        parts = [
-            reference.within(place.start - 1, place.start + place.warp.speed * self.frames + 1)
-            for reference, place in zip(references, places, strict=True)
-        ]
-        lengths = np.array([len(frames) for frames, _ in parts])
-        filled = np.flatnonzero(lengths)
-        if not len(filled):
-            return [0.0] * len(places)
-        warped = np.array([(place.start, place.warp.speed, place.warp.pitch) for place in places]).repeat(
-            lengths, axis=0
-        )
-        at = np.rint((np.concatenate([frames for frames, _ in parts]) - warped[:, 0]) / warped[:, 1]).astype(np.int32)
-        bins = np.rint(np.concatenate([bins for _, bins in parts]) * warped[:, 2]).astype(np.int32)
-        kept = (at >= 0) & (at < self.frames) & (bins < self.bins)
-        found = np.where(kept, above[np.where(kept, at, 0), np.where(kept, bins, 0)], np.float32(0))
-        firsts = (np.cumsum(lengths) - lengths)[filled]
-        sums, counts = np.add.reduceat(found, firsts), np.add.reduceat(kept, firsts, dtype=np.int64)
-        contrasts = np.zeros(len(places))
-        contrasts[filled] = sums / np.sqrt(variance * counts + self._least)
-        told: list[float] = contrasts.tolist()
-        return told
-
-    @cached_property
-    def _local_contrast(self) -> tuple[NDArray[np.float32], float]:
-        """(Height of each place above the mean of the bins around it (frames, bins), the variance of that).
-
-        Bins below the first that is heard at all are no surroundings.
-        """
-        bins = np.arange(self.bins)
-        first = int(self._uncentred.any(axis=0).argmax())
-        low = np.minimum(np.maximum(bins - AROUND_BINS, first), bins)
-        high = np.minimum(bins + AROUND_BINS + 1, self.bins)
-        sums = np.cumsum(np.pad(self._uncentred, ((0, 0), (1, 0))), axis=1, dtype=np.float32)
-        around = np.divide(sums[:, high] - sums[:, low], high - low, dtype=np.float32)
-        above: NDArray[np.float32] = self._uncentred - around
-        return above, float(above[:, first:].var())
 
     def _under(self, reference: Layer, offset: int, slack: int) -> tuple[Frames, Frames]:
         """Return (frames from the clip's beginning, bins) of the reference's peaks under and around the clip."""

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from earmark.apps.cli.failures import DONE
 from earmark.apps.cli.options import add_output, count, numbers, probability, ratios, words
 from earmark.apps.cli.output import Output, ProgressLine
@@ -16,13 +18,16 @@ from earmark.errors import OptionError
 if TYPE_CHECKING:
     from earmark.evaluation.calibrate import Fit
     from earmark.evaluation.samples import ClipSet
+    from earmark.match.calibration import FalseRates
 
 CALIBRATION = "calibration.json"  # name of the file in a catalog's folder
 THRESHOLD_COLUMNS = ("log odds", "confidence", "s", "right", "false at worst", "worst kind of unknown clips")
+FALSE_COLUMNS = ("s", "unknown clips", "given a name", "at most")
 CONFIDENCE_COLUMNS = ("confidence", "mean", "right", "clips")
 EPILOGUE = """\
 CLIPS has a table queries.csv, the folder of --corpus a table music.csv, both as for `earmark evaluate`. Without CLIPS,
-clips are cut from the catalog's own files and from --unknown-music, which the catalog must not hold.
+clips are cut from the catalog's own files and from --unknown-music, which the catalog must not hold; noise, tones, near
+silence and, with --speech, voices are unknown clips too.
 """
 
 
@@ -49,6 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     cut.add_argument("--t60", type=numbers, default="0,0.5", metavar="S,...", help="rooms (default: 0,0.5)")
     cut.add_argument("--seconds", type=numbers, default="1,2,5", metavar="S,...", help="lengths (default: 1,2,5)")
     cut.add_argument("--unknown-music", metavar="FOLDER", help="music that the catalog does not hold")
+    cut.add_argument("--speech", metavar="FOLDER", help="recordings of speech, which are unknown clips too")
     cut.add_argument("--noise", metavar="FOLDER", help="recordings of noise (default: noise is made)")
     cut.add_argument("--count", type=count, default=50, metavar="N", help="clips a condition (default: 50)")
     cut.add_argument("--seed", type=int, default=1, metavar="N", help="draws other clips (default: 1)")
@@ -75,9 +81,17 @@ def run(options: argparse.Namespace) -> int:
         progress=lambda done, total: line.update(f"{done:,} of {total:,} clips", done, total),
     )  # fmt: skip
     path = write(calibration, options.out or Path(options.catalog) / CALIBRATION)
-    output.record({"calibration": str(path), "fitted_on": calibration.fitted_on, "models": list(map(record, fits))})
+    rates = calibration.false_rates
+    output.record({
+        "calibration": str(path), "fitted_on": calibration.fitted_on, "models": list(map(record, fits)),
+        "false_rates": None if rates is None else msgspec.to_builtins(rates),
+    })  # fmt: skip
     for fit in fits:
         show(output, fit)
+    if rates is None:
+        output.line("false answers: not counted, for want of clips; give more (--count)")
+    else:
+        show_false(output, rates, calibration.threshold)
     output.line(f"Wrote {path}.")
     return DONE
 
@@ -86,11 +100,11 @@ def clip_sets(options: argparse.Namespace) -> list[ClipSet]:
     """Return the clips that the options name, or those to be cut."""
     from earmark.evaluation.music import recordings_in, references_in
     from earmark.evaluation.queries import Grid
-    from earmark.evaluation.samples import cut_clips, finds_any_speed, read_clips
+    from earmark.evaluation.samples import cut_clips, finds_any_speed, made_clips, read_clips
 
     if options.clips:
-        if not options.corpus or options.unknown_music or options.noise:
-            raise OptionError("CLIPS needs --corpus, and neither --unknown-music nor --noise beside it")
+        if not options.corpus or options.unknown_music or options.speech or options.noise:
+            raise OptionError("CLIPS needs --corpus, and none of --unknown-music, --speech and --noise beside it")
         tracks = references_in(options.corpus)
         return [
             read_clips(options.clips, tracks, only=options.only),
@@ -105,7 +119,9 @@ def clip_sets(options: argparse.Namespace) -> list[ClipSet]:
         cut_clips, options.catalog, recordings_in(options.unknown_music),
         noises=noises, count=options.count, seed=options.seed,
     )  # fmt: skip
-    return [cut(grid), *([cut(any_speed=True)] if finds_any_speed(options.catalog) else [])]
+    speech = tuple(recordings_in(options.speech).values()) if options.speech else ()
+    made = made_clips(options.seconds, speech=speech, noises=noises, count=options.count, seed=options.seed)
+    return [cut(grid), made, *([cut(any_speed=True)] if finds_any_speed(options.catalog) else [])]
 
 
 def record(fit: Fit) -> dict[str, object]:
@@ -123,6 +139,15 @@ def record(fit: Fit) -> dict[str, object]:
         "thresholds": thresholds,
         "confidences": [asdict(row) for row in fit.confidences],
     }
+
+
+def show_false(output: Output, rates: FalseRates, threshold: float) -> None:
+    """Print how many unknown clips are given a name at the default threshold, by a model that did not see them."""
+    column = rates.thresholds.index(threshold)
+    output.table(FALSE_COLUMNS, [
+        (f"{seconds:g}", f"{clips:,}", str(false[column]), f"{most[column]:.2%}")
+        for seconds, clips, false, most in zip(rates.seconds, rates.clips, rates.false, rates.most, strict=True)
+    ])  # fmt: skip
 
 
 def show(output: Output, fit: Fit) -> None:

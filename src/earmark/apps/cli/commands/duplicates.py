@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from earmark.apps.cli.failures import DONE, INTERRUPTED, NOT_FOUND
 from earmark.apps.cli.options import add_catalog, add_csv, add_output, catalog_path, duration
 from earmark.apps.cli.output import Output, ProgressLine
-from earmark.apps.text import amount, clock
+from earmark.apps.text import amount, clock, shown_path
 
 if TYPE_CHECKING:
     from earmark.types import Duplicate, DuplicateGroup, Track
@@ -99,7 +99,7 @@ def sentence(pair: Duplicate) -> str:
 
 def name(track: Track) -> str:
     """Return what a track is called, and how long it is."""
-    return f"{track.path or track.title or track.id} ({clock(track.seconds)})"
+    return f"{shown_path(track.path) or track.title or track.id} ({clock(track.seconds)})"
 
 
 def rows(number: int, group: DuplicateGroup) -> list[tuple[object, ...]]:

@@ -177,7 +177,7 @@ def read_corpus(options: argparse.Namespace) -> Corpus:
 
 
 def show(output: Output, name: str, measurement: Measurement, *, alone: bool) -> None:
-    """Selection the pictures of one fingerprinter, and print its table when there is no other."""
+    """Draw the pictures of one fingerprinter, and print its table when there is no other."""
     from earmark.evaluation import report as reports
 
     report = measurement.report
@@ -191,7 +191,7 @@ def show(output: Output, name: str, measurement: Measurement, *, alone: bool) ->
 
 
 def show_comparison(output: Output, evaluation: Evaluation, folder: Path) -> None:
-    """Selection the pictures of several fingerprinters, and print their table."""
+    """Draw the pictures of several fingerprinters, and print their table."""
     from earmark.evaluation import comparison
 
     measured = evaluation.reports
@@ -207,7 +207,7 @@ def show_comparison(output: Output, evaluation: Evaluation, folder: Path) -> Non
 
 
 def pictures_of(output: Output, measured: Mapping[str, Report], folder: Path) -> list[Path]:
-    """Selection what is measured, and return where."""
+    """Draw what is measured, and return where."""
     from earmark.evaluation import figures
 
     try:

@@ -258,8 +258,15 @@ def show(output: Output, name: str, answer: Answer, *, several: bool = False, re
         output.line(f"    {reason}")
     if output.verbose:
         output.line(f"    clip of {answer.seconds:.2f} s, {answer.elapsed:.3f} s to answer")
+        if answer.expected_false_rate is not None:
+            output.line(f"    {false_rate_sentence(answer.expected_false_rate)}")
         if not answer.calibrated:
             output.line(f"    {NOT_CALIBRATED}")
+
+
+def false_rate_sentence(rate: float) -> str:
+    """Return how often an unknown clip is given a name, at most."""
+    return f"of unknown clips of this length at most {100 * rate:.2g} % are given a name at this threshold"
 
 
 def copies(match: Match) -> str:

@@ -13,7 +13,7 @@ from earmark.apps.cli.failures import DONE, INTERRUPTED, PARTLY, message_line
 from earmark.apps.cli.options import add_catalog, add_longest, add_output, add_stream, catalog_path, count
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, clock, lasting, shown_path
-from earmark.fingerprints import DEFAULT, DESCRIPTIONS, SETTINGS, SHOWN
+from earmark.fingerprints import DEFAULT, DESCRIPTIONS, SETTINGS, SHOWN, shown
 from earmark.text import escaped
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--fingerprinter", metavar="NAME", help=f"how sound becomes features: {' or '.join(SHOWN)} (default: {DEFAULT})"
     )
     for setting in {one.flag: one for one in SETTINGS}.values():
-        makers = " and ".join(one.fingerprinter for one in SETTINGS if one.flag == setting.flag)
+        makers = " and ".join(shown(one.fingerprinter) for one in SETTINGS if one.flag == setting.flag)
         kind: dict[str, Any] = {"dest": setting.name, "help": f"of {makers}: {setting.help}"}
         action = "store_false" if setting.flag.startswith("--no-") else "store_true"
         kind |= {"action": action, "default": None} if setting.is_switch else {"metavar": setting.name.upper()}
@@ -202,7 +202,7 @@ def show(output: Output, report: AddReport, elapsed: float) -> None:
             output.record(record)
     output.remarks([f"moved: {shown_path(before)} is now {shown_path(now)}" for before, now in report.moved])
     output.remarks([
-        f"replaced: {shown_path(now.path)}: {replacement(before, now)}" for before, now in report.replaced
+        f"replaced: {shown_path(before.path)}: {replacement(before, now)}" for before, now in report.replaced
     ])  # fmt: skip
     output.remarks([
         f"duplicate: {shown_path(path)} has the content of {shown_path(other)}" for path, other in report.duplicates
@@ -242,6 +242,8 @@ def records(report: AddReport) -> Iterator[dict[str, Any]]:
 
 def replacement(before: Track, now: Track) -> str:
     """Return how what a file holds differs from what it held."""
+    if now.path != before.path:
+        return f"it was {before.title!r} and has the content of {shown_path(now.path)} now"
     if now.title != before.title:
         return f"it was {before.title!r} and is {now.title!r} now"
     if abs(now.seconds - before.seconds) >= 1:

@@ -10,7 +10,7 @@ from earmark.apps.cli.failures import DONE
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, lasting, shown_path, size
-from earmark.fingerprints import NAMES, SHOWN
+from earmark.fingerprints import shown
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,19 +43,31 @@ def lines(information: Mapping[str, Any]) -> list[tuple[str, object]]:
         ("audio", lasting(seconds)),
         (
             "fingerprints",
-            dict(zip(NAMES, SHOWN, strict=True)).get(information["fingerprinter"], information["fingerprinter"]),
+            shown(information["fingerprinter"]),
         ),
         ("on disk", f"{size(taken)}{an_hour}"),
+        *trust(information),
     ]
+
+
+def trust(information: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Return how many clips of sound that the catalog does not hold are given a name, where that was counted."""
+    rates = information["expected_false_rates"].items()
+    if not rates:
+        return []
+    shares = ", ".join(f"{100 * rate:.2g} % of {seconds} s" for seconds, rate in rates)
+    return [("false answers", f"of unknown clips at most {shares}")]
 
 
 def details(information: Mapping[str, Any]) -> list[tuple[str, object]]:
     """Return what --verbose adds."""
     preset = "".join(f", {name} {value}" for name, value in information["preset"].items())
+    calibrated = "" if information["calibrated"] else ", not calibrated for this catalog"
     figures: list[tuple[str, object]] = [
         ("spec", f"{information['spec']}{preset}"),
         ("index", f"{information['index']}, {size(information['index_bytes'])}"),
         ("database", f"{size(information['database_bytes'])}, SQLite {information['sqlite']}"),
+        ("threshold", f"{information['threshold']}{calibrated}"),
         ("not yet published", amount(information["unpublished_tracks"], "track")),
     ]
     return figures + [(f"index {name}", f"{value:,.6g}") for name, value in information["index_stats"].items()]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from earmark.apps.cli.failures import DONE, NOT_FOUND, error_line
 from earmark.apps.cli.options import add_output
 from earmark.apps.cli.output import Output
-from earmark.fingerprints import VISIBLE, make
+from earmark.fingerprints import VISIBLE, make, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--fingerprinter", metavar="NAME", default=VISIBLE,
-        help=f"how the file is seen (default: {VISIBLE}; of a match as its catalog sees it)",
+        help=f"how the file is seen (default: {shown(VISIBLE)}; of a match as its catalog sees it)",
     )  # fmt: skip
     parser.add_argument(
         "--out", metavar="PICTURE", help="where the picture goes (default: FILE's name with .png, here)"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from earmark.apps.cli.failures import DONE
-from earmark.apps.cli.options import add_catalog, catalog_path, count
+from earmark.apps.cli.options import add_catalog, catalog_path, count, port
 from earmark.apps.cli.output import Output
 from earmark.errors import OptionError
 
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="address to serve at (default: 127.0.0.1, this machine alone; 0.0.0.0 for its network)",
     )
-    parser.add_argument("--port", type=int, default=8000, metavar="N", help="port (default: 8000; 0 for a free one)")
+    parser.add_argument("--port", type=port, default=8000, metavar="N", help="port (default: 8000; 0 for a free one)")
     parser.add_argument("--name", action="append", default=[], metavar="HOST",
                         help="host name that requests may come by, as of a proxy; repeat it")  # fmt: skip
     parser.add_argument("--tls", metavar="FILE", help=f"PEM file of a certificate, or {SELF_SIGNED}: browsers give a "

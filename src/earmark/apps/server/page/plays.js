@@ -12,6 +12,7 @@ const SHOWN = 100; // rows, until more are asked for
 const FRESH = 30_000; // milliseconds after its end for which an open play counts as on air: it is written every ten seconds
 const RETRY = [1, 2, 5, 10, 30]; // seconds to the next attempt at the events
 const RATE = 16_000; // Hz of a clip as it is drawn
+const SILENT = -70; // decibels below which nothing but noise is heard
 const STATES = { connecting: "Connecting", listening: "On air", waiting: "No connection", ended: "Ended" };
 
 export class PlaysView {
@@ -189,6 +190,30 @@ export class PlaysView {
     });
   };
 
+  // What a station's stream gives, before it is followed.
+  test = async (event) => {
+    const { form } = event.target, chosen = this.chosen;
+    if (!form.elements.source.reportValidity()) return;
+    Object.assign(chosen, { trial: { isRunning: true }, error: null });
+    const { trial } = chosen;
+    this.draw();
+    try {
+      const told = await send("POST", "/v1/monitors/test", { source: form.elements.source.value });
+      if (chosen.trial !== trial) return;
+      chosen.trial = { ...told, name: told.name.slice(0, 200) };
+      if (told.name && !form.elements.name.value) form.elements.name.value = chosen.trial.name;
+    } catch (error) {
+      if (chosen.trial !== trial) return;
+      Object.assign(chosen, { trial: null, error });
+    }
+    this.draw();
+  };
+
+  changed = () => {
+    Object.assign(this.chosen, { trial: null, error: null });
+    this.draw();
+  };
+
   remove = () => {
     if (!this.chosen.isAsked) { this.chosen.isAsked = true; return this.draw(); }
     const { name } = this.chosen;
@@ -291,13 +316,28 @@ export class PlaysView {
         <span></span><button class="primary">Close</button></div></form>`;
   }
 
-  form({ error }) {
+  form({ error, trial }) {
     return html`<form @submit=${this.add}><h2 id="chosen">Follow a station</h2>
-      <label>Address of the stream<input name="source" type="url" required maxlength="2048" placeholder="https://radio.example/live.mp3" autocomplete="off"></label>
-      <label>Name<input name="name" maxlength="200" placeholder="As it is to be called" autocomplete="off"></label>
+      <div class="asked"><label>Address of the stream<input name="source" type="url" required maxlength="2048" placeholder="https://radio.example/live.mp3" autocomplete="off" @input=${this.changed}></label>
+        <button type="button" @click=${this.test} ?disabled=${trial?.isRunning}>Listen first</button></div>
+      ${this.tried(trial)}
+      <label>Name<input name="name" maxlength="200" placeholder=${trial?.name || "As it is to be called"} autocomplete="off"></label>
       <label>Time zone<input name="zone" maxlength="64" .value=${Intl.DateTimeFormat().resolvedOptions().timeZone || ""} autocomplete="off"></label>
       ${problem(error)}
       <div class="tools"><span></span><button type="button" @click=${this.close}>Cancel</button><button class="primary">Follow</button></div></form>`;
+  }
+
+  tried(trial) {
+    if (!trial) return nothing;
+    if (trial.isRunning) return html`<div class="trial" role="status"><p class="live busy"><i></i>Listening for a few seconds</p></div>`;
+    if (!trial.works) return html`<div class="trial failed" role="status"><p class="live"><i></i>No sound arrives</p><p>${trial.reason}</p></div>`;
+    const [match] = trial.matches, level = Math.min(Math.max(1 + trial.level / 60, 0), 1);
+    const facts = [trial.format, trial.bitrate && `${trial.bitrate} kbit/s`, trial.level < SILENT ? "silent" : `${Math.round(trial.level)} dB`].filter(Boolean);
+    return html`<div class="trial" role="status">
+      <p class="head"><span class="live"><i></i>Sound arrives<span class="level" aria-hidden="true"><span .style=${`transform:scaleX(${level})`}></span></span></span>
+        <small>${facts.join(" · ")}</small></p>
+      ${match ? html`<div class="who">${tile(match.track)}${words(match.track)}</div>` : html`<p class="faint">Nothing that is in the catalog plays now</p>`}
+      ${trial.title ? html`<small class="told">The stream says: ${trial.title}</small>` : nothing}</div>`;
   }
 }
 
