@@ -55,6 +55,7 @@ class Channel:
     nearest: int = 20  # hits of each key of a query
     most_keys: int = 0  # keys of a window that are looked up, evenly spread; 0 for all
     codes: LearnedCodes | None = field(default=None, compare=False)  # those of the channel's vectors, if learned
+    engine: str = ""  # the index that a catalog of this channel alone has unless another is wanted; "" for the first
 
     def looked_up(self, keys: Keys) -> Keys:
         """Return the keys of a window that are looked up."""
@@ -116,7 +117,8 @@ class WarpRule:
     model: ModelShape  # which features the confidence weighs
 
 
-UNCOUNTED = ("glance", "codes")  # of a plan's digest: one leaves odds as they are, the network's digest has the other
+# Of a plan's digest: a glance leaves odds as they are, the network's digest has its codes, a calibration its index.
+UNCOUNTED = ("glance", "codes", "engine")
 
 
 @dataclass(frozen=True, slots=True)

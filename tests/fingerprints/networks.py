@@ -19,8 +19,8 @@ RATE = 8_000
 
 
 @cache
-def maker(peaks: bool = True) -> Neural:
-    return Neural(peaks=peaks)
+def maker(peaks: bool = True, compact: bool = False) -> Neural:
+    return Neural(peaks=peaks, compact=compact)
 
 
 def noise(seconds: float, seed: int = 1) -> np.ndarray:

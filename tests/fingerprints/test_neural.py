@@ -12,11 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from earmark.audio.decode import load
-from earmark.errors import SpecMismatch
+from earmark.errors import OptionError, SpecMismatch
 from earmark.fingerprints.mel import LogMel, log_mel_segments
 from earmark.fingerprints.neural import BATCH, Neural
+from earmark.fingerprints.packing import pack_vectors
 from earmark.fingerprints.protocol import Fingerprinter
-from earmark.types import Fingerprint, Layer, SalienceMap, Spec
+from earmark.index.channels import index_name
+from earmark.types import VECTOR_SCALE, Fingerprint, Layer, SalienceMap, Spec
 from tests.fingerprints.networks import RATE, maker, network, noise, same, scaled, vectors
 
 FRAME = 250  # samples
@@ -252,15 +254,72 @@ def test_a_query_has_more_peaks_than_what_is_stored(samples: np.ndarray, whole: 
     assert query.layers["strongest"] is query.layers["peaks"]
 
 
+# --- compact
+
+
+def test_a_compact_recording_has_four_levels_and_the_strongest_peaks_alone(
+    samples: np.ndarray, whole: Fingerprint
+) -> None:
+    compact = maker(compact=True)
+    small = compact.extract(samples)
+    assert len(np.unique(vectors(small).values)) == 4
+    assert np.array_equal(vectors(small).frames, vectors(whole).frames)
+    cosines = (vectors(small).values.astype(float) * vectors(whole).values).sum(axis=1) / VECTOR_SCALE**2
+    assert cosines.min() > 0.8
+    assert small.layers["strongest"] is small.layers["peaks"]
+    assert np.array_equal(small.layers["peaks"].values, whole.layers["strongest"].values)
+    assert len(compact.pack(small)) < 0.35 * len(maker().pack(whole))
+    assert same(compact.unpack_stored(compact.pack(small)), small)
+
+
+def test_a_compact_clip_is_as_precise_as_any(samples: np.ndarray) -> None:
+    compact, clip = maker(compact=True), samples[: 2 * RATE]
+    query, usual = compact.extract(clip, query=True), maker().extract(clip, query=True)
+    assert np.array_equal(vectors(query).values, vectors(usual).values)
+    assert same(compact.unpack(compact.pack(query)), query)
+
+
+def test_a_compact_catalog_indexes_vectors_alone_and_has_a_spec_of_its_own() -> None:
+    compact = maker(compact=True)
+    assert [channel.name for channel in compact.plan.channels] == ["vectors"]
+    assert index_name(None, compact.plan.channels, "neural") == "two_bit"
+    assert compact.spec not in (maker().spec, maker(peaks=False).spec)
+    assert not compact.formerly
+
+
+@pytest.mark.parametrize("other", [{"peaks": False}, {"any_speed": True}])
+def test_compact_goes_with_peaks_and_without_speeds(other: dict[str, bool]) -> None:
+    with pytest.raises(OptionError, match=f"leave out {next(iter(other))}="):
+        Neural(compact=True, **other)
+
+
+def test_compact_needs_components_by_the_four(tmp_path: Path) -> None:
+    model = network(tmp_path / "odd.onnx", LogMel(), dimensions=30)
+    with pytest.raises(OptionError, match="30 components"):
+        Neural(model=str(model), compact=True)
+
+
 # --- packing
 
 
-def test_what_is_packed_comes_back_and_takes_a_byte_a_component(whole: Fingerprint) -> None:
+def test_what_is_packed_comes_back_and_takes_less_than_a_byte_a_component(whole: Fingerprint) -> None:
     packed = maker().pack(whole)
     assert same(maker().unpack(packed), whole)
     alone = maker(peaks=False)
-    packed = alone.pack(Fingerprint(alone.spec, whole.seconds, {"vectors": vectors(whole)}))
-    assert len(packed) <= vectors(whole).values.size + len(vectors(whole).frames) // 8 + 64
+    long = np.tile(vectors(whole).values, (8, 1))
+    frames = np.arange(0, 16 * len(long), 16, dtype=np.int32)
+    fingerprint = Fingerprint(alone.spec, 8 * whole.seconds, {"vectors": Layer(frames, long, 0.03125)})
+    packed = alone.pack(fingerprint)
+    assert same(alone.unpack(packed), fingerprint)
+    assert len(packed) < 0.9 * long.size
+
+
+def test_what_releases_up_to_0_1_packed_is_read(whole: Fingerprint) -> None:
+    alone = maker(peaks=False)
+    fingerprint = Fingerprint(alone.spec, whole.seconds, {"vectors": vectors(whole)})
+    body = pack_vectors(vectors(whole).frames, vectors(whole).values.tobytes())
+    former = msgspec.msgpack.encode((str(alone.spec), whole.seconds, *body, b""))
+    assert same(alone.unpack(former), fingerprint)
 
 
 def test_a_query_comes_back_with_its_salience_map(samples: np.ndarray) -> None:
@@ -303,7 +362,7 @@ def forged(**changed: object) -> bytes:
     neural = maker(peaks=False)
     layer = Layer(np.array([0, 16], np.int32), np.ones((2, neural.dimensions), np.int8), 0.03125)
     packed = neural.pack(Fingerprint(neural.spec, 1.5, {"vectors": layer}))
-    names = ("spec", "seconds", "first", "hop", "places", "body", "peaks")
+    names = ("spec", "seconds", "first", "hop", "places", "body", "peaks", "form")
     parts = dict(zip(names, msgspec.msgpack.decode(packed), strict=True))
     assert changed.keys() <= parts.keys()
     return msgspec.msgpack.encode(tuple({**parts, **changed}.values()))
@@ -327,6 +386,9 @@ def forged(**changed: object) -> bytes:
         forged(first=(1 << 64) - 1),
         forged(spec="neural"),
         forged(seconds="long"),
+        forged(form=1),
+        forged(form=2),
+        forged(form=9),
     ],
 )
 def test_a_damaged_fingerprint_is_refused(packed: bytes) -> None:

@@ -113,6 +113,61 @@ def test_keys_of_32_bits_are_found_exactly_whatever_is_added_removed_merged_and_
     assert index.stats()["tracks"] == len(known)
 
 
+def narrow(index: Postings) -> tuple[dict[str, np.ndarray], str]:
+    """Its arrays, of one segment, and the segment's name."""
+    arrays = {name: array.copy() for name, array in index.arrays().items()}
+    return arrays, next(name for name in arrays if name.endswith(".present")).partition(".")[0]
+
+
+def as_formerly(arrays: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """The same with a count for each key there may be, as releases up to 0.1 wrote segments."""
+    used = np.unpackbits(arrays[f"{name}.present"].view(np.uint8), bitorder="little").astype(bool)
+    counts = np.zeros(len(used), np.uint8)
+    counts[used] = arrays[f"{name}.counts"][: used.sum()]
+    return {key: array for key, array in arrays.items() if not key.endswith("present")} | {f"{name}.counts": counts}
+
+
+def test_segments_of_releases_up_to_0_1_are_searched_and_merged_with_new_ones() -> None:
+    index, known, query = Postings(key_bits=12), {}, narrow_recording(99)
+    for number in range(1, 6):
+        known[number] = narrow_recording(number)
+        index.add(number, *known[number])
+        index = Postings.from_arrays(as_formerly(*narrow(index)), key_bits=12)
+        assert rows(index.snapshot().search(*query)) == by_brute_force(known, query)
+        assert index.holds(number, *known[number])
+        assert not index.holds(number, known[number][0] + 1, known[number][1])
+
+
+def narrow_recording(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    frames, keys = recording(seed)
+    return frames, (keys >> 20).astype(np.uint32)
+
+
+def test_a_table_of_narrow_keys_takes_a_bit_a_key_and_a_byte_for_each_that_occurs() -> None:
+    index, (frames, keys) = Postings(), recording(1)
+    index.add(1, frames, keys >> 11)
+    different = len(np.unique(keys >> 11))
+    assert index.stats()["bytes"] < (1 << 21) / 8 + 3 * len(keys) + different + 64 + 100
+
+
+def test_forged_bits_of_keys_are_refused() -> None:
+    index = Postings(key_bits=12)
+    index.add(1, *narrow_recording(1))
+    good, name = narrow(index)
+    bits, counts = good[f"{name}.present"], good[f"{name}.counts"]
+    last = np.flatnonzero(counts)[-1]
+    forged = (
+        {"present": bits[:-1]}, {"present": np.append(bits, bits[:1])}, {"present": np.zeros_like(bits)},
+        {"present": ~np.zeros_like(bits)}, {"present": bits.view(np.int64)}, {"present": bits.reshape(1, -1)},
+        {"counts": counts[:64]}, {"counts": np.append(counts, counts)}, {"counts": np.zeros_like(counts)},
+        {"counts": np.where(np.arange(len(counts)) < last, counts, counts + 1)},
+    )  # fmt: skip
+    Postings.from_arrays(good, key_bits=12)
+    for changed in forged:
+        with pytest.raises(CatalogDamaged):
+            Postings.from_arrays(good | {f"{name}.{key}": one for key, one in changed.items()}, key_bits=12)
+
+
 def test_wide_keys_take_memory_where_they_occur_alone() -> None:
     index, (frames, keys) = Postings(key_bits=32), recording(1)
     index.add(1, frames, keys)

@@ -30,6 +30,7 @@ from tests.match.shelf import CALIBRATIONS
 SHIPPED: dict[str, tuple[str, dict[str, object], str]] = {
     "neural": ("neural", {}, "both"),
     "neural-any-speed": ("neural", {"any_speed": True}, "both"),
+    "neural-compact": ("neural", {"compact": True}, "two_bit"),
     "neural-without-peaks": ("neural", {"peaks": False}, "auto"),
     "philips": ("philips", {}, "postings"),
     "shazam": ("shazam", {}, "postings"),

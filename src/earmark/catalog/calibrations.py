@@ -67,5 +67,6 @@ def read_calibration(path: Path) -> Calibration:
 
 @cache
 def shipped() -> tuple[Calibration, ...]:
-    """Return the calibrations of this release."""
-    return tuple(read_calibration(path) for path in sorted(SHIPPED.glob("*.json")))
+    """Return the calibrations of this release, a default's before those of presets: of equally near ones it counts."""
+    paths = sorted(SHIPPED.glob("*.json"), key=lambda path: (len(path.stem), path))
+    return tuple(map(read_calibration, paths))

@@ -19,8 +19,13 @@ MOST_SECONDS = 1e9  # seconds of a track, thirty years
 _DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, MemoryError, RecursionError)  # raised by forged numbers
 
 
-def unpacked(fingerprinter: Fingerprinter, number: int, packed: bytes | CatalogDamaged) -> Fingerprint:
-    """Return the fingerprint of a row; raises CatalogDamaged for one that no fingerprinter of this kind packed."""
+def unpacked(
+    fingerprinter: Fingerprinter, number: int, packed: bytes | CatalogDamaged, *, is_whole: bool = False
+) -> Fingerprint:
+    """Return the fingerprint of a row; raises CatalogDamaged for one that no fingerprinter of this kind packed.
+
+    `is_whole`: look at all of it, which is unpacked as it is used otherwise.
+    """
     if isinstance(packed, CatalogDamaged):
         raise packed
     try:
@@ -29,6 +34,9 @@ def unpacked(fingerprinter: Fingerprinter, number: int, packed: bytes | CatalogD
             raise ValueError(f"{fingerprint.seconds} s of sound")
         if any(layer.weights is not None for layer in fingerprint.layers.values()):
             raise ValueError("it is a clip's, not a recording's")
+        if is_whole:
+            for layer in fingerprint.layers.values():
+                layer.unpacked()
         return fingerprint
     except (*_DAMAGE, msgspec.MsgspecError, zlib.error, SpecMismatch) as error:
         raise _damage(number, error) from error

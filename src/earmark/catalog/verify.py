@@ -40,7 +40,7 @@ def verify(
     for number, packed in store.fingerprints_after(0):
         tracks += 1
         try:
-            unpacked(fingerprinter, number, packed)
+            unpacked(fingerprinter, number, packed, is_whole=True)
             store.recording(number)
         except CatalogDamaged as error:
             damaged.append(number)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
 from earmark.fingerprints.codes import read_codes
+from earmark.fingerprints.compact import COMPONENTS, CompactShape
 from earmark.fingerprints.landmarks import (
     CompanionShape,
     LandmarkShape,
@@ -34,7 +35,13 @@ from earmark.fingerprints.landmarks import (
 )
 from earmark.fingerprints.mel import QUIETEST, LogMel, Spectrogram, banded, normalised, silent
 from earmark.fingerprints.onnx import open_network, read_metadata, read_network
-from earmark.fingerprints.packing import BIN_MASK, PackedPeaks, PeakPacking, pack_vectors, unpack_vectors
+from earmark.fingerprints.packing import (
+    MOST_BINS,
+    PackedPeaks,
+    PeakPacking,
+    pack_vectors,
+    unpack_vectors,
+)
 from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.fingerprints.quads import (
@@ -47,13 +54,15 @@ from earmark.fingerprints.quads import (
 )
 from earmark.fingerprints.salience import SalienceNet, local_contrast
 from earmark.fingerprints.segments import BATCH, SegmentEncoding
+from earmark.fingerprints.stored_vectors import CodedVectors, StoredVectors, code
 from earmark.plan import Channel, CompareRule, GlanceRule, ModelShape, Plan, SweepRule, VoteRule
-from earmark.types import VECTOR_SCALE, Fingerprint, Keys, Layer, Samples, Spec
+from earmark.types import VECTOR_SCALE, Fingerprint, Frames, Keys, Layer, Samples, Spec
 
 VERSION = 2
 WEIGHTS = Path(__file__).parent / "weights"
 # What releases up to 0.1.0 hashed a network's file with, by the digest of today's shape without it: features are equal.
 FORMER_KEYS = {"04b8435c": bytes.fromhex("606f6a520c40bac0677276670a45225e"), "e6d37cd9": b""}
+LEAST_CODED = 64  # vectors, of which fewer are stored as they are: a clip's are read once, and take no room
 # Places that each channel names. Twice as many found none more of 660 clips in noise and rooms (seed 61).
 VECTOR_CANDIDATES, LANDMARK_CANDIDATES = 48, 32
 # Tracks that are swept, and more that are checked where hits lie; of each so many places are compared (decision 13).
@@ -74,6 +83,22 @@ ALONE = ModelShape(
     rising=("similarity", "lead in similarity", "margin", "share"),
     lengths=(1.0, 2.0, 5.0),
 )
+
+
+class PackedNeural(msgspec.Struct, frozen=True, array_like=True):
+    """A fingerprint as bytes."""
+
+    spec: str
+    seconds: float
+    first: int  # frame of the first vector
+    hop: int  # frames from one place to the next
+    places: int
+    body: bytes  # a bit a place, then the vectors
+    peaks: bytes
+    form: int = 0  # of the vectors: 0 a byte a component, `CODED` or `LEVELS`
+
+
+CODED, LEVELS = 1, 2  # forms of vectors: Huffman-coded, and two bits a component
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,27 +124,40 @@ class NeuralQuery:
 class Neural(Fingerprinter):
     """The learned fingerprinter: layers `vectors`, `peaks` and `strongest`, channels `vectors` and `landmarks`."""
 
-    def __init__(self, *, model: str = "default", peaks: bool = True, any_speed: bool = False) -> None:
+    def __init__(
+        self, *, model: str = "default", peaks: bool = True, any_speed: bool = False, compact: bool = False
+    ) -> None:
         """`model` names a network of `weights/`, or an ONNX file of `earmark train`; without `peaks`, vectors alone.
 
-        `any_speed` adds the channel by which clips at any speed and pitch are found.
+        `any_speed` adds the channel by which clips at any speed and pitch are found. `compact` keeps two bits of each
+        component and a third of the peaks, and makes no landmarks of them.
         """
         if any_speed and not peaks:
             raise OptionError("any_speed=True needs peaks, and peaks=False leaves them out: give one of the two")
+        if compact and (any_speed or not peaks):
+            other = "any_speed=True" if any_speed else "peaks=False"
+            raise OptionError(f"compact=True has a third of the peaks and no more: leave out {other}, or compact")
         self._path = WEIGHTS / f"{model}.onnx" if model in _shipped() else Path(model)
         remedy = f"choose one of {', '.join(_shipped())}, or give the .onnx file of a trained one"
         self._content = read_network(self._path, remedy)
         properties = _properties_of(self._path, self._content)
         self.log_mel = log_mel = LogMel(**json.loads(properties["front_end"]))  # the network's front end
         self.dimensions = int(properties["dimensions"])  # components of a vector
+        if compact and self.dimensions % COMPONENTS:
+            raise OptionError(
+                f"{self._path} makes {self.dimensions} components, and compact=True needs a multiple of 4"
+            )
         self.codes = read_codes(properties, self.dimensions, self._path)  # those that it learned with the vectors
         digest = blake2b(self._content, digest_size=8).hexdigest()
-        self.shape, self.query = NeuralShape(digest, CompanionShape() if peaks else None), NeuralQuery()
+        self.compact = CompactShape() if compact else None
+        companion = CompanionShape() if self.compact is None else CompanionShape(self.compact.density)
+        self.shape, self.query = NeuralShape(digest, companion if peaks else None), NeuralQuery()
         self.quads, self.quad_query = QuadShape() if any_speed else None, QuadQuery()
         # Strongest peaks of a query's block: all, unless quads are made of them.
         self.query_strongest = self.quad_query.peaks if any_speed else self.query.density.peaks
-        self.spec, self.rate = spec_of("neural", VERSION, self.shape, self.quads), log_mel.rate
-        self.formerly = () if any_speed else _former_specs(self.shape, self._content)  # none had quads
+        self.spec, self.rate = spec_of("neural", VERSION, self.shape, self.quads or self.compact), log_mel.rate
+        # None had quads, or was compact.
+        self.formerly = () if any_speed or compact else _former_specs(self.shape, self._content)
         self.hertz_per_bin = log_mel.front_end.hertz_per_bin
         self.companion: LandmarkShape | None = None  # shape of the peaks that are kept with the vectors
         self.peak_frames = 1  # frames of peaks for each of the network's
@@ -142,13 +180,14 @@ class Neural(Fingerprinter):
         salience = self.salience.digest if isinstance(self.salience, SalienceNet) else ""
         figures = ("z", "rival_z", "contrast", "rival_contrast", "surplus")
         ranking = {"z": 0.08, "contrast": 0.015}  # 0.06 to 0.1 and 0.01 to 0.03 rank equally well
+        landmarks = landmark_channel(front_end.frame_seconds, candidates=LANDMARK_CANDIDATES)
         plan = Plan(
-            channels=(vectors, landmark_channel(front_end.frame_seconds, candidates=LANDMARK_CANDIDATES)),
+            channels=(vectors, landmarks) if self.compact is None else (vectors,),
             compare=(compare, peak_rule(front_end, figures, ranking, reach_frames=12, **PEAKS_TRIED)),
             models=(CHECKED, ALONE),
             sweep=SweepRule("peaks", "strongest", **LOOKED_THROUGH),
             query={**asdict(self.query), "salience": salience},
-            glance=GlanceRule("peaks"),
+            glance=GlanceRule("peaks") if self.compact is None else None,  # landmarks name what it looks at
         )
         return plan if self.quads is None else with_quads(plan, front_end.frame_seconds, self.quad_query)
 
@@ -165,7 +204,7 @@ class Neural(Fingerprinter):
 
     def glance(self, samples: Samples) -> Fingerprint:
         """Return the peaks of a clip, as those of a recording are found, without the network's work."""
-        if self.companion is None:
+        if self.plan.glance is None:
             return super().glance(samples)
         extraction = NeuralExtraction(self, query=False, encoding=False)
         extraction.push(samples)
@@ -174,9 +213,9 @@ class Neural(Fingerprinter):
     def keys(self, fingerprint: Fingerprint, *, query: bool = False) -> Mapping[str, Keys]:
         """Return the vectors, and the landmarks of the strongest peaks."""
         self.check(fingerprint.spec)
-        vectors = fingerprint.layers["vectors"]
+        vectors = fingerprint.layers["vectors"].unpacked()
         keys = {"vectors": Keys(vectors.frames, vectors.values)}
-        if self.companion is not None:
+        if self.companion is not None and self.compact is None:
             fan_out = self.query.density.fan_out if query else self.companion.density.fan_out
             joined = fingerprint.layers["peaks" if query else "strongest"].unpacked()
             keys["landmarks"] = landmark_keys(joined, self.companion, fan_out)
@@ -192,7 +231,7 @@ class Neural(Fingerprinter):
 
     def keys_at_speed(self, fingerprint: Fingerprint, speed: float) -> Mapping[str, Keys]:
         """Return the landmarks of the strongest peaks, moved in time and pitch."""
-        if self.companion is None:
+        if self.companion is None or self.compact is not None:
             return {}
         moved = at_speed(fingerprint.layers["strongest"], speed, self.companion.front_end)
         return {"landmarks": landmark_keys(moved, self.companion, self.companion.density.fan_out)}
@@ -209,14 +248,16 @@ class Neural(Fingerprinter):
         return have_information(layers["peaks"], joined, shape, fan_out, query=query)
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
-        """Return a byte a component of a segment and one bit for each that may be silent, and the packed peaks."""
+        """Return the vectors of a recording, coded, one bit for each segment that may be silent, and the peaks."""
         self.check(fingerprint.spec)
         layers = fingerprint.layers
-        first, hop, places, body = pack_vectors(layers["vectors"].frames, layers["vectors"].values)
+        form, rows = self._pack_vectors(layers["vectors"].values)
+        first, hop, places, body = pack_vectors(layers["vectors"].frames, rows)
         peaks = b""
         if self._packing is not None:
             peaks = self._packing.pack(layers["peaks"], layers["strongest"], spec="", seconds=fingerprint.seconds)
-        return msgspec.msgpack.encode((str(self.spec), fingerprint.seconds, first, hop, places, body, peaks))
+        packed = PackedNeural(str(self.spec), fingerprint.seconds, first, hop, places, body, peaks, form)
+        return msgspec.msgpack.encode(packed)
 
     def unpack_stored(self, packed: bytes) -> Fingerprint:
         """Return the fingerprint of a recording, which has no salience map; its peaks are unpacked as they are used."""
@@ -229,16 +270,30 @@ class Neural(Fingerprinter):
     def _unpacked(
         self, packed: bytes, unpack_peaks: Callable[[PeakPacking, PackedPeaks], tuple[Layer, Layer]]
     ) -> Fingerprint:
-        spec, seconds, first, hop, places, body, peaks = msgspec.msgpack.decode(
-            packed, type=tuple[str, float, int, int, int, bytes, bytes]
-        )
-        self.check(Spec.parse(spec))
-        frames, vectors = unpack_vectors(first, hop, places, body, dimensions=self.dimensions)
-        layers = {"vectors": Layer(frames, vectors, self.log_mel.frame_seconds)}
+        parts = msgspec.msgpack.decode(packed, type=PackedNeural)
+        self.check(Spec.parse(parts.spec))
+        frames, rows = unpack_vectors(parts.first, parts.hop, parts.places, parts.body)
+        layers = {"vectors": self._unpack_vectors(parts.form, rows, frames)}
         if self._packing is not None:
-            every, strongest = unpack_peaks(self._packing, msgspec.msgpack.decode(peaks, type=PackedPeaks))
+            every, strongest = unpack_peaks(self._packing, msgspec.msgpack.decode(parts.peaks, type=PackedPeaks))
             layers |= {"peaks": every, "strongest": strongest}
-        return Fingerprint(self.spec, seconds, layers)
+        return Fingerprint(self.spec, parts.seconds, layers)
+
+    def _pack_vectors(self, vectors: NDArray[np.int8]) -> tuple[int, bytes]:
+        """Return (form, vectors as bytes)."""
+        if self.compact is not None and np.isin(vectors, self.compact.values(self.dimensions)).all():
+            return LEVELS, self.compact.pack(vectors)
+        return (0, vectors.tobytes()) if len(vectors) < LEAST_CODED else (CODED, code(vectors))
+
+    def _unpack_vectors(self, form: int, rows: bytes, frames: Frames) -> Layer:
+        seconds, dimensions = self.log_mel.frame_seconds, self.dimensions
+        if form == CODED:
+            return StoredVectors(frames, CodedVectors.read(rows, len(frames), dimensions), seconds)
+        if form == LEVELS and self.compact is not None:
+            return Layer(frames, self.compact.unpack(rows, len(frames), dimensions), seconds)
+        if form != 0:
+            raise ValueError(f"vectors in form {form}, which is not that of {self.spec}")
+        return Layer(frames, np.frombuffer(rows, np.int8).reshape(len(frames), dimensions), seconds)
 
     def encode(self, segments: Spectrogram) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
         """Return which of at most `BATCH` segments, (n, bands, frames) in log10 of power, have a vector, and those."""
@@ -267,6 +322,7 @@ class NeuralExtraction:
         """Without `encoding` there are no vectors."""
         log_mel, shape = maker.log_mel, maker.companion
         self._maker, self._heard = maker, 0
+        self._levels = None if query else maker.compact
         self._silence = np.zeros(log_mel.margin, np.float32)  # the first frame and the last one reach into it
         peaks = PeakShape() if shape is None else shape.peaks
         front_end = replace(log_mel.front_end, hop=log_mel.hop // maker.peak_frames)
@@ -293,6 +349,8 @@ class NeuralExtraction:
         log_mel, seconds = self._maker.log_mel, self._heard / self._maker.rate
         rest = list(self._power.rest(self._silence))
         frames, vectors = self._encoding.take(self._banded(spectra) for spectra in rest)
+        if self._levels is not None:
+            vectors = self._levels.rounded(vectors)
         self._encoding.forget(round(since_seconds / log_mel.frame_seconds))
         layers = {"vectors": Layer(frames, vectors, log_mel.frame_seconds)}
         if self._peaks is not None and self._maker.companion is not None:
@@ -332,7 +390,10 @@ def _vector_channel(maker: Neural) -> Channel:
     )
     # Of 5 s each second segment is looked up, a quarter of a second apart; more than 40 neighbours name few more
     # candidates, but more tracks to sweep.
-    return Channel("vectors", "inner", "vectors", frame, votes, nearest=100, most_keys=24, codes=maker.codes)
+    engine = "" if maker.compact is None else "two_bit"
+    return Channel(
+        "vectors", "inner", "vectors", frame, votes, nearest=100, most_keys=24, codes=maker.codes, engine=engine
+    )
 
 
 def _vector_rule(maker: Neural) -> CompareRule:
@@ -353,7 +414,7 @@ def _shipped() -> tuple[str, ...]:
 def _companion(shape: CompanionShape, log_mel: LogMel) -> LandmarkShape:
     """Return the shape of the peaks that are kept with the vectors of a network's front end."""
     low, high = (round(hertz * log_mel.window / log_mel.rate) for hertz in shape.hertz)
-    bins = min(high, log_mel.window // 2, low + int(BIN_MASK)) - low
+    bins = min(high, log_mel.window // 2, low + MOST_BINS) - low
     high = low + bins // shape.peaks.cell * shape.peaks.cell
     frames = 1 if log_mel.hop % shape.frames else shape.frames
     front_end = FrontEnd(log_mel.rate, log_mel.window, log_mel.hop // frames, low, high)

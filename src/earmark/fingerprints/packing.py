@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio.stft import FrontEnd
-from earmark.fingerprints.stored_peaks import PeakPlanes, StoredPeaks
+from earmark.fingerprints.stored_peaks import PeakPlanes, StoredPeaks, spread
 from earmark.types import CompressedSalience, Frames, Layer, SalienceMap
 
-STRONGEST = np.uint32(1 << 10)  # bit of a packed peak that landmarks are made of
-BIN_MASK = np.uint32(STRONGEST - 1)
+MOST_BINS = (1 << 10) - 1  # bins of a band: two planes beside a byte
 LARGEST_BYTES = 1 << 26  # bytes of unpacked peaks: five days of audio
+MOST_IN_A_FRAME = 255  # peaks, whose number is a byte where they are unpacked
 LARGEST_SALIENCE_BYTES = 1 << 28  # bytes of a clip's map: more than four hours of it
 LARGEST_SEGMENTS = 1 << 22  # vectors of an unpacked fingerprint: three weeks of audio
 LARGEST_FRAMES = 1 << 26  # frames of the same
 MOST_UNPACKED = 16  # unpacked bytes of each packed one; no music of release 0.1.0, which compressed, comes near
 FREE_BYTES = 1 << 19  # bytes that any body may unpack to: two hours without a peak
 MOST_PEAKS_PER_BYTE = 3  # peaks of each packed byte; 0.7 of what is not compressed, 1.2 of release 0.1.0's music
-BODY_LEVEL = 0  # no compression: a quarter less would cost each candidate of each clip a millisecond
+PLANES, STRONGEST_ALONE = 1, 2  # forms of peaks in planes of bits, as they are written now
 SALIENCE_BLOCK_FRAMES = 1_024  # frames of a map that are compressed together: 16 s
 SMALL_SALIENCE_BYTES = 1 << 20  # bytes of a map that is unpacked at once, a minute; more is never matched together
 BLOCK_LENGTH = struct.Struct("<I")  # before each block, its compressed bytes
@@ -34,7 +34,7 @@ SALIENCE_LEVEL = 1  # least compression: most of a map is zero, and one is made 
 
 
 class PackedPeaks(msgspec.Struct, frozen=True, array_like=True):
-    """The peaks' planes, and of a clip the salience map; 2.2 bytes a peak."""
+    """The peaks' planes, and of a clip the salience map; 1.6 bytes a peak of music."""
 
     spec: str
     seconds: float
@@ -42,6 +42,7 @@ class PackedPeaks(msgspec.Struct, frozen=True, array_like=True):
     peaks: int
     body: bytes
     salience: bytes = b""
+    form: int = 0  # `PLANES`, or what releases up to 0.1 wrote: a byte a frame and 11 bits a peak, compressed
 
 
 class PeakPacking:
@@ -50,26 +51,33 @@ class PeakPacking:
     def __init__(self, front_end: FrontEnd) -> None:
         self._low, self._high, self._frame = front_end.low_bin, front_end.high_bin, front_end.frame_seconds
         self._window = front_end.window // front_end.hop  # frames
+        self._high_planes = max((self._high - self._low - 1).bit_length() - 8, 0)  # bits of a bin beyond a byte
 
     def pack(self, peaks: Layer, strongest: Layer, *, spec: str, seconds: float) -> bytes:
-        """Return peaks a frame, bins and the bit of the strongest, each in a plane of its own."""
-        frames = int(peaks.frames[-1]) + 1 if len(peaks.frames) else 0
-        features = (peaks.values - self._low).astype(np.uint32)
-        places, kept = (layer.frames.astype(np.int64) << 16 | layer.values for layer in (peaks, strongest))
-        is_strongest = np.isin(places, kept)
-        features |= np.where(is_strongest, STRONGEST, np.uint32(0))
-        planes = [
-            np.bincount(peaks.frames, minlength=frames).astype(np.uint8),
-            (features & 0xFF).astype(np.uint8),
-            np.packbits(features[:, None] >> np.arange(8, 11, dtype=np.uint32) & 1 == 1),
-        ]
-        body = zlib.compress(b"".join(plane.tobytes() for plane in planes), BODY_LEVEL)
+        """Return how many peaks each frame has (a one each, then a zero), bins and which are the strongest.
+
+        The bins' low bytes, each higher bit and the strongest have a plane of their own; where all are the strongest,
+        that plane is left out.
+        """
+        frames, count = int(peaks.frames[-1]) + 1 if len(peaks.frames) else 0, len(peaks.frames)
+        bins = peaks.values - self._low
+        if count and not 0 <= bins.min() <= bins.max() < 1 << 8 + self._high_planes:
+            raise ValueError("a peak beyond the highest bin")
+        ones = np.zeros(frames + count, np.uint8)
+        ones[peaks.frames + np.arange(count)] = 1
+        planes = [np.packbits(ones), (bins & 0xFF).astype(np.uint8)]
+        planes += [np.packbits(bins >> 8 + bit & 1) for bit in range(self._high_planes)]
+        form = STRONGEST_ALONE if len(strongest.frames) == count else PLANES
+        if form == PLANES:
+            places, kept = (layer.frames.astype(np.int64) << 16 | layer.values for layer in (peaks, strongest))
+            planes.append(np.packbits(np.isin(places, kept)))
+        body = b"".join(plane.tobytes() for plane in planes)
         salience = b""
         if isinstance(peaks.weights, SalienceMap):
             salience = _join_blocks(_compressed(peaks.weights.packed))
         elif isinstance(peaks.weights, CompressedSalience):
             salience = _join_blocks(peaks.weights.blocks)
-        return msgspec.msgpack.encode(PackedPeaks(spec, seconds, frames, len(features), body, salience))
+        return msgspec.msgpack.encode(PackedPeaks(spec, seconds, frames, count, body, salience, form))
 
     def unpack(self, parts: PackedPeaks) -> tuple[Layer, Layer]:
         """Return (all peaks, the strongest alone) of a clip; raises ValueError for what no `pack` wrote."""
@@ -87,16 +95,45 @@ class PeakPacking:
 
     def _planes(self, parts: PackedPeaks) -> PeakPlanes:
         frames, count = parts.frames, parts.peaks
+        if min(frames, count) < 0 or frames + count > LARGEST_BYTES or frames > self._most_frames(parts.seconds):
+            raise ValueError(f"a fingerprint of {frames} frames and {count} peaks in {parts.seconds:g} s")
+        bins = self._high - self._low
+        if parts.form in (PLANES, STRONGEST_ALONE):
+            counts, low, words = self._bit_planes(parts)
+            return PeakPlanes.made(counts, low, words, first_bin=self._low, bins=bins)
+        if parts.form:
+            raise ValueError(f"peaks in form {parts.form}, which this release does not know")
         size = frames + count + (3 * count + 7) // 8
         most = min(LARGEST_BYTES, len(parts.body) * MOST_UNPACKED + FREE_BYTES)
-        is_plausible = size <= most and 0 <= count <= len(parts.body) * MOST_PEAKS_PER_BYTE
-        if not is_plausible or not 0 <= frames <= self._most_frames(parts.seconds):
-            raise ValueError(f"a fingerprint of {size} bytes and {frames} frames in {parts.seconds:g} s")
+        if size > most or count > len(parts.body) * MOST_PEAKS_PER_BYTE:
+            raise ValueError(f"a fingerprint of {size} bytes")
         # One byte more than there may be, since 0 would mean all that there are.
         planes = np.frombuffer(zlib.decompressobj().decompress(parts.body, size + 1), np.uint8)
         if len(planes) != size:
             raise ValueError(f"a fingerprint of {count} peaks that holds others")
-        return PeakPlanes.of(planes, frames=frames, peaks=count, first_bin=self._low, bins=self._high - self._low)
+        return PeakPlanes.of(planes, frames=frames, peaks=count, first_bin=self._low, bins=bins)
+
+    def _bit_planes(self, parts: PackedPeaks) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint32]]:
+        """Return (peaks of each frame, low bytes of bins, three bits of each of eight peaks a word)."""
+        frames, count = parts.frames, parts.peaks
+        first, size = (frames + count + 7) // 8, (count + 7) // 8  # bytes of the plane of frames, and of others of bits
+        high = first + count  # where the bins' higher bits begin
+        flags = high + self._high_planes * size  # where those of the strongest do
+        if len(parts.body) != flags + (size if parts.form == PLANES else 0):
+            raise ValueError(f"a fingerprint of {frames} frames and {count} peaks in {len(parts.body)} bytes")
+        planes = np.frombuffer(parts.body, np.uint8)
+        if int(np.bitwise_count(planes[:first]).sum(dtype=np.int64)) != count:
+            raise ValueError(f"a fingerprint of {count} peaks that holds others")
+        ends = np.flatnonzero(np.unpackbits(planes[:first], count=frames + count) == 0)
+        if len(ends) != frames or (frames and ends[-1] != frames + count - 1):
+            raise ValueError(f"a fingerprint of {count} peaks with one beyond its end")
+        counts = ends.astype(np.int32)
+        counts[1:] -= ends[:-1].astype(np.int32) + 1
+        if frames and int(counts.max()) > MOST_IN_A_FRAME:
+            raise ValueError(f"a fingerprint of {int(counts.max())} peaks in a frame")
+        bits = [planes[high + place * size : high + (place + 1) * size] for place in range(self._high_planes)]
+        strongest = planes[flags:] if parts.form == PLANES else np.full(size, 0xFF, np.uint8)
+        return counts.astype(np.uint8), planes[first:high], spread(bits, strongest)
 
     def _salience(self, parts: PackedPeaks) -> SalienceMap | CompressedSalience | None:
         """Return the map of a clip, that of a long one still compressed; every block is looked at."""
@@ -150,19 +187,17 @@ def _blocks(packed: bytes) -> Iterator[memoryview]:
         place += length
 
 
-def pack_vectors(frames: Frames, vectors: NDArray[np.int8]) -> tuple[int, int, int, bytes]:
+def pack_vectors(frames: Frames, rows: bytes) -> tuple[int, int, int, bytes]:
     """Return (first frame, frames from one place to the next, places, body): a bit a place, then the vectors."""
     first = int(frames[0]) if len(frames) else 0
     hop = int(np.gcd.reduce(np.diff(frames))) if len(frames) > 1 else 1
     present = np.zeros((int(frames[-1]) - first) // hop + 1 if len(frames) else 0, bool)
     present[(frames - first) // hop] = True
-    return first, hop, len(present), np.packbits(present).tobytes() + vectors.tobytes()
+    return first, hop, len(present), np.packbits(present).tobytes() + rows
 
 
-def unpack_vectors(
-    first: int, hop: int, places: int, body: bytes, *, dimensions: int
-) -> tuple[Frames, NDArray[np.int8]]:
-    """Return (frames, vectors); raises ValueError for what no `pack_vectors` wrote."""
+def unpack_vectors(first: int, hop: int, places: int, body: bytes) -> tuple[Frames, bytes]:
+    """Return (frames, the vectors as they were given); raises ValueError for what no `pack_vectors` wrote."""
     reach = abs(first) + max(places, 1) * hop
     if not (0 <= places <= LARGEST_SEGMENTS and hop >= 1 and reach <= LARGEST_FRAMES):
         raise ValueError(f"a fingerprint of {places} segments from frame {first} on, {hop} apart")
@@ -170,5 +205,4 @@ def unpack_vectors(
     if len(body) < flags:
         raise ValueError(f"a fingerprint of {places} segments in {len(body)} bytes")
     present = np.unpackbits(np.frombuffer(body[:flags], np.uint8), count=places)
-    frames = (np.flatnonzero(present) * hop + first).astype(np.int32)
-    return frames, np.frombuffer(body[flags:], np.int8).reshape(len(frames), dimensions)
+    return (np.flatnonzero(present) * hop + first).astype(np.int32), body[flags:]

@@ -116,7 +116,7 @@ class Shazam(Fingerprinter):
         )
 
     def pack(self, fingerprint: Fingerprint) -> bytes:
-        """Return about 2.2 bytes a peak."""
+        """Return about 1.6 bytes a peak."""
         self.check(fingerprint.spec)
         layers = fingerprint.layers
         return self._packing.pack(

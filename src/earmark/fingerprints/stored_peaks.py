@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,10 @@ STRONGEST = 1  # bit of three that says of a peak that landmarks are made of it
 HIGH_BITS = np.array([0, 0, 512, 512, 256, 256, 768, 768], np.int32)
 EIGHTH_BITS, NINTH_BITS = np.uint32(0o44444444), np.uint32(0o22222222)  # of eight peaks in a word of 24 bits
 SHIFTS = np.arange(21, -1, -3, dtype=np.uint32)  # bits by which the three of each of a word's peaks are shifted
+# What the bits of a byte are in such a word, each the lowest of a peak's three.
+APART = (np.arange(256, dtype=np.uint32)[:, None] >> np.arange(7, -1, -1, dtype=np.uint32) & 1) @ (
+    np.uint32(1) << SHIFTS
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,17 +53,33 @@ class PeakPlanes:
     def of(cls, planes: NDArray[np.uint8], *, frames: int, peaks: int, first_bin: int, bins: int) -> PeakPlanes:
         """Return the planes that bytes hold one after another; raises ValueError unless they are of such peaks."""
         counts, low, packed = planes[:frames], planes[frames : frames + peaks], planes[frames + peaks :]
+        if len(packed) != (3 * peaks + 7) // 8:
+            raise ValueError(f"a fingerprint of {peaks} peaks that holds others")
+        eights = np.zeros((-(-peaks // 8), 3), np.uint8)
+        eights.reshape(-1)[: len(packed)] = packed
+        words: NDArray[np.uint32] = eights.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+        return cls.made(counts, low, words, first_bin=first_bin, bins=bins)
+
+    @classmethod
+    def made(
+        cls,
+        counts: NDArray[np.uint8],
+        low: NDArray[np.uint8],
+        words: NDArray[np.uint32],
+        *,
+        first_bin: int,
+        bins: int,
+    ) -> PeakPlanes:
+        """Return planes of peaks whose bins are among so many; raises ValueError unless they are."""
+        frames = len(counts)
         before = np.zeros(-(-frames // BLOCK_FRAMES) * BLOCK_FRAMES + 1, np.int32)
         np.cumsum(counts, out=before[1 : frames + 1])
         before[frames + 1 :] = before[frames]
         ends = before[::BLOCK_FRAMES].copy()
         if len(ends) > 1 and not 0 <= np.diff(ends).min() <= np.diff(ends).max() <= MOST_BLOCK_PEAKS:  # a sum may wrap
             raise ValueError("more peaks together than sound has")
-        if int(ends[-1]) != peaks or len(packed) != (3 * peaks + 7) // 8:
-            raise ValueError(f"a fingerprint of {peaks} peaks that holds others")
-        eights = np.zeros((-(-peaks // 8), 3), np.uint8)
-        eights.reshape(-1)[: len(packed)] = packed
-        words: NDArray[np.uint32] = eights.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+        if int(ends[-1]) != len(low):
+            raise ValueError(f"a fingerprint of {len(low)} peaks that holds others")
         made = cls(counts, low, words, ends, first_bin)
         if made._reach_beyond(bins):
             raise ValueError("a peak beyond the highest bin")
@@ -146,3 +167,11 @@ class StoredPeaks(Layer):
     def nbytes(self) -> int:
         """How much memory it takes: half of what the planes do, which two layers share."""
         return self._planes.nbytes // 2
+
+
+def spread(bits: Sequence[NDArray[np.uint8]], strongest: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return the words of planes of bits: of the eighth bit of a bin, perhaps of the ninth, and of the strongest."""
+    words: NDArray[np.uint32] = APART.take(strongest)
+    for place, plane in enumerate(bits):
+        words |= APART.take(plane) << np.uint32(2 - place)
+    return words

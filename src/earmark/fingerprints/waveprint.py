@@ -102,7 +102,7 @@ class Waveprint(Fingerprinter):
         """Return 100 bytes an image and one bit for each that may be silent."""
         self.check(fingerprint.spec)
         layer = fingerprint.layers["signatures"]
-        first, hop, places, body = pack_vectors(layer.frames, layer.values.view(np.int8))
+        first, hop, places, body = pack_vectors(layer.frames, layer.values.tobytes())
         return msgspec.msgpack.encode((str(self.spec), fingerprint.seconds, first, hop, places, body))
 
     def unpack(self, packed: bytes) -> Fingerprint:
@@ -111,8 +111,9 @@ class Waveprint(Fingerprinter):
             packed, type=tuple[str, float, int, int, int, bytes]
         )
         self.check(Spec.parse(spec))
-        frames, bytes_ = unpack_vectors(first, hop, places, body, dimensions=self.shape.hashes.permutations)
-        return self.fingerprint(frames, bytes_.view(np.uint8), seconds)
+        frames, rows = unpack_vectors(first, hop, places, body)
+        signatures = np.frombuffer(rows, np.uint8).reshape(len(frames), self.shape.hashes.permutations)
+        return self.fingerprint(frames, signatures, seconds)
 
     def bands_of(self, spectra: NDArray[np.float32]) -> Bands:
         """Return the bands of power spectra, shape (frames, bins)."""

@@ -109,7 +109,7 @@ def index_name(wanted: str | None, channels: Sequence[Channel], kind: str) -> st
     Raises OptionError for an index that there is not, or that holds other keys than that kind makes.
     """
     names = {"equal": CODE_NAMES, "inner": VECTOR_NAMES}[channels[0].metric]
-    suited = EVERY_CHANNEL if len(channels) > 1 else names[0]
+    suited = EVERY_CHANNEL if len(channels) > 1 else channels[0].engine or names[0]
     if wanted is None or wanted == suited:
         return suited
     if wanted not in NAMES:

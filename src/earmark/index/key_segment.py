@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.index.adopted import adopted, are_tracks, check, is_rising
+from earmark.index.key_rows import DENSE_BITS, GROUP, KeyBits, KeyRows, SortedKeys, key_rows
 from earmark.types import Frames
 
-DENSE_BITS = 21  # bits; narrower keys have a count each (2 MB a segment), wider ones only where they occur
 SEGMENT_FRAMES = 1 << 22  # frames of audio; places have three bytes, and 20 h of landmarks make 20 MB
 LAST_FRAME = (1 << 31) - 2 * SEGMENT_FRAMES  # frame, as int32, at which the last piece of a track may begin
-GROUP = 64  # keys; a table of wide ones has whole groups
 STEP = 32  # rows; the first posting of each step is kept in memory, the rest is summed from the counts
 RANGES = 16  # ranges of keys, made one after another to need little memory
 BLOCK_BITS = 10  # bits of a block of places, whose piece is looked up in a table: twice as fast as a search
@@ -49,13 +48,13 @@ class KeySegment:
     """The postings of some tracks, unchangeable."""
 
     name: str
-    counts: NDArray[np.uint8]  # (rows,): postings of each row; row n is key n, or the nth of `keys`
+    keys: KeyRows  # which keys have a row
+    counts: NDArray[np.uint8]  # (rows,): postings of each row
     places: NDArray[np.uint8]  # (n, 3), little-endian
     tracks: NDArray[np.int32]  # (pieces,): the track of each piece of audio, in order of place
     starts: NDArray[np.int32]  # (pieces,): the place where it begins
     firsts: NDArray[np.int32]  # (pieces,): frame of the track that this is; 0 but for tracks longer than a segment
     figures: NDArray[np.int64]  # (3,): frames in use, keys on the stop-list, postings they had
-    keys: NDArray[np.uint32] | None = None  # (k,): distinct keys, rising; None where every key has a row
 
     ARRAYS: ClassVar[Mapping[str, tuple[Any, int]]] = {  # type and number of axes
         "counts": (np.uint8, 1),
@@ -68,8 +67,7 @@ class KeySegment:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all arrays by name."""
-        own: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in self.ARRAYS}
-        return own if self.keys is None else own | {"keys": self.keys}
+        return {name: getattr(self, name) for name in self.ARRAYS} | dict(self.keys.arrays())
 
     @cached_property
     def _step_ends(self) -> NDArray[np.int64]:
@@ -85,9 +83,7 @@ class KeySegment:
     def check(self, key_bits: int) -> None:
         """Raise CatalogDamaged unless it was made for keys of so many bits and a search stays within its arrays."""
         pieces, frames = len(self.tracks), int(self.figures[0]) if self.figures.shape == (3,) else -1
-        rows = 1 << key_bits if self.keys is None else -(-len(self.keys) // GROUP) * GROUP
-        check((self.keys is None) == (key_bits <= DENSE_BITS), f"{self.name} holds no keys of {key_bits} bits")
-        check(len(self.counts) == rows, f"{self.name} holds no keys of {key_bits} bits")
+        self.keys.check(self.name, self.counts, key_bits)
         check(self.places.shape[1] == 3, f"{self.name} has places of {self.places.shape[1]} bytes")
         check(0 <= frames <= SEGMENT_FRAMES and (self.figures >= 0).all(), f"{self.name} counts {self.figures}")
         check(len(self.starts) == len(self.firsts) == pieces <= frames, f"{self.name} has pieces without a length")
@@ -97,26 +93,13 @@ class KeySegment:
         check(not pieces or 0 <= self.firsts.min() <= self.firsts.max() < LAST_FRAME, f"{self.name} has no first frame")
         counted = int(self._step_ends[-1]) if len(self.counts) else 0
         check(counted == len(self.places) and (pieces or not counted), f"{self.name} counts {counted} postings")
-        if self.keys is not None:
-            check(not self.counts[len(self.keys) :].any(), f"{self.name} counts postings of no key")
-
-    def rows_of(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the row of each key, -1 for a key that has none."""
-        if self.keys is None:
-            return keys
-        if not len(self.keys):
-            return np.full(len(keys), -1)
-        wanted = keys.astype(np.uint32)  # the type of all keys, which would be converted otherwise
-        rows = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
-        return np.where(self.keys[rows] == wanted, rows, -1)  # of what a query probes, most is nowhere
 
     def counts_at(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the number of postings of each row, none of row -1."""
-        if self.keys is None:
-            return self.counts.take(rows)
-        there = rows >= 0
-        counts = np.zeros(len(rows), np.uint8)
-        counts[there] = self.counts[rows[there]]
+        if not len(self.counts):
+            return np.zeros(len(rows), np.uint8)
+        counts = self.counts.take(rows)
+        counts[rows < 0] = 0  # what was taken there is the last row's
         return counts
 
     def ranges(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -139,15 +122,10 @@ class KeySegment:
 
     def between(self, low: int, high: int) -> NDArray[np.uint64]:
         """Return the postings of keys from `low` to below `high` as key << 24 | place, sorted."""
-        if self.keys is None:
-            first_row, end_row, keys = low, high, np.arange(low, high, dtype=np.uint64)
-        else:
-            first_row = int(np.searchsorted(self.keys, np.uint32(low)))
-            end_row = int(np.searchsorted(self.keys, np.uint32(high - 1), side="right"))
-            keys = self.keys[first_row:end_row].astype(np.uint64)
-        if first_row == end_row:
+        first_row, keys = self.keys.between(low, high)
+        if not len(keys):
             return np.zeros(0, np.uint64)
-        counts = self.counts[first_row:end_row]
+        counts = self.counts[first_row : first_row + len(keys)]
         first = int(self._first_postings(np.array([first_row]))[0])
         places = self.places_at(np.arange(first, first + int(counts.sum(dtype=np.int64))))
         check(int(places.max(initial=0)) < int(self.figures[0]), f"{self.name} has postings beyond its end")
@@ -172,8 +150,7 @@ class KeySegment:
 def segment_from(name: str, arrays: Mapping[str, NDArray[Any]], key_bits: int) -> KeySegment:
     """Return the segment that `KeySegment.arrays` described; raises CatalogDamaged when it is none."""
     own = {array: adopted(arrays, array, *KeySegment.ARRAYS[array]) for array in KeySegment.ARRAYS}
-    keys = adopted(arrays, "keys", np.uint32, 1) if "keys" in arrays else None
-    segment = KeySegment(name, **own, keys=keys)
+    segment = KeySegment(name, key_rows(arrays), **own)
     segment.check(key_bits)
     return segment
 
@@ -243,12 +220,11 @@ def _segment(
         keys.append(own.astype(np.uint32))
         places.append(postings.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)[:, :3].copy())
     name, stops = f"segment-{uuid4().hex[:12]}", np.concatenate(counts)
-    if key_bits <= DENSE_BITS:
-        return KeySegment(name, stops, np.concatenate(places), tracks, starts, firsts, figures)
-    used, distinct = stops > 0, np.concatenate(keys)
-    table = np.zeros(-(-int(used.sum()) // GROUP) * GROUP, np.uint8)  # whole groups, as a table of all keys has
+    used = stops > 0
+    table = np.zeros(-(-int(used.sum()) // GROUP) * GROUP, np.uint8)
     table[: used.sum()] = stops[used]
-    return KeySegment(name, table, np.concatenate(places), tracks, starts, firsts, figures, distinct[used])
+    rows = KeyBits.of(used) if key_bits <= DENSE_BITS else SortedKeys(np.concatenate(keys)[used])
+    return KeySegment(name, rows, table, np.concatenate(places), tracks, starts, firsts, figures)
 
 
 def _counted(

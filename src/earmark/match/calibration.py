@@ -140,7 +140,8 @@ def choose(
     """Return the calibration for a catalog, and whether it was fitted for such a one; else the nearest of its kind.
 
     Nearest is one of the same spec, then plan, then that which weighs the most sets of layers, then one that was
-    fitted at any speed where the plan finds clips so. For a kind that has none it is one without models, which guesses.
+    fitted at any speed where the plan finds clips so, then one for the same index. For a kind that has none it is one
+    without models, which guesses.
     """
     calibrations = [one for one in known if one.spec.partition("/")[0] == spec.partition("/")[0]]
     for one in calibrations:
@@ -148,9 +149,9 @@ def choose(
             return one, True
     guess = Calibration(spec, plan, index, (), "nothing")
 
-    def nearness(one: Calibration) -> tuple[bool, bool, bool, int, bool]:
+    def nearness(one: Calibration) -> tuple[bool, bool, bool, int, bool, bool]:
         is_alike = (one.warped is not None) == any_speed
-        return bool(one.models), one.spec == spec, one.plan == plan, len(one.models), is_alike
+        return bool(one.models), one.spec == spec, one.plan == plan, len(one.models), is_alike, one.index == index
 
     return max([guess, *calibrations], key=nearness), False
 

@@ -133,6 +133,16 @@ def test_a_new_catalog_is_learned_and_searched_by_the_index_that_suits_it(earmar
     assert (information["fingerprinter"], information["index"], information["preset"]) == ("neural", "both", {})
 
 
+def test_a_compact_catalog_says_so_finds_a_clip_and_is_calibrated(earmark, music, path, cut):
+    assert earmark("index", music[1], "--catalog", path, "--compact").status == 0
+    (information,) = earmark("info", "--catalog", path, "--json").records
+    assert (information["index"], information["preset"]) == ("two_bit", {"compact": True})
+    (answer,) = earmark("identify", cut(music[1], 12.5, 6), "--catalog", path, "--json").records
+    (match,) = answer["matches"]
+    assert match["reference_start"] - match["query_start"] == pytest.approx(12.5, abs=0.05)
+    assert answer["calibrated"]
+
+
 def test_a_model_is_kept_by_its_whole_path(earmark, album, path, tmp_path, monkeypatch):
     shutil.copy(WEIGHTS / "default.onnx", tmp_path / "own.onnx")
     monkeypatch.chdir(tmp_path)

@@ -79,6 +79,10 @@ def _add_ranges(connection: sqlite3.Connection) -> None:
         checksum INTEGER NOT NULL)""")
 
 
+def _allow_planes(_: sqlite3.Connection) -> None:
+    """Let fingerprints be packed in planes of bits and coded, which an earlier earmark takes for damage."""
+
+
 def _create_plays(connection: sqlite3.Connection) -> None:
     # `body` holds all of a row as JSON, with a CRC-32; the columns beside it are what rows are looked for by. Times are
     # UTC, seconds since 1970. A play names its track by id and words, not by number: it stays when the track goes.
@@ -109,7 +113,7 @@ def _create_plays(connection: sqlite3.Connection) -> None:
         due REAL NOT NULL)""")
 
 
-TRACKS = Schema(0x6561726B, (_create, _allow_details, _add_ranges), journal="WAL")  # "eark"
+TRACKS = Schema(0x6561726B, (_create, _allow_details, _add_ranges, _allow_planes), journal="WAL")  # "eark"
 # "earp". Several processes may write plays, each for its stations: SQLite before 3.51.3 could lose a commit of one of
 # two that write and checkpoint a write-ahead log at once, so there is none.
 PLAYS = Schema(0x65617270, (_create_plays,), journal="TRUNCATE")

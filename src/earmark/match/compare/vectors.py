@@ -232,8 +232,8 @@ class VectorComparison:
         """Return (frames, vectors of length 1) of a track's segments on and near a diagonal."""
         slack = (SHIFT_HOPS + NEAR_HOPS) * self._hop + round(0.1 * (self._last - self._first))
         edges = [guess.offset + self._first - slack, guess.offset + self._last + slack]
-        part = slice(*np.searchsorted(guess.layer.frames, edges))
-        return guess.layer.frames[part], guess.layer.values[part].astype(np.float32) / np.float32(VECTOR_SCALE)
+        frames, vectors = guess.layer.within(*edges)
+        return frames, vectors.astype(np.float32) / np.float32(VECTOR_SCALE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
