@@ -10,18 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.match.compare import brief, make_comparison
-from earmark.match.protocol import (
-    Candidate,
-    Comparison,
-    Placement,
-    References,
-    Registrable,
-    Search,
-    Separable,
-    Sweepable,
-)
+from earmark.match.protocol import Candidate, Comparison, Placement, References, Search, Separable, Sweepable
 from earmark.match.rivals import DECISIVE_Z, PLAIN_Z, best_of_each_track, is_decisive
-from earmark.match.sweep import looked_through
+from earmark.match.sweep import looked_through, repetitions, repetitions_at_speed
 from earmark.match.votes import Guess, vote
 from earmark.plan import Channel, CompareRule, Plan
 from earmark.types import Fingerprint, Hits, Keys
@@ -135,10 +126,9 @@ class Look:
         if self._sweepable is None or rule is None or not self.ranked:
             return
         first = self.ranked[0]
-        guesses = self.repetitions(first.track, share=REPEATED_SHARE)
         own = [one for one in self._tried if one.track == first.track]
         before = [name for name in self.comparisons if name != rule.layer]
-        added = self._lay(self._new(guesses, own), "", before)
+        added = self._lay(self._new(self.repetitions(first.track, share=REPEATED_SHARE), own), "", before)
         again = self._compare([*own, *added], rule.layer, own=False)
         self.ranked[0] = max([first, *again], key=lambda one: one.score)
 
@@ -147,36 +137,23 @@ class Look:
         return sorted((one for one in self._tried if one.track == track), key=lambda one: -one.figure("z"))
 
     def repetitions(self, track: int, *, most: int = 0, share: float = 0.0) -> list[Guess]:
-        """Return the places of a track at which the window lies best, by a sweep; with so large a share of the best z.
-
-        Unless it is said how many at `most`, as many as the plan allows, and none where they would take too long.
-        """
+        """Return the places of a track at which the window lies best, by a sweep, as `sweep.repetitions` does."""
         sweepable, rule = self._sweepable, self._plan.sweep
         if sweepable is None or rule is None:
             return []
         layer = self.reference(track).layers[rule.layer].unpacked()
-        if not most and sweepable.sweep_cost(layer) > rule.repetition_budget:
-            return []
-        places = sweepable.sweep(layer, limit=most or rule.repetitions)
-        least = share * places[0].figures["z"] if places else 0.0
-        return [Guess(track, place.start) for place in places if place.figures["z"] >= least]
+        return [Guess(track, start) for start in repetitions(rule, sweepable, layer, most=most, share=share)]
 
     def repetitions_at(self, claim: Guess) -> list[Guess]:
-        """Return the places at which the window lies best of a track that it lies on at another speed, or none.
-
-        They are told as those of a clip at the recording's speed are: as if it lay so that its middle is right.
-        """
+        """Return the places at which the window lies best of a track that it lies on at another speed, or none."""
         rule, comparison = self._plan.sweep, self._sweepable
         self.add([claim], "")
         found = self.nearest_to(claim, within=ONE_PLACE_SECONDS)
-        if rule is None or found is None or not isinstance(comparison, Registrable):
+        if rule is None or found is None or comparison is None:
             return []
-        reference, placement = self.reference(claim.track).layers[rule.layer].unpacked(), found.placements[rule.layer]
-        if comparison.sweep_cost(reference) > rule.repetition_budget:
-            return []
-        turned = (placement.speed - 1) * self.window.seconds / 2
-        starts = comparison.repetitions(reference, placement, limit=rule.repetitions)
-        return [Guess(claim.track, start + turned, speed=placement.speed) for start in starts]
+        layer, placement = self.reference(claim.track).layers[rule.layer].unpacked(), found.placements[rule.layer]
+        starts = repetitions_at_speed(rule, comparison, layer, placement, seconds=self.window.seconds)
+        return [Guess(claim.track, start, speed=placement.speed) for start in starts]
 
     def reference(self, track: int) -> Fingerprint:
         """Return a track's stored fingerprint."""

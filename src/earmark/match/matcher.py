@@ -76,7 +76,7 @@ class Matcher:
         look = self._look(window, search, options)
         if not look.can_compare(self.plan.compare[0]):
             return []
-        warped = self._warped_look(look, search) if options.speed else None
+        warped = _warped_look(self, look, search) if options.speed else None
         if options.speed == "only":
             return [] if warped is None else self._warped_passages(look, warped, warped.search(search), options, begin)
         is_clear = look.settle(look.by_channels())
@@ -130,10 +130,7 @@ class Matcher:
         return _unexplained(look, stretches, begin)
 
     def repetitions(self, part: Fingerprint, search: Search, options: Options, claim: Guess) -> list[Guess]:
-        """Return other places of a track at which a part of a sound may lie, the likeliest first.
-
-        `claim` is the place that is known, and its speed.
-        """
+        """Return other places than `claim` of its track at which a part of a sound may lie, the likeliest first."""
         look = self._look(part, search, options, effort="places")
         if not look.can_compare(self.plan.compare[0]):
             return []
@@ -208,16 +205,6 @@ class Matcher:
         keys, references = self.keys, self.references
         return Look(self.plan, window, search, keys=keys, references=references, wide=wide, hits=hits, effort=effort)
 
-    def _warped_look(self, look: Look, search: Search) -> WarpedLook | None:
-        """Return what looks for the window at any speed; None where plan, index or window lack what it takes."""
-        rule, keys = self.plan.warp, self.warped_keys
-        comparison = look.comparisons.get(rule.layer) if rule else None
-        if rule is None or keys is None or rule.channel not in search.channels:
-            return None
-        if not isinstance(comparison, Registrable):
-            return None
-        return WarpedLook(self.plan, rule, look.window, comparison, keys=keys, references=self.references)
-
     def _warped_passages(
         self, look: Look, warped: WarpedLook, ranked: Sequence[Candidate], options: Options, begin: float
     ) -> list[Passage]:
@@ -248,6 +235,17 @@ class Matcher:
             seconds=look.window.seconds,
             length=reference.seconds,
         )
+
+
+def _warped_look(matcher: Matcher, look: Look, search: Search) -> WarpedLook | None:
+    """Return what looks for a window at any speed; None where plan, index or window lack what it takes."""
+    rule, keys = matcher.plan.warp, matcher.warped_keys
+    if rule is None or keys is None or rule.channel not in search.channels:
+        return None
+    comparison = look.comparisons.get(rule.layer)
+    if not isinstance(comparison, Registrable):
+        return None
+    return WarpedLook(matcher.plan, rule, look.window, comparison, keys=keys, references=matcher.references)
 
 
 def weighed_passages(

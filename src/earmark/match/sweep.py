@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from earmark.match.protocol import Candidate, Checkable, References, Sweepable
+from earmark.match.protocol import Candidate, Checkable, Placement, References, Registrable, Sweepable
 from earmark.match.rivals import DECISIVE_Z
 from earmark.match.votes import Guess, tracks_by_votes
 from earmark.plan import SweepRule
@@ -93,6 +93,31 @@ def checked(
     for track, place in zip(numbers, laid, strict=True):
         best[track] = max(best.get(track, (-np.inf, track, 0.0)), (place.figures["z"], track, place.start))
     return [Guess(track, start) for _, track, start in heapq.nlargest(rule.checked_places, best.values())]
+
+
+def repetitions(rule: SweepRule, sweepable: Sweepable, reference: Layer, *, most: int, share: float) -> list[float]:
+    """Return the seconds of a reference at which a window lies best, with so large a share of the best one's z.
+
+    They are as many as the rule allows, unless it is said how many at `most`; none where they would take too long.
+    """
+    if not most and sweepable.sweep_cost(reference) > rule.repetition_budget:
+        return []
+    places = sweepable.sweep(reference, limit=most or rule.repetitions)
+    least = share * places[0].figures["z"] if places else 0.0
+    return [place.start for place in places if place.figures["z"] >= least]
+
+
+def repetitions_at_speed(
+    rule: SweepRule, sweepable: Sweepable, reference: Layer, placement: Placement, *, seconds: float
+) -> list[float]:
+    """Return the same for a window of so many seconds that lies on the reference at another speed.
+
+    They are told as those of a clip at the recording's speed are: as if it lay so that its middle is right.
+    """
+    if not isinstance(sweepable, Registrable) or sweepable.sweep_cost(reference) > rule.repetition_budget:
+        return []
+    turned = (placement.speed - 1) * seconds / 2
+    return [start + turned for start in sweepable.repetitions(reference, placement, limit=rule.repetitions)]
 
 
 def _layer_of(rule: SweepRule, sweepable: Sweepable) -> str:
