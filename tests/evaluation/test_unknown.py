@@ -84,3 +84,17 @@ def test_music_that_is_silent_or_too_short_is_said_to_be_so(sounds: Recordings, 
     short = UnknownClips(sounds.mapped, rate=RATE, music=music[:1], speech=(), noise=(), seed=1)
     with pytest.raises(OptionError, match="give longer music"):
         short.make("music", 4_000.0, 0)
+
+
+def test_recordings_of_noise_and_speech_that_cannot_be_read_are_passed_over(
+    sounds: Recordings, music: Sequence[Path], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF no sound")
+    clips = UnknownClips(sounds.mapped, rate=RATE, speech=[broken, music[2]], noise=[broken, music[3]], seed=5)
+    for number in range(6):
+        assert len(clips.make("speech", 1.0, number).samples) == RATE
+        assert len(clips.make("noise", 1.0, number).samples) == RATE
+    nothing = UnknownClips(sounds.mapped, rate=RATE, speech=[broken], seed=5)
+    with pytest.raises(OptionError, match=r"none of 1 recordings can be read, as .*broken\.wav"):
+        nothing.make("speech", 1.0, 0)

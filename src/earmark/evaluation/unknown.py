@@ -113,7 +113,7 @@ class UnknownClips:
             return np.asarray(sum(one / max(root_mean_square(one), 1e-4) for one in voices), np.float32)
         if not self._noise:
             return self._coloured(length, draw)
-        sound = self._sound_of(self._noise[int(draw.integers(len(self._noise)))])
+        _, sound = self._readable(self._noise, draw)
         start = int(draw.integers(len(sound)))
         heard = np.take(sound, np.arange(start, start + length), mode="wrap")
         return np.asarray(heard / FULL_SCALE, np.float32)
@@ -126,8 +126,7 @@ class UnknownClips:
         """Return speech: from any place of a recording on, one short recording after another."""
         parts, missing = list[Samples](), length
         while missing > 0:
-            path = self._speech[int(draw.integers(len(self._speech)))]
-            sound = self._sound_of(path)
+            path, sound = self._readable(self._speech, draw)
             first = int(draw.integers(max(len(sound) - length, 0) + 1)) if not parts else 0
             parts.append(self._cut(path, first, min(missing, len(sound) - first)))
             missing -= max(len(parts[-1]), 1)
@@ -164,6 +163,16 @@ class UnknownClips:
         if self._music and (not self._speech or draw.random() < 0.5):
             return self._cut(*self._loud_place(self._music, length, draw), length)
         return self._voice(length, draw) if self._speech else self._coloured(length, draw)
+
+    def _readable(self, paths: Sequence[Path], draw: Draw) -> tuple[Path, NDArray[Any]]:
+        """Return a recording, each as likely as another, and its sound; of one that cannot be read, the next one."""
+        first = int(draw.integers(len(paths)))
+        for path in (*paths[first:], *paths[:first]):
+            try:
+                return path, self._sound_of(path)
+            except MediaError:
+                continue
+        raise OptionError(f"none of {len(paths)} recordings can be read, as {paths[first]}; give sound")
 
     def _loud_place(self, paths: Sequence[Path], length: int, draw: Draw) -> tuple[Path, int]:
         """Return a recording, each as likely as another, and the sample from which on no second of it is silent."""
