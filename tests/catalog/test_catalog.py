@@ -77,7 +77,7 @@ def test_a_second_writer_is_refused_and_readers_are_not(catalog, catalog_folder)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fingerprinter": "shazam"}, "fingerprinter='neural', not 'shazam'"),
+        ({"fingerprinter": "shazam"}, "fingerprinter='neural', not 'landmarks'"),
         ({"peaks": False}, "leave them out, or make another catalog"),
         ({"loudness": 3}, "loudness is no setting of neural"),
         ({"index": "nothing"}, "'nothing' is not known"),

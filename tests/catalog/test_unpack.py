@@ -14,22 +14,24 @@ import earmark
 from earmark.catalog.local.durable import DATABASE
 from earmark.catalog.sqlite.store import SQLiteStore
 from earmark.errors import SpecMismatch
+from earmark.fingerprints.neural import PackedNeural
 
 Cut = Callable[[Path], tuple[np.ndarray, int]]
 
 
 def bodies(packed: bytes) -> dict[str, bytes]:
     """Return bodies that no fingerprinter packed."""
-    spec, seconds, first, hop, places, body, peaks = msgspec.msgpack.decode(packed)
+    parts = msgspec.msgpack.decode(packed, type=PackedNeural)
+    peaks = parts.peaks[:40] + b"\0" * 80
     return {
         "noise": b"\xc1 nothing at all",
         "cut": packed[: len(packed) // 2],
-        "another kind": msgspec.msgpack.encode(("other/1/0", seconds, first, hop, places, body, peaks)),
-        "bad zlib": msgspec.msgpack.encode((spec, seconds, first, hop, places, body, peaks[:40] + b"\0" * 80)),
+        "another kind": msgspec.msgpack.encode(msgspec.structs.replace(parts, spec="other/1/0")),
+        "bad peaks": msgspec.msgpack.encode(msgspec.structs.replace(parts, peaks=peaks)),
     }
 
 
-@pytest.fixture(params=["noise", "cut", "another kind", "bad zlib"])
+@pytest.fixture(params=["noise", "cut", "another kind", "bad peaks"])
 def with_a_bad_row(catalog_folder: Path, request: pytest.FixtureRequest) -> Path:
     """A catalog whose second fingerprint, checksummed anew, is something else."""
     store = SQLiteStore(catalog_folder / DATABASE)

@@ -14,7 +14,7 @@ import pytest
 
 from earmark.audio.decode import load
 from earmark.errors import OptionError
-from earmark.fingerprints import NAMES, SETTINGS, make
+from earmark.fingerprints import NAMES, SETTINGS, make, shown
 from earmark.fingerprints.landmarks import QueryDensity
 from earmark.fingerprints.neural import NeuralQuery
 from earmark.fingerprints.philips import PhilipsQuery
@@ -76,7 +76,7 @@ def test_it_says_what_shaped_it_and_the_same_settings_say_the_same(name: str) ->
 
 
 def test_a_setting_that_it_does_not_have_is_refused(name: str) -> None:
-    with pytest.raises(OptionError, match=f"loudness is no setting of {name}, which has"):
+    with pytest.raises(OptionError, match=f"loudness is no setting of {shown(name)}, which has"):
         make(name, loudness=3)
 
 
@@ -84,7 +84,7 @@ def test_only_those_that_keep_peaks_find_clips_at_any_speed_and_the_others_say_w
     if name in ("neural", "shazam"):
         assert make(name, **ANY_SPEED).plan.warp is not None
     else:
-        with pytest.raises(OptionError, match=r"leave it out, or choose neural or shazam$"):
+        with pytest.raises(OptionError, match=r"leave it out, or choose neural or landmarks$"):
             make(name, **ANY_SPEED)
 
 
@@ -97,7 +97,7 @@ def test_each_of_its_settings_is_described(name: str) -> None:
 
 
 def test_a_fingerprinter_that_there_is_not_is_refused_with_the_known_ones() -> None:
-    known = "neural, philips, shazam, waveprint"
+    known = "neural, philips, landmarks, waveprint"
     with pytest.raises(OptionError, match=f"'panako' is not known: choose one of {known}"):
         make("panako")
 

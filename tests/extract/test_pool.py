@@ -194,7 +194,7 @@ def test_settings_that_make_no_sense_are_refused_before_anything_starts() -> Non
         ExtractorPool("shazam", {}, workers=0)
     with pytest.raises(OptionError, match="'nothing' is not known"):
         ExtractorPool("nothing", {})
-    with pytest.raises(OptionError, match="loudness is no setting of shazam"):
+    with pytest.raises(OptionError, match="loudness is no setting of landmarks"):
         ExtractorPool("shazam", {"loudness": 11})
 
 
