@@ -35,6 +35,7 @@ from earmark.catalog.calibrations import read_calibration
 from earmark.errors import MediaError
 from earmark.evaluation.calibrate import write
 from earmark.evaluation.false_rates import count_false, exact_limits
+from earmark.evaluation.music import not_indexed
 from earmark.evaluation.recordings import Recordings
 from earmark.evaluation.truth import SAMENESS_RATE, SHARED_CORRELATION, Sameness
 from earmark.evaluation.unknown import KINDS, UnknownClip, UnknownClips
@@ -79,8 +80,10 @@ def ask_clips(args: argparse.Namespace) -> None:
     music, speech, noise = (sounds_in(folders) for folders in (args.music, args.speech, args.noise))
     with ExitStack() as stack:
         catalog = stack.enter_context(earmark.open(args.catalog, create=False, read_only=True))
+        held = [Path(track.path) for track in catalog]
+        voices, around = not_indexed(speech, held), not_indexed(noise, held)
         sounds = stack.enter_context(Recordings(RATE, folder=args.kept))
-        maker = UnknownClips(sounds.mapped, rate=RATE, music=music, speech=speech, noise=noise, seed=args.seed)
+        maker = UnknownClips(sounds.mapped, rate=RATE, music=music, speech=voices, noise=around, seed=args.seed)
         files = {str(path): path for path in (*music, *(Path(track.path) for track in catalog))}
         assert sounds.rate == SAMENESS_RATE
         same_place = stack.enter_context(Sameness(files, sounds, least=SHARED_CORRELATION))

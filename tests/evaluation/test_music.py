@@ -9,7 +9,7 @@ import pytest
 
 import earmark
 from earmark.errors import OptionError
-from earmark.evaluation.music import cut_corpus, read_corpus, recordings_in
+from earmark.evaluation.music import cut_corpus, not_indexed, read_corpus, recordings_in
 from earmark.evaluation.queries import Grid
 
 CLEAN = Grid(snr_decibels=(None,), t60_seconds=(0.0,), seconds=(2.0,))
@@ -68,3 +68,12 @@ def test_what_leaves_nothing_to_measure_is_refused(album, tmp_path):
     empty.mkdir()
     with pytest.raises(OptionError, match="has no audio in it"):
         recordings_in(empty)
+
+
+def test_what_is_indexed_byte_for_byte_is_no_unknown_recording(music, tmp_path):
+    copy, other = tmp_path / "copy.opus", tmp_path / "other.opus"
+    copy.write_bytes(music[0].read_bytes())
+    other.write_bytes(music[0].read_bytes()[:-1] + b"x")  # as long, and another
+    held = [music[0], music[1], tmp_path / "gone.opus"]
+    assert not_indexed([copy, other, music[2]], held) == (other, music[2])
+    assert not_indexed([copy], []) == (copy,)

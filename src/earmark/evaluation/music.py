@@ -6,9 +6,10 @@ Every run has a folder named by a digest of its parameters, so that an interrupt
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -268,3 +269,18 @@ def _replies(
         cost = {"processor_seconds_a_clip": (spent.seconds - sum(making)) / len(making)}
         costs.write(folder / costs.NAME, cost)
     return replies
+
+
+def not_indexed(found: Iterable[Path], known: Iterable[Path]) -> tuple[Path, ...]:
+    """Return recordings but for those that are known, byte for byte: to find these is no mistake."""
+    recordings, files = list(found), [path for path in known if path.is_file()]
+    sizes = {path.stat().st_size for path in files}
+    alike = {path for path in recordings if path.stat().st_size in sizes}
+    wanted = {path.stat().st_size for path in alike}
+    digests = {_digest(path) for path in files if path.stat().st_size in wanted}
+    return tuple(path for path in recordings if path not in alike or _digest(path) not in digests)
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

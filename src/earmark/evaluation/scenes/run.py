@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import earmark
 from earmark.errors import OptionError
 from earmark.evaluation import run
-from earmark.evaluation.music import Pathname, hold_out, indexed, recordings_in, specs_of
+from earmark.evaluation.music import Pathname, hold_out, indexed, not_indexed, recordings_in, specs_of
 from earmark.evaluation.queries import RATE
 from earmark.evaluation.recordings import Recordings
 from earmark.evaluation.run import Stage
@@ -212,17 +211,5 @@ def _parameters(sources: Sources, selection: Selection) -> dict[str, Any]:
 
 
 def _strangers(folder: Pathname | None, known: Mapping[str, Path]) -> tuple[Path, ...]:
-    """Return a folder's recordings but for those that are known, byte for byte: to find these is no mistake."""
-    if folder is None:
-        return ()
-    sizes = {path.stat().st_size for path in known.values()}
-    found = list(recordings_in(folder).values())
-    alike = [path for path in found if path.stat().st_size in sizes]
-    wanted = {path.stat().st_size for path in alike}
-    digests = {_digest(path) for path in known.values() if path.stat().st_size in wanted}
-    return tuple(path for path in found if path not in alike or _digest(path) not in digests)
-
-
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    """Return a folder's recordings but for those that are known."""
+    return () if folder is None else not_indexed(recordings_in(folder).values(), known.values())

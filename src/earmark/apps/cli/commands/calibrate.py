@@ -98,7 +98,8 @@ def run(options: argparse.Namespace) -> int:
 
 def clip_sets(options: argparse.Namespace) -> list[ClipSet]:
     """Return the clips that the options name, or those to be cut."""
-    from earmark.evaluation.music import recordings_in, references_in
+    import earmark
+    from earmark.evaluation.music import not_indexed, recordings_in, references_in
     from earmark.evaluation.queries import Grid
     from earmark.evaluation.samples import cut_clips, finds_any_speed, made_clips, read_clips
 
@@ -113,13 +114,17 @@ def clip_sets(options: argparse.Namespace) -> list[ClipSet]:
         ]
     if options.corpus or options.only or options.unknown or options.any_speed or not options.unknown_music:
         raise OptionError("give CLIPS with --corpus, or --unknown-music to cut clips, and nothing of the other")
-    noises = tuple(recordings_in(options.noise).values()) if options.noise else ()
+    with earmark.open(options.catalog, create=False, read_only=True) as catalog:
+        held = [Path(track.path) for track in catalog]
+    noises, speech = (
+        not_indexed(recordings_in(folder).values(), held) if folder else ()
+        for folder in (options.noise, options.speech)
+    )
     grid = Grid(options.snr, options.t60, options.seconds)
     cut = partial(
         cut_clips, options.catalog, recordings_in(options.unknown_music),
         noises=noises, count=options.count, seed=options.seed,
     )  # fmt: skip
-    speech = tuple(recordings_in(options.speech).values()) if options.speech else ()
     made = made_clips(options.seconds, speech=speech, noises=noises, count=options.count, seed=options.seed)
     return [cut(grid), made, *([cut(any_speed=True)] if finds_any_speed(options.catalog) else [])]
 
