@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import ssl
@@ -94,7 +95,10 @@ def test_a_key_is_needed_as_soon_as_others_can_call(tmp_path, settings, scope):
         (["--tls-key", "key.pem"], "--tls-key belongs to --tls"),
     ],
 )
-def test_what_cannot_be_served_is_said(tmp_path, known, capsys, options, said):
+def test_what_cannot_be_served_is_said(tmp_path, known, capsys, monkeypatch, options, said):
+    for name in ("earmark.server", "uvicorn.error"):  # they would write to this test's standard error ever after
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
     keys = ["--keys", str(tmp_path / "keys.json")]
     assert main(["serve", "--catalog", str(known), "--read-only", *keys, *options]) == 2
     assert said in capsys.readouterr().err
