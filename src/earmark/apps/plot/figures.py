@@ -111,7 +111,7 @@ def draw_match(query: Sound, reference: Sound, diagonal: Diagonal) -> Figure:
     below.scatter(moved[inside], query.peak_hertz[inside], marker="x", s=12, linewidths=0.7, color="tab:red")
     mark(below, first, last)
     below.set(xlim=(max(first - margin, 0.0), min(last + margin, reference.seconds)))
-    below.set_title(plain(f"the recording: {reference.name}; peaks of it (o) and of the clip (x)"))
+    below.set_title(plain(f"the recording: {reference.name}") + "\npeaks of it (o) and of the clip (x)")
     label_axes(below, "time in the recording", last - first)
     figure.colorbar(image, ax=[above, below], pad=0.01, label=LEVEL)
     hits(figure.add_subplot(grid[:, 1]), query, reference, diagonal)
