@@ -10,14 +10,13 @@ import numpy as np
 
 from earmark.match.protocol import Candidate, Checkable, Placement, References, Registrable, Sweepable
 from earmark.match.rivals import DECISIVE_Z
-from earmark.match.votes import Guess, tracks_by_votes
+from earmark.match.votes import BIAS, Guess, tracks_by_votes
 from earmark.plan import SweepRule
 from earmark.types import Fingerprint, Hits, Layer
 
 READ_AT_ONCE = 16  # references that a sweep reads and looks through in one batch: it may stop after it
 CHECKED_SECONDS = 0.25  # width of the bins of diagonals of which one place each is checked
 MOST_CHECKED = 256  # places, those with most hits; a clip of 1 s seldom has more
-BIAS = np.int32(1 << 30)  # keeps bins positive, in 32 bits
 CHECKED_REACH_SECONDS = 0.16  # to either side of a bin's middle that places are tried
 
 
@@ -83,7 +82,7 @@ def checked(
     own = np.isin(hits.tracks, np.array(tracks[: rule.checked_tracks], np.int32))
     width = max(round(CHECKED_SECONDS / frame_seconds), 1)
     bins = (hits.reference_frames[own] - hits.query_frames[own]) // np.int32(width)
-    places, votes = np.unique(hits.tracks[own].astype(np.int64) << 32 | (bins + BIAS), return_counts=True)
+    places, votes = np.unique(hits.tracks[own].astype(np.int64) << 32 | (bins + np.int32(BIAS)), return_counts=True)
     places = places[np.argsort(-votes, kind="stable")[:MOST_CHECKED]]
     starts = (((places & 0xFFFFFFFF) - BIAS + 0.5) * (width * frame_seconds)).tolist()
     numbers: list[int] = (places >> 32).tolist()

@@ -17,7 +17,7 @@ from earmark.plan import Channel, VoteRule
 from earmark.types import Frames, Hits
 
 SAME_SPEED = 0.1  # difference of speeds, as a share, that registration makes up for
-_BIAS = 1 << 30  # frames; keeps diagonals positive, in 32 bits
+BIAS = 1 << 30  # frames; keeps diagonals positive, in 32 bits
 _CELLS = 1 << 18  # entries of the table that tells which hits are alone
 EVEN_CHANCE = 1e-3  # smallest vote of a neighbour
 
@@ -37,7 +37,7 @@ def vote(hits: Hits, channel: Channel) -> list[Guess]:
     if not len(hits):
         return []
     rule, width = channel.votes, max(round(channel.votes.bin_seconds / channel.frame_seconds), 1)
-    bins = (hits.reference_frames - hits.query_frames + np.int32(_BIAS)) // np.int32(width)
+    bins = (hits.reference_frames - hits.query_frames + np.int32(BIAS)) // np.int32(width)
     tracks = hits.tracks
     if rule.min_votes > 1:
         kept = np.flatnonzero(_in_company(bins, tracks, rule.min_votes))
@@ -53,7 +53,7 @@ def vote(hits: Hits, channel: Channel) -> list[Guess]:
     guesses, taken = list[Guess](), defaultdict[int, list[int]](list)
     apart = round(rule.apart_seconds / channel.frame_seconds)
     for place in _tallest(heights, rule.limit * rule.shortlist):
-        track, offset = int(found[place] >> 32), int(found[place] & 0xFFFFFFFF) * width - _BIAS + width // 2
+        track, offset = int(found[place] >> 32), int(found[place] & 0xFFFFFFFF) * width - BIAS + width // 2
         others = taken[track]
         if len(others) < rule.per_track and all(abs(other - offset) >= apart for other in others):
             others.append(offset)
@@ -75,12 +75,12 @@ def vote_along(hits: Hits, channel: Channel, speeds: Sequence[float]) -> list[Gu
     tallest: list[tuple[float, int, int, int]] = []  # (votes, minus the place of the speed, track, offset in frames)
     for place, speed in enumerate(speeds):
         offsets = reference_frames - np.rint(speed * query_frames).astype(np.int32)
-        bins = (offsets + np.int32(_BIAS)) // np.int32(width)
+        bins = (offsets + np.int32(BIAS)) // np.int32(width)
         kept = _in_company(bins, tracks, rule.min_votes)
         found, counts = np.unique(tracks[kept].astype(np.int64) << 32 | bins[kept], return_counts=True)
         heights = _with_neighbours(found, counts.astype(np.float64), rule)
         for one in _tallest(heights, rule.limit * rule.shortlist).tolist():
-            offset = (int(found[one] & 0xFFFFFFFF) + 1) * width - _BIAS  # between a bin and the next
+            offset = (int(found[one] & 0xFFFFFFFF) + 1) * width - BIAS  # between a bin and the next
             tallest.append((float(heights[one]), -place, int(found[one] >> 32), offset))
     return _apart(sorted(tallest, reverse=True), channel, speeds, middle=int(query_frames.max()) / 2)
 
