@@ -7,14 +7,13 @@ with more certainty whether it is the one (decision 5). `learn/` trains the netw
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,14 +33,9 @@ from earmark.fingerprints.landmarks import (
     peak_rule,
 )
 from earmark.fingerprints.mel import QUIETEST, LogMel, Spectrogram, banded, normalised, silent
+from earmark.fingerprints.neural_packing import NeuralPacking
 from earmark.fingerprints.onnx import open_network, read_metadata, read_network
-from earmark.fingerprints.packing import (
-    MOST_BINS,
-    PackedPeaks,
-    PeakPacking,
-    pack_vectors,
-    unpack_vectors,
-)
+from earmark.fingerprints.packing import MOST_BINS, PeakPacking
 from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.fingerprints.quads import (
@@ -54,15 +48,13 @@ from earmark.fingerprints.quads import (
 )
 from earmark.fingerprints.salience import SalienceNet, local_contrast
 from earmark.fingerprints.segments import BATCH, SegmentEncoding
-from earmark.fingerprints.stored_vectors import CodedVectors, StoredVectors, code
 from earmark.plan import Channel, CompareRule, GlanceRule, ModelShape, Plan, SweepRule, VoteRule
-from earmark.types import VECTOR_SCALE, Fingerprint, Frames, Keys, Layer, Samples, Spec
+from earmark.types import VECTOR_SCALE, Fingerprint, Keys, Layer, Samples
 
 VERSION = 2
 WEIGHTS = Path(__file__).parent / "weights"
 # What releases up to 0.1.0 hashed a network's file with, by the digest of today's shape without it: features are equal.
 FORMER_KEYS = {"04b8435c": bytes.fromhex("606f6a520c40bac0677276670a45225e"), "e6d37cd9": b""}
-LEAST_CODED = 64  # vectors, of which fewer are stored as they are: a clip's are read once, and take no room
 # Places that each channel names. Twice as many found none more of 660 clips in noise and rooms (seed 61).
 VECTOR_CANDIDATES, LANDMARK_CANDIDATES = 48, 32
 # Tracks that are swept, and more that are checked where hits lie; of each so many places are compared (decision 13).
@@ -83,22 +75,6 @@ ALONE = ModelShape(
     rising=("similarity", "lead in similarity", "margin", "share"),
     lengths=(1.0, 2.0, 5.0),
 )
-
-
-class PackedNeural(msgspec.Struct, frozen=True, array_like=True):
-    """A fingerprint as bytes."""
-
-    spec: str
-    seconds: float
-    first: int  # frame of the first vector
-    hop: int  # frames from one place to the next
-    places: int
-    body: bytes  # a bit a place, then the vectors
-    peaks: bytes
-    form: int = 0  # of the vectors: 0 a byte a component, `CODED` or `LEVELS`
-
-
-CODED, LEVELS = 1, 2  # forms of vectors: Huffman-coded, and two bits a component
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +138,16 @@ class Neural(Fingerprinter):
         self.companion: LandmarkShape | None = None  # shape of the peaks that are kept with the vectors
         self.peak_frames = 1  # frames of peaks for each of the network's
         self.salience: Salience = local_contrast  # makes a clip's map; the network, if it was trained for such a clip
-        self._packing: PeakPacking | None = None
+        packing: PeakPacking | None = None
         if self.shape.peaks is not None:
             self.companion = _companion(self.shape.peaks, log_mel)
             front_end, net = self.companion.front_end, SalienceNet()
             self.peak_frames = log_mel.hop // front_end.hop
             self.salience = net if net.front_end == front_end else local_contrast
-            self._packing = PeakPacking(front_end)
+            packing = PeakPacking(front_end)
+        self._packing = NeuralPacking(
+            self.spec, self.check, self.dimensions, log_mel.frame_seconds, packing, self.compact
+        )
         self.plan = self._plan()
 
     def _plan(self) -> Plan:
@@ -250,50 +229,15 @@ class Neural(Fingerprinter):
     def pack(self, fingerprint: Fingerprint) -> bytes:
         """Return the vectors of a recording, coded, one bit for each segment that may be silent, and the peaks."""
         self.check(fingerprint.spec)
-        layers = fingerprint.layers
-        form, rows = self._pack_vectors(layers["vectors"].values)
-        first, hop, places, body = pack_vectors(layers["vectors"].frames, rows)
-        peaks = b""
-        if self._packing is not None:
-            peaks = self._packing.pack(layers["peaks"], layers["strongest"], spec="", seconds=fingerprint.seconds)
-        packed = PackedNeural(str(self.spec), fingerprint.seconds, first, hop, places, body, peaks, form)
-        return msgspec.msgpack.encode(packed)
+        return self._packing.pack(fingerprint)
 
     def unpack_stored(self, packed: bytes) -> Fingerprint:
         """Return the fingerprint of a recording, which has no salience map; its peaks are unpacked as they are used."""
-        return self._unpacked(packed, PeakPacking.unpack_stored)
+        return self._packing.unpack_stored(packed)
 
     def unpack(self, packed: bytes) -> Fingerprint:
         """Return the fingerprint that `pack` packed."""
-        return self._unpacked(packed, PeakPacking.unpack)
-
-    def _unpacked(
-        self, packed: bytes, unpack_peaks: Callable[[PeakPacking, PackedPeaks], tuple[Layer, Layer]]
-    ) -> Fingerprint:
-        parts = msgspec.msgpack.decode(packed, type=PackedNeural)
-        self.check(Spec.parse(parts.spec))
-        frames, rows = unpack_vectors(parts.first, parts.hop, parts.places, parts.body)
-        layers = {"vectors": self._unpack_vectors(parts.form, rows, frames)}
-        if self._packing is not None:
-            every, strongest = unpack_peaks(self._packing, msgspec.msgpack.decode(parts.peaks, type=PackedPeaks))
-            layers |= {"peaks": every, "strongest": strongest}
-        return Fingerprint(self.spec, parts.seconds, layers)
-
-    def _pack_vectors(self, vectors: NDArray[np.int8]) -> tuple[int, bytes]:
-        """Return (form, vectors as bytes)."""
-        if self.compact is not None and np.isin(vectors, self.compact.values(self.dimensions)).all():
-            return LEVELS, self.compact.pack(vectors)
-        return (0, vectors.tobytes()) if len(vectors) < LEAST_CODED else (CODED, code(vectors))
-
-    def _unpack_vectors(self, form: int, rows: bytes, frames: Frames) -> Layer:
-        seconds, dimensions = self.log_mel.frame_seconds, self.dimensions
-        if form == CODED:
-            return StoredVectors(frames, CodedVectors.read(rows, len(frames), dimensions), seconds)
-        if form == LEVELS and self.compact is not None:
-            return Layer(frames, self.compact.unpack(rows, len(frames), dimensions), seconds)
-        if form != 0:
-            raise ValueError(f"vectors in form {form}, which is not that of {self.spec}")
-        return Layer(frames, np.frombuffer(rows, np.int8).reshape(len(frames), dimensions), seconds)
+        return self._packing.unpack(packed)
 
     def encode(self, segments: Spectrogram) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
         """Return which of at most `BATCH` segments, (n, bands, frames) in log10 of power, have a vector, and those."""

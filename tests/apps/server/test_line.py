@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from earmark.apps.server.line import FairLine
+from earmark.apps.server.line import ALIKE_SECONDS, FairLine
 from earmark.apps.server.problems import Problem
 
 
@@ -52,8 +52,16 @@ def test_one_caller_has_all_workers_only_as_long_as_nobody_else_asks():
 
 def test_what_counts_is_time_and_not_questions():
     line = FairLine(1, most=100, most_of_one=50)
-    done, _ = run(line, ["long", "short"] + ["long", "short"] * 6, work={"long": 0.06, "short": 0.01})
-    assert done[1:6].count("short") >= 4
+    work = {"long": 3 * ALIKE_SECONDS, "short": 0.01}
+    done, _ = run(line, ["long", "short", "long", "short", "short", "short"], work=work)
+    assert done[:3] == ["long", "short", "short"]
+    assert done.index("long", 1) >= 3
+
+
+def test_who_asked_a_hard_question_does_not_stand_behind_everybodys_easy_ones():
+    line = FairLine(1, most=100, most_of_one=50)
+    done, _ = run(line, ["hard", "a", "b"] * 4, work={"hard": 0.05, "a": 0.005, "b": 0.005})
+    assert done == ["hard", "a", "b"] * 4
 
 
 def test_each_caller_and_all_together_may_wait_so_much():

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from earmark.apps.server.problems import Problem
 
 HALF_LIFE_SECONDS = 10.0  # seconds in which what a caller has used counts for half
-LEAST_SECONDS = 0.01  # seconds that any work is charged with
+ALIKE_SECONDS = 0.5  # seconds that work is charged with at least: a hard question must not stand behind all easy ones
 MOST_CALLERS = 1_000  # callers that are remembered; after them, those who wait for nothing are forgotten
 RECENT_SECONDS = 10.0  # seconds for which a caller who asked keeps a worker free of all others' second questions
 GUESSED_SECONDS = 0.2  # seconds of a question, before any was measured
@@ -58,7 +58,7 @@ class FairLine:
             now = time.monotonic()
             self.at_work -= 1
             caller.at_work -= 1
-            caller.charge(max(now - began, LEAST_SECONDS), now)
+            caller.charge(max(now - began, ALIKE_SECONDS), now)
             self._mean = MEMORY * self._mean + (1 - MEMORY) * (now - began)
             self._call_next(now)
 
