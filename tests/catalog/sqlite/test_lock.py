@@ -1,6 +1,8 @@
 """One writer at a time, whatever becomes of it."""
 
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -60,3 +62,27 @@ def test_of_many_at_the_same_moment_one_wins(tmp_path):
 def test_it_says_when_the_folder_cannot_be_written_to(tmp_path):
     with pytest.raises(CatalogError, match="No such file or directory; open the catalog with read_only=True"):
         WriterLock(tmp_path / "absent" / "writer.lock")
+
+
+TAKEN = """
+import sys
+from pathlib import Path
+from earmark.catalog.sqlite.lock import WriterLock
+from earmark.errors import EarmarkError
+try:
+    WriterLock(Path(sys.argv[1])).release()
+    print("released")
+except EarmarkError as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize(("call", "said"), [(1, "CatalogError: .* cannot be locked"), (2, "released")])
+def test_a_disk_that_fails_is_no_other_writer_and_hinders_no_release(tmp_path, call, said):
+    path = tmp_path / "writer.lock"
+    rule = f"inject=flock:error=EIO:when={call}"
+    command = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=flock", "-e", rule, sys.executable, "-c", TAKEN]
+    done = subprocess.run([*command, path], capture_output=True, text=True, check=True)
+    assert re.match(said, done.stdout)
+    WriterLock(path).release()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -33,10 +34,14 @@ class WriterLock:
             ) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             message = f"{path.parent} is being written to by {_read_holder(self._descriptor)}"
             os.close(self._descriptor)
             raise CatalogLocked(f"{message}; wait for it, or open with read_only=True to search meanwhile") from error
+        except OSError as error:
+            os.close(self._descriptor)
+            remedy = "open it with read_only=True, or keep it on a disk of this machine"
+            raise CatalogError(f"{path} cannot be locked ({error.strerror}): {remedy}") from error
         self._holder = os.getpid()
         holder = msgspec.json.encode(_Holder(self._holder, socket.gethostname()))
         try:
@@ -54,10 +59,12 @@ class WriterLock:
         A child that was forked has a part in the lock: its parent ends that, and the child itself nothing.
         """
         if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
             if self._holder == os.getpid():
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-            os.close(self._descriptor)
-            self._descriptor = -1
+                with suppress(OSError):  # to close it frees it too, unless a child that was forked holds it
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)
+            with suppress(OSError):  # of a disk that fails: nothing that was written is told by it
+                os.close(descriptor)
 
 
 def _read_holder(descriptor: int) -> str:
