@@ -38,16 +38,16 @@ def shelf(request: pytest.FixtureRequest, shelves_at_any_speed: dict[str, Shelf]
     return shelves_at_any_speed[request.param]
 
 
-def played(shelf: Shelf, number: int, name: str) -> np.ndarray:
-    """A clip of SECONDS from START on."""
+def played(shelf: Shelf, number: int, name: str, *, start: float = START, seconds: float = SECONDS) -> np.ndarray:
+    """A clip of so many seconds from a second on."""
     tempo, pitch = PLAYED[name]
     rate = shelf.maker.rate
-    clip = cut(shelf.sounds[number], START, SECONDS * tempo + MARGIN, rate=rate).astype(np.float32)
+    clip = cut(shelf.sounds[number], start, seconds * tempo + MARGIN, rate=rate).astype(np.float32)
     if pitch != 1:
         clip = change_speed(clip, pitch)
     if tempo != pitch:
         clip = change_tempo(clip, tempo / pitch, rate=rate)
-    return clip[: round(SECONDS * rate)]
+    return clip[: round(seconds * rate)]
 
 
 @pytest.mark.parametrize("name", PLAYED)
@@ -109,3 +109,16 @@ def test_without_the_channel_in_the_index_a_question_is_answered_by_the_others(s
     lean = shelf_of(shelf.maker, shelf.sounds[:5], channels=usual)
     clip = cut(shelf.sounds[0], 4.0, 5.0, rate=shelf.maker.rate)
     assert lean.ask(clip, speed=True)[0].track == 0
+
+
+@pytest.mark.parametrize("name", ["speed+25", "tempo-25"])
+def test_sound_that_is_longer_than_what_is_looked_at_at_once_is_one_passage_at_its_speed(
+    shelf: Shelf, name: str
+) -> None:
+    tempo, pitch = PLAYED[name]
+    found = shelf.ask(played(shelf, 1, name, start=3.0, seconds=18.0), speed=True, several=True)
+    assert [one.track for one in found] == [1]
+    assert found[0].is_measured
+    assert (found[0].speed, found[0].pitch) == pytest.approx((tempo, pitch), rel=0.005)
+    assert (found[0].query_start, found[0].query_end) == pytest.approx((0.0, 18.0), abs=0.5)
+    assert found[0].reference_at(0.0) == pytest.approx(3.0, abs=0.1)

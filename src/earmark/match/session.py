@@ -13,6 +13,7 @@ from dataclasses import replace
 from earmark.match.glance import glanced
 from earmark.match.heard import CloserLook
 from earmark.match.matcher import Matcher
+from earmark.match.other_speeds import passages_at_other_speeds, unbent
 from earmark.match.passages import Passage, best_of_each_track, non_overlapping
 from earmark.match.protocol import Options, Search
 from earmark.match.sequences import sequence_passages
@@ -55,6 +56,11 @@ class Session:
         if not self.options.align and seconds <= LONGEST_WHOLE_SECONDS and (final or seconds >= SHORTEST_LOOK_SECONDS):
             close = fingerprint if closer is None else closer([(0.0, seconds)])[0]
             whole, looks = self.matcher.match(close, search, self.options), 1 if final else looks + 1
+        elif self.options.speed and final and timeline is not None:
+            known = [one for one in timeline.passages() if one.confidence >= self.threshold]
+            whole, looks = passages_at_other_speeds(
+                self.matcher, search, self.options, fingerprint, known, since=self.since, closer=closer
+            )
         self._timeline, self._whole, self._looks, self.since = timeline, whole, looks, since
         self._sound, self.seconds = fingerprint, seconds
 
@@ -75,6 +81,8 @@ class Session:
         paid, several = math.log(max(self._looks, 1)), self.options.several
         found = [] if self._timeline is None else self._timeline.passages()
         whole = [replace(one, log_odds=one.log_odds - paid) for one in self._whole]
+        if self.options.speed:
+            found = unbent(found, whole)
         if self.options.align:
             by_odds = sorted(whole, key=lambda one: -one.log_odds)
             found = non_overlapping(by_odds) if several else by_odds
