@@ -88,13 +88,13 @@ class Layer:
     def between(self, start: float, end: float) -> Layer:
         """Return the features that begin between two seconds, their frames counted from the first one."""
         first, last = round(start / self.frame_seconds), round(end / self.frame_seconds)
-        rows = slice(*np.searchsorted(self.frames, [first, last]))
+        frames, values = self.within(first, last)
         weights = self.weights
         if isinstance(weights, SalienceMap | CompressedSalience):
             weights = weights.between(first, last)
         elif weights is not None:
-            weights = weights[rows]
-        return Layer(self.frames[rows] - np.int32(first), self.values[rows], self.frame_seconds, weights)
+            weights = weights[slice(*np.searchsorted(self.frames, [first, last]))]
+        return Layer(frames - np.int32(first), values, self.frame_seconds, weights)
 
     def within(self, first: float, last: float) -> tuple[Frames, NDArray[Any]]:
         """Return (frames, values) of the features from one frame on to before another."""

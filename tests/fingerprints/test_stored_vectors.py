@@ -44,6 +44,18 @@ def test_so_does_what_lies_between_two_frames_whatever_was_looked_at_before(edge
     assert np.array_equal(part.values, vectors[2:80])
 
 
+def test_a_part_of_long_sound_is_decoded_without_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored, asked, decoded = layer(overlapping(640)), list[int](), CodedVectors.decoded
+
+    def counted(self: CodedVectors, begin: int, end: int, **how: bool) -> np.ndarray:
+        asked.append(end - begin)
+        return decoded(self, begin, end, **how)
+
+    monkeypatch.setattr(CodedVectors, "decoded", counted)
+    stored.between(100.0, 105.0)
+    assert sum(asked) <= 2
+
+
 def test_coded_vectors_of_overlapping_segments_are_a_fifth_smaller() -> None:
     vectors = overlapping(400)
     assert len(code(vectors)) < 0.83 * vectors.size

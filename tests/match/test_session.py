@@ -51,6 +51,14 @@ def test_a_long_clip_of_one_recording_is_one_passage_with_both_borders(shelf: Sh
         assert best.reference_end == pytest.approx(1.0 + seconds, abs=0.15)
 
 
+def test_a_sound_that_holds_several_is_told_whole_however_many_they_are(with_peaks: Shelf) -> None:
+    order = [0, 2, 3, 4, 5, 6, 2]
+    clip = np.concatenate([cut(with_peaks.sounds[number], 1.0, 8.0) for number in order])
+    assert [one.track for one in told(with_peaks, clip)] == order
+    assert len(with_peaks.ask(clip, threshold=None, several=True, limit=3)) == 3
+    assert len(with_peaks.ask(clip, threshold=0.0)) <= 5
+
+
 def test_a_recording_after_other_sound_is_placed_by_its_own_peaks(with_peaks: Shelf, sounds: list[np.ndarray]) -> None:
     clip = np.concatenate([cut(sounds[8], 0.0, 12.0), cut(with_peaks.sounds[2], 5.0, 12.0)])
     [best] = with_peaks.ask(clip, threshold=None)

@@ -48,7 +48,7 @@ class Questions:
         source: Source,
         *,
         threshold: float | None = None,
-        limit: int = 5,
+        limit: int | None = None,
         several: bool = False,
         places: bool = False,
         speed: bool | Literal["only"] = False,
@@ -59,10 +59,10 @@ class Questions:
         that `earmark.fingerprint(..., query=True)` made.
 
         Matches of at least `threshold` confidence (default: the calibrated one; 0 gives the candidates too, where a
-        first glance leaves any doubt) come back, at most `limit`, best first. `closely` leaves out that glance.
-        `several` tells recordings that follow one another or sound at once, `places` every place of a recording that
-        the clip fits. `speed` looks for other playing speeds, "only" for those that a catalog with `any_speed` finds by
-        its quads, as it is calibrated.
+        first glance leaves any doubt) come back, at most `limit` (default: 5), best first. `closely` leaves out that
+        glance. `several` tells recordings that follow one another or sound at once, by default all of them, in order
+        of time, and `places` every place of a recording that the clip fits. `speed` looks for other playing speeds,
+        "only" for those that a catalog with `any_speed` finds by its quads, as it is calibrated.
         `align` lays the clip's sequence of segments on those of the tracks that the index names, by "edit" distance or
         "local" alignment: pieces of a recording that was edited, at its own speed.
         A clip that nothing can be said of has an answer without matches and a reason; one that cannot be read as audio
@@ -94,7 +94,7 @@ class Questions:
         source: Source,
         *,
         threshold: float | None = None,
-        limit: int = 5,
+        limit: int | None = None,
         several: bool = False,
         places: bool = False,
         speed: bool | Literal["only"] = False,
@@ -109,7 +109,13 @@ class Questions:
         return self._identify.explain(source, options)
 
     def listen(
-        self, *, rate: int, threshold: float | None = None, limit: int = 5, several: bool = False, is_close: bool = True
+        self,
+        *,
+        rate: int,
+        threshold: float | None = None,
+        limit: int | None = None,
+        several: bool = False,
+        is_close: bool = True,
     ) -> Listener:
         """Return what takes sound as it arrives, at `rate` samples a second, and answers as soon as it is sure.
 
@@ -132,7 +138,7 @@ class Questions:
         *,
         workers: int | None = None,
         threshold: float | None = None,
-        limit: int = 5,
+        limit: int | None = None,
         several: bool = False,
         places: bool = False,
         speed: bool | Literal["only"] = False,

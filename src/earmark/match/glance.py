@@ -30,7 +30,7 @@ def glanced(matcher: Matcher, clip: Fingerprint, search: Search, options: Option
         return []
     make, told_from = partial(matcher.passage, look, begin=0.0), matcher.told_from(options)
     weighed = 1 + len(near_the_first(look.ranked))
-    passages = weighed_passages(look, look.ranked, options.limit, make, told_from=told_from, weighed=weighed)
+    passages = weighed_passages(look, look.ranked, options.most, make, told_from=told_from, weighed=weighed)
     if passages[0].confidence < told_from:
         return []
     unseen = {figure for one in plan.compare if one.layer not in look.comparisons for figure in one.figures}

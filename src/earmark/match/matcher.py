@@ -65,7 +65,7 @@ class Matcher:
         self.stored_keys, self.warped_keys = stored_keys or keys, warped_keys
 
     def match(self, window: Fingerprint, search: Search, options: Options, *, begin: float = 0.0) -> list[Passage]:
-        """Return up to `options.limit` passages of a window that begins at second `begin` of the clip, likeliest first.
+        """Return up to `options.most` passages of a window that begins at second `begin` of the clip, likeliest first.
 
         A window whose first layer holds too little has none.
         """
@@ -88,10 +88,10 @@ class Matcher:
         if warped is not None and look.ranked:
             look.ranked[0] = warped.registered(look.ranked[0])
         make = partial(self.passage, look, begin=begin)
-        passages = weighed_passages(look, look.ranked, options.limit, make, told_from=self.told_from(options))
+        passages = weighed_passages(look, look.ranked, options.most, make, told_from=self.told_from(options))
         if warped is not None:
             passages = merged(passages, self._warped_passages(look, warped, warped.ranked, options, begin))
-        return passages[: options.limit]
+        return passages[: options.most]
 
     def strands(
         self,
@@ -209,7 +209,7 @@ class Matcher:
         self, look: Look, warped: WarpedLook, ranked: Sequence[Candidate], options: Options, begin: float
     ) -> list[Passage]:
         make = partial(warped.passage, calibration=self.calibration, begin=begin)
-        return weighed_passages(look, ranked, options.limit, make, told_from=self.told_from(options))
+        return weighed_passages(look, ranked, options.most, make, told_from=self.told_from(options))
 
     def told_from(self, options: Options) -> float:
         """Return the confidence from which a passage may be told."""

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from earmark.errors import OptionError
 from earmark.types import Align, Fingerprint, Hits, Keys, Layer
 
+FEW_MATCHES = 5  # that are told of a clip
+MOST_MATCHES = 10_000  # that are told of a sound: a jingle every second of three hours
 SAME_FACTOR = 0.005  # difference of two factors of speed or pitch that is an error of measurement
 
 
@@ -22,7 +24,7 @@ class Options:
     """What is asked of every clip alike; raises OptionError for what makes no sense."""
 
     threshold: float | None = None  # least confidence; None for the calibrated one
-    limit: int = 5  # matches
+    limit: int | None = None  # matches; None for what `most` says
     several: bool = False  # one recording after another
     places: bool = False  # every place of a track that the clip fits, not the likeliest alone
     # Changes of speed of up to 10 %; any, where plan and index have a channel for them. "only": by that channel alone.
@@ -36,12 +38,19 @@ class Options:
         """Whether a clip is one thing, played as it was recorded: what false answers are counted for."""
         return not (self.several or self.speed or self.align)
 
+    @property
+    def most(self) -> int:
+        """How many matches are told: of a clip the likeliest and some rivals, of a sound that holds several all."""
+        if self.limit is not None:
+            return self.limit
+        return MOST_MATCHES if self.several else FEW_MATCHES
+
     def __post_init__(self) -> None:
         if self.threshold is not None and not (isinstance(self.threshold, Real) and 0 <= self.threshold <= 1):
             raise OptionError(
                 f"threshold={self.threshold}; give a probability, 0 to 1, or leave it out for the calibrated one"
             )
-        if not (isinstance(self.limit, Integral) and self.limit >= 1):
+        if self.limit is not None and not (isinstance(self.limit, Integral) and self.limit >= 1):
             raise OptionError(f"limit={self.limit}; give 1 or more")
         if self.align not in get_args(Align):
             raise OptionError(f"align={self.align!r}; give 'edit' or 'local', or leave it out for lines")

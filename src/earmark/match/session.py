@@ -90,7 +90,7 @@ class Session:
             found = _with_the_whole(found, non_overlapping(whole) if several else whole, several=several)
         surest = sorted(found, key=lambda one: (-one.log_odds, one.query_start))
         chosen = surest if several else best_of_each_track(surest)
-        chosen = [one for one in chosen if one.confidence >= self.threshold][: self.options.limit]
+        chosen = [one for one in chosen if one.confidence >= self.threshold][: self.options.most]
         chosen = sorted(chosen, key=lambda one: one.query_start) if several else chosen
         return [place for one in chosen for place in self._places(one)] if self.options.places else chosen
 

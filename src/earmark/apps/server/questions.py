@@ -12,9 +12,9 @@ from earmark.apps.records import answer_record
 from earmark.apps.server import documents
 from earmark.apps.server.requests import PROBLEMS, Identifying, Job, service_of
 from earmark.apps.server.uploads import read_document, received
+from earmark.match.protocol import MOST_MATCHES
 
 FINGERPRINT = "application/vnd.earmark.fingerprint"  # what earmark.packed_fingerprint returns
-MOST_MATCHES = 10_000
 
 BODY: dict[str, Any] = {
     "requestBody": {
@@ -48,7 +48,9 @@ async def identify(
     several: Annotated[bool, Query(description="tell recordings that follow one another")] = False,
     places: Annotated[bool, Query(description="tell every place of a recording that fits")] = False,
     speed: Annotated[bool, Query(description="look for other playing speeds too")] = False,
-    limit: Annotated[int, Query(ge=1, le=MOST_MATCHES, description="most matches")] = 5,
+    limit: Annotated[
+        int | None, Query(ge=1, le=MOST_MATCHES, description="most matches (default: 5; all with several)")
+    ] = None,
     threshold: Annotated[float | None, Query(ge=0, le=1, description="least confidence that counts")] = None,
 ) -> JSONResponse:
     """Answer with the matches, surest first, or without any and with the reason."""

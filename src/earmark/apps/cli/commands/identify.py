@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 WHOLE_SECONDS = 1.0  # seconds of a clip that may be missing at an end of a match of the whole
 SLIGHT = 0.002  # difference of a factor from 1 that is not worth a word
 LONGEST_SECONDS = 10_800  # ExtractLimits.longest_query_seconds, which is not imported for a page of help
-SEVERAL_LIMIT = 10_000  # matches in one file: a jingle every second of three hours
 LISTS = {"csv": "a table for spreadsheets", "cue": "a cue sheet", "audacity": "labels that Audacity imports"}
 REASONS = {
     "silent": "it is silent",
@@ -62,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--limit",
         type=count,
         metavar="N",
-        help=f"at most N matches a file (default: 1; {SEVERAL_LIMIT} with --several)",
+        help="at most N matches a file (default: 1; all with --several)",
     )
     parser.add_argument(
         "--several", action="store_true", help="tell recordings that follow one another or sound at once"
@@ -163,7 +162,7 @@ def answers(
     catalog: Catalog, names: Sequence[str], options: argparse.Namespace
 ) -> Iterator[tuple[str, Answer | MediaError]]:
     """Yield (name, what the catalog says of it, or why it cannot be read), in the order given."""
-    limit = options.limit or (SEVERAL_LIMIT if options.several else 1)
+    limit = options.limit or (None if options.several else 1)
     sources = [sys.stdin.buffer if name == "-" else name for name in names]
     found = catalog.identify_many(
         sources,
@@ -183,7 +182,7 @@ def explanations(
     catalog: Catalog, names: Sequence[str], options: argparse.Namespace
 ) -> Iterator[tuple[str, Explanation | MediaError]]:
     """Yield (name, what the catalog says of it and why, or why it cannot be read), in the order given."""
-    limit = options.limit or (SEVERAL_LIMIT if options.several else 1)
+    limit = options.limit or (None if options.several else 1)
     for name in names:
         try:
             yield name, catalog.explain(
