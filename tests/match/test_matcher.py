@@ -95,6 +95,13 @@ def test_less_than_a_segment_is_no_trouble(shelf: Shelf, seconds: float) -> None
         assert 0 <= match.confidence <= 1
 
 
+@pytest.mark.parametrize("after", [0.0, 0.88, 3.0])
+def test_less_than_a_second_of_sound_amid_silence_is_not_looked_up(with_peaks: Shelf, after: float) -> None:
+    word = cut(with_peaks.sounds[2], 5.0, 0.43)
+    clip = np.concatenate([np.zeros(round(5.7 * RATE)), word, np.zeros(round(after * RATE))])
+    assert with_peaks.ask(clip, threshold=0.0) == []
+
+
 def test_silence_and_no_sound_have_no_match(shelf: Shelf) -> None:
     for nothing in (np.zeros(0), np.zeros(5 * RATE), np.zeros(40 * RATE)):
         assert shelf.ask(nothing) == []

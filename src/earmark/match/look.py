@@ -248,6 +248,12 @@ def without_silence(window: Fingerprint, plan: Plan) -> tuple[Fingerprint, float
     return window.between(begin, end), begin
 
 
+def sounding_span(window: Fingerprint, plan: Plan) -> float:
+    """Return the seconds from the first feature of a window to the end of the last one."""
+    begins, ends = _features(window, plan)
+    return float(ends[-1] - begins[0]) if len(begins) else 0.0
+
+
 def _sounding(window: Fingerprint, plan: Plan) -> float:
     """Return how many seconds of a window are not in gaps of a second and more."""
     begins, ends = _features(window, plan)

@@ -21,6 +21,7 @@ from earmark.match.look import (
     QueryKeys,
     places_on,
     separable_of,
+    sounding_span,
     together_with,
     without_silence,
 )
@@ -72,6 +73,8 @@ class Matcher:
         whole, (window, silent) = window.seconds, without_silence(window, self.plan)
         begin += silent
         if window.seconds < min(whole, SHORTEST_SECONDS + 2 * MARGIN_SECONDS):
+            return []
+        if window.seconds < whole and sounding_span(window, self.plan) < SHORTEST_SECONDS:
             return []
         look = self._look(window, search, options)
         if not look.can_compare(self.plan.compare[0]):
