@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,14 +37,14 @@ def draw(measured: Mapping[str, Report], folder: Path) -> list[Path]:
 
 
 def _choice(measured: Mapping[str, Report]) -> Any:
-    """Return a figure: what fingerprinters are chosen by, one bar each, of the longest clips."""
-    found = summaries(measured)
-    longest = max(one.seconds for one in found)
-    chosen = [one for one in found if one.seconds == longest][::-1]
-    rows = [row for row in next(iter(measured.values())).rows if row.seconds == longest]
-    clips = sum(row.top1.total for row in rows)
+    """Return a figure: what fingerprinters are chosen by, one bar each, of the length of most clips."""
+    clips = Counter[float]()
+    for row in next(iter(measured.values())).rows:
+        clips[row.seconds] += row.top1.total
+    seconds = max(clips, key=lambda one: (clips[one], one))
+    chosen = [one for one in summaries(measured) if one.seconds == seconds][::-1]
     panels: dict[str, list[float | None]] = {
-        f"right of {clips:,} clips of {longest:g} s, %": [one.top1 for one in chosen],
+        f"right of {clips[seconds]:,} clips of {seconds:g} s, %": [one.top1 for one in chosen],
         "worst kind of false answers, %": [one.false for one in chosen],
         "indexed, hours in an hour of one core": [one.real_time for one in chosen],
         "catalog, MB an hour": [one.megabytes_an_hour for one in chosen],
