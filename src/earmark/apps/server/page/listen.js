@@ -4,7 +4,7 @@ import { html, nothing, render, svg } from "./vendor/lit-html.js";
 import { get, listenSocket, Problem } from "./api.js";
 import { forget, heard, remember } from "./history.js";
 import { Microphone } from "./microphone.js";
-import { confidence, problem, progress, say, tile, words } from "./parts.js";
+import { confidence, move, problem, progress, say, tile, words } from "./parts.js";
 import { Ring } from "./spectrum.js";
 import { ago, clock, titleOf } from "./text.js";
 
@@ -126,15 +126,17 @@ export class ListenView {
     return Math.min(Math.max(this.event.position + this.event.speed * (at - this.event.at), 0), this.track.seconds);
   }
 
+  // The bar moves with every picture; all else changes once a second.
   run() {
     cancelAnimationFrame(this.frame);
-    let drawn = "";
+    let drawn = -1;
     const step = () => {
       if (!this.event || !this.microphone) return;
       this.frame = requestAnimationFrame(step);
-      const position = this.position, now = `${Math.floor(10 * position)}`;
+      const position = this.position, second = Math.floor(position);
       this.place.dataset.position = position.toFixed(3);
-      if (now !== drawn) { drawn = now; this.draw(); }
+      if (second !== drawn) { drawn = second; this.draw(); }
+      move(this.place.querySelector(".found .progress"), position, this.track.seconds);
     };
     step();
   }
