@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from tests.apps.server.conftest import problem_of
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -128,6 +129,11 @@ def test_what_makes_no_sense_is_refused_before_it_begins(service):
     assert refusal_of(service, "format=s16&other=1") == (422, "invalid")
     assert refusal_of(service, Origin="http://evil.example") == (403, "origin")
     assert refusal_of(service, Authorization="Bearer earmark_wrong") == (401, "wrong_key")
+
+
+def test_a_proxy_that_passes_on_no_upgrade_is_told_so(service):
+    answer = service.client.get("/v1/listen")
+    assert (answer.status_code, problem_of(answer), answer.headers["upgrade"]) == (426, "no_websocket", "websocket")
 
 
 def test_a_key_comes_as_a_protocol(serve):

@@ -208,7 +208,7 @@ def test_plays_are_shown_as_they_happen_heard_again_and_decided_on(browser, aire
         ("Surf", "rejected"),
     ]
     with page.expect_download() as table:
-        page.get_by_role("button", name="Table").click()
+        page.get_by_role("button", name="CSV").click()
     assert table.value.path().read_text().count("\n") == 3
     plays.remove(new.number)
     page.close()

@@ -22,7 +22,7 @@ const STOP = svg`<rect x="10.500" y="10.500" width="11" height="11" rx="2"/>`;
 export class ListenView {
   constructor(about) {
     this.about = about;
-    this.state = "idle"; // idle, asking, listening, found, missed
+    this.state = "idle"; // idle, asking, listening, ending, found, missed
     this.cues = [];
   }
 
@@ -143,6 +143,7 @@ export class ListenView {
 
   end() {
     this.release();
+    if (this.state === "listening") this.state = "ending"; // the service looks at all of it once more
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send('{"type":"end"}');
     else this.closed();
   }
@@ -181,7 +182,7 @@ export class ListenView {
   }
 
   closed() {
-    if (!this.microphone) return;
+    if (!this.microphone && this.state !== "ending") return;
     this.fail(new Error("The service closed the connection; try again."));
     this.draw();
   }
@@ -232,9 +233,9 @@ export class ListenView {
     if (this.state === "missed") {
       return html`<div class="answer"><h2>Not found</h2><p>${REASONS[this.reason] || REASONS.unknown}</p></div>`;
     }
-    const said = { idle: "Tap to find out what is playing", asking: "Waiting for the microphone", listening: "Listening" };
+    const said = { idle: "Tap to find out what is playing", asking: "Waiting for the microphone", listening: "Listening", ending: "Looking once more" };
     return html`<div class="answer"><p class="hint">${said[this.state] || said.idle}</p>
-      <p class="faint">${this.state === "listening" ? `${Math.round(this.heard)} s heard` : this.state === "idle" ? scope(this.about) : " "}</p></div>`;
+      <p class="faint">${["listening", "ending"].includes(this.state) ? `${Math.round(this.heard)} s heard` : this.state === "idle" ? scope(this.about) : " "}</p></div>`;
   }
 }
 
