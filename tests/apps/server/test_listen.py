@@ -15,6 +15,7 @@ from tests.apps.server.conftest import problem_of
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from earmark.apps.server.logs import is_news
 from earmark.apps.server.settings import Limits
 
 PIECE_SECONDS = 0.1
@@ -129,6 +130,17 @@ def test_what_makes_no_sense_is_refused_before_it_begins(service):
     assert refusal_of(service, "format=s16&other=1") == (422, "invalid")
     assert refusal_of(service, Origin="http://evil.example") == (403, "origin")
     assert refusal_of(service, Authorization="Bearer earmark_wrong") == (401, "wrong_key")
+
+
+def test_a_refusal_is_one_line_of_the_log(service, caplog):
+    caplog.set_level("INFO")
+    assert refusal_of(service, "format=mp9") == (422, "invalid")
+    end = time.monotonic() + 30
+    while all(is_news(record) for record in caplog.records) and time.monotonic() < end:
+        time.sleep(0.01)  # uvicorn's own line comes after the answer
+    said = [record for record in caplog.records if record.name.startswith(("earmark", "uvicorn"))]
+    assert [record.levelname for record in said if is_news(record) and record.levelname != "INFO"] == []
+    assert any(not is_news(record) for record in said)
 
 
 def test_a_proxy_that_passes_on_no_upgrade_is_told_so(service):
