@@ -297,27 +297,30 @@ def with_header(line: bytes, key: str) -> bytes:
     return b"POST /v1/monitors HTTP/1.1\r\n" + host + own + b"Connection: close\r\n" + line + b"\r\n\r\n{}\r\n"
 
 
+class Tags(html.parser.HTMLParser):
+    """Counts tags and attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counted = Counter[str]()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.counted.update([tag, *(name for name, _ in attrs)])
+
+
 def reported(service: Service) -> int:
     """Have a report made of plays whose texts are markup, and return 1 if one of them is more than text."""
     report = service.folder.parent / "day.html"
-    make = [
-        sys.executable,
-        "-c",
-        PROGRAM,
-        "plays",
-        "--catalog",
-        str(service.folder / "own.earmark"),
-        "--report",
-        str(report),
-    ]
+    own = str(service.folder / "own.earmark")
+    make = [sys.executable, "-c", PROGRAM, "plays", "--catalog", own, "--report", str(report)]
     subprocess.run(make, check=True, capture_output=True)
-    tags = Counter[str]()
-    parser = html.parser.HTMLParser(convert_charrefs=True)
-    parser.handle_starttag = lambda tag, attributes: tags.update([tag, *(name for name, _ in attributes)])  # type: ignore[method-assign]
-    parser.feed(report.read_text())
-    odd = [name for name in tags if name.startswith("on") or name in ("script", "img", "iframe", "details", "srcdoc")]
+    tags = Tags()
+    tags.feed(report.read_text())
+    names = ("script", "img", "iframe", "details", "srcdoc")
+    odd = [name for name in tags.counted if name.startswith("on") or name in names]
+    count = sum(tags.counted.values())
     print(
-        f"a report with {len(MARKUP)} texts of markup: {sum(tags.values())} tags and attributes, of the sender's {odd}"
+        f"a report with {len(MARKUP)} texts of markup: {count} tags and attributes, of the sender's {odd}", flush=True
     )
     return bool(odd)
 
@@ -325,7 +328,7 @@ def reported(service: Service) -> int:
 def shown(service: Service) -> int:
     """Have Chromium show the markup on each view, and return how many views did more than show it."""
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import Dialog, sync_playwright
     except ImportError:
         print("no Playwright here, so the page was not looked at")
         return 0
@@ -335,9 +338,14 @@ def shown(service: Service) -> int:
         page = browser.new_page()
         page.add_init_script(f"localStorage.setItem('earmark.key', '{service.key}')")
         said = list[str]()
+
+        def dismiss(dialog: Dialog) -> None:
+            said.append("a dialog")
+            dialog.dismiss()
+
         page.on("console", lambda one: said.append(one.text) if one.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda dialog: (said.append("a dialog"), dialog.dismiss()))
+        page.on("dialog", dismiss)
         for view in ("catalog", "plays", "listen", "file"):
             page.goto(f"{service.url}/#/{view}")
             page.locator("main h1").wait_for(state="attached")

@@ -187,7 +187,7 @@ def minutes(browser: Browser, url: str, microphone: Microphone, count: int) -> N
 
 def clock_of(page: Page) -> float:
     """Return seconds from the page's clock to this program's, by the quickest of some answers."""
-    tries = []
+    tries = list[tuple[float, float]]()
     for _ in range(30):
         before = time.monotonic()
         theirs = page.evaluate("performance.now()") / 1000

@@ -8,7 +8,6 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-
 REFUSED = "ASGI callable returned without completing handshake."  # uvicorn, of a WebSocket that a document refused
 
 
