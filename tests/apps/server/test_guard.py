@@ -38,6 +38,7 @@ def test_other_hosts_and_origins_are_refused(service):
         ({"Host": "evil.example"}, 421, "host"),
         ({"Origin": "http://evil.example"}, 403, "origin"),
         ({"Origin": "null"}, 403, "origin"),
+        ({"Origin": "http://["}, 403, "origin"),
         ({"Origin": f"https://127.0.0.1:{service.port}"}, 403, "origin"),
         ({"Sec-Fetch-Site": "cross-site"}, 403, "origin"),
     ):
@@ -169,6 +170,16 @@ def test_what_is_no_http_is_a_problem_too(service, raw):
         answer = one.recv(1 << 16)
     assert answer.startswith(b"HTTP/1.1 400")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "no_http"
+
+
+@pytest.mark.parametrize("extra", ["", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n"])
+def test_an_upgrade_that_is_no_handshake_is_a_problem_too(service, extra):
+    head = "GET /v1/listen HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    with socket.create_connection(("127.0.0.1", service.port)) as one:
+        one.sendall(f"{head}{extra}\r\n".encode())
+        answer = one.recv(1 << 16)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "no_websocket"
 
 
 def test_figures_are_told_to_prometheus(service):

@@ -79,6 +79,8 @@ def test_what_a_key_allows_is_allowed_and_no_more(serve, caplog):
         assert (refused.status_code, problem_of(refused)) == (401, "no_key")
         assert refused.headers["www-authenticate"].startswith("Bearer")
         assert problem_of(ask("GET", "/v1/tracks", "earmark_wrong")) == "wrong_key"
+        basic = guarded.client.get("/v1/tracks", auth=("phone", phone))
+        assert (problem_of(basic), "Bearer" in basic.json()["detail"]) == ("wrong_key", True)
         assert ask("GET", "/v1/tracks", phone).status_code == 200
         denied = ask("DELETE", "/v1/tracks/x", phone)
         assert (denied.status_code, problem_of(denied)) == (403, "scope")

@@ -11,9 +11,11 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from tests.apps.server.conftest import problem_of
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from earmark.apps.server.logs import is_news
 from earmark.apps.server.settings import Limits
 
 PIECE_SECONDS = 0.1
@@ -130,6 +132,22 @@ def test_what_makes_no_sense_is_refused_before_it_begins(service):
     assert refusal_of(service, Authorization="Bearer earmark_wrong") == (401, "wrong_key")
 
 
+def test_a_refusal_is_one_line_of_the_log(service, caplog):
+    caplog.set_level("INFO")
+    assert refusal_of(service, "format=mp9") == (422, "invalid")
+    end = time.monotonic() + 30
+    while all(is_news(record) for record in caplog.records) and time.monotonic() < end:
+        time.sleep(0.01)  # uvicorn's own line comes after the answer
+    said = [record for record in caplog.records if record.name.startswith(("earmark", "uvicorn"))]
+    assert [record.levelname for record in said if is_news(record) and record.levelname != "INFO"] == []
+    assert any(not is_news(record) for record in said)
+
+
+def test_a_proxy_that_passes_on_no_upgrade_is_told_so(service):
+    answer = service.client.get("/v1/listen")
+    assert (answer.status_code, problem_of(answer), answer.headers["upgrade"]) == (426, "no_websocket", "websocket")
+
+
 def test_a_key_comes_as_a_protocol(serve):
     with serve(keys=[("phone", "identify")], anyone="") as guarded:
         assert refusal_of(guarded) == (401, "no_key")
@@ -145,7 +163,7 @@ def test_a_key_comes_as_a_protocol(serve):
     [
         ("format=webm", [b"no sound" * 5_000, '{"type": "end"}'], "unreadable"),
         ("format=s16", ["nonsense"], "message"),
-        ("format=s16&rate=8000", [bytes(60_000)] * 10, "too_fast"),
+        ("format=s16&rate=8000", [bytes(60_000)] * 100, "too_fast"),
     ],
 )
 def test_what_cannot_be_listened_to_ends_with_a_problem(service, query, sent, code):

@@ -16,6 +16,7 @@ from earmark.apps.server.problems import Problem
 from earmark.apps.server.settings import MANAGE, ServerSettings
 
 BEARER = "bearer "
+NO_BEARER = "a key comes as Authorization: Bearer <key>, and as nothing else"
 PROTOCOL = "earmark"  # of WebSockets; browsers send no other header of their own with them, so the key is one too
 KEY_PROTOCOL = "key."
 NETWORK_BITS = 64  # of an IPv6 address: one household or machine has all the rest
@@ -57,7 +58,7 @@ class Callers:
             key = self._keys.find(shown)
             if key is None:
                 self._count(f"wrong keys of {_network(address)}")
-                detail = "no key that is known here; `earmark serve keys` lists them"
+                detail = "no key that is known here; `earmark serve keys` lists them" if shown else NO_BEARER
                 raise Problem(401, "wrong_key", detail, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
             caller = Caller(f"key {key.name}", key.scopes)
         self._count(caller.name)

@@ -69,9 +69,8 @@ class Guard:
             raise Problem(421, "host", "this service does not go by that host name; start it with --name for others")
         origin = headers.get("origin")
         if origin is not None:
-            parts = urlsplit(origin) if origin.isprintable() else urlsplit("")
             scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
-            if (parts.scheme, parts.netloc.lower()) != (scheme, host.lower()):
+            if _origin_of(origin) != (scheme, host.lower()):
                 raise Problem(403, "origin", "pages of other origins may not call this service")
         elif headers.get("sec-fetch-site", "none") in ("cross-site", "same-site") and (
             scope["type"] == "websocket" or scope.get("method") not in ("GET", "HEAD")
@@ -168,6 +167,15 @@ def known_hosts(names: tuple[str, ...], host: str, own_name: str) -> Callable[[s
         return True
 
     return is_known
+
+
+def _origin_of(header: str) -> tuple[str, str]:
+    """Return scheme and host of an Origin header, ('', '') for what is none."""
+    try:
+        parts = urlsplit(header if header.isprintable() else "")
+    except ValueError:  # as of "http://["
+        return "", ""
+    return parts.scheme, parts.netloc.lower()
 
 
 def _host_of(header: str) -> str | None:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from earmark import __version__
 from earmark.apps.server import documents
 from earmark.apps.server.problems import Problem
-from earmark.apps.server.requests import PROBLEMS, Managing, service_of
+from earmark.apps.server.requests import PROBLEMS, Managing, caller_of, service_of
 from earmark.apps.server.settings import SCOPES, is_loopback
 
 router = APIRouter(tags=["health"])
@@ -52,7 +52,7 @@ async def metrics(request: Request, caller: Managing) -> Response:
 async def about(request: Request) -> JSONResponse:
     """How large the catalog is, and what this caller may do; figures only for those who may ask."""
     service = service_of(request)
-    caller = service.callers.caller(request.headers, request.client.host if request.client else "")
+    caller = caller_of(request)
     scopes = [scope for scope in SCOPES if scope in caller.scopes or "manage" in caller.scopes]
     tracks, seconds = await service.call(service.catalog.size) if scopes else (0, 0.0)
     host = request.url.hostname or ""

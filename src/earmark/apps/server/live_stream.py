@@ -49,6 +49,13 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: int = 1  # of samples, interleaved
 
 
+@router.get("/v1/listen", include_in_schema=False)
+async def refuse_plain_http() -> None:
+    """Say what is wrong where a proxy passes on no upgrade."""
+    detail = "this is a WebSocket; connect with ws:// or wss://, and let a proxy pass on Upgrade and Connection"
+    raise Problem(426, "no_websocket", detail, headers={"Upgrade": "websocket"})
+
+
 @router.websocket("/v1/listen")
 async def listen(socket: WebSocket) -> None:
     """Follow a stream until it ends."""

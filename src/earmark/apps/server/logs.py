@@ -8,6 +8,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+REFUSED = "ASGI callable returned without completing handshake."  # uvicorn, of a WebSocket that a document refused
+
 
 class JsonLines(logging.Formatter):
     """Makes a line of a record."""
@@ -25,10 +27,16 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
+def is_news(record: logging.LogRecord) -> bool:
+    """Return whether a record says what its request's own line does not."""
+    return record.msg != REFUSED
+
+
 def set_up_logs(*, quiet: bool) -> None:
     """Write what earmark's service and uvicorn log to standard error; when `quiet`, problems only."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    handler.addFilter(is_news)
     for name, level in (("earmark.server", logging.INFO), ("uvicorn.error", logging.WARNING)):
         log = logging.getLogger(name)
         log.handlers, log.propagate = [handler], False

@@ -38,6 +38,7 @@ TITLES = {
     415: "The kind of content is not known",
     421: "The request is meant for another host",
     422: "It cannot be used",
+    426: "It is a WebSocket",
     429: "Too many requests",
     431: "The head of the request is too large",
     499: "The client went away",

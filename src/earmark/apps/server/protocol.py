@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,6 +15,7 @@ from earmark.apps.server.settings import Limits
 
 MOST_HEAD_BYTES = 1 << 16  # bytes of a request's line and headers
 IDLE_SECONDS = 5.0  # seconds between requests of a connection, as uvicorn's timeout_keep_alive
+KEY_BYTES = 16  # bytes of a WebSocket's key, before base64 (RFC 6455, section 4.1)
 READING_SECONDS = 30.0  # seconds in which a client has to read what fills the buffers
 
 
@@ -82,8 +85,12 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._expect_head(IDLE_SECONDS + self.limits.header_seconds)
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over."""
+        """Hand the connection over; what is no handshake is refused here, because uvicorn would do so in plain text."""
         self._forget_deadlines()
+        if not _is_handshake(self.scope["method"], self.scope["headers"]):
+            detail = "no handshake of a WebSocket (RFC 6455); GET with Sec-WebSocket-Version: 13 and a key of 16 bytes"
+            self._close_with(Problem(400, "no_websocket", detail))
+            return
         super().handle_websocket_upgrade()
 
     def pause_writing(self) -> None:
@@ -130,3 +137,13 @@ class DeadlineProtocol(HttpToolsProtocol):
         for timer in (self._deadline, self._reading):
             if timer is not None:
                 timer.cancel()
+
+
+def _is_handshake(method: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    keys = [value for name, value in headers if name == b"sec-websocket-key"]
+    versions = [value for name, value in headers if name == b"sec-websocket-version"]
+    try:
+        lengths = [len(base64.b64decode(key, validate=True)) for key in keys]
+    except ValueError:
+        return False
+    return method == "GET" and versions == [b"13"] and lengths == [KEY_BYTES]

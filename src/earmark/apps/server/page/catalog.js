@@ -150,11 +150,11 @@ export class CatalogView {
     return html`<form @submit=${this.change}>
       <div class="who">${tile(track, "large")}<div class="words"><h2 id="chosen">${titleOf(track)}</h2><p class="faint">${clock(track.seconds)}${track.complete ? "" : ", not whole"}</p></div></div>
       ${field("title", "Title")}${field("artist", "Artist")}${field("album", "Album")}
-      <dl><dt>Added</dt><dd>${new Date(track.added / 1e6).toLocaleString()}</dd><dt>Place</dt><dd>${track.path}</dd><dt>Id</dt><dd><code>${track.id}</code></dd>
+      <dl><dt>Added</dt><dd>${new Date(track.added / 1e6).toLocaleString()}</dd><dt>File</dt><dd>${track.path}</dd><dt>Id</dt><dd><code>${track.id}</code></dd>
         ${track.ranges?.length ? html`<dt>Second screen</dt><dd>${count(track.ranges.length, "time range")}</dd>` : nothing}</dl>
       ${problem(track.error)}
       <div class="tools">${this.mayChange ? html`<button type="button" class="danger" @click=${this.remove}>${track.isAsked ? "Forget it for good" : "Forget"}</button>` : nothing}
-        <span></span><button type="button" @click=${this.close}>Close</button>
+        <span></span><button type="button" autofocus @click=${this.close}>Close</button>
         ${this.mayChange ? html`<button class="primary">Save</button>` : nothing}</div></form>`;
   }
 }

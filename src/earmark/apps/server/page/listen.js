@@ -4,7 +4,7 @@ import { html, nothing, render, svg } from "./vendor/lit-html.js";
 import { get, listenSocket, Problem } from "./api.js";
 import { forget, heard, remember } from "./history.js";
 import { Microphone } from "./microphone.js";
-import { confidence, problem, progress, say, tile, words } from "./parts.js";
+import { confidence, move, problem, progress, say, tile, words } from "./parts.js";
 import { Ring } from "./spectrum.js";
 import { ago, clock, titleOf } from "./text.js";
 
@@ -22,7 +22,7 @@ const STOP = svg`<rect x="10.500" y="10.500" width="11" height="11" rx="2"/>`;
 export class ListenView {
   constructor(about) {
     this.about = about;
-    this.state = "idle"; // idle, asking, listening, found, missed
+    this.state = "idle"; // idle, asking, listening, ending, found, missed
     this.cues = [];
   }
 
@@ -126,21 +126,24 @@ export class ListenView {
     return Math.min(Math.max(this.event.position + this.event.speed * (at - this.event.at), 0), this.track.seconds);
   }
 
+  // The bar moves with every picture; all else changes once a second.
   run() {
     cancelAnimationFrame(this.frame);
-    let drawn = "";
+    let drawn = -1;
     const step = () => {
       if (!this.event || !this.microphone) return;
       this.frame = requestAnimationFrame(step);
-      const position = this.position, now = `${Math.floor(10 * position)}`;
+      const position = this.position, second = Math.floor(position);
       this.place.dataset.position = position.toFixed(3);
-      if (now !== drawn) { drawn = now; this.draw(); }
+      if (second !== drawn) { drawn = second; this.draw(); }
+      move(this.place.querySelector(".found .progress"), position, this.track.seconds);
     };
     step();
   }
 
   end() {
     this.release();
+    if (this.state === "listening") this.state = "ending"; // the service looks at all of it once more
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send('{"type":"end"}');
     else this.closed();
   }
@@ -179,7 +182,7 @@ export class ListenView {
   }
 
   closed() {
-    if (!this.microphone) return;
+    if (!this.microphone && this.state !== "ending") return;
     this.fail(new Error("The service closed the connection; try again."));
     this.draw();
   }
@@ -230,9 +233,9 @@ export class ListenView {
     if (this.state === "missed") {
       return html`<div class="answer"><h2>Not found</h2><p>${REASONS[this.reason] || REASONS.unknown}</p></div>`;
     }
-    const said = { idle: "Tap to find out what is playing", asking: "Waiting for the microphone", listening: "Listening" };
+    const said = { idle: "Tap to find out what is playing", asking: "Waiting for the microphone", listening: "Listening", ending: "Looking once more" };
     return html`<div class="answer"><p class="hint">${said[this.state] || said.idle}</p>
-      <p class="faint">${this.state === "listening" ? `${Math.round(this.heard)} s heard` : this.state === "idle" ? scope(this.about) : " "}</p></div>`;
+      <p class="faint">${["listening", "ending"].includes(this.state) ? `${Math.round(this.heard)} s heard` : this.state === "idle" ? scope(this.about) : " "}</p></div>`;
   }
 }
 

@@ -39,6 +39,7 @@ export class MatchView {
         get(`/v1/tracks/${encodeURIComponent(match.track.id)}/peaks?start=${from}&end=${until}`),
       ]);
       Object.assign(this, { sound, own: points(own), reference: points(reference) });
+      this.top = Math.max(4000, ...this.own.map((one) => one.hertz), ...this.reference.map((one) => one.hertz));
       this.meet();
       this.draw();
       this.paint();
@@ -59,7 +60,7 @@ export class MatchView {
 
   paint() {
     const [above, below] = this.place.querySelectorAll("canvas");
-    const top = Math.max(4000, ...this.own.map((one) => one.hertz), ...this.reference.map((one) => one.hertz));
+    const { top } = this;
     spectrogram(above, this.sound, top);
     const own = this.own.map((one) => ({ x: (one.at - this.start) / (this.end - this.start), y: one.hertz / top, met: false }));
     const laid = this.reference.map((one, n) => ({ x: (one.at - this.from) / (this.until - this.from), y: one.hertz / top, met: this.met[n] }));
@@ -70,28 +71,33 @@ export class MatchView {
     dots(below, laid, true);
   }
 
+  scale(start, end, of) {
+    return this.sound ? html`<div class="times"><span>${clock(start)} ${of}</span><span>up to ${(this.top / 1000).toLocaleString("en", { maximumFractionDigits: 1 })} kHz</span>
+      <span>${clock(end)}</span></div>` : nothing;
+  }
+
   draw() {
     if (!this.place) return;
     const { match } = this, met = this.met?.filter(Boolean).length ?? 0, all = this.met?.length ?? 0;
     render(html`<a class="back" href="#/file">Back to the file</a>
       <div class="who">${tile(match.track, "large")}<div class="words"><h1>${words(match.track)}</h1></div></div>
       <p>${confidence(match.confidence)}</p>
-      <p>From ${clock(match.query_start)} to ${clock(match.query_end)} the file holds what the recording has from
-        ${clock(match.reference_start)} to ${clock(match.reference_end)}, known to ${milliseconds(match.position_error)}.</p>
+      <p>The file from ${clock(match.query_start)} to ${clock(match.query_end)} is the recording from
+        ${clock(match.reference_start)} to ${clock(match.reference_end)}, to within ${milliseconds(match.position_error)}.</p>
       ${problem(this.error)}
       ${all ? html`<p class="met"><b>${met}</b> of <b>${all}</b> peaks of the recording are in the clip too (${percent(met / all)}).
-        ${met / all > 0.3 ? "So many do not meet by chance." : "Noise hides the others; those that met lie on one line."}</p>` : nothing}
+        ${met / all > 0.3 ? "So many would not meet by chance." : "Noise hides the others; those that met lie on one line."}</p>` : nothing}
       <figure><figcaption>The clip, and where its peaks meet those of the recording</figcaption><canvas role="img"
-        aria-label=${`Spectrogram of the clip with ${met} peaks that met`}></canvas></figure>
+        aria-label=${`Spectrogram of the clip with ${met} peaks that met`}></canvas>${this.scale(this.start, this.end, "of the file")}</figure>
       <figure><figcaption>The recording: peaks that met, and those that did not</figcaption><canvas role="img"
-        aria-label=${`${all} peaks of the recording, ${met} of which met`}></canvas></figure>
+        aria-label=${`${all} peaks of the recording, ${met} of which met`}></canvas>${this.scale(this.from, this.until, "of the recording")}</figure>
       ${!this.sound && !this.error ? html`<p class="faint">Drawing</p>` : nothing}
       <details><summary>Figures behind the confidence</summary><dl>${Object.entries(match.evidence).map(([name, value]) => html`
         <dt>${name.replaceAll("_", " ")}</dt><dd>${value.toLocaleString("en", { maximumFractionDigits: 3 })}</dd>`)}</dl></details>`, this.place);
   }
 }
 
-const milliseconds = (seconds) => (seconds < 0.001 ? "under a millisecond" : `${Math.round(1000 * seconds)} ms`);
+const milliseconds = (seconds) => (seconds < 0.001 ? "a millisecond" : `${Math.round(1000 * seconds)} ms`);
 const points = ({ seconds, hertz }) => seconds.map((at, n) => ({ at, hertz: hertz[n] }));
 
 async function decoded(file, start, end) {

@@ -1,5 +1,7 @@
 // The microphone: its samples go to the service, its spectrum to the page.
 
+const LAST = 50; // pieces: five seconds
+
 export class Microphone {
   // `piece(buffer)`: samples; `ready(rate)`: their rate, known before the browser has given the microphone.
   static async open(piece, ready) {
@@ -28,12 +30,15 @@ export class Microphone {
     source.connect(this.analyser);
     source.connect(pieces);
     const latency = 1000 * (stream.getAudioTracks()[0].getSettings().latency || 0);
-    this.began = Infinity;
+    const begins = [];
     let sent = 0;
     pieces.port.onmessage = ({ data }) => {
       sent += data.byteLength / 2;
-      // Pieces come late, never early: the quickest tells when the stream began.
-      this.began = Math.min(this.began, performance.now() - (1000 * sent) / this.rate - latency);
+      // Pieces come late, never early: the quickest of the last few tells when the stream began. No older ones, because
+      // a microphone may leave some sound out, and its clock may go wrong.
+      begins.push(performance.now() - (1000 * sent) / this.rate - latency);
+      if (begins.length > LAST) begins.shift();
+      this.began = Math.min(...begins);
       piece(data);
     };
   }

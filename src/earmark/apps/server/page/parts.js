@@ -20,9 +20,17 @@ export function confidence(value) {
 export function progress(position, total, name = "Position in the recording") {
   return html`<div class="progress" role="progressbar" aria-label=${name} aria-valuemin="0"
       aria-valuemax=${Math.round(total)} aria-valuenow=${Math.round(position)} aria-valuetext=${`${clock(position)} of ${clock(total)}`}>
-    <div class="track"><div class="filled" .style=${`transform:scaleX(${Math.min(1, position / (total || 1))})`}></div></div>
+    <div class="track"><div class="filled" .style=${`transform:${filled(position, total)}`}></div></div>
     <div class="times"><span>${clock(position)}</span><span>${clock(total)}</span></div></div>`;
 }
+
+// Move the bar of a progress that is shown, without drawing it anew.
+export function move(shown, position, total) {
+  const bar = shown?.querySelector(".filled");
+  if (bar) bar.style.transform = filled(position, total);
+}
+
+const filled = (position, total) => `scaleX(${Math.min(1, position / (total || 1))})`;
 
 const SAID = {
   unreadable: "This is no audio or video that can be read.",

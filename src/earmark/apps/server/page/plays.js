@@ -121,8 +121,12 @@ export class PlaysView {
 
   async table() {
     const range = { since: new Date(this.day).toISOString(), until: new Date(this.day + DAY).toISOString(), format: "csv" };
-    const file = await getFile(`/v1/plays?${new URLSearchParams(range)}`);
-    save(`plays-${dateOf(this.day)}.csv`, file, "text/csv");
+    try {
+      save(`plays-${dateOf(this.day)}.csv`, await getFile(`/v1/plays?${new URLSearchParams(range)}`), "text/csv");
+    } catch (error) {
+      this.error = error;
+      this.draw();
+    }
   }
 
   onAir(station) {
@@ -231,7 +235,7 @@ export class PlaysView {
     const plays = [...this.plays.values()].sort((a, b) => b.from - a.from || b.play - a.play);
     const isEmpty = !plays.length && !this.isLoading;
     render(html`<div class="head"><div><h1>Plays</h1><p class="faint">${this.said(plays)}</p></div>
-        <div class="tools">${plays.length ? html`<button @click=${() => this.table()}>Table</button>` : nothing}
+        <div class="tools">${plays.length ? html`<button @click=${() => this.table()}>CSV</button>` : nothing}
           ${this.mayChange ? html`<button class="primary" @click=${() => this.show({ kind: "new" })}>Follow a station</button>` : nothing}</div></div>
       ${this.isToday && this.monitors.length ? html`<ul class="stations" aria-label="Stations">${this.monitors.map((one) => this.station(one))}</ul>` : nothing}
       <div class="head days"><div class="tools"><button class="step" @click=${() => this.move(-1)} aria-label="The day before">‹</button>
@@ -269,7 +273,7 @@ export class PlaysView {
     const level = Math.min(Math.max(1 + one.level / 60, 0), 1);
     return html`<li class="card station ${one.state}">
       <div class="head"><button class="name" @click=${() => this.show({ kind: "station", name: one.name })}>${one.name}</button>
-        <span class="live"><i></i>${STATES[one.state] || one.state}<span class="level" title=${`${one.level} dB`} aria-hidden="true"><span .style=${`transform:scaleX(${level})`}></span></span></span></div>
+        <span class="live"><i></i>${STATES[one.state] || one.state}<span class="level" title=${decibels(one.level)} aria-hidden="true"><span .style=${`transform:scaleX(${level})`}></span></span></span></div>
       ${play ? html`<div class="who">${tile(play.track)}${words(play.track)}</div>
         ${progress(Math.min(play.reference_start + (now - play.from) / 1000, play.track_seconds), play.track_seconds, `Position in ${titleOf(play.track)}`)}`
         : html`<p class="faint">${one.state === "listening" ? "Nothing that is in the catalog" : one.reason || "Waiting for the first sound"}</p>`}
@@ -300,20 +304,20 @@ export class PlaysView {
       ${problem(error)}
       <div class="tools">${this.mayChange ? html`<button type="button" class="danger" @click=${() => this.decide("rejected")}>Reject</button>
         ${play.state === "review" ? html`<button type="button" @click=${() => this.decide("accepted")}>Accept</button>` : nothing}` : nothing}
-        <span></span><button class="primary">Close</button></div></form>`;
+        <span></span><button class="primary" autofocus>Close</button></div></form>`;
   }
 
   aboutStation({ name, isAsked, error }) {
     const one = this.monitors.find((monitor) => monitor.name === name);
     if (!one) return nothing;
     return html`<form method="dialog"><h2 id="chosen">${one.name}</h2>
-      <dl><dt>Source</dt><dd>${one.source}</dd><dt>State</dt><dd>${STATES[one.state] || one.state}${one.reason ? `: ${one.reason}` : ""}</dd>
+      <dl><dt>Source</dt><dd>${one.source}</dd><dt>State</dt><dd>${STATES[one.state] || one.state}${one.reason && one.state !== "listening" ? `: ${one.reason}` : ""}</dd>
         <dt>Heard</dt><dd>${clock(one.seconds)}, ${count(one.gaps, "gap")}</dd>
         ${one.dropped_seconds ? html`<dt>Dropped</dt><dd>${clock(one.dropped_seconds)}: the machine is too slow</dd>` : nothing}
-        <dt>Level</dt><dd>${one.level} dB</dd>${one.zone ? html`<dt>Time zone</dt><dd>${one.zone}</dd>` : nothing}</dl>
+        <dt>Level</dt><dd>${decibels(one.level)}</dd>${one.zone ? html`<dt>Time zone</dt><dd>${one.zone}</dd>` : nothing}</dl>
       ${problem(error)}
       <div class="tools">${this.mayChange ? html`<button type="button" class="danger" @click=${this.remove}>${isAsked ? "Stop following it" : "Stop"}</button>` : nothing}
-        <span></span><button class="primary">Close</button></div></form>`;
+        <span></span><button class="primary" autofocus>Close</button></div></form>`;
   }
 
   form({ error, trial }) {
@@ -321,7 +325,7 @@ export class PlaysView {
       <div class="asked"><label>Address of the stream<input name="source" type="url" required maxlength="2048" placeholder="https://radio.example/live.mp3" autocomplete="off" @input=${this.changed}></label>
         <button type="button" @click=${this.test} ?disabled=${trial?.isRunning}>Listen first</button></div>
       ${this.tried(trial)}
-      <label>Name<input name="name" maxlength="200" placeholder=${trial?.name || "As it is to be called"} autocomplete="off"></label>
+      <label>Name<input name="name" maxlength="200" placeholder=${trial?.name || "Taken from the address"} autocomplete="off"></label>
       <label>Time zone<input name="zone" maxlength="64" .value=${Intl.DateTimeFormat().resolvedOptions().timeZone || ""} autocomplete="off"></label>
       ${problem(error)}
       <div class="tools"><span></span><button type="button" @click=${this.close}>Cancel</button><button class="primary">Follow</button></div></form>`;
@@ -332,7 +336,7 @@ export class PlaysView {
     if (trial.isRunning) return html`<div class="trial" role="status"><p class="live busy"><i></i>Listening for a few seconds</p></div>`;
     if (!trial.works) return html`<div class="trial failed" role="status"><p class="live"><i></i>No sound arrives</p><p>${trial.reason}</p></div>`;
     const [match] = trial.matches, level = Math.min(Math.max(1 + trial.level / 60, 0), 1);
-    const facts = [trial.format, trial.bitrate && `${trial.bitrate} kbit/s`, trial.level < SILENT ? "silent" : `${Math.round(trial.level)} dB`].filter(Boolean);
+    const facts = [trial.format, trial.bitrate && `${trial.bitrate} kbit/s`, trial.level < SILENT ? "silent" : decibels(trial.level)].filter(Boolean);
     return html`<div class="trial" role="status">
       <p class="head"><span class="live"><i></i>Sound arrives<span class="level" aria-hidden="true"><span .style=${`transform:scaleX(${level})`}></span></span></span>
         <small>${facts.join(" · ")}</small></p>
@@ -340,6 +344,8 @@ export class PlaysView {
       ${trial.title ? html`<small class="told">The stream says: ${trial.title}</small>` : nothing}</div>`;
   }
 }
+
+const decibels = (level) => `${Math.round(level)} dB`.replace("-", "−");
 
 function lanesOf(plays) {
   const lanes = new Map();
