@@ -45,3 +45,43 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
+
+
+def cut(text: str, cells: int, *, in_middle: bool = False) -> str:
+    """Return text in at most so many cells, with … for what is left out at its end or in its middle."""
+    from rich.cells import cell_len, chop_cells
+
+    if cell_len(text) <= cells:
+        return text
+    if cells < 2:
+        return "…"[:cells]
+    head = (cells - 1) // 3 if in_middle else cells - 1
+    tail = cells - 1 - head
+    start = chop_cells(text, head)[0] if head else ""
+    return f"{start}…{chop_cells(text[::-1], tail)[0][::-1] if tail else ''}"
+
+
+def wrap(text: str, cells: int, *, behind: str = " ", indent: str = "") -> list[str]:
+    """Return text in lines of at most so many cells, parted behind `behind`, and in words that are longer than a line.
+
+    `indent` stands before every line but the first. A letter of Chinese, Japanese or Korean takes two cells.
+    """
+    from rich.cells import cell_len, chop_cells
+
+    lines, line = list[str](), ""
+    for word in _words(text, behind):
+        if line.strip() and cell_len(line + word.rstrip()) > cells:
+            lines.append(line.rstrip())
+            line = indent
+        while cell_len(line + word.rstrip()) > cells:
+            head = chop_cells(word, cells - cell_len(line))[0]
+            lines.append(line + head)
+            line, word = indent, word.removeprefix(head)
+        line += word
+    return [*lines, line.rstrip()] if line.strip() else lines
+
+
+def _words(text: str, behind: str) -> list[str]:
+    """Return the words of a text, each with what it ends with."""
+    words = [f"{word}{behind}" for word in (text.split() if behind == " " else text.split(behind))]
+    return [*words[:-1], words[-1].removesuffix(behind)] if words else []

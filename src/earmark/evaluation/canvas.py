@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.errors import OptionError
+from earmark.evaluation.fonts import fit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,10 +32,20 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, path: str | Path) -> Path:
-    """Write a figure, and return its path; the ending of the name says in which format."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a title in letters that the font lacks shows boxes
-        figure.savefig(path, dpi=DOTS_AN_INCH)
+    """Write a figure, and return its path; the ending of the name says in which format.
+
+    Its texts get fonts that have their letters (`fonts.fit`), as far as there are any.
+    """
+    fit(figure)
+    chatter = logging.getLogger("matplotlib.font_manager")
+    level = chatter.level
+    chatter.setLevel(logging.ERROR)  # a family without a bold font is drawn in its regular one
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # no font has them: `fonts.advice`
+            figure.savefig(path, dpi=DOTS_AN_INCH)
+    finally:
+        chatter.setLevel(level)
     return Path(path)
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.apps.text import cut
 from earmark.errors import OptionError
 from earmark.evaluation.canvas import new_figure
+from earmark.text import escaped
 from earmark.types import Samples
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 WINDOW_SECONDS = 0.064  # width of a bar of the spectrogram; long enough to part the tones of a chord
 RANGE_DECIBELS = 70.0  # dB from black, the loudest, to white
-LONGEST_TITLE = 72  # characters that fit above a drawing
+TITLE_CELLS = 72  # narrow letters that fit above a drawing; wide ones count twice
 LONG_SECONDS = 180.0  # seconds of a recording from which minutes are counted
 MOST_TICKS = 12  # ticks of an axis
 MOST_COLUMNS = 4_000  # columns of a spectrogram, more than a picture is wide
@@ -165,11 +167,7 @@ def spectrogram(axes: Axes, sound: Sound) -> AxesImage:
 
 def plain(text: str) -> str:
     """Return text that matplotlib shows as it is, in one line: no formulas, no control characters."""
-    from earmark.text import escaped
-
-    shown = escaped(text)
-    shown = shown if len(shown) <= LONGEST_TITLE else shown[: LONGEST_TITLE - 1] + "…"
-    return shown.replace("$", r"\$")
+    return cut(escaped(text), TITLE_CELLS).replace("$", r"\$")
 
 
 def check(path: str | Path) -> None:

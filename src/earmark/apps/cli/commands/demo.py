@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from earmark.apps.cli.failures import DONE, NOT_FOUND
 from earmark.apps.cli.options import add_output
 from earmark.apps.cli.output import Output
+from earmark.apps.cli.pictures import save_picture
 from earmark.apps.text import clock
 from earmark.errors import OptionError
 from earmark.fingerprints import DEFAULT, DESCRIPTIONS, VISIBLE
@@ -127,7 +128,6 @@ def draw(output: Output, trial: Trial, target: str) -> None:
     """Draw the noisiest clip that was identified, where it comes from, and how landmarks see that."""
     from earmark.apps.demo.clips import RATE
     from earmark.apps.plot import figures, sounds
-    from earmark.evaluation import canvas
 
     right = [attempt for attempt in trial.attempts if attempt.known and attempt.verdict == "right"]
     hardest = min(right, key=lambda attempt: attempt.clip.condition.hardness, default=None)
@@ -140,5 +140,6 @@ def draw(output: Output, trial: Trial, target: str) -> None:
         output.remark(f"no picture: {error}")
         return
     name = f"{clip.path.stem}, {clip.condition.name}"
-    canvas.save(figures.draw_match(*sounds.match_view(clip.samples, RATE, hardest.answer.best, name=name)), target)
+    figure = figures.draw_match(*sounds.match_view(clip.samples, RATE, hardest.answer.best, name=name))
+    save_picture(output, figure, target)
     output.line(f"Drew {target}: a clip under noise, its recording, and the diagonal that gave it away.")

@@ -21,6 +21,7 @@ from earmark.apps.cli.options import (
     probability,
 )
 from earmark.apps.cli.output import Output
+from earmark.apps.cli.pictures import save_picture
 from earmark.apps.text import clock, shown_path
 from earmark.errors import MediaError, OptionError
 
@@ -209,9 +210,8 @@ def check_explained(options: argparse.Namespace) -> None:
 def draw(output: Output, name: str, said: Explanation, reasons: Sequence[str], target: str) -> None:
     """Write the picture of an answer."""
     from earmark.apps.plot.evidence import draw_explanation
-    from earmark.evaluation import canvas
 
-    canvas.save(draw_explanation(name, said, reasons), target)
+    save_picture(output, draw_explanation(name, said, reasons), target)
     output.remark(f"drew {target}")
 
 
