@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 
@@ -61,15 +62,15 @@ def cut(text: str, cells: int, *, in_middle: bool = False) -> str:
     return f"{start}…{chop_cells(text[::-1], tail)[0][::-1] if tail else ''}"
 
 
-def wrap(text: str, cells: int, *, behind: str = " ", indent: str = "") -> list[str]:
-    """Return text in lines of at most so many cells, parted behind `behind`, and in words that are longer than a line.
+def wrap(text: str, cells: int, *, indent: str = "") -> list[str]:
+    """Return text in lines of at most so many cells, parted behind spaces and slashes, and in words longer than a line.
 
     `indent` stands before every line but the first. A letter of Chinese, Japanese or Korean takes two cells.
     """
     from rich.cells import cell_len, chop_cells
 
     lines, line = list[str](), ""
-    for word in _words(text, behind):
+    for word in re.findall(r"[^ /]*[ /]|[^ /]+", text):
         if line.strip() and cell_len(line + word.rstrip()) > cells:
             lines.append(line.rstrip())
             line = indent
@@ -79,9 +80,3 @@ def wrap(text: str, cells: int, *, behind: str = " ", indent: str = "") -> list[
             line, word = indent, word.removeprefix(head)
         line += word
     return [*lines, line.rstrip()] if line.strip() else lines
-
-
-def _words(text: str, behind: str) -> list[str]:
-    """Return the words of a text, each with what it ends with."""
-    words = [f"{word}{behind}" for word in (text.split() if behind == " " else text.split(behind))]
-    return [*words[:-1], words[-1].removesuffix(behind)] if words else []

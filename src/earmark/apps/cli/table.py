@@ -73,11 +73,7 @@ def _blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
 
 def wrapped(name: str, text: str, width: int) -> list[str]:
     """Return lines of a name and a text behind it; a path is parted behind its slashes."""
-    room = max(width - len(name), LEAST_CELLS)
-    if "/" in text and " " not in text:
-        parts = wrap(text, room, behind="/")
-    else:
-        parts = wrap(text, room)
+    parts = wrap(text, max(width - len(name), LEAST_CELLS))
     return [f"{name if place == 0 else ' ' * len(name)}{part}" for place, part in enumerate(parts or [""])]
 
 

@@ -168,7 +168,6 @@ def bar() -> Iterator[Callable[[Progress], None]]:
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-
     console = Console(stderr=True)
     columns = (BarColumn(BAR_CELLS), TextColumn("{task.description}", markup=False))
     began = time.perf_counter()
