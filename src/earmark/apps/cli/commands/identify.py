@@ -160,8 +160,9 @@ class Clips:
         """Return whether a file only lies in a folder of clips, and is none."""
         from earmark.catalog.ingest import NO_AUDIO
 
-        is_asked = self.scan is not None and name in self.scan.files
-        return is_asked and error.code in NO_AUDIO and not self.scan.expects_sound(name)
+        if self.scan is None or name not in self.scan.files:
+            return False
+        return error.code in NO_AUDIO and not self.scan.expects_sound(name)
 
 
 def clips_of(names: Sequence[str]) -> Clips:
