@@ -55,7 +55,7 @@ def open_catalog(
     place, fingerprinter = Path(path_of(path)), ALIASES.get(fingerprinter or "", fingerprinter)
     if not is_catalog(place):
         if read_only or not create:
-            raise CatalogNotFound(f"no catalog is at {place}; make one with earmark.open(path) or earmark index")
+            raise CatalogNotFound(f"no catalog is at {place}; give the path of one, or make it with earmark index")
         _new_settings(fingerprinter, index, preset)  # raises before a folder is made
         make_folder(place)
     folder = Folder(place, read_only=read_only)

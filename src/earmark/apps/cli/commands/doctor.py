@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     catalog = contents(catalog_path(options))
     for finding in (*installation, catalog):
         output.record({"subject": finding.subject, "state": finding.state, "detail": finding.detail})
-        output.line(f"{finding.state:5} {finding.subject:10} {finding.detail}")
+        output.entry(f"{finding.state:5} {finding.subject:10}", finding.detail)
     if catalog.state == BAD:
         return CATALOG
     return PARTLY if any(finding.state == BAD for finding in installation) else DONE
