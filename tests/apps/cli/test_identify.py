@@ -211,7 +211,7 @@ def test_an_answer_is_drawn_with_why_it_was_given(earmark, indexed, music, cut, 
     done = earmark("identify", cut(music[1], 12.5, 6), "--catalog", indexed, "--plot", picture)
     assert done.status == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert "of sound were weighed" in done.out  # it explains
+    assert "of sound was compared" in done.out  # it explains
     assert f"drew {picture}" in done.err
 
 
