@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ MOST_TICKS = 12  # ticks of an axis
 MOST_COLUMNS = 4_000  # columns of a spectrogram, more than a picture is wide
 MARGIN_SHARE = 0.1  # share of a match that is shown before and after it
 LEAST_ROOM_SECONDS = 10.0  # seconds that are shown around a match
+LEFT_TO_RIGHT = "\u200e"  # mark at the beginning of a text that says how it runs (Unicode Standard Annex 9)
 LEVEL = "level, dB, the loudest is 0"
 
 
@@ -166,8 +168,13 @@ def spectrogram(axes: Axes, sound: Sound) -> AxesImage:
 
 
 def plain(text: str) -> str:
-    """Return text that matplotlib shows as it is, in one line: no formulas, no control characters."""
-    return cut(escaped(text), TITLE_CELLS).replace("$", r"\$")
+    """Return text that matplotlib shows as it is, in one line: no formulas, no control characters.
+
+    A name in Arabic or Hebrew does not turn the words around it.
+    """
+    shown = cut(escaped(text), TITLE_CELLS).replace("$", r"\$")
+    is_turned = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in shown)
+    return f"{LEFT_TO_RIGHT}{shown}" if is_turned else shown
 
 
 def check(path: str | Path) -> None:
