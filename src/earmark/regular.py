@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from pathlib import Path
 
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # how an address begins, also as a path, which has one slash of two
 FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -53,7 +55,7 @@ def irregularity(path: Path, *, is_folder: bool = False) -> str:
 
 def why_unopened(error: Exception, path: str) -> str:
     """Return why a path cannot be opened; an address is no path."""
-    if "://" in path:
+    if ADDRESS.match(path):
         return "that is an address, and earmark reads files: download it first"
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return reason or "it cannot be opened"

@@ -52,6 +52,8 @@ def test_what_is_no_file_is_refused(music: Sequence[Path], tmp_path: Path) -> No
             content_of(source)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="open it as bytes"):
         content_of(io.StringIO("la la la"))  # type: ignore[arg-type]
+    with pytest.raises(MediaError, match="that is an address, and earmark reads files: download it first"):
+        fingerprint_of("https://music.example/song.mp3", "shazam", {}, query=False)
     with pytest.raises(MediaError, match="No such file"):
         content_of(tmp_path / "missing.wav")
 

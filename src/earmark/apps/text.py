@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 
@@ -45,3 +46,37 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
+
+
+def cut(text: str, cells: int, *, in_middle: bool = False) -> str:
+    """Return text in at most so many cells, with … for what is left out at its end or in its middle."""
+    from rich.cells import cell_len, chop_cells
+
+    if cell_len(text) <= cells:
+        return text
+    if cells < 2:
+        return "…"[:cells]
+    head = (cells - 1) // 3 if in_middle else cells - 1
+    tail = cells - 1 - head
+    start = chop_cells(text, head)[0] if head else ""
+    return f"{start}…{chop_cells(text[::-1], tail)[0][::-1] if tail else ''}"
+
+
+def wrap(text: str, cells: int, *, indent: str = "") -> list[str]:
+    """Return text in lines of at most so many cells, parted behind spaces and slashes, and in words longer than a line.
+
+    `indent` stands before every line but the first. A letter of Chinese, Japanese or Korean takes two cells.
+    """
+    from rich.cells import cell_len, chop_cells
+
+    lines, line = list[str](), ""
+    for word in re.findall(r"[^ /]*[ /]|[^ /]+", text):
+        if line.strip() and cell_len(line + word.rstrip()) > cells:
+            lines.append(line.rstrip())
+            line = indent
+        while cell_len(line + word.rstrip()) > cells:
+            head = chop_cells(word, cells - cell_len(line))[0]
+            lines.append(line + head)
+            line, word = indent, word.removeprefix(head)
+        line += word
+    return [*lines, line.rstrip()] if line.strip() else lines

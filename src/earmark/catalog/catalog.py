@@ -28,6 +28,7 @@ from earmark.catalog.words import edit
 from earmark.errors import CatalogError, CatalogReadOnly, OptionError
 from earmark.extract.pool import worker_count
 from earmark.extract.protocol import Extractor
+from earmark.fingerprints import shown
 from earmark.index.channels import index_name
 from earmark.match.references import CACHE_BYTES
 from earmark.text import printable
@@ -79,7 +80,7 @@ class Catalog(Questions, Ranges, Tracks):
 
     def __repr__(self) -> str:
         mode = "reading" if self._backend.read_only else "writing"
-        return f"<Catalog {os.fspath(self.path)!r} of {self._settings.fingerprinter}, open for {mode}>"
+        return f"<Catalog {os.fspath(self.path)!r} of {shown(self._settings.fingerprinter)}, open for {mode}>"
 
     @property
     def path(self) -> Path:
@@ -206,7 +207,7 @@ class Catalog(Questions, Ranges, Tracks):
         with self._writing():
             made = self._settings
             channels = self._fingerprinter.plan.channels
-            name = made.index if index is None else index_name(index, channels, made.fingerprinter)
+            name = made.index if index is None else index_name(index, channels, shown(made.fingerprinter))
             self._index.rebuild(name, progress)
             settings = msgspec.structs.replace(made, index=name)
             with self._store.transaction():  # last: an interrupted rebuild leaves the index that there was

@@ -55,7 +55,7 @@ def open_catalog(
     place, fingerprinter = Path(path_of(path)), ALIASES.get(fingerprinter or "", fingerprinter)
     if not is_catalog(place):
         if read_only or not create:
-            raise CatalogNotFound(f"no catalog is at {place}; make one with earmark.open(path) or earmark index")
+            raise CatalogNotFound(f"no catalog is at {place}; give the path of one, or make it with earmark index")
         _new_settings(fingerprinter, index, preset)  # raises before a folder is made
         make_folder(place)
     folder = Folder(place, read_only=read_only)
@@ -94,7 +94,7 @@ def open_catalog(
 def _new_settings(fingerprinter: str | None, index: str | None, preset: Mapping[str, Any]) -> Settings:
     name = fingerprinter or DEFAULT
     maker = make_fingerprinter(name, preset)
-    return Settings(name, dict(preset), str(maker.spec), index_name(index, maker.plan.channels, name))
+    return Settings(name, dict(preset), str(maker.spec), index_name(index, maker.plan.channels, shown(name)))
 
 
 def _agreed(
@@ -106,7 +106,7 @@ def _agreed(
 ) -> Fingerprinter:
     """Return the catalog's fingerprinter; raises OptionError for a setting that is not the catalog's, naming both."""
     maker = _maker_of(folder, settings, preset)
-    name = index and index_name(index, maker.plan.channels, settings.fingerprinter)
+    name = index and index_name(index, maker.plan.channels, shown(settings.fingerprinter))
     if name and name != settings.index:
         raise OptionError(
             f"{folder} has index={settings.index!r}, not {name!r}: leave it out, or use rebuild(index=...)"
@@ -139,6 +139,6 @@ def _maker_of(folder: Path, settings: Settings, named: Mapping[str, Any]) -> Fin
         raise
     except (TypeError, ValueError, LookupError, ImportError, AttributeError) as error:
         raise CatalogDamaged(
-            f"{folder} was made with {settings.fingerprinter} and {settings.preset}, which there is not ({error}); "
-            "restore a copy made by earmark export"
+            f"{folder} was made with {shown(settings.fingerprinter)} and {settings.preset}, "
+            f"which there is not ({error}); restore a copy made by earmark export"
         ) from error

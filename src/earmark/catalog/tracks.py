@@ -124,7 +124,7 @@ class Listing(Tracks):
         """Open the catalog in a folder; raises CatalogNotFound, CatalogDamaged, CatalogTooNew."""
         self._path = Path(path_of(path))
         if not is_catalog(self._path):
-            raise CatalogNotFound(f"no catalog is at {self._path}; make one with earmark.open(path) or earmark index")
+            raise CatalogNotFound(f"no catalog is at {self._path}; give the path of one, or make it with earmark index")
         self._folder = Folder(self._path, read_only=True)
         super().__init__(self._folder.store)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -150,10 +151,19 @@ def test_a_folder_of_clips_is_taken_and_what_is_no_audio_passed_over(earmark, in
     (folder / "notes.txt").write_text("not a song")
     (folder / "README").write_text("not a song\n" * 20)
     done = earmark("identify", folder, "--catalog", indexed)
-    assert (done.status, done.err) == (0, "")
+    passed_over = "2 files without audio passed over"
+    assert (done.status, done.err) == (0, f"earmark: 2 of 2 clips found, {passed_over} (--verbose lists them)\n")
     assert [line.split(": ")[0] for line in done.lines] == [str(folder / "0.wav"), str(folder / "1.wav")]
     (folder / "broken.flac").write_bytes(b"fLaC" + bytes(range(256)) * 40)
-    assert earmark("identify", folder, "--catalog", indexed).status == 3
+    (folder / "gone.mp3").symlink_to(folder / "moved away.mp3")
+    done = earmark("identify", folder, "--catalog", indexed, "--verbose")
+    assert done.status == 3
+    assert f"passed over: {folder / 'notes.txt'}: no audio, by its name" in done.err
+    assert f"passed over: {folder / 'README'}: " in done.err
+    assert f"{folder / 'gone.mp3'}: unreadable: it is a link to a file that is not there" in done.err
+    assert done.err.endswith(f"earmark: 2 of 4 clips found, 2 could not be read, {passed_over}\n")
+    failed = [one for one in earmark("identify", folder, "--catalog", indexed, "--json").records if "error" in one]
+    assert {Path(one["query"]["source"]).name for one in failed} == {"broken.flac", "gone.mp3"}
     (tmp_path / "empty").mkdir()
     assert "without audio files" in earmark("identify", tmp_path / "empty", "--catalog", indexed).err
 
@@ -201,7 +211,7 @@ def test_an_answer_is_drawn_with_why_it_was_given(earmark, indexed, music, cut, 
     done = earmark("identify", cut(music[1], 12.5, 6), "--catalog", indexed, "--plot", picture)
     assert done.status == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert "of sound were weighed" in done.out  # it explains
+    assert "of sound was compared" in done.out  # it explains
     assert f"drew {picture}" in done.err
 
 

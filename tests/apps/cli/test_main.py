@@ -92,6 +92,11 @@ def test_every_error_is_one_line_with_its_own_status(capsys, error, status):
     assert err.startswith("earmark: ")
 
 
+def test_what_was_foreseen_is_one_line_with_verbose_too(earmark, tmp_path):
+    done = earmark("info", "--verbose", "--catalog", tmp_path / "none.earmark")
+    assert (done.status, done.err.count("\n")) == (4, 1)
+
+
 def test_a_bug_shows_where_it_is_only_when_asked(capsys):
     try:
         1 / 0  # noqa: B018 - the point

@@ -133,6 +133,8 @@ def test_every_command_fits(width, catalog, music, cut, folder, monkeypatch):
         if name in ("list", "list --missing"):
             assert max(map(cell_len, lines)) <= width, (name, lines)
             assert lines[-2].startswith(("4 tracks, ", "0 tracks, ")), name
+        if name.startswith(("info", "show", "doctor")):
+            assert max(map(cell_len, lines)) <= width, (name, lines)
         cells = {cell for line in lines for cell in line.split("  ")}
         assert not {"…", "..."} & {cell.strip() for cell in cells}, (name, lines)
 

@@ -10,6 +10,7 @@ import pytest
 
 import earmark
 from earmark.apps.plot.evidence import draw_explanation, minutes, show_clock, written
+from earmark.apps.plot.figures import plain
 from earmark.audio.decode import load
 from earmark.evaluation import canvas
 
@@ -54,6 +55,11 @@ def test_silence_is_drawn_too(music: Sequence[Path], tmp_path: Path) -> None:
     figure = draw_explanation("$silence$.wav", told)
     assert "not found" in figure.get_suptitle()
     canvas.save(figure, tmp_path / "picture.svg")
+
+
+def test_names_that_run_from_right_to_left_do_not_turn_the_words_around_them() -> None:
+    assert plain("نسم.ogg: 2 peaks") == "\u200eنسم.ogg: 2 peaks"
+    assert plain("音楽.ogg: 2 peaks") == "音楽.ogg: 2 peaks"
 
 
 def test_words_of_a_match_stand_in_its_lines_and_there_are_not_too_many() -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -17,7 +18,9 @@ import httpx
 import pytest
 
 from earmark.apps.cli import main
+from earmark.apps.server.run import bound_socket
 from earmark.apps.server.settings import ServerSettings
+from earmark.errors import OptionError
 
 
 @contextmanager
@@ -89,7 +92,7 @@ def test_a_key_is_needed_as_soon_as_others_can_call(tmp_path, settings, scope):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--host", "203.0.113.1"], "cannot be served at"),
+        (["--host", "203.0.113.1"], "this machine has no address 203.0.113.1; give one that it has as --host"),
         (["--port", "99999"], "'99999' is not a port, a whole number from 0 to 65535"),
         (["--tls", "cert.pem"], "--tls-key belongs to --tls"),
         (["--tls-key", "key.pem"], "--tls-key belongs to --tls"),
@@ -102,3 +105,11 @@ def test_what_cannot_be_served_is_said(tmp_path, known, capsys, monkeypatch, opt
     keys = ["--keys", str(tmp_path / "keys.json")]
     assert main(["serve", "--catalog", str(known), "--read-only", *keys, *options]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_said(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = ServerSettings(tmp_path, tmp_path / "keys.json", port=port)
+        with pytest.raises(OptionError, match=f"another program listens at 127.0.0.1:{port} already; end it, or"):
+            bound_socket(settings)

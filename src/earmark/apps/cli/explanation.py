@@ -28,31 +28,31 @@ def explain(answer: Answer, candidates: Answer) -> Iterator[str]:
     named = {(match.track.id, round(match.reference_start)) for match in told}
     beside = next((one for one in candidates.matches if (one.track.id, round(one.reference_start)) not in named), None)
     if beside is not None:
-        yield f"next to it: {_name(beside)} at {clock(beside.reference_start)}, confidence {beside.confidence:.4f}"
+        yield f"next best: {_name(beside)} at {clock(beside.reference_start)}, confidence {beside.confidence:.4f}"
 
 
 def _evidence(match: Match) -> Iterator[str]:
     known = match.evidence
-    yield f"{known.get('seconds', match.query_end - match.query_start):.2f} s of sound were weighed"
+    yield f"{known.get('seconds', match.query_end - match.query_start):.2f} s of sound was compared"
     if "similarity" in known:
         rival = f"; the next recording {known['rival']:.2f}" if "rival" in known else ""
-        yield f"its segments have a similarity of {known['similarity']:.2f}, 1 at most{rival}"
+        yield f"the similarity of its segments is {known['similarity']:.2f} (1 would be the same sound){rival}"
     if "surplus" in known:
-        yield f"{known['surplus']:.0f} peaks more than by chance lie where the recording has them"
+        yield f"{known['surplus']:.0f} more peaks than by chance are where the recording has them"
     if "bit_error_rate" in known:
         yield f"{known['bit_error_rate']:.0%} of the bits differ; of unrelated sounds {CHANCE_BITS:.0%} do"
     if "share" in known and "chance" in known:
         yield f"{known['share']:.0%} of the signatures' entries are equal, {known['chance']:.0%} would be by chance"
     if "z" in known:
         rival_z = known.get("rival_z", 0.0)
-        yield f"that is {known['z']:.1f} deviations beyond chance; the next recording has {rival_z:.1f}"
+        yield f"this is {known['z']:.1f} standard deviations beyond chance; the next recording has {rival_z:.1f}"
 
 
 def _doubts(match: Match) -> Iterator[str]:
     known = match.evidence
     z, rival = known.get("z"), known.get("rival_z", 0.0)
     if z is not None and z < CHANCE_Z:
-        yield f"unrelated music has up to {CHANCE_Z:.0f} deviations, this has {z:.1f}"
+        yield f"unrelated music reaches {CHANCE_Z:.0f} standard deviations, and this has {z:.1f}"
     if z is not None and rival > NEAR_SHARE * z:
         yield "another recording agrees nearly as well"
     if z is None or (z >= CHANCE_Z and rival <= NEAR_SHARE * z):

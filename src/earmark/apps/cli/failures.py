@@ -34,17 +34,16 @@ UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF, errno.EIO)
 
 def report(error: Exception, *, verbose: bool = False, as_json: bool = False) -> int:
     """Print `error` to stderr, and as JSON to stdout where that is wanted; return the exit status it stands for."""
-    if verbose or not isinstance(error, EarmarkError | OSError):
+    if not isinstance(error, EarmarkError | OSError):
         if verbose:
             import traceback
 
             traceback.print_exception(error)
-        if not isinstance(error, EarmarkError | OSError):
-            hint = "" if verbose else "; run it again with --verbose to see where, and please report it"
-            message = f"internal error: {type(error).__name__}: {error}"
-            _print_record("internal", message, as_json=as_json)
-            error_line(f"{message}{hint}")
-            return INTERNAL
+        hint = "; please report it" if verbose else "; run it again with --verbose to see where, and please report it"
+        message = f"internal error: {type(error).__name__}: {error}"
+        _print_record("internal", message, as_json=as_json)
+        error_line(f"{message}{hint}")
+        return INTERNAL
     failure(error, as_json=as_json)
     return status_of(error)
 

@@ -57,6 +57,16 @@ class Output:
         if self.text:
             print(escaped(text))
 
+    def entry(self, name: str, value: object) -> None:
+        """Print a name, padded as it comes, and a value behind it; on a terminal in lines that fit."""
+        if not self.text or not sys.stdout.isatty():
+            self.line(f"{name} {value}")
+            return
+        from earmark.apps.cli.table import width_of, wrapped
+
+        for line in wrapped(f"{name} ", escaped(value), width_of(sys.stdout.fileno())):
+            print(line)
+
     def rows(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print a header and rows of comma-separated values, when a table is wanted."""
         if self.as_table:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import textwrap
 from collections.abc import Sequence
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
+
+from earmark.apps.text import cut, wrap
 
 LEAST_CELLS = 12  # width to which a column of words is cut at most; less says nothing
 GAP = "  "
@@ -42,18 +43,6 @@ def draw(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> l
     return [texts[0], "─" * min(width, sum(widths) + len(GAP) * (len(widths) - 1)), *texts[1:]]
 
 
-def cut(text: str, cells: int, *, in_middle: bool = False) -> str:
-    """Return text in at most so many cells, with … for what is left out at its end or in its middle."""
-    if cell_len(text) <= cells:
-        return text
-    if cells < 2:
-        return "…"[:cells]
-    head = (cells - 1) // 3 if in_middle else cells - 1
-    tail = cells - 1 - head
-    start = chop_cells(text, head)[0] if head else ""
-    return f"{start}…{chop_cells(text[::-1], tail)[0][::-1] if tail else ''}"
-
-
 def _can_shrink(place: int, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     return place > 0 and not all(_is_figure(row[place]) for row in rows)  # the first is what gets copied: an id
 
@@ -84,12 +73,7 @@ def _blocks(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -
 
 def wrapped(name: str, text: str, width: int) -> list[str]:
     """Return lines of a name and a text behind it; a path is parted behind its slashes."""
-    room = max(width - len(name), LEAST_CELLS)
-    if "/" in text and " " not in text:
-        parts = textwrap.wrap(text.replace("/", "/ "), room, break_long_words=True, drop_whitespace=False)
-        parts = [part.replace("/ ", "/") for part in parts]
-    else:
-        parts = textwrap.wrap(text, room)
+    parts = wrap(text, max(width - len(name), LEAST_CELLS))
     return [f"{name if place == 0 else ' ' * len(name)}{part}" for place, part in enumerate(parts or [""])]
 
 

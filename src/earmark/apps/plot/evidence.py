@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from earmark.apps.plot.figures import plain
-from earmark.apps.text import clock
+from earmark.apps.text import clock, cut, wrap
 from earmark.evaluation.canvas import new_figure
 from earmark.text import escaped
 from earmark.types import Explanation, Match, Trace
@@ -31,8 +30,8 @@ TICK_SECONDS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)  # steps of an axis
 MOST_TICKS = 12  # ticks of an axis
 LINE_INCHES = 0.2  # height of a line of text
 MOST_LINES = 8  # lines of text below the drawings
-LINE_CHARACTERS = 140  # characters of a line below the drawings
-NAME_CHARACTERS = 44  # characters of the name of a track or file: two stand side by side
+LINE_CELLS = 140  # width in narrow letters of a line below the drawings
+NAME_CELLS = 44  # width in narrow letters of the name of a track or file: two stand side by side
 LABEL_SHARE = 0.075  # share of the width that the time of a passage takes
 
 
@@ -170,13 +169,13 @@ def written(reasons: Sequence[str]) -> list[str]:
             together[-1] += "; " + reason.strip()
         else:
             together.append(reason)
-    lines = [line for one in together for line in textwrap.wrap(one, LINE_CHARACTERS, subsequent_indent="    ")]
+    lines = [line for one in together for line in wrap(one, LINE_CELLS, indent="    ")]
     return lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], "…"]
 
 
 def short(text: str) -> str:
     """Return the beginning of a name as matplotlib shows it as it is."""
-    return plain(text if len(text) <= NAME_CHARACTERS else text[: NAME_CHARACTERS - 1] + "…")
+    return plain(cut(text, NAME_CELLS))
 
 
 def tidy(axes: Axes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.apps.text import cut
 from earmark.errors import OptionError
 from earmark.evaluation.canvas import new_figure
+from earmark.text import escaped
 from earmark.types import Samples
 
 if TYPE_CHECKING:
@@ -20,12 +23,13 @@ if TYPE_CHECKING:
 
 WINDOW_SECONDS = 0.064  # width of a bar of the spectrogram; long enough to part the tones of a chord
 RANGE_DECIBELS = 70.0  # dB from black, the loudest, to white
-LONGEST_TITLE = 72  # characters that fit above a drawing
+TITLE_CELLS = 72  # narrow letters that fit above a drawing; wide ones count twice
 LONG_SECONDS = 180.0  # seconds of a recording from which minutes are counted
 MOST_TICKS = 12  # ticks of an axis
 MOST_COLUMNS = 4_000  # columns of a spectrogram, more than a picture is wide
 MARGIN_SHARE = 0.1  # share of a match that is shown before and after it
 LEAST_ROOM_SECONDS = 10.0  # seconds that are shown around a match
+LEFT_TO_RIGHT = "\u200e"  # mark at the beginning of a text that says how it runs (Unicode Standard Annex 9)
 LEVEL = "level, dB, the loudest is 0"
 
 
@@ -164,12 +168,13 @@ def spectrogram(axes: Axes, sound: Sound) -> AxesImage:
 
 
 def plain(text: str) -> str:
-    """Return text that matplotlib shows as it is, in one line: no formulas, no control characters."""
-    from earmark.text import escaped
+    """Return text that matplotlib shows as it is, in one line: no formulas, no control characters.
 
-    shown = escaped(text)
-    shown = shown if len(shown) <= LONGEST_TITLE else shown[: LONGEST_TITLE - 1] + "…"
-    return shown.replace("$", r"\$")
+    A name in Arabic or Hebrew does not turn the words around it.
+    """
+    shown = cut(escaped(text), TITLE_CELLS).replace("$", r"\$")
+    is_turned = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in shown)
+    return f"{LEFT_TO_RIGHT}{shown}" if is_turned else shown
 
 
 def check(path: str | Path) -> None:

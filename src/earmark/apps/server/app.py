@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from earmark import __version__
 from earmark.apps.server import events, health, live_stream, monitors, peaks, plays, questions, tracks
+from earmark.apps.server.addresses import known_parameters, no_such_method, no_such_path
 from earmark.apps.server.guard import Guard, known_hosts
 from earmark.apps.server.page import page_router
 from earmark.apps.server.problems import Problem, problem_of
@@ -50,8 +51,10 @@ def make_app(service: Service) -> ASGIApp:
     app.state.service = service
     for kind in (Problem, EarmarkError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _answered)
-    for room in (health, questions, peaks, tracks, monitors, plays, events, live_stream):
-        app.include_router(room.router)
+    app.include_router(health.router)  # with any parameters: what balances load adds its own
+    for room in (questions, peaks, tracks, monitors, plays, events):
+        app.include_router(room.router, dependencies=[Depends(known_parameters)])
+    app.include_router(live_stream.router)
     app.include_router(page_router())
     _describe(app)
     settings = service.settings
@@ -62,20 +65,21 @@ def make_app(service: Service) -> ASGIApp:
 async def _answered(connection: HTTPConnection, error: Exception) -> Response:
     if not isinstance(connection, Request):
         raise error  # a WebSocket: the guard closes it
-    problem = _problem_of(error)
+    problem = _problem_of(connection, error)
     connection.scope["state"]["problem"] = problem
     return problem.response(connection.scope["state"]["request_id"])
 
 
-def _problem_of(error: Exception) -> Problem:
+def _problem_of(request: Request, error: Exception) -> Problem:
     if isinstance(error, RequestValidationError):
         wrong = [f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors()]
         return Problem(422, "invalid", printable("; ".join(wrong)))
     if isinstance(error, HTTPException):
-        codes = {404: "no_such_path", 405: "method"}
-        return Problem(
-            error.status_code, codes.get(error.status_code, "http"), str(error.detail), headers=error.headers
-        )
+        if error.status_code == 404:
+            return no_such_path(request)
+        if error.status_code == 405:
+            return no_such_method(request, (error.headers or {}).get("Allow", ""))
+        return Problem(error.status_code, "http", str(error.detail), headers=error.headers)
     return problem_of(error)
 
 

@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from earmark.apps.listen import ListenEvent, Listening
 from earmark.apps.records import match_record, track_record
+from earmark.apps.server.addresses import check_parameters
 from earmark.apps.server.callers import PROTOCOL, Caller
 from earmark.apps.server.cues import Cues
 from earmark.apps.server.problems import Problem, problem_of
@@ -41,7 +42,7 @@ FORMATS: dict[str, np.dtype[Any]] = {"s16": np.dtype("<i2"), "f32": np.dtype("<f
 router = APIRouter()
 
 
-class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Asked(msgspec.Struct, frozen=True):
     """The query of the address: what kind of sound comes."""
 
     format: Literal["webm", "s16", "f32"] = "webm"  # a container as MediaRecorder writes it; or samples
@@ -60,6 +61,7 @@ async def refuse_plain_http() -> None:
 async def listen(socket: WebSocket) -> None:
     """Follow a stream until it ends."""
     service, caller = service_of(socket), caller_of(socket, IDENTIFY)
+    check_parameters(socket, Asked.__struct_fields__)
     try:
         asked = msgspec.convert(dict(socket.query_params), Asked, strict=False)
     except msgspec.ValidationError as error:

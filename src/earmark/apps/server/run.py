@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 from collections.abc import Callable
 
@@ -76,8 +77,19 @@ def bound_socket(settings: ServerSettings) -> socket.socket:
     try:
         bound = socket.create_server((settings.host, settings.port), family=family, backlog=WAITING_CONNECTIONS)
     except OSError as error:
-        place = f"{settings.host}:{settings.port}"
-        raise OptionError(f"{place} cannot be served at ({error.strerror}); give another --port or --host") from error
+        raise OptionError(_unbound(settings, error)) from error
     # asyncio does so for sockets that it made; without it each answer waits 40 ms for the client's acknowledgement.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return bound
+
+
+def _unbound(settings: ServerSettings, error: OSError) -> str:
+    """Return why the service cannot listen, and what to do."""
+    place = f"{settings.host}:{settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"another program listens at {place} already; end it, or give another --port"
+    if error.errno == errno.EACCES:
+        return f"only root may listen at port {settings.port}; give a --port from 1024 on"
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        return f"this machine has no address {settings.host}; give one that it has as --host, as 127.0.0.1 or 0.0.0.0"
+    return f"the service cannot listen at {place}: {error.strerror}; give another --port or --host"

@@ -77,7 +77,7 @@ def open_reader(path: Path, schema: Schema) -> tuple[sqlite3.Connection, Watch, 
     except OSError as error:
         raise CatalogError(f"{path}: {error.strerror}; give yourself the right to read it") from error
     if not is_there:
-        raise CatalogNotFound(f"no catalog is at {path.parent}; make one with earmark.open(path) or earmark index")
+        raise CatalogNotFound(f"no catalog is at {path.parent}; give the path of one, or make it with earmark index")
     for options in ("mode=ro", "mode=ro&immutable=1"):
         is_followed = "immutable" not in options
         if not is_followed and has_log(path):

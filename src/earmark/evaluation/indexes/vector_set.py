@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 import earmark
 from earmark.errors import OptionError
-from earmark.fingerprints import make
+from earmark.fingerprints import make, shown
 from earmark.fingerprints.protocol import Fingerprinter
 from earmark.index.int8 import quantised
 from earmark.plan import Channel, CompareRule
@@ -114,7 +114,8 @@ def of_catalog(path: Path, *, vectors: int = 0) -> VectorSet:
         fingerprinter = make(information["fingerprinter"], **information["preset"])
         if not _has_vectors(fingerprinter):
             raise OptionError(
-                f"{path} holds what {information['fingerprinter']} makes, which has one index: nothing to compare"
+                f"{path} holds what {shown(information['fingerprinter'])} makes, "
+                "which has one index: nothing to compare"
             )
         paths = {track.path: number for number, track in enumerate(catalog, start=1)}
         return of_tracks(fingerprinter, _keys(catalog, fingerprinter), paths=paths, vectors=vectors)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from earmark.apps.cli.failures import DONE, NOT_FOUND
 from earmark.apps.cli.options import add_output
 from earmark.apps.cli.output import Output
+from earmark.apps.cli.pictures import save_picture
 from earmark.apps.text import clock
 from earmark.errors import OptionError
-from earmark.fingerprints import DEFAULT, DESCRIPTIONS, VISIBLE
+from earmark.fingerprints import DEFAULT, DESCRIPTIONS, VISIBLE, shown
 
 if TYPE_CHECKING:
     from earmark.apps.demo.clips import Clip
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     by_clip = list(zip(*(trial.attempts for trial in trials), strict=True))
     for attempts in by_clip:
         output.record(record(attempts))
-    output.table((*COLUMNS, *KINDS), [row(attempts) for attempts in by_clip])
+    output.table((*COLUMNS, *map(shown, KINDS)), [row(attempts) for attempts in by_clip])
     for one in trials:
         conclude(output, one)
     output.line(f"It took {time.perf_counter() - began:.1f} s.")
@@ -117,7 +118,7 @@ def conclude(output: Output, trial: Trial) -> None:
     }
     output.record(sums)
     error = f", half of them within {1000 * errors[len(errors) // 2]:.0f} ms of the true place" if errors else ""
-    output.line(f"{trial.fingerprinter} ({KINDS[trial.fingerprinter]}):")
+    output.line(f"{shown(trial.fingerprinter)} ({KINDS[trial.fingerprinter]}):")
     output.line(f"  {len(right)} of {len(known)} clips of known recordings were identified{error};")
     output.line(f"  {rejected} of {len(others)} clips of music that is not in the catalog were rightly called unknown;")
     output.line(f"  {trial.indexing_seconds:.1f} s to index, {1000 * trial.seconds_a_clip:.0f} ms a clip.")
@@ -127,7 +128,6 @@ def draw(output: Output, trial: Trial, target: str) -> None:
     """Draw the noisiest clip that was identified, where it comes from, and how landmarks see that."""
     from earmark.apps.demo.clips import RATE
     from earmark.apps.plot import figures, sounds
-    from earmark.evaluation import canvas
 
     right = [attempt for attempt in trial.attempts if attempt.known and attempt.verdict == "right"]
     hardest = min(right, key=lambda attempt: attempt.clip.condition.hardness, default=None)
@@ -140,5 +140,6 @@ def draw(output: Output, trial: Trial, target: str) -> None:
         output.remark(f"no picture: {error}")
         return
     name = f"{clip.path.stem}, {clip.condition.name}"
-    canvas.save(figures.draw_match(*sounds.match_view(clip.samples, RATE, hardest.answer.best, name=name)), target)
+    figure = figures.draw_match(*sounds.match_view(clip.samples, RATE, hardest.answer.best, name=name))
+    save_picture(output, figure, target)
     output.line(f"Drew {target}: a clip under noise, its recording, and the diagonal that gave it away.")

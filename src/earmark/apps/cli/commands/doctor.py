@@ -15,6 +15,7 @@ from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, clock
 from earmark.errors import CatalogNotFound, EarmarkError
+from earmark.fingerprints import shown
 
 OK, NOTE, BAD = "ok", "note", "bad"
 TELEMETRY_OFF = "ORT_DISABLE_TELEMETRY"  # ONNX Runtime looks at this variable once, when it is imported
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     catalog = contents(catalog_path(options))
     for finding in (*installation, catalog):
         output.record({"subject": finding.subject, "state": finding.state, "detail": finding.detail})
-        output.line(f"{finding.state:5} {finding.subject:10} {finding.detail}")
+        output.entry(f"{finding.state:5} {finding.subject:10}", finding.detail)
     if catalog.state == BAD:
         return CATALOG
     return PARTLY if any(finding.state == BAD for finding in installation) else DONE
@@ -173,4 +174,4 @@ def contents(path: Path) -> Finding:
     problems = information["problems"]
     if problems:
         return Finding("catalog", BAD, f"{held}; {'; '.join(problems)}; run `earmark verify`")
-    return Finding("catalog", OK, f"{held}, {information['fingerprinter']}")
+    return Finding("catalog", OK, f"{held}, {shown(information['fingerprinter'])}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ from earmark.apps.cli.options import (
     probability,
 )
 from earmark.apps.cli.output import Output
-from earmark.apps.text import clock, shown_path
+from earmark.apps.cli.pictures import save_picture
+from earmark.apps.text import amount, clock, shown_path
 from earmark.errors import MediaError, OptionError
 
 if TYPE_CHECKING:
@@ -100,16 +102,17 @@ def run(options: argparse.Namespace) -> int:
         )
     check_explained(options)
     options.several |= bool(options.list)
-    found, unreadable, is_first = 0, DONE, True
+    found, failed, unreadable, is_first = 0, 0, DONE, True
     limits = earmark.ExtractLimits(longest_query_seconds=options.longest or LONGEST_SECONDS, stream=options.stream)
     clips = clips_of(options.files)
     with earmark.open(catalog_path(options), create=False, read_only=True, limits=limits) as catalog:
         ask = explanations if options.explain else answers
-        for name, said in ask(catalog, clips.files, options):
+        for name, said in chain(clips.failed, ask(catalog, clips.files, options)):
             if isinstance(said, MediaError):
                 if clips.is_beside(name, said):
+                    clips.skipped.append((name, said.reason))
                     continue
-                unreadable = status_of(said)
+                failed, unreadable = failed + 1, status_of(said)
                 error_line(f"{shown_path(name)}: {describe(said)}")
                 output.record(failure_record(name, said))
                 continue
@@ -125,7 +128,22 @@ def run(options: argparse.Namespace) -> int:
             found += bool(answer.matches)
             is_first = False
             sys.stdout.flush()
+    if clips.scan is not None:
+        conclude(output, clips, found=found, failed=failed)
     return unreadable or (DONE if found else NOT_FOUND)
+
+
+def conclude(output: Output, clips: Clips, *, found: int, failed: int) -> None:
+    """Say of folders how many of their clips were found, and what was passed over."""
+    if output.verbose:
+        output.remarks([f"passed over: {shown_path(name)}: {reason}" for name, reason in clips.skipped])
+    asked = set(clips.files).difference(name for name, _ in clips.skipped)
+    parts = [f"{found:,} of {amount(len(asked) + len(clips.failed), 'clip')} found"]
+    parts += [f"{failed:,} could not be read"] if failed else []
+    if clips.skipped:
+        parts.append(f"{amount(len(clips.skipped), 'file')} without audio passed over")
+        parts[-1] += "" if output.verbose else " (--verbose lists them)"
+    output.remark(f"earmark: {', '.join(parts)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +152,16 @@ class Clips:
 
     files: tuple[str, ...]
     scan: Scan | None  # files found in the folders that were given
+    skipped: list[tuple[str, str]] = field(default_factory=list)  # (path, reason) of what lies there and is no clip
+    failed: tuple[tuple[str, MediaError], ...] = ()  # what could not even be opened
 
     def is_beside(self, name: str, error: MediaError) -> bool:
         """Return whether a file only lies in a folder of clips, and is none."""
         from earmark.catalog.ingest import NO_AUDIO
 
-        return self.scan is not None and error.code in NO_AUDIO and not self.scan.expects_sound(name)
+        if self.scan is None or name not in self.scan.files:
+            return False
+        return error.code in NO_AUDIO and not self.scan.expects_sound(name)
 
 
 def clips_of(names: Sequence[str]) -> Clips:
@@ -148,14 +170,17 @@ def clips_of(names: Sequence[str]) -> Clips:
         return Clips(tuple(names), None)
     from earmark.catalog.scan import Scan, scan
 
-    files: list[str] = []
+    files, skipped, failed = list[str](), list[tuple[str, str]](), list[tuple[str, MediaError]]()
     for name in names:
-        found = scan(name).files if Path(name).is_dir() else (name,)
-        if not found:
+        found = scan(name) if Path(name).is_dir() else Scan((name,), ())
+        if not found.files:
             raise MediaError("no_audio", "it is a folder without audio files; name another", source=name)
-        files += found
+        files += found.files
+        skipped += found.skipped
+        reasons = ((path, reason.partition(": ")) for path, reason in found.failed)
+        failed += [(path, MediaError(code, detail)) for path, (code, _, detail) in reasons]
     given = tuple(name for name in names if not Path(name).is_dir())
-    return Clips(tuple(files), Scan(tuple(files), (), given=given))
+    return Clips(tuple(files), Scan(tuple(files), (), given=given), skipped, tuple(failed))
 
 
 def answers(
@@ -208,9 +233,8 @@ def check_explained(options: argparse.Namespace) -> None:
 def draw(output: Output, name: str, said: Explanation, reasons: Sequence[str], target: str) -> None:
     """Write the picture of an answer."""
     from earmark.apps.plot.evidence import draw_explanation
-    from earmark.evaluation import canvas
 
-    canvas.save(draw_explanation(name, said, reasons), target)
+    save_picture(output, draw_explanation(name, said, reasons), target)
     output.remark(f"drew {target}")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from earmark.apps.cli.failures import DONE, INTERRUPTED, PARTLY, message_line
 from earmark.apps.cli.options import add_catalog, add_longest, add_output, add_stream, catalog_path, count
 from earmark.apps.cli.output import Output
-from earmark.apps.text import amount, clock, lasting, shown_path
+from earmark.apps.text import amount, clock, cut, lasting, shown_path
 from earmark.fingerprints import DEFAULT, DESCRIPTIONS, SETTINGS, SHOWN, shown
 from earmark.text import escaped
 
@@ -167,8 +167,6 @@ def bar() -> Iterator[Callable[[Progress], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
-
-    from earmark.apps.cli.table import cut
 
     console = Console(stderr=True)
     columns = (BarColumn(BAR_CELLS), TextColumn("{task.description}", markup=False))

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     output.record(information)
     figures = [*lines(information), *(details(information) if output.verbose else ())]
     for name, value in [*figures, *(("problem", problem) for problem in information["problems"])]:
-        output.line(f"{name:18} {value}")
+        output.entry(f"{name:18}", value)
     return DONE
 
 
@@ -41,10 +41,7 @@ def lines(information: Mapping[str, Any]) -> list[tuple[str, object]]:
         ("catalog", shown_path(information["path"])),
         ("tracks", f"{information['tracks']:,}"),
         ("audio", lasting(seconds)),
-        (
-            "fingerprints",
-            shown(information["fingerprinter"]),
-        ),
+        ("fingerprints", shown(information["fingerprinter"])),
         ("on disk", f"{size(taken)}{an_hour}"),
         *trust(information),
     ]
@@ -55,8 +52,8 @@ def trust(information: Mapping[str, Any]) -> list[tuple[str, object]]:
     rates = information["expected_false_rates"].items()
     if not rates:
         return []
-    shares = ", ".join(f"{100 * rate:.2g} % of {seconds} s" for seconds, rate in rates)
-    return [("false answers", f"of unknown clips at most {shares}")]
+    shares = [f"{100 * rate:.2f} % of {seconds} s" for seconds, rate in rates]
+    return [("false answers", f"at most {', '.join(shares).replace(' of ', ' of unknown clips of ', 1)}")]
 
 
 def details(information: Mapping[str, Any]) -> list[tuple[str, object]]:

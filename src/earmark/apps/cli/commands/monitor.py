@@ -63,7 +63,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--rejected", type=probability, metavar="P",
         help="log what is not sure enough too, from this confidence on, with level and evidence",
     )  # fmt: skip
-    parser.add_argument("--look", type=duration, metavar="SECONDS", help="look every SECONDS of sound (default: 5)")
+    parser.add_argument(
+        "--look", type=duration, metavar="SECONDS",
+        help="look every SECONDS of sound (default: 5, or 15 while one recording plays beyond doubt; of files 30)",
+    )  # fmt: skip
     parser.add_argument("--workers", type=count, metavar="N", help="stations at a time (default: one a core)")
     parser.add_argument("--public", action="store_true", help="refuse URLs that lead to this machine or its networks")
     parser.add_argument(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from earmark.apps.cli.failures import DONE, NOT_FOUND, error_line
 from earmark.apps.cli.options import add_output
 from earmark.apps.cli.output import Output
+from earmark.apps.cli.pictures import save_picture
 from earmark.fingerprints import VISIBLE, make, shown
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the picture; exit status 1 when a match was asked for and there is none."""
     from earmark.apps.plot import figures
-    from earmark.evaluation import canvas
 
     output = Output.of(options)
     target = options.out or f"{Path(options.file).stem}.png"
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     if figure is None:
         error_line(f"{options.file}: no match to draw in {options.catalog}")
         return NOT_FOUND
-    canvas.save(figure, target)
+    save_picture(output, figure, target)
     output.record({"picture": target})
     output.line(f"drew {target}")
     return DONE

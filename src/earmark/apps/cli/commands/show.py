@@ -61,8 +61,8 @@ def show(output: Output, track: Track) -> None:
     cells = max(10, *(len(name) for name, value in values.items() if value))
     for name, value in values.items():
         if value:
-            output.line(f"{name:{cells}} {value}")
+            output.entry(f"{name:{cells}}", value)
     for chapter in track.chapters:
         words = " - ".join(filter(None, (chapter.artist, chapter.title)))
-        output.line(f"{'part':{cells}} {clock(chapter.start)} {words}")
+        output.entry(f"{'part':{cells}}", f"{clock(chapter.start)} {words}")
     output.line()
