@@ -50,7 +50,7 @@ def test_a_stream_that_fails_is_an_input_that_cannot_be_read(catalog):
         catalog.identify(Broken())
 
 
-@pytest.mark.parametrize("options", [{"threshold": "high"}, {"limit": "all"}, {"limit": 1.5}, {"limit": None}])
+@pytest.mark.parametrize("options", [{"threshold": "high"}, {"limit": "all"}, {"limit": 1.5}, {"limit": 0}])
 def test_options_of_another_type_are_refused(catalog, options):
     with pytest.raises(earmark.OptionError):
         catalog.identify((np.zeros(8_000), 8_000), **options)

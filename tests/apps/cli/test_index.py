@@ -162,7 +162,7 @@ def test_a_model_is_kept_by_its_whole_path(earmark, album, path, tmp_path, monke
         (("--model", "nonsense"), "model 'nonsense' cannot be read"),
         (("--index", "nonsense"), "index 'nonsense' is not known"),
         (("--index", "postings"), "index 'postings' cannot hold what neural makes: choose one of both, auto, linear"),
-        (("--fingerprinter", "shazam", "--index", "hnsw"), "cannot hold what shazam makes: choose one of postings"),
+        (("--fingerprinter", "shazam", "--index", "hnsw"), "cannot hold what landmarks makes: choose one of postings"),
     ],
 )
 def test_what_does_not_go_together_is_refused_and_leaves_nothing_behind(earmark, album, path, options, message):

@@ -52,7 +52,7 @@ def trust(information: Mapping[str, Any]) -> list[tuple[str, object]]:
     rates = information["expected_false_rates"].items()
     if not rates:
         return []
-    shares = [f"{100 * rate:.2f} % of {seconds} s" for seconds, rate in rates]
+    shares = [f"{100 * rate:.2g} % of {seconds} s" for seconds, rate in rates]
     return [("false answers", f"at most {', '.join(shares).replace(' of ', ' of unknown clips of ', 1)}")]
 
 
