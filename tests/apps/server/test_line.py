@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from earmark.apps.server.line import ALIKE_SECONDS, FairLine
+from earmark.apps.server.line import FairLine
 from earmark.apps.server.problems import Problem
 
 
@@ -50,10 +50,10 @@ def test_one_caller_has_all_workers_only_as_long_as_nobody_else_asks():
     assert asyncio.run(scene()) == {"alone": 2, "beside": 1}
 
 
-def test_what_counts_is_time_and_not_questions():
+def test_what_counts_is_time_and_not_questions(monkeypatch):
+    monkeypatch.setattr("earmark.apps.server.line.ALIKE_SECONDS", 0.01)
     line = FairLine(1, most=100, most_of_one=50)
-    work = {"long": 3 * ALIKE_SECONDS, "short": 0.01}
-    done, _ = run(line, ["long", "short", "long", "short", "short", "short"], work=work)
+    done, _ = run(line, ["long", "short", "long", "short", "short", "short"], work={"long": 0.2, "short": 0.01})
     assert done[:3] == ["long", "short", "short"]
     assert done.index("long", 1) >= 3
 
@@ -62,6 +62,24 @@ def test_who_asked_a_hard_question_does_not_stand_behind_everybodys_easy_ones():
     line = FairLine(1, most=100, most_of_one=50)
     done, _ = run(line, ["hard", "a", "b"] * 4, work={"hard": 0.05, "a": 0.005, "b": 0.005})
     assert done == ["hard", "a", "b"] * 4
+
+
+def test_who_asked_much_while_nobody_waited_is_not_held_back_for_it():
+    async def scene():
+        line, order = FairLine(1, most=99, most_of_one=50), []
+
+        async def one(name):
+            async with line.place(name):
+                await asyncio.sleep(0.001)
+                order.append(name)
+
+        for _ in range(30):
+            await one("a")
+        order.clear()
+        await asyncio.gather(*(one(name) for name in ["b", "a"] * 4))
+        return order
+
+    assert asyncio.run(scene()) == ["b", "a"] * 4
 
 
 def test_each_caller_and_all_together_may_wait_so_much():

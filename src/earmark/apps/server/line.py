@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from earmark.apps.server.problems import Problem
 
 HALF_LIFE_SECONDS = 10.0  # seconds in which what a caller has used counts for half
-ALIKE_SECONDS = 0.5  # seconds that work is charged with at least: a hard question must not stand behind all easy ones
+ALIKE_SECONDS = 2.0  # seconds that work is charged with at least: a hard question must not stand behind all easy ones
 MOST_CALLERS = 1_000  # callers that are remembered; after them, those who wait for nothing are forgotten
 RECENT_SECONDS = 10.0  # seconds for which a caller who asked keeps a worker free of all others' second questions
 GUESSED_SECONDS = 0.2  # seconds of a question, before any was measured
@@ -29,8 +29,9 @@ class _Caller:
     seen: float = 0.0  # moment of the last charge
     asked: float = -math.inf  # moment of the last question
 
-    def charge(self, seconds: float, now: float) -> None:
-        self.used = self.debt(now) + seconds
+    def charge(self, seconds: float, now: float, *, is_alone: bool) -> None:
+        debt = self.debt(now)
+        self.used = max(debt, seconds) if is_alone else debt + seconds  # whoever is alone holds nobody up
         self.seen = now
 
     def debt(self, now: float) -> float:
@@ -58,7 +59,7 @@ class FairLine:
             now = time.monotonic()
             self.at_work -= 1
             caller.at_work -= 1
-            caller.charge(max(now - began, ALIKE_SECONDS), now)
+            caller.charge(max(now - began, ALIKE_SECONDS), now, is_alone=not self._others_ask(caller, now))
             self._mean = MEMORY * self._mean + (1 - MEMORY) * (now - began)
             self._call_next(now)
 
@@ -104,8 +105,11 @@ class FairLine:
         """Return whether a caller may have one more worker: the last one is kept free while others ask too."""
         if caller.at_work < max(1, self.workers - 1):
             return True
+        return not self._others_ask(caller, now)
+
+    def _others_ask(self, caller: _Caller, now: float) -> bool:
         others = (one for one in self._callers.values() if one is not caller)
-        return not any(one.waiting or one.at_work or now - one.asked < RECENT_SECONDS for one in others)
+        return any(one.waiting or one.at_work or now - one.asked < RECENT_SECONDS for one in others)
 
     def _call_next(self, now: float) -> None:
         while self.at_work < self.workers and self.waiting:
