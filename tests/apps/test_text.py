@@ -32,3 +32,10 @@ def test_lines_are_parted_behind_words_and_slashes_and_wide_letters_count_twice(
     assert "".join(wrap(title, 9)) == title.replace(" ", "")
     assert (cut(title, 7), cut("plain", 7)) == ("東京事…", "plain")
     assert wrap("", 10) == []
+
+
+def test_text_of_many_spaces_and_narrow_lines_are_wrapped_too():
+    for cells in (1, 2, 5, 80):
+        for text in (" " * 200, f"a{' ' * 200}b", f"{' ' * 100}/x", "日本"):
+            lines = wrap(text, cells, indent="  ")
+            assert "".join(lines).replace(" ", "") == text.replace(" ", "")

@@ -122,3 +122,10 @@ def test_sound_that_is_longer_than_what_is_looked_at_at_once_is_one_passage_at_i
     assert (found[0].speed, found[0].pitch) == pytest.approx((tempo, pitch), rel=0.005)
     assert (found[0].query_start, found[0].query_end) == pytest.approx((0.0, 18.0), abs=0.5)
     assert found[0].reference_at(0.0) == pytest.approx(3.0, abs=0.1)
+
+
+def test_a_catalog_of_vectors_alone_looks_at_other_speeds_of_ten_seconds_too(music: Sequence[Path]) -> None:
+    maker = make("neural", peaks=False)
+    sounds = [load(path, rate=maker.rate)[0] for path in music[2:4]]
+    clip = cut(sounds[1], 4.0, 10.0, rate=maker.rate)
+    assert shelf_of(maker, sounds).ask(clip, speed=True)[0].track == 1

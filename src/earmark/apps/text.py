@@ -71,11 +71,11 @@ def wrap(text: str, cells: int, *, indent: str = "") -> list[str]:
 
     lines, line = list[str](), ""
     for word in re.findall(r"[^ /]*[ /]|[^ /]+", text):
-        if line.strip() and cell_len(line + word.rstrip()) > cells:
-            lines.append(line.rstrip())
+        if line not in ("", indent) and cell_len(line + word.rstrip()) > cells:
+            lines += [line.rstrip()] if line.strip() else []
             line = indent
-        while cell_len(line + word.rstrip()) > cells:
-            head = chop_cells(word, cells - cell_len(line))[0]
+        while word.strip() and cell_len(line + word.rstrip()) > cells:
+            head = chop_cells(word, max(cells - cell_len(line), 2))[0]  # one letter at least, which may be wide
             lines.append(line + head)
             line, word = indent, word.removeprefix(head)
         line += word

@@ -33,7 +33,11 @@ def passages_at_other_speeds(
     """Return (passages of a sound from second `since` on at any speed, in how many parts they were looked for).
 
     What is `known` beyond doubt, with its speed, is left out; passages of parts that go on in each other are one.
+    There are none where plan or index have no channel for any speed.
     """
+    rule = matcher.plan.warp
+    if rule is None or rule.channel not in search.channels:
+        return [], 0
     frame_seconds = sound.layers[matcher.plan.compare[0].layer].frame_seconds
     certain = [one for one in known if one.is_measured and one.evidence.get("z", 0.0) >= BEYOND_DOUBT_Z]
     asked, found, looks = replace(options, speed="only", limit=1), list[Passage](), 0
@@ -64,7 +68,7 @@ def _is_bent(window: Passage, whole: Passage) -> bool:
     """Return whether longer sound agrees better at a speed and pitch that the passage of a window does not tell."""
     if window.track != whole.track or not whole.overlaps(window) or not whole.is_measured:
         return False
-    if whole.evidence["z"] <= window.evidence.get("z", 0.0):
+    if whole.evidence.get("z", 0.0) <= window.evidence.get("z", 0.0):
         return False
     factors = (window.speed / whole.speed, window.pitch / whole.pitch)
     is_other = any(abs(factor - 1) > SAME_FACTOR for factor in factors)

@@ -83,11 +83,11 @@ class Session:
         whole = [replace(one, log_odds=one.log_odds - paid) for one in self._whole]
         if self.options.speed:
             found = unbent(found, whole)
+        by_odds = sorted(whole, key=lambda one: -one.log_odds)
         if self.options.align:
-            by_odds = sorted(whole, key=lambda one: -one.log_odds)
             found = non_overlapping(by_odds) if several else by_odds
         else:
-            found = _with_the_whole(found, non_overlapping(whole) if several else whole, several=several)
+            found = _with_the_whole(found, non_overlapping(by_odds) if several else whole, several=several)
         surest = sorted(found, key=lambda one: (-one.log_odds, one.query_start))
         chosen = surest if several else best_of_each_track(surest)
         chosen = [one for one in chosen if one.confidence >= self.threshold][: self.options.most]

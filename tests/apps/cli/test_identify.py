@@ -154,6 +154,8 @@ def test_a_folder_of_clips_is_taken_and_what_is_no_audio_passed_over(earmark, in
     passed_over = "2 files without audio passed over"
     assert (done.status, done.err) == (0, f"earmark: 2 of 2 clips found, {passed_over} (--verbose lists them)\n")
     assert [line.split(": ")[0] for line in done.lines] == [str(folder / "0.wav"), str(folder / "1.wav")]
+    again = earmark("identify", folder, folder / "0.wav", "--catalog", indexed)
+    assert again.err.startswith("earmark: 3 of 3 clips found")
     (folder / "broken.flac").write_bytes(b"fLaC" + bytes(range(256)) * 40)
     (folder / "gone.mp3").symlink_to(folder / "moved away.mp3")
     done = earmark("identify", folder, "--catalog", indexed, "--verbose")

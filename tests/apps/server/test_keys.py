@@ -77,6 +77,7 @@ def test_what_a_key_allows_is_allowed_and_no_more(serve, caplog):
         assert ask("GET", "/v1/about", phone).json()["scopes"] == ["identify"]
         refused = ask("GET", "/v1/tracks")
         assert (refused.status_code, problem_of(refused)) == (401, "no_key")
+        assert problem_of(ask("GET", "/v1/tracks?nonsense=1")) == "no_key"
         assert refused.headers["www-authenticate"].startswith("Bearer")
         assert problem_of(ask("GET", "/v1/tracks", "earmark_wrong")) == "wrong_key"
         basic = guarded.client.get("/v1/tracks", auth=("phone", phone))

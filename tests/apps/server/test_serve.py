@@ -92,7 +92,7 @@ def test_a_key_is_needed_as_soon_as_others_can_call(tmp_path, settings, scope):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--host", "203.0.113.1"], "this machine has no address 203.0.113.1; give one that it has as --host"),
+        (["--host", "203.0.113.1"], "this machine has no address 203.0.113.1; give --host one that it has"),
         (["--port", "99999"], "'99999' is not a port, a whole number from 0 to 65535"),
         (["--tls", "cert.pem"], "--tls-key belongs to --tls"),
         (["--tls-key", "key.pem"], "--tls-key belongs to --tls"),

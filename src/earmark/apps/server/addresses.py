@@ -21,8 +21,6 @@ WEB_SOCKETS = ("/v1/listen",)  # which the description of an HTTP service cannot
 def no_such_path(request: Request) -> Problem:
     """Return what to answer where there is nothing at a path."""
     path, known = request.url.path, [*_paths(request), *WEB_SOCKETS]
-    if path in WEB_SOCKETS:
-        return Problem(404, "no_such_path", f"{path} is a WebSocket, and this is a plain request; see docs/server.md")
     near = get_close_matches(path, known, n=1, cutoff=LIKE_ENOUGH)
     meant = f"did you mean {near[0]}?" if near else "/openapi.json says what there is"
     return Problem(404, "no_such_path", f"there is nothing at {_shown(path)}; {meant}")

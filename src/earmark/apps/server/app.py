@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from earmark import __version__
 from earmark.apps.server import events, health, live_stream, monitors, peaks, plays, questions, tracks
-from earmark.apps.server.addresses import known_parameters, no_such_method, no_such_path
+from earmark.apps.server.addresses import no_such_method, no_such_path
 from earmark.apps.server.guard import Guard, known_hosts
 from earmark.apps.server.page import page_router
 from earmark.apps.server.problems import Problem, problem_of
@@ -53,7 +53,7 @@ def make_app(service: Service) -> ASGIApp:
         app.add_exception_handler(kind, _answered)
     app.include_router(health.router)  # with any parameters: what balances load adds its own
     for room in (questions, peaks, tracks, monitors, plays, events):
-        app.include_router(room.router, dependencies=[Depends(known_parameters)])
+        app.include_router(room.router)
     app.include_router(live_stream.router)
     app.include_router(page_router())
     _describe(app)

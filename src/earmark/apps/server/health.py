@@ -10,8 +10,8 @@ from starlette.responses import Response
 from earmark import __version__
 from earmark.apps.server import documents
 from earmark.apps.server.problems import Problem
-from earmark.apps.server.requests import PROBLEMS, Managing, caller_of, service_of
-from earmark.apps.server.settings import SCOPES, is_loopback
+from earmark.apps.server.requests import PROBLEMS, caller_of, service_of
+from earmark.apps.server.settings import MANAGE, SCOPES, is_loopback
 
 router = APIRouter(tags=["health"])
 
@@ -40,8 +40,9 @@ async def readyz(request: Request) -> JSONResponse:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **PROBLEMS},
 )
-async def metrics(request: Request, caller: Managing) -> Response:
+async def metrics(request: Request) -> Response:
     """Requests, their times, the line, the catalog."""
+    caller_of(request, MANAGE)
     service = service_of(request)
     return Response(await service.call(service.figures.text), media_type=CONTENT_TYPE_LATEST)
 

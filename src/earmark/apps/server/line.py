@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from earmark.apps.server.problems import Problem
 
 HALF_LIFE_SECONDS = 10.0  # seconds in which what a caller has used counts for half
-ALIKE_SECONDS = 2.0  # seconds that work is charged with at least: a hard question must not stand behind all easy ones
+ALIKE_SECONDS = 2.0  # seconds that any work is charged with: one slow question does not wait behind many quick ones
 MOST_CALLERS = 1_000  # callers that are remembered; after them, those who wait for nothing are forgotten
 RECENT_SECONDS = 10.0  # seconds for which a caller who asked keeps a worker free of all others' second questions
 GUESSED_SECONDS = 0.2  # seconds of a question, before any was measured

@@ -11,6 +11,7 @@ from fastapi import Depends
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from earmark.apps.server import documents
+from earmark.apps.server.addresses import known_parameters
 from earmark.apps.server.callers import Caller
 from earmark.apps.server.problems import Problem
 from earmark.apps.server.service import Service
@@ -44,12 +45,19 @@ def caller_of(connection: HTTPConnection, scope: str | None = None) -> Caller:
     return caller
 
 
+async def _called(request: Request, scope: str) -> Caller:
+    """Return who calls, of whom nothing is asked before they have shown their key: not even the query's parameters."""
+    caller = caller_of(request, scope)
+    await known_parameters(request)
+    return caller
+
+
 async def _identifying(request: Request) -> Caller:
-    return caller_of(request, IDENTIFY)
+    return await _called(request, IDENTIFY)
 
 
 async def _managing(request: Request) -> Caller:
-    return caller_of(request, MANAGE)
+    return await _called(request, MANAGE)
 
 
 Identifying = Annotated[Caller, Depends(_identifying)]

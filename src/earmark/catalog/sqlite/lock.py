@@ -61,9 +61,9 @@ class WriterLock:
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             if self._holder == os.getpid():
-                with suppress(OSError):  # to close it frees it too, unless a child that was forked holds it
+                with suppress(OSError):  # closing frees it too, unless a forked child holds it
                     fcntl.flock(descriptor, fcntl.LOCK_UN)
-            with suppress(OSError):  # of a disk that fails: nothing that was written is told by it
+            with suppress(OSError):  # of a failing disk: it says nothing about what was written
                 os.close(descriptor)
 
 

@@ -137,8 +137,9 @@ def conclude(output: Output, clips: Clips, *, found: int, failed: int) -> None:
     """Say of folders how many of their clips were found, and what was passed over."""
     if output.verbose:
         output.remarks([f"passed over: {shown_path(name)}: {reason}" for name, reason in clips.skipped])
-    asked = set(clips.files).difference(name for name, _ in clips.skipped)
-    parts = [f"{found:,} of {amount(len(asked) + len(clips.failed), 'clip')} found"]
+    passed_over = {name for name, _ in clips.skipped}
+    asked = sum(name not in passed_over for name in clips.files) + len(clips.failed)
+    parts = [f"{found:,} of {amount(asked, 'clip')} found"]
     parts += [f"{failed:,} could not be read"] if failed else []
     if clips.skipped:
         parts.append(f"{amount(len(clips.skipped), 'file')} without audio passed over")
