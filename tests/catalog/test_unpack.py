@@ -14,7 +14,7 @@ import earmark
 from earmark.catalog.local.durable import DATABASE
 from earmark.catalog.sqlite.store import SQLiteStore
 from earmark.errors import SpecMismatch
-from earmark.fingerprints.neural_packing import PackedNeural
+from earmark.fingerprints.packed_neural import PackedNeural
 
 Cut = Callable[[Path], tuple[np.ndarray, int]]
 

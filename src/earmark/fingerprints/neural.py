@@ -33,8 +33,8 @@ from earmark.fingerprints.landmarks import (
     peak_rule,
 )
 from earmark.fingerprints.mel import QUIETEST, LogMel, Spectrogram, banded, normalised, silent
-from earmark.fingerprints.neural_packing import NeuralPacking
 from earmark.fingerprints.onnx import open_network, read_metadata, read_network
+from earmark.fingerprints.packed_neural import NeuralPacking
 from earmark.fingerprints.packing import MOST_BINS, PeakPacking
 from earmark.fingerprints.peaks import PeakShape, PeakStream, Salience
 from earmark.fingerprints.protocol import Fingerprinter, spec_of

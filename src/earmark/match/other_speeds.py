@@ -40,14 +40,24 @@ def passages_at_other_speeds(
         return [], 0
     frame_seconds = sound.layers[matcher.plan.compare[0].layer].frame_seconds
     certain = [one for one in known if one.is_measured and one.evidence.get("z", 0.0) >= BEYOND_DOUBT_Z]
-    asked, found, looks = replace(options, speed="only", limit=1), list[Passage](), 0
-    for start, end in pieces_of(since, since + sound.seconds, PART_SECONDS, frame_seconds):
-        explained = sum(max(min(one.query_end, end) - max(one.query_start, start), 0.0) for one in certain)
-        if explained < EXPLAINED_SHARE * (end - start):
-            part = sound.between(start - since, end - since) if closer is None else closer([(start, end)])[0]
-            found += matcher.match(part, search, asked, begin=start)
-            looks += 1
-    return joined(found), looks
+    spans = [
+        (start, end)
+        for start, end in pieces_of(since, since + sound.seconds, PART_SECONDS, frame_seconds)
+        if _explained_seconds(certain, start, end) < EXPLAINED_SHARE * (end - start)
+    ]
+    if closer is None or not spans:
+        parts = [sound.between(start - since, end - since) for start, end in spans]
+    else:
+        parts = list(closer(spans))  # all at once: the sound is decoded once
+    asked, found = replace(options, speed="only", limit=1), list[Passage]()
+    for (start, _), part in zip(spans, parts, strict=True):
+        found += matcher.match(part, search, asked, begin=start)
+    return joined(found), len(spans)
+
+
+def _explained_seconds(passages: Sequence[Passage], start: float, end: float) -> float:
+    """Return how long passages are heard between two moments, each counted by itself."""
+    return sum(max(min(one.query_end, end) - max(one.query_start, start), 0.0) for one in passages)
 
 
 def unbent(found: Sequence[Passage], whole: Sequence[Passage]) -> list[Passage]:
