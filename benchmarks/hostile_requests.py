@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Send 500 paths that lead elsewhere, 100 headers and 50 texts of markup to a service with keys: none may do harm.
 
-    python benchmarks/hostile_requests.py CATALOG
+    PYTHONPATH=. python benchmarks/hostile_requests.py CATALOG
 
 A copy of CATALOG is served from a folder in which other files lie; a key is shown. Each answer has to be a problem
 document, or what the same question without malice gets: JSON of its own, or a file of the page. No answer may hold what
@@ -31,6 +31,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from tests.apps.hostile import MARKUP, UPS
+
 import earmark
 from earmark.apps.server.keys import Keys
 from earmark.catalog.plays import Play, PlayedTrack
@@ -40,22 +42,6 @@ CANARY = "canary-7f3a91"  # text of the files that nobody may read
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 INJECTED = b"x-injected"  # header that only the sender knows
 PROGRAM = "import sys; from earmark.apps.cli import main; sys.exit(main())"
-MARKUP = [
-    f"{quote}{head}{tail}"
-    for quote in ("", '"', "'>", "</b></script>", "${")
-    for head, tail in (
-        ("<img src=x onerror=alert(1)>", ""),
-        ("<script>alert(1)</script>", ""),
-        ("<svg onload=alert(1)>", ""),
-        ("<iframe srcdoc='<script>alert(1)</script>'>", ""),
-        ("<a href=javascript:alert(1)>x", "</a>"),
-        ("javascript:alert(1)", "//"),
-        ("<style>*{display:none}</style>", ""),
-        ("{{constructor.constructor('alert(1)')()}}", ""),
-        ("&lt;img src=x onerror=alert(1)&gt;", ""),
-        ("<!--", "--><details open ontoggle=alert(1)>"),
-    )
-]
 
 
 @dataclass(frozen=True)
@@ -115,18 +101,6 @@ def harm(answer: bytes, secrets: tuple[bytes, ...]) -> str:
 
 def traversals() -> Iterator[tuple[str, str]]:
     """Yield (where it goes, path) without end."""
-    ups = [
-        "..",
-        "%2e%2e",
-        "..%2f",
-        "%2e%2e%2f",
-        "..%5c",
-        "....//",
-        "%252e%252e%252f",
-        "..%c0%af",
-        "..;",
-        "%uff0e%uff0e",
-    ]
     targets = [
         "canary.txt",
         "keys.json",
@@ -149,7 +123,7 @@ def traversals() -> Iterator[tuple[str, str]]:
         "query",
         "document",
     ]
-    drawn = list(itertools.product(places, ups, targets, (1, 4, 9)))
+    drawn = list(itertools.product(places, UPS, targets, (1, 4, 9)))
     random.Random(1).shuffle(drawn)
     for place, up, target, depth in drawn:
         yield place, f"{'/'.join([up] * depth)}/{target}"

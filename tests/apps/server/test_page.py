@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
+from tests.apps.hostile import MARKUP
 
 from earmark.apps.monitor.clips import write_opus
 from earmark.catalog.plays import Play, PlayedTrack
@@ -24,22 +25,6 @@ FIRST_PAINT_BYTES = 200_000
 SNR = 10 ** (-10 / 20)  # of the microphone's noise to the music: -10 dB
 MOMENT = """(wait) => new Promise((done) => setTimeout(() => requestAnimationFrame(() => done([
     performance.now() / 1000, Number(document.querySelector("[data-position]").dataset.position)])), wait))"""
-MARKUP = [
-    f"{quote}{head}{tail}"
-    for quote in ("", '"', "'>", "</b></script>", "${")
-    for head, tail in (
-        ("<img src=x onerror=alert(1)>", ""),
-        ("<script>alert(1)</script>", ""),
-        ("<svg onload=alert(1)>", ""),
-        ("<iframe srcdoc='<script>alert(1)</script>'>", ""),
-        ("<a href=javascript:alert(1)>x", "</a>"),
-        ("javascript:alert(1)", "//"),
-        ("<style>*{display:none}</style>", ""),
-        ("{{constructor.constructor('alert(1)')()}}", ""),
-        ("&lt;img src=x onerror=alert(1)&gt;", ""),
-        ("<!--", "--><details open ontoggle=alert(1)>"),
-    )
-]
 
 
 @pytest.fixture(scope="module")
