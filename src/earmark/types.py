@@ -46,10 +46,13 @@ class SalienceMap:
     packed: NDArray[np.uint8]  # (frames, bins / 2), the lower bin in the lower half byte
     first_bin: int  # bin that column 0 stands for, counted from 0 Hz
     first_frame: int = 0  # frame that row 0 stands for
+    hidden: NDArray[np.bool_] | None = None  # (frames, bins from 0 Hz), where other sound is known to cover the clip
 
     def between(self, first: int, last: int) -> SalienceMap:
         """Return the map of the frames from `first` to before `last`, counted from `first`."""
-        return SalienceMap(self.packed[max(first - self.first_frame, 0) : last - self.first_frame], self.first_bin)
+        rows = slice(max(first - self.first_frame, 0), last - self.first_frame)
+        hidden = None if self.hidden is None else self.hidden[rows]
+        return SalienceMap(self.packed[rows], self.first_bin, hidden=hidden)
 
     def unpacked(self) -> NDArray[np.uint8]:
         """Return the whole map, (frames, bins) from 0 Hz."""

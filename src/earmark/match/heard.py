@@ -46,6 +46,7 @@ class HeardSound:
     frame_seconds: float  # of the layer that windows begin with
     has_more: bool = False  # whether it is no closer than a recording's fingerprint, and parts can be
     parts: Mapping[tuple[float, float], Fingerprint] = field(default_factory=dict)  # that were looked at more closely
+    explained: Sequence[Stretch] = ()  # what is left out of it
 
     @property
     def seconds(self) -> float:
@@ -60,8 +61,17 @@ class HeardSound:
         """Return the fingerprint between two seconds of the sound: of the part that holds them, where there is one."""
         for (first, last), part in self.parts.items():
             if first <= begin and end <= last:
-                return part.between(begin - first, end - first)
-        return self.fingerprint.between(begin - self.since, end - self.since)
+                found = part.between(begin - first, end - first)
+                break
+        else:
+            found = self.fingerprint.between(begin - self.since, end - self.since)
+        if self.explained:
+            found, _ = self.matcher.unexplained(found, self.search, self.options, self.explained, begin=begin)
+        return found
+
+    def without(self, stretches: Sequence[Stretch]) -> HeardSound:
+        """Return the same without what stretches explain, as far as comparisons can tell that apart."""
+        return replace(self, explained=stretches)
 
     def is_close_between(self, begin: float, end: float) -> bool:
         """Return whether the sound between two seconds was looked at as a query is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -126,6 +126,7 @@ class Judgement:
     ) -> list[Explained]:
         """Return the stretches that explain a sound beside what is known and are sure enough, in order of time."""
         lines, kept = comparable(lines), list[Explained]()
+        heard = self._heard.without([one for one, _ in known])
         judged = dict[tuple[int, float, float], tuple[Stretch, Passage | None]]()
         if not known:
             lines = [self._without_refused(line) for line in lines]
@@ -134,7 +135,7 @@ class Judgement:
             for one in bridged(extended(settled(explain(lines), lines), lines, end=self._heard.seconds)):
                 key = (one.line.number, round(one.start, 1), round(one.end, 1))
                 if key not in judged:
-                    placed = one if known else self._placed(one)
+                    placed = heard.at_best_place(one) if known else self._placed(one)
                     judged[key] = placed, self._judged(placed, claims, known)
                 placed, passage = judged[key]
                 if passage is None or passage.confidence < self._threshold:
@@ -167,23 +168,40 @@ class Judgement:
         return replace(one, line=self._surest[one.line.number][0]) if one.line.number in self._surest else one
 
     def _left_over(self, claims: Sequence[Stretch], explained: Sequence[Explained]) -> list[Evidence]:
-        """Return the lines of other tracks that agree with what passages leave unexplained."""
+        """Return the lines of other tracks that agree with what passages leave unexplained, which is looked up again.
+
+        What stands beside a passage that goes on beyond doubt is not looked for.
+        """
         by_window: dict[tuple[float, float], list[Strand]] = {}
         for claim in claims:
             if any(one.track != claim.track and one.overlap(claim.start, claim.end) >= 1.0 for one, _ in explained):
                 for strand in claim.line.strands:
                     if strand.begin >= self._heard.since and claim.overlap(strand.begin, strand.end) > 0:
                         by_window.setdefault((strand.begin, strand.end), []).append(strand)
+        looked_up = {span for one, _ in explained for span in self._windows_of(one)}
         lines, met = Lines(), [one for one, _ in explained]
-        for (begin, end), strands in sorted(by_window.items()):
+        for begin, end in sorted(by_window.keys() | looked_up):
             window, layer = self._matcher.unexplained(
                 self._heard.between(begin, end), self._heard.search, self._options, met, begin=begin
             )
-            places = [Guess(one.track, one.reference_at(begin)) for one in strands]
-            again = self._matcher.strands(window, self._heard.search, self._options, begin=begin, known=places)
-            lines.add([replace(one, scores={layer: one.scores[layer]}) for one in again if layer in one.scores])
+            places = [Guess(one.track, one.reference_at(begin)) for one in by_window.get((begin, end), ())]
+            hits = self._matcher.hits(window, self._heard.search, layer) if (begin, end) in looked_up else None
+            laid = self._matcher.strands(
+                window, self._heard.search, self._options, begin=begin, known=places, hits=hits
+            )
+            here = {one.track for one in met if one.overlap(begin, end) >= 1.0}
+            beside = [one for one in laid if one.track not in here and layer in one.scores]
+            lines.add([replace(one, scores={layer: one.scores[layer]}) for one in beside])
         found = [evidence_of(line) for line in lines]
         return [line for line in found if any(one.support >= LEAST_SUPPORT for one in stretches_of(line))]
+
+    def _windows_of(self, one: Stretch) -> Iterator[tuple[float, float]]:
+        """Yield the windows of a stretch that were looked at closely."""
+        for strand in one.line.strands:
+            begin, end = strand.begin, strand.end
+            is_window = begin >= self._heard.since and end - begin <= JUDGED_SECONDS
+            if is_window and one.overlap(begin, end) > 0 and self._heard.is_close_between(begin, end):
+                yield begin, end
 
     def _judged(self, one: Stretch, claims: Sequence[Stretch], known: Sequence[Explained]) -> Passage | None:
         """Return the passage of a stretch; None of one that is too short or holds too little."""
@@ -212,6 +230,7 @@ class Judgement:
                 claim=claim_of(one.line, start, end),
                 claims=[claim_of(other.line, start, end) for other in [*beside, *others][:MOST_CLAIMS]],
                 beside=frozenset(other.track for other in beside),
+                rest=self._heard.without(beside).between(start, end) if beside else None,
             )
             if passage is not None and passage.evidence["seconds"] >= SHORTEST_SECONDS:
                 found.append(passage)

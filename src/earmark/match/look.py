@@ -53,18 +53,18 @@ class Look:
         """
         self.window, self.ranked = window, list[Candidate]()  # the best candidate of each track, best first
         self.comparisons: dict[str, Comparison] = {}  # by layer, in the plan's order
-        self._plan, self._make_keys, self._references = plan, keys, references
+        self.plan, self._make_keys, self._references = plan, keys, references
         self._search, self._wide, self._effort = search, wide, effort
         self._hits: dict[str, Hits] = dict(hits or {})  # by channel
         self._tried: list[Candidate] = []
-        for rule in filter(self.can_compare, self._plan.compare):
+        for rule in filter(self.can_compare, self.plan.compare):
             self.comparisons[rule.layer] = self._comparison(rule)
         self._first = next(iter(self.comparisons), "")
 
     @property
     def sounding_seconds(self) -> float:
         """How much of the window is not silence of a second and more."""
-        return _sounding(self.window, self._plan)
+        return _sounding(self.window, self.plan)
 
     @property
     def best_z(self) -> float:
@@ -88,17 +88,17 @@ class Look:
 
     def by_channels(self) -> Iterator[tuple[list[Guess], str]]:
         """Yield (places, layer they were found by), channel by channel."""
-        for channel in self._plan.usual_channels:
+        for channel in self.plan.usual_channels:
             if channel.name in self._search.channels and channel.layer in self.comparisons:
                 yield vote(self._hits_of(channel), channel), channel.layer
 
     def by_sweep(self) -> Iterator[tuple[list[Guess], str]]:
         """Yield the places that are found by looking through the likeliest tracks, of no layer's own."""
-        rule, sweepable = self._plan.sweep, self._sweepable
+        rule, sweepable = self.plan.sweep, self._sweepable
         if rule is None or sweepable is None:
             return
         name, hits = next(iter(self._hits.items()))
-        frame_seconds = next(one.frame_seconds for one in self._plan.channels if one.name == name)
+        frame_seconds = next(one.frame_seconds for one in self.plan.channels if one.name == name)
         yield looked_through(rule, sweepable, self.ranked, hits, self._references, frame_seconds=frame_seconds), ""
 
     def add(self, guesses: Sequence[Guess], layer: str) -> None:
@@ -122,7 +122,7 @@ class Look:
 
     def choose_repetition(self) -> None:
         """Put a better place of the first track in its stead: music repeats itself, and a repetition may be named."""
-        rule = self._plan.sweep
+        rule = self.plan.sweep
         if self._sweepable is None or rule is None or not self.ranked:
             return
         first = self.ranked[0]
@@ -138,7 +138,7 @@ class Look:
 
     def repetitions(self, track: int, *, most: int = 0, share: float = 0.0) -> list[Guess]:
         """Return the places of a track at which the window lies best, by a sweep, as `sweep.repetitions` does."""
-        sweepable, rule = self._sweepable, self._plan.sweep
+        sweepable, rule = self._sweepable, self.plan.sweep
         if sweepable is None or rule is None:
             return []
         layer = self.reference(track).layers[rule.layer].unpacked()
@@ -146,7 +146,7 @@ class Look:
 
     def repetitions_at(self, claim: Guess) -> list[Guess]:
         """Return the places at which the window lies best of a track that it lies on at another speed, or none."""
-        rule, comparison = self._plan.sweep, self._sweepable
+        rule, comparison = self.plan.sweep, self._sweepable
         self.add([claim], "")
         found = self.nearest_to(claim, within=ONE_PLACE_SECONDS)
         if rule is None or found is None or comparison is None:
@@ -178,15 +178,15 @@ class Look:
     @property
     def _sweepable(self) -> Sweepable | None:
         """The comparison that sweeps, where the plan has one and the window enough of its layer."""
-        found = self.comparisons.get(self._plan.sweep.layer) if self._plan.sweep else None
+        found = self.comparisons.get(self.plan.sweep.layer) if self.plan.sweep else None
         return found if isinstance(found, Sweepable) else None
 
     def _comparison(self, rule: CompareRule) -> Comparison:
-        channels = [one for one in self._plan.channels if one.layer == rule.layer and one.metric == "inner"]
+        channels = [one for one in self.plan.channels if one.layer == rule.layer and one.metric == "inner"]
         hits = next((partial(self._hits_of, one) for one in channels if one.name in self._search.channels), None)
         if self._effort == "places":
             rule, hits = brief(rule), None
-        elif self._effort == "known places" and sum(map(self.can_compare, self._plan.compare)) > 1:
+        elif self._effort == "known places" and sum(map(self.can_compare, self.plan.compare)) > 1:
             hits = None
         return make_comparison(rule, self.window.layers[rule.layer], hits=hits, wide=self._wide)
 
@@ -230,7 +230,7 @@ class Look:
         """Return a candidate with one more placement; the first layer tells the later ones place and speed."""
         placements = {**candidate.placements, name: placement}
         teller = placement if name == self._first else candidate
-        return Candidate(candidate.track, teller.start, teller.speed, placements, _score(self._plan, placements))
+        return Candidate(candidate.track, teller.start, teller.speed, placements, _score(self.plan, placements))
 
 
 def without_silence(window: Fingerprint, plan: Plan) -> tuple[Fingerprint, float]:

@@ -25,7 +25,7 @@ from earmark.match.look import (
     together_with,
     without_silence,
 )
-from earmark.match.named import named_by
+from earmark.match.named import hits_of, named_by
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Options, Others, References, Registrable, Search
@@ -132,6 +132,11 @@ class Matcher:
         look = self._look(window, search, options, effort="places")
         return _unexplained(look, stretches, begin)
 
+    def hits(self, window: Fingerprint, search: Search, layer: str) -> dict[str, Hits]:
+        """Return what the channels of one layer find of a window."""
+        names = {channel.name for channel in self.plan.channels if channel.layer == layer}
+        return hits_of({name: keys for name, keys in self.keys(window).items() if name in names}, self.plan, search)
+
     def repetitions(self, part: Fingerprint, search: Search, options: Options, claim: Guess) -> list[Guess]:
         """Return other places than `claim` of its track at which a part of a sound may lie, the likeliest first."""
         look = self._look(part, search, options, effort="places")
@@ -164,22 +169,25 @@ class Matcher:
         claim: Guess,
         claims: Sequence[Guess],
         beside: frozenset[int] = frozenset(),
+        rest: Fingerprint | None = None,
     ) -> Passage | None:
         """Return the passage of a part of a sound that is said to be a place of a track; other tracks claim it too.
 
-        There is none unless it sounds at the same time as the tracks `beside` it.
+        There is none unless it sounds at the same time as the tracks `beside` it. Then it is judged by the `rest` of
+        the part, which they leave unexplained.
         """
         look = self._look(part, search, options, effort="known places")
-        if not look.can_compare(self.plan.compare[0]):
-            return None
-        look.add([claim, *claims], "")
-        found = look.nearest_to(claim, within=ONE_PLACE_SECONDS)
+        found = _at_claim(look, claim, claims)
         if found is None:
             return None
-        look.put_first(found)
         together = together_with(found, look)
         if beside - together:
             return None
+        if rest is not None:
+            look = self._look(rest, search, options, effort="known places")
+            found = _at_claim(look, claim, claims)
+            if found is None:
+                return None
         copies = duplicates_of(found, look.ranked, look.same)
         apart = copies | together
         others = [one for one in look.ranked[1:] if one.track not in apart]
@@ -284,6 +292,17 @@ def weighed_passages(
         replace(passage, is_measured=passage.confidence >= told_from and make(found, others).is_measured)
         for passage, found, others in passages[:limit]
     ]
+
+
+def _at_claim(look: Look, claim: Guess, claims: Sequence[Guess]) -> Candidate | None:
+    """Return the candidate at a claim, ranked first before what others claim; None where the window has too little."""
+    if not look.can_compare(look.plan.compare[0]):
+        return None
+    look.add([claim, *claims], "")
+    found = look.nearest_to(claim, within=ONE_PLACE_SECONDS)
+    if found is not None:
+        look.put_first(found)
+    return found
 
 
 def _apart(strands: Sequence[Strand]) -> list[Strand]:

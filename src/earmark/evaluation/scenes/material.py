@@ -112,7 +112,7 @@ class Material:
 
     def _turns(self, seconds: float, draw: np.random.Generator) -> Iterator[Excerpt]:
         at, misses = 0.0, 0
-        while at < seconds:
+        while round((seconds - at) * self.sounds.rate) > 0:  # what is left may be less than a sample
             path = self.speech[int(draw.integers(len(self.speech)))]
             whole = self._seconds(path)
             if whole < SHORTEST_SECONDS:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from earmark.match.compare.contrast import Contrast
 from earmark.match.compare.correlation import STEP_FRAMES, Correlation
-from earmark.match.compare.query_map import Place, QueryMap, Warp, warps
+from earmark.match.compare.query_map import HIDDEN_FRAMES, Place, QueryMap, Warp, warps
 from earmark.match.compare.registration import RegistrationSettings, register
 from earmark.match.protocol import SAME_FACTOR, Alignment, Candidate, Others, Placement, Scores, Similarities
 from earmark.match.rivals import CLEAR_Z, DECISIVE_Z
-from earmark.types import Hits, Layer
+from earmark.types import Hits, Layer, SalienceMap
 
 USUAL_WARPS = warps(range(-4, 5))  # turntables, tapes and radio stations, a per cent at a time
 WIDE_WARPS = warps(range(-10, 11))
@@ -195,13 +195,20 @@ class PeakComparison:
         return _apart(replace(self._map.peaks, weights=None), one, other, bins=self._settings.bins)
 
     def unexplained(self, laid: Sequence[tuple[Layer, Alignment, float, float]]) -> Layer:
-        """Return the window's peaks that references, each laid on it between two seconds, do not meet."""
+        """Return the window's peaks that references, each laid on it between two seconds, do not meet.
+
+        Of its salience map, where it has one, what lies around their peaks is hidden.
+        """
         peaks, met = self._map.peaks, np.zeros(len(self._map.peaks.frames), bool)
+        hidden = np.zeros((self._map.frames, self._map.bins), bool)
         for reference, alignment, begin, end in laid:
             start, warp = self._line_of(alignment)
-            between = slice(*np.searchsorted(peaks.frames, [begin / self._frame, end / self._frame]))
+            frames = [max(round(second / self._frame), 0) for second in (begin, end)]
+            between, rows = slice(*np.searchsorted(peaks.frames, frames)), slice(*frames)
             met[between] |= self._map.met_by(reference, start, warp)[between]
-        return Layer(peaks.frames[~met], peaks.values[~met], peaks.frame_seconds)
+            hidden[rows] |= self._map.around(reference, start, warp, HIDDEN_FRAMES)[rows]
+        salience = replace(peaks.weights, hidden=hidden) if isinstance(peaks.weights, SalienceMap) else None
+        return Layer(peaks.frames[~met], peaks.values[~met], peaks.frame_seconds, salience)
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return whether two references hold the same sound under the window."""

@@ -19,6 +19,7 @@ from earmark.types import Frames, Layer, SalienceMap
 
 SPREAD = 1  # frames and bins by which a peak moves between two analyses of the same sound
 MOST_REACH_FRAMES = 16  # largest `reach` of `at_offsets`; the map's margin is as wide
+HIDDEN_FRAMES = 2  # to either side of a peak, which it covers: it moves by one, and three salient places are one
 SHIFT_FRAMES = 2  # distance of two places that are tried; the spread covers what lies between
 SALIENCE_UNIT = 4.0  # half nepers of three places together: the two nepers that the network learned with
 
@@ -67,7 +68,7 @@ class QueryMap:
         inside = self._mask[self._margin : self._margin + self.frames]
         self._filled = inside.mean(axis=0, dtype=np.float32)  # share of the time that a bin is covered
         if isinstance(query.weights, SalienceMap):
-            self._centre(self._from_salience(query.weights.unpacked()), SALIENCE_UNIT)
+            self._centre(self._from_salience(query.weights.unpacked()), SALIENCE_UNIT, hidden=query.weights.hidden)
         else:
             self._centre(self._mask.astype(np.float32), 1.0)
 
@@ -82,14 +83,26 @@ class QueryMap:
         inside += known[np.minimum(np.arange(len(known)) + 1, len(known) - 1)]
         return heights
 
-    def _centre(self, heights: NDArray[np.float32], unit: float) -> None:
-        """Keep by how much each place within the clip exceeds its column's mean, and the column's variance."""
+    def _known(self, hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the places within the clip that nothing hides, (frames, width); of a column that all is, every one."""
+        known = np.ones((self.frames, self._width), bool)
+        part = hidden[: self.frames, : self.bins]
+        known[: len(part), SPREAD : SPREAD + part.shape[1]] = ~part
+        known |= ~known.any(axis=0)
+        return known
+
+    def _centre(self, heights: NDArray[np.float32], unit: float, *, hidden: NDArray[np.bool_] | None = None) -> None:
+        """Keep by how much each place within the clip exceeds its column's mean, and the column's variance.
+
+        What is hidden has neither: it speaks for no reference, nor against one.
+        """
+        known = np.True_ if hidden is None else self._known(hidden)
         inside = slice(self._margin, self._margin + self.frames)
         self.uncentred = heights[inside, SPREAD : SPREAD + self.bins]  # (frames, bins)
-        mean, spread = heights[inside].mean(axis=0), heights[inside].var(axis=0)
+        mean, spread = heights[inside].mean(axis=0, where=known), heights[inside].var(axis=0, where=known)
         self._heights, self._spreads = np.zeros((2, *heights.shape), np.float32)
-        self._heights[inside] = heights[inside] - mean
-        self._spreads[inside] = spread
+        np.subtract(heights[inside], mean, out=self._heights[inside], where=known)
+        np.copyto(self._spreads[inside], spread, where=known)
         self.least = unit**2  # variance added to every sum: a few matches in empty columns are no certainty
 
     @cached_property
@@ -103,7 +116,7 @@ class QueryMap:
     def columns(self) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
         """Return (heights above their column's mean (frames, bins), variances (bins,), variance of every sum)."""
         inside, known = slice(self._margin, self._margin + self.frames), slice(SPREAD, SPREAD + self.bins)
-        return self._heights[inside, known], self._spreads[self._margin, known], self.least
+        return self._heights[inside, known], self._spreads[inside, known].mean(axis=0), self.least
 
     def at_offsets(
         self, references: Sequence[Layer], offsets: Sequence[int], *, reach: int = SHIFT_FRAMES
@@ -185,13 +198,17 @@ class QueryMap:
 
     def met_by(self, reference: Layer, start: float, warp: Warp) -> NDArray[np.bool_]:
         """Return which of the query's peaks a reference meets that is laid here."""
-        at, bins = self.inside(reference, start, warp)
-        met = np.zeros(self._mask.shape, bool)
-        for ahead in range(-SPREAD, SPREAD + 1):
-            for above in range(-SPREAD, SPREAD + 1):
-                met[at + self._margin + ahead, bins + SPREAD + above] = True
-        which: NDArray[np.bool_] = met[self.peaks.frames + self._margin, self.peaks.values + SPREAD]
+        which: NDArray[np.bool_] = self.around(reference, start, warp, SPREAD)[self.peaks.frames, self.peaks.values]
         return which
+
+    def around(self, reference: Layer, start: float, warp: Warp, reach: int) -> NDArray[np.bool_]:
+        """Return the places, (frames, bins), up to so many frames and `SPREAD` bins from the peaks of a reference."""
+        at, bins = self.inside(reference, start, warp)
+        found = np.zeros((self.frames + 2 * reach, self._width), bool)
+        for ahead in range(2 * reach + 1):
+            for above in range(2 * SPREAD + 1):
+                found[at + ahead, bins + above] = True
+        return found[reach : reach + self.frames, SPREAD : SPREAD + self.bins]
 
     def hits_at(self, at: Frames, bins: Frames) -> tuple[NDArray[np.bool_], float]:
         """Return (which of these places are covered by a query's peak, how many would be by chance)."""
