@@ -12,7 +12,7 @@ from earmark.match.fades import Fade, fade_between, may_fade
 from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, MOST_REPETITIONS, MOVED_NUMBERS, HeardSound, claim_of
 from earmark.match.lines import Line, Lines, Strand
 from earmark.match.matcher import Matcher
-from earmark.match.passages import Passage
+from earmark.match.passages import Passage, joined
 from earmark.match.protocol import SAME_FACTOR, Options
 from earmark.match.rivals import DECISIVE_Z
 from earmark.match.stretches import (
@@ -51,6 +51,7 @@ class Judgement:
         self._weighed: dict[int, Evidence] = {}  # of the lines of the last look: most are as they were
         self._surest: dict[int, tuple[Line, Passage]] = {}  # where lines lie best, and what they were judged to be
         self._refused: dict[int, list[Stretch]] = {}  # what was not sure enough, by line: it gets no surer
+        self._beside: Sequence[Passage] = ()  # what sounded beside something else, as of the last look
         self._decided = set[int]()  # numbers of lines of which an earlier look left no doubt
         self.alone = frozenset[int]()  # numbers of lines that no other place of their track comes near
 
@@ -62,12 +63,17 @@ class Judgement:
         other._decided = set(self._decided)
         return other
 
-    def remember(self, numbers: Collection[int]) -> None:
-        """Forget all lines but some."""
+    def remember(self, numbers: Collection[int], *, since: float) -> None:
+        """Forget all lines but some, and what sounded beside others from before a second on."""
+        self._beside = [one for one in self._beside if one.query_start >= since]
         self._surest = {number: one for number, one in self._surest.items() if number in numbers}
         self._refused = {number: one for number, one in self._refused.items() if number in numbers}
         self._decided.intersection_update(numbers)
         self.alone &= frozenset(numbers)
+
+    def drop(self, track: int) -> None:
+        """Forget a track."""
+        self._beside = [one for one in self._beside if one.track != track]
 
     def passages(self, lines: Iterable[Line], heard: HeardSound, *, looks: int, final: bool = True) -> list[Passage]:
         """Return the passages of the lines through a sound: what sounds alone or loudest, then what is beside it.
@@ -81,16 +87,17 @@ class Judgement:
         claims = [one for line in weighed for one in stretches_of(line) if one.support >= LEAST_SUPPORT]
         claimed = {one.line.number for one in claims}
         loudest = self._explained([line for line in weighed if line.line.number in claimed], claims, ())
-        beside = self._explained(self._left_over(claims, loudest), claims, loudest)
+        beside = [passage for _, passage in self._explained(self._left_over(claims, loudest), claims, loudest)]
+        self._beside = joined([*(one for one in self._beside if one.query_start < heard.since), *beside])
         self._decided |= {
             number
             for number, (_, passage) in self._surest.items()
             if passage.evidence.get("z", 0.0) >= DECIDED_Z and passage.confidence >= self._threshold
         }
         if not final:  # of sound that arrives, what fades out has often left what is at hand
-            return [passage for _, passage in (*loudest, *beside)]
+            return [*(passage for _, passage in loudest), *self._beside]
         told, fades = self._faded(loudest)
-        return [*told, *(one for _, one in beside if not any(fade.holds(one) for fade in fades))]
+        return [*told, *(one for one in self._beside if not any(fade.holds(one) for fade in fades))]
 
     def _faded(self, explained: Sequence[Explained]) -> tuple[list[Passage], list[Fade]]:
         """Return (the passages that explain a sound, with borders in the middle of fades; the fades)."""
@@ -208,7 +215,7 @@ class Judgement:
         if one.seconds < SHORTEST_SECONDS:
             return None
         number, begin, found = one.line.number % MOVED_NUMBERS, max(one.start, self._heard.since), list[Passage]()
-        if number in self._decided and one.seconds > JUDGED_SECONDS:
+        if not known and number in self._decided and one.seconds > JUDGED_SECONDS:
             return _told(one, self._surest[number][1], seconds=self._heard.seconds, looks=self._looks * self._places)
         parts = (
             pieces_of(begin, one.end, JUDGED_SECONDS, self._heard.frame_seconds)
@@ -234,14 +241,15 @@ class Judgement:
             )
             if passage is not None and passage.evidence["seconds"] >= SHORTEST_SECONDS:
                 found.append(passage)
-        if one.start < self._heard.since and number in self._surest:
+        if not known and one.start < self._heard.since and number in self._surest:
             found.append(self._surest[number][1])
         if not found:
             return None
         surest = max(found, key=lambda passage: passage.log_odds)
         together = sum(passage.log_odds for passage in found[: len(parts)])  # parts hear different sound
         surest = replace(surest, log_odds=max(surest.log_odds, together))
-        self._surest[number] = one.line, surest
+        if not known:  # lines through what is left are others at every look
+            self._surest[number] = one.line, surest
         return _told(one, surest, seconds=self._heard.seconds, looks=self._looks * self._places)
 
     @property

@@ -159,6 +159,7 @@ class Timeline:
         """Forget a track."""
         self._found = None
         self._lines.drop(track)
+        self._judgement.drop(track)
         self._past = [one for one in self._past if one.track != track]
         self._continuation.drop(track)
         self._latest = [one for one in self._latest if one.track != track]
@@ -193,7 +194,7 @@ class Timeline:
         self._found = None
         self._lines.forget(before=before)
         self._continuation.forget(before=before)
-        self._judgement.remember({line.number for line in self._lines})
+        self._judgement.remember({line.number for line in self._lines}, since=before)
         self._forgotten = before
 
 
