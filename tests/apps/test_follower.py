@@ -8,11 +8,20 @@ from earmark.apps.follower import Follower
 from earmark.types import Match, Track
 
 
-def heard(*places, begun=0.0, now):
+def heard(*places, begun=0.0, now, confidence=0.9999):
     """Return matches of a look at second `now`: (id, second of the track now, second until which it is heard)."""
     return [
         Match(
-            Track(id, id, "", "", "", 200.0), 0.99, begun, until, at - now + begun, at - now + until, 0.01, 1.0, 1.0, {}
+            Track(id, id, "", "", "", 200.0),
+            confidence,
+            begun,
+            until,
+            at - now + begun,
+            at - now + until,
+            0.01,
+            1.0,
+            1.0,
+            {},
         )
         for id, at, until in places
     ]
@@ -37,6 +46,31 @@ def test_it_is_found_then_locked_and_quiet_as_long_as_it_goes_on():
     ((kind, locked),) = follower.look(heard(("a", 51.01, 3.0), now=3.0), 3.0)
     assert (kind, locked.is_locked) == ("corrected", True)
     assert follower.look(heard(("a", 52.015, 4.0), now=4.0), 4.0) == []
+
+
+def test_what_is_in_doubt_is_found_when_more_sound_bears_it_out():
+    follower = Follower()
+    assert follower.look(heard(("a", 50.0, 2.0), now=2.0, confidence=0.95), 2.0) == []
+    assert follower.playing is None
+    assert kinds(follower.look(heard(("a", 51.0, 3.0), now=3.0, confidence=0.97), 3.0)) == ["found"]
+
+
+@pytest.mark.parametrize(
+    ("place", "confidence"),
+    [(("a", 51.0, 2.1), 0.97), (("a", 51.0, 3.0), 0.93), (("a", 90.0, 3.0), 0.97), (("b", 51.0, 3.0), 0.97)],
+    ids=["nothing new", "less sure", "another place", "another track"],
+)
+def test_what_is_in_doubt_is_not_found_otherwise(place, confidence):
+    follower = Follower()
+    follower.look(heard(("a", 50.0, 2.0), now=2.0, confidence=0.95), 2.0)
+    assert follower.look(heard(place, now=3.0, confidence=confidence), 3.0) == []
+    assert follower.playing is None
+
+
+def test_what_is_in_doubt_does_not_end_what_plays():
+    follower = following(Follower())
+    assert follower.look(heard(("b", 9.0, 8.0), now=8.0, confidence=0.95), 8.0) == []
+    assert follower.playing.match.track.id == "a"
 
 
 def test_drift_is_corrected():

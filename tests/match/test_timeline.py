@@ -143,6 +143,30 @@ def test_two_at_once_that_arrive_stay_told(landmarks: Shelf) -> None:
     assert {track for track, *_ in arrived} == {2, 3}
 
 
+def test_a_jingle_over_a_song_that_arrives_does_not_take_its_place(landmarks: Shelf) -> None:
+    """Each is told as itself at every look, also when the beginning of both is not kept any longer."""
+    both = np.concatenate([piece(landmarks, 3, 0.0, 25.0), piece(landmarks, 3, 0.0, 25.0)])
+    both[round(8.0 * RATE) : round(14.0 * RATE)] += piece(landmarks, 2, 5.0, 6.0)
+    one = timeline(landmarks)
+    stream, since = landmarks.maker.stream(query=True), 0.0
+    for block in np.split(both.astype(np.float32), range(5 * RATE, len(both), 5 * RATE)):
+        stream.push(block)
+        since = one.hear(stream.take(since_seconds=since), landmarks.index, since=since, final=False)
+        songs = [passage for passage in one.passages() if passage.track == 3]
+        jingles = [passage for passage in one.passages() if passage.track == 2]
+        assert [passage.query_start for passage in songs][:1] == [0.0]
+        assert [passage.query_end for passage in songs][-1:] == [pytest.approx(one.seconds, abs=1.0)]
+        assert len(jingles) == (one.seconds > 10.0)
+        assert all(passage.query_end - passage.query_start < 8.0 for passage in jingles)
+
+
+def test_a_recording_that_a_louder_one_hides_is_looked_up_in_what_that_leaves(with_peaks: Shelf) -> None:
+    loud = cut(with_peaks.sounds[0], 2.0, 15.0) / with_peaks.sounds[0].std()
+    soft = cut(with_peaks.sounds[2], 5.0, 15.0) / with_peaks.sounds[2].std()
+    found = told(heard(with_peaks, loud + soft * 10 ** (-8 / 20)))
+    assert sorted(track for track, *_ in found) == [0, 2]
+
+
 def test_a_line_is_followed_back_to_before_the_window_that_names_it(landmarks: Shelf) -> None:
     """The index knows the second half of the recording alone."""
     index = MemorySearch(landmarks.plan)

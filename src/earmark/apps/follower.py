@@ -13,6 +13,8 @@ DRIFT_SECONDS = 0.02  # seconds of drift that is told
 LOST_SECONDS = 6.0  # seconds without a sign of a recording after which it is lost; a quiet passage lasts less
 CURRENT_SECONDS = 2.5  # seconds before the end of what was heard, at which a match may end and play on: half a window
 LOCKING_LOOKS = 2  # looks that agree
+SURE_CONFIDENCE = 0.999  # of a look that is believed by itself: an hour has 3,600 of them
+FRESH_SECONDS = 0.5  # seconds of sound by which the next look must reach farther, to bear out one that is less sure
 
 Change = Literal["found", "moved", "corrected", "lost"]  # corrected: where it was, and known better
 
@@ -45,19 +47,22 @@ class Follower:
 
     def __init__(self) -> None:
         self.playing: Playing | None = None
+        self._doubtful: Match | None = None  # what an earlier look found and was not sure enough of
 
     def look(self, matches: Sequence[Match], seconds: float) -> list[tuple[Change, Playing]]:
         """Return what a look at second `seconds` of the sound has changed; its matches are of what is heard now."""
         now = self.playing
         if now is None:
             first = _latest(matches)
-            is_current = first is not None and first.query_end >= seconds - CURRENT_SECONDS
-            return [self._find(first, seconds)] if first is not None and is_current else []
+            if first is None or first.query_end < seconds - CURRENT_SECONDS or not self._is_believed(first, seconds):
+                return []
+            return [self._find(first, seconds)]
         own = _latest(one for one in matches if one.track.id == now.match.track.id)
         other = _latest(one for one in matches if one.track.id != now.match.track.id)
         if own is not None:
             now = self.playing = replace(now, match=own, heard_until=max(now.heard_until, own.query_end))
-        if other is not None and other.query_end > now.heard_until + CURRENT_SECONDS:
+        is_beyond = other is not None and other.query_end > now.heard_until + CURRENT_SECONDS
+        if other is not None and is_beyond and self._is_believed(other, seconds):
             return [self._lose(now), self._find(other, seconds)]
         if seconds - now.heard_until > LOST_SECONDS:
             return [self._lose(now)]
@@ -66,6 +71,16 @@ class Follower:
     def lose(self) -> list[tuple[Change, Playing]]:
         """Say that the sound broke off."""
         return [] if self.playing is None else [self._lose(self.playing)]
+
+    def _is_believed(self, match: Match, seconds: float) -> bool:
+        """Return whether a match is beyond doubt, or more sound has made it no less sure than an earlier look was."""
+        before, self._doubtful = self._doubtful, match
+        if match.confidence >= SURE_CONFIDENCE:
+            return True
+        if before is None or before.track.id != match.track.id or match.confidence < before.confidence:
+            return False
+        is_there = abs(match.reference_at(seconds) - before.reference_at(seconds)) <= AGREEMENT_SECONDS
+        return is_there and match.query_end >= before.query_end + FRESH_SECONDS
 
     def _find(self, match: Match, seconds: float) -> tuple[Change, Playing]:
         place = match.reference_at(seconds)
