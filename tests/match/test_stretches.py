@@ -26,6 +26,7 @@ from earmark.match.stretches import (
     comparable,
     evidence_of,
     explain,
+    extended,
     settled,
     stretches_of,
 )
@@ -282,6 +283,13 @@ def test_a_line_that_is_soft_at_its_ends_is_heard_there_by_a_share_of_its_best()
 
 
 # --- lines of one measure
+
+
+@pytest.mark.parametrize(("strength", "start"), [(0.4, 0.0), (0.0, 3.0)], ids=["soft", "something else"])
+def test_the_ends_of_a_sound_are_of_a_stretch_that_is_heard_there_softly(strength: float, start: float) -> None:
+    one = evidence_of(agreeing_line(1, [(0.0, 3.0, strength), (3.0, 17.0, 2.0), (17.0, 20.0, strength)]))
+    [found] = extended([stretch(one, 3.0, 17.0)], [one], end=20.0)
+    assert (found.start, found.end) == (start, 20.0 - start)
 
 
 def test_no_line_counts_more_at_a_moment_than_it_may() -> None:

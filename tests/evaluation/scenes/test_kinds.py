@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from earmark.errors import OptionError
@@ -22,6 +23,7 @@ from earmark.evaluation.scenes.kinds import (
     UnknownMusic,
     scenes_of,
 )
+from earmark.evaluation.scenes.material import Material
 
 SHORT = {  # the kinds, so short that the bundled excerpts of 30 s suffice
     "playlist": Playlist(seconds=(8.0, 12.0), pieces=6),
@@ -143,3 +145,9 @@ def test_a_kind_says_what_it_lacks(name, without, message, material):
 def test_music_that_is_too_short_is_refused(material):
     with pytest.raises(OptionError, match="none of 11 recordings has 300"):
         list(scenes_of("playlist", Playlist(seconds=(300.0,)), material, seed=1))
+
+
+def test_talk_ends_when_less_than_a_sample_is_left(material: Material) -> None:
+    assert material.talk(1e-5, np.random.default_rng(1)) == ()
+    turns = material.talk(20.00001, np.random.default_rng(1))
+    assert sum(turn.seconds for turn in turns) == pytest.approx(20.0, abs=1e-4)

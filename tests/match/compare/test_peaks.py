@@ -353,3 +353,25 @@ def test_only_between_the_seconds_of_a_reference_something_is_explained() -> Non
     both = query.unexplained([(REFERENCE, laid_at(800.0), 0.0, 150.0), (REFERENCE, laid_at(800.0), 150.0, 320.0)])
     assert len(both.frames) == 0
     assert len(query.unexplained([(OTHER, laid_at(300.0), 0.0, 320.0)]).frames) > 0.9 * len(mine.frames)
+
+
+def test_what_a_louder_recording_covers_speaks_neither_for_another_nor_against_it() -> None:
+    """The salience of the window knows both; peaks it has of the louder one, and some of neither."""
+    frames, bins = np.meshgrid(np.arange(64), np.arange(BINS), indexing="ij")
+    salience = ((frames * 7 + bins * 13) % 3).astype(np.uint8)
+    for layer, start, height in ((REFERENCE, 800, 12), (OTHER, 300, 5)):
+        low, high = np.searchsorted(layer.frames, [start, start + 64])
+        salience[layer.frames[low:high] - start, layer.values[low:high]] = height
+    loud = REFERENCE.between(800.0, 864.0)
+    order = np.argsort(np.append(loud.frames, range(64)), kind="stable")
+    at, there = np.append(loud.frames, range(64))[order], np.append(loud.values, np.full(64, BINS - 1))[order]
+    query = comparison(peaks(at, there, salience))
+    left = query.unexplained([(REFERENCE, laid_at(800.0), 0.0, 64.0)])
+    assert len(left.frames) < 70
+    of_loud, of_soft = checked(comparison(left), [Guess(REFERENCE, 800.0), Guess(OTHER, 300.0)])
+    assert of_loud.z < 4
+    assert of_soft.z > 1.3 * checked(query, [Guess(OTHER, 300.0)])[0].z
+    half = query.unexplained([(REFERENCE, laid_at(800.0), 0.0, 32.0)])
+    assert (
+        5 < checked(comparison(half), [Guess(REFERENCE, 800.0)])[0].z < checked(query, [Guess(REFERENCE, 800.0)])[0].z
+    )
