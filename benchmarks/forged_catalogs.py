@@ -110,7 +110,7 @@ def bomb(folder: Path, chance: Chance) -> str:
     connection = sqlite3.connect(folder / DATABASE, isolation_level=None)
     rows = connection.execute("SELECT track, packed, content FROM fingerprints, tracks WHERE number = track").fetchall()
     for track, packed, content in rows:
-        spec, seconds, first, hop, places, body, peaks = msgspec.msgpack.decode(packed)
+        spec, seconds, first, hop, places, body, peaks, *form = msgspec.msgpack.decode(packed)
         own = msgspec.msgpack.decode(peaks)
         frames = chance.choice((1 << 20, 1 << 25, (1 << 26) - 64, 1 << 40))
         bytes_each = min(frames, 1 << 26)
@@ -132,7 +132,8 @@ def bomb(folder: Path, chance: Chance) -> str:
             own[1:5] = [1e9, frames, peaks, body + bytes(peaks // 3)]
         else:
             seconds = chance.choice((float("nan"), float("inf"), -1.0, 1e300))
-        forged = msgspec.msgpack.encode((spec, seconds, first, hop, places, body, msgspec.msgpack.encode(own)))
+        values = (spec, seconds, first, hop, places, body, msgspec.msgpack.encode(own), *form)
+        forged = msgspec.msgpack.encode(values)
         checksum = zlib.crc32(forged, zlib.crc32(content))
         sql = "UPDATE fingerprints SET packed = ?, checksum = ? WHERE track = ?"
         connection.execute(sql, (forged, checksum, track))
