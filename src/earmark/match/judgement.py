@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from earmark.match.beside import LEAST_SUPPORT, lines_beside
 from earmark.match.fades import Fade, fade_between, may_fade
 from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, MOST_REPETITIONS, MOVED_NUMBERS, HeardSound, claim_of
-from earmark.match.lines import Line, Lines, Strand
+from earmark.match.lines import Line
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage, joined
 from earmark.match.protocol import SAME_FACTOR, Options
@@ -26,11 +27,9 @@ from earmark.match.stretches import (
     settled,
     stretches_of,
 )
-from earmark.match.votes import Guess
 from earmark.match.windows import pieces_of
 
 MOST_LOOKS_PAID = 3_600  # looks in an hour: the odds of a stream are those of a false match in an hour
-LEAST_SUPPORT = 6.0  # natural log odds of a stretch that is worth judging
 SHORTEST_SECONDS = 1.25  # sound that a stretch must hold to be told: a word or a chord is shorter
 CLAIMED_SHARE = 0.3  # share of a part that another stretch must cover to be its rival
 MOST_CLAIMS = 20  # rivals that a part is judged against
@@ -52,6 +51,7 @@ class Judgement:
         self._surest: dict[int, tuple[Line, Passage]] = {}  # where lines lie best, and what they were judged to be
         self._refused: dict[int, list[Stretch]] = {}  # what was not sure enough, by line: it gets no surer
         self._beside: Sequence[Passage] = ()  # what sounded beside something else, as of the last look
+        self._dropped = frozenset[int]()  # tracks that cannot be had any more
         self._decided = set[int]()  # numbers of lines of which an earlier look left no doubt
         self.alone = frozenset[int]()  # numbers of lines that no other place of their track comes near
 
@@ -74,6 +74,7 @@ class Judgement:
     def drop(self, track: int) -> None:
         """Forget a track."""
         self._beside = [one for one in self._beside if one.track != track]
+        self._dropped |= {track}
 
     def passages(self, lines: Iterable[Line], heard: HeardSound, *, looks: int, final: bool = True) -> list[Passage]:
         """Return the passages of the lines through a sound: what sounds alone or loudest, then what is beside it.
@@ -87,7 +88,8 @@ class Judgement:
         claims = [one for line in weighed for one in stretches_of(line) if one.support >= LEAST_SUPPORT]
         claimed = {one.line.number for one in claims}
         loudest = self._explained([line for line in weighed if line.line.number in claimed], claims, ())
-        beside = [passage for _, passage in self._explained(self._left_over(claims, loudest), claims, loudest)]
+        left = lines_beside([one for one, _ in loudest], claims, heard, without=self._dropped)
+        beside = [passage for _, passage in self._explained(left, claims, loudest)]
         self._beside = joined([*(one for one in self._beside if one.query_start < heard.since), *beside])
         self._decided |= {
             number
@@ -173,42 +175,6 @@ class Judgement:
         if one.end - max(one.start, self._heard.since) >= SHORTEST_SECONDS:
             return self._heard.at_best_place(one)
         return replace(one, line=self._surest[one.line.number][0]) if one.line.number in self._surest else one
-
-    def _left_over(self, claims: Sequence[Stretch], explained: Sequence[Explained]) -> list[Evidence]:
-        """Return the lines of other tracks that agree with what passages leave unexplained, which is looked up again.
-
-        What stands beside a passage that goes on beyond doubt is not looked for.
-        """
-        by_window: dict[tuple[float, float], list[Strand]] = {}
-        for claim in claims:
-            if any(one.track != claim.track and one.overlap(claim.start, claim.end) >= 1.0 for one, _ in explained):
-                for strand in claim.line.strands:
-                    if strand.begin >= self._heard.since and claim.overlap(strand.begin, strand.end) > 0:
-                        by_window.setdefault((strand.begin, strand.end), []).append(strand)
-        looked_up = {span for one, _ in explained for span in self._windows_of(one)}
-        lines, met = Lines(), [one for one, _ in explained]
-        for begin, end in sorted(by_window.keys() | looked_up):
-            window, layer = self._matcher.unexplained(
-                self._heard.between(begin, end), self._heard.search, self._options, met, begin=begin
-            )
-            places = [Guess(one.track, one.reference_at(begin)) for one in by_window.get((begin, end), ())]
-            hits = self._matcher.hits(window, self._heard.search, layer) if (begin, end) in looked_up else None
-            laid = self._matcher.strands(
-                window, self._heard.search, self._options, begin=begin, known=places, hits=hits
-            )
-            here = {one.track for one in met if one.overlap(begin, end) >= 1.0}
-            beside = [one for one in laid if one.track not in here and layer in one.scores]
-            lines.add([replace(one, scores={layer: one.scores[layer]}) for one in beside])
-        found = [evidence_of(line) for line in lines]
-        return [line for line in found if any(one.support >= LEAST_SUPPORT for one in stretches_of(line))]
-
-    def _windows_of(self, one: Stretch) -> Iterator[tuple[float, float]]:
-        """Yield the windows of a stretch that were looked at closely."""
-        for strand in one.line.strands:
-            begin, end = strand.begin, strand.end
-            is_window = begin >= self._heard.since and end - begin <= JUDGED_SECONDS
-            if is_window and one.overlap(begin, end) > 0 and self._heard.is_close_between(begin, end):
-                yield begin, end
 
     def _judged(self, one: Stretch, claims: Sequence[Stretch], known: Sequence[Explained]) -> Passage | None:
         """Return the passage of a stretch; None of one that is too short or holds too little."""

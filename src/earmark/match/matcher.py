@@ -25,7 +25,7 @@ from earmark.match.look import (
     together_with,
     without_silence,
 )
-from earmark.match.named import hits_of, named_by
+from earmark.match.named import named_by
 from earmark.match.passages import Passage
 from earmark.match.placement import combine, passage_of
 from earmark.match.protocol import Candidate, Options, Others, References, Registrable, Search
@@ -131,11 +131,6 @@ class Matcher:
         """Return (a window without what stretches explain, the layer that tells); no layer where none can."""
         look = self._look(window, search, options, effort="places")
         return _unexplained(look, stretches, begin)
-
-    def hits(self, window: Fingerprint, search: Search, layer: str) -> dict[str, Hits]:
-        """Return what the channels of one layer find of a window."""
-        names = {channel.name for channel in self.plan.channels if channel.layer == layer}
-        return hits_of({name: keys for name, keys in self.keys(window).items() if name in names}, self.plan, search)
 
     def repetitions(self, part: Fingerprint, search: Search, options: Options, claim: Guess) -> list[Guess]:
         """Return other places than `claim` of its track at which a part of a sound may lie, the likeliest first."""

@@ -32,11 +32,11 @@ class Named:
         return [one for one in self.guesses[:FEW_GUESSES] if one.votes >= STANDING_OUT * usual]
 
 
-def hits_of(keys: Mapping[str, Keys], plan: Plan, search: Search) -> dict[str, Hits]:
-    """Return what the channels find of the keys of a sound of many windows, at once."""
+def hits_of(keys: Mapping[str, Keys], plan: Plan, search: Search, *, layer: str | None = None) -> dict[str, Hits]:
+    """Return what the channels, or those of one layer, find of the keys of a sound of many windows, at once."""
     found = {}
     for channel in plan.usual_channels:
-        if channel.name in search.channels and channel.name in keys:
+        if channel.name in search.channels and channel.name in keys and layer in (None, channel.layer):
             asked = keys[channel.name]
             if channel.most_keys:
                 asked = _spread(asked, max(round(LOOK_UP_SECONDS / channel.frame_seconds), 1))

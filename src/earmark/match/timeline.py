@@ -6,9 +6,10 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 
+from earmark.match.beside import LEAST_SUPPORT
 from earmark.match.continuation import Continuation, agreeing_stretches
 from earmark.match.heard import CloserLook, HeardSound
-from earmark.match.judgement import LEAST_SUPPORT, Judgement
+from earmark.match.judgement import Judgement
 from earmark.match.lines import Line, Lines, Strand
 from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage, joined

@@ -199,16 +199,8 @@ class PeakComparison:
 
         Of its salience map, where it has one, what lies around their peaks is hidden.
         """
-        peaks, met = self._map.peaks, np.zeros(len(self._map.peaks.frames), bool)
-        hidden = np.zeros((self._map.frames, self._map.bins), bool)
-        for reference, alignment, begin, end in laid:
-            start, warp = self._line_of(alignment)
-            frames = [max(round(second / self._frame), 0) for second in (begin, end)]
-            between, rows = slice(*np.searchsorted(peaks.frames, frames)), slice(*frames)
-            met[between] |= self._map.met_by(reference, start, warp)[between]
-            hidden[rows] |= self._map.around(reference, start, warp, HIDDEN_FRAMES)[rows]
-        salience = replace(peaks.weights, hidden=hidden) if isinstance(peaks.weights, SalienceMap) else None
-        return Layer(peaks.frames[~met], peaks.values[~met], peaks.frame_seconds, salience)
+        lines = [(layer, *self._line_of(alignment), (begin, end)) for layer, alignment, begin, end in laid]
+        return _left_of(self._map, lines, self._frame)
 
     def same(self, one: tuple[Layer, Placement], other: tuple[Layer, Placement]) -> bool:
         """Return whether two references hold the same sound under the window."""
@@ -269,6 +261,21 @@ def _hold_the_same(one: tuple[Layer, Placement], other: tuple[Layer, Placement],
     start, speed, _ = _fit(*query.pairs(other[0], place), place)
     at, columns = query.inside(other[0], start, Warp(speed))
     return int(query.hits_at(at, columns)[0].sum()) > DUPLICATE_SHARE * len(at)
+
+
+def _left_of(
+    query: QueryMap, lines: Sequence[tuple[Layer, float, Warp, tuple[float, float]]], frame_seconds: float
+) -> Layer:
+    """Return the peaks of a map that lines, given with the seconds between which they lie, do not meet."""
+    peaks = query.peaks
+    met, hidden = np.zeros(len(peaks.frames), bool), np.zeros((query.frames, query.bins), bool)
+    for reference, start, warp, seconds in lines:
+        frames = [max(round(second / frame_seconds), 0) for second in seconds]
+        between, rows = slice(*np.searchsorted(peaks.frames, frames)), slice(*frames)
+        met[between] |= query.met_by(reference, start, warp)[between]
+        hidden[rows] |= query.around(reference, start, warp, HIDDEN_FRAMES)[rows]
+    salience = replace(peaks.weights, hidden=hidden) if isinstance(peaks.weights, SalienceMap) else None
+    return Layer(peaks.frames[~met], peaks.values[~met], peaks.frame_seconds, salience)
 
 
 def _apart(
