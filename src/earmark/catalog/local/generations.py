@@ -34,6 +34,7 @@ from earmark.catalog.local.array_file import (
 from earmark.catalog.local.directory import Directory
 from earmark.catalog.local.durable import DurableFiles
 from earmark.errors import CatalogDamaged, CatalogError, CatalogTooNew
+from earmark.schema import prepared
 
 FORMAT = 1  # version of the manifest
 CHECKED_ON_OPEN_BYTES = 64 * 1024 * 1024  # bytes whose SHA-256 is checked on opening (0.1 s), small files first
@@ -305,7 +306,7 @@ def _manifest(path: Path, packed: bytes, words: re.Match[bytes]) -> Manifest:
     if hashlib.sha256(packed).hexdigest() != words["digest"].decode():
         raise damage
     try:
-        manifest = msgspec.json.decode(packed, type=Manifest)
+        manifest = msgspec.json.decode(packed, type=prepared(Manifest))
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise damage from error
     if manifest.format > FORMAT:

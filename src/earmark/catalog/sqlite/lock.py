@@ -12,6 +12,7 @@ import msgspec
 
 from earmark.errors import CatalogError, CatalogLocked
 from earmark.regular import open_regular
+from earmark.schema import prepared
 
 
 class _Holder(msgspec.Struct):
@@ -69,7 +70,7 @@ class WriterLock:
 
 def _read_holder(descriptor: int) -> str:
     try:
-        holder = msgspec.json.decode(os.pread(descriptor, 4096, 0), type=_Holder)
+        holder = msgspec.json.decode(os.pread(descriptor, 4096, 0), type=prepared(_Holder))
     except (msgspec.DecodeError, RecursionError, OSError):  # it has taken the lock and not signed yet
         return "another process"
     return f"process {holder.pid} on {holder.host}"

@@ -24,6 +24,7 @@ from earmark.catalog.sqlite.files import FilesTable
 from earmark.catalog.sqlite.ranges import RangesTable
 from earmark.catalog.unpack import MOST_SECONDS
 from earmark.errors import CatalogDamaged, TrackExists, TrackNotFound
+from earmark.schema import prepared
 from earmark.types import Chapter, Track
 
 _BATCH = 500  # rows read by one statement
@@ -92,7 +93,7 @@ class SQLiteStore(FilesTable, RangesTable):
         value, checksum = rows[0]
         try:
             if len(value) <= _MOST_SETTINGS_BYTES and zlib.crc32(value) == checksum:
-                return msgspec.json.decode(value, type=Settings)
+                return msgspec.json.decode(value, type=prepared(Settings))
         except (msgspec.MsgspecError, TypeError, UnicodeError, RecursionError):
             pass  # reported as damage below
         raise CatalogDamaged(f"the settings in {self.path} are damaged; restore a copy made by earmark export")
@@ -263,8 +264,8 @@ def _recording(row: tuple[Any, ...], path: Path) -> Recording:
     try:
         if _checksum(values) != checksum:
             raise ValueError("checksum")
-        row_of_track = msgspec.convert(values, _TrackRow, builtin_types=(bytes,))
-        details = msgspec.json.decode(row_of_track.tags, type=dict[str, str] | _Details)
+        row_of_track = msgspec.convert(values, prepared(_TrackRow), builtin_types=(bytes,))
+        details = msgspec.json.decode(row_of_track.tags, type=prepared(dict[str, str] | _Details))
         if isinstance(details, dict):
             details = _Details(details, (), {})
     except (ValueError, TypeError, RecursionError, msgspec.MsgspecError) as error:
