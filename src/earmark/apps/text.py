@@ -39,6 +39,11 @@ def amount(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def percent(share: float) -> str:
+    """Return a small share with two digits: 0.0091 as '0.91 %', 0.012 as '1.2 %', 0 as '0 %'."""
+    return f"{100 * share:#.2g}".rstrip(".") + " %" if share else "0 %"
+
+
 def size(count: float) -> str:
     """Return a number of bytes with a decimal unit: 1234567 as '1.2 MB'."""
     for unit in ("bytes", "kB", "MB"):

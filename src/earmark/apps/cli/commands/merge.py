@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from earmark.apps.cli.failures import DONE, PARTLY, message_line
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
@@ -18,12 +19,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Add the tracks of each catalog in turn; a recording that is known already keeps its own words."""
+    """Add the tracks of each catalog in turn; one that is absent is made as the first of them was.
+
+    A recording that is known already keeps its own words.
+    """
     import earmark
     from earmark.apps.records import track_record
 
     output, status = Output.of(options), DONE
-    with earmark.open(catalog_path(options), create=False) as catalog:
+    path, kind = catalog_path(options), dict[str, Any]()
+    if not path.exists():
+        with earmark.open(options.others[0], create=False, read_only=True) as first:
+            made = first.info()
+        kind = {"fingerprinter": made["fingerprinter"], "index": made["index"], **made["preset"]}
+    with earmark.open(path, create=bool(kind), **kind) as catalog:
         for other in options.others:
             report = catalog.merge(other)
             for track in report.added:
