@@ -62,7 +62,7 @@ def read_calibration(path: Path) -> Calibration:
         msgspec.MsgspecError,
     ) as error:
         raise CatalogDamaged(
-            f"{path} is no calibration ({error}); remove it, or run earmark calibrate again"
+            f"{path} is no calibration ({error}); remove it, or run `earmark calibrate` again"
         ) from error
 
 

@@ -37,6 +37,7 @@ class HelpFormatter(argparse.HelpFormatter):
     """Help whose paragraphs are as wide as the terminal; lines that are set in, as of a list, stay lines."""
 
     def start_section(self, heading: str | None) -> None:
+        """Begin a group of options, whose title may be a sentence."""
         import textwrap
 
         super().start_section(textwrap.fill(heading, self._width - 1) if heading else heading)

@@ -238,12 +238,12 @@ class Generations:
                 except FileNotFoundError as error:
                     if attempt + 1 == _ATTEMPTS:
                         raise CatalogDamaged(
-                            f"{folder.path / ROOT}: {error.filename} is missing; earmark rebuild makes the index again"
+                            f"{folder.path / ROOT}: {error.filename} is missing; `earmark rebuild` makes it again"
                         ) from error
                 except (OSError, ValueError, RecursionError) as error:
                     reason = f"{error.filename} {error.strerror}" if isinstance(error, OSError) else str(error)
                     raise CatalogDamaged(
-                        f"{folder.path / ROOT} is damaged: {reason}; earmark rebuild makes the index again"
+                        f"{folder.path / ROOT} is damaged: {reason}; `earmark rebuild` makes the index again"
                     ) from error
         raise AssertionError("unreachable")
 
@@ -294,7 +294,7 @@ def _current(folder: Directory) -> Iterator[_Published | None]:
         return
     words = _POINTER.fullmatch(pointer)
     if words is None:
-        raise CatalogDamaged(f"{folder.path / CURRENT} is damaged; earmark rebuild makes the index again")
+        raise CatalogDamaged(f"{folder.path / CURRENT} is damaged; `earmark rebuild` makes the index again")
     with folder.folder(ROOT) as root, root.folder(words["number"].decode()) as there:
         packed = there.read(MANIFEST, most_bytes=_MOST_MANIFEST_BYTES)
         yield _Published(pointer, packed, _manifest(there.path / MANIFEST, packed, words), there)
@@ -302,7 +302,7 @@ def _current(folder: Directory) -> Iterator[_Published | None]:
 
 def _manifest(path: Path, packed: bytes, words: re.Match[bytes]) -> Manifest:
     """Return a manifest that is as `CURRENT` says, and names nothing but files of its folder."""
-    damage = CatalogDamaged(f"{path} is damaged; earmark rebuild makes the index again")
+    damage = CatalogDamaged(f"{path} is damaged; `earmark rebuild` makes the index again")
     if hashlib.sha256(packed).hexdigest() != words["digest"].decode():
         raise damage
     try:

@@ -38,7 +38,7 @@ class WriterLock:
         except BlockingIOError as error:
             message = f"{path.parent} is being written to by {_read_holder(self._descriptor)}"
             os.close(self._descriptor)
-            raise CatalogLocked(f"{message}; wait for it, or open with read_only=True to search meanwhile") from error
+            raise CatalogLocked(f"{message}; wait for it, or only search it (read_only=True)") from error
         except OSError as error:
             os.close(self._descriptor)
             remedy = "open it with read_only=True, or keep it on a disk of this machine"

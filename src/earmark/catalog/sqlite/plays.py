@@ -239,7 +239,7 @@ def _play(number: int, body: Any, checksum: Any, *, path: Path) -> Play:
                 return replace(play, number=number)
     except (TypeError, UnicodeError, RecursionError, msgspec.MsgspecError):
         pass  # reported as damage below
-    raise CatalogDamaged(f"play number {number} in {path} is damaged; restore a copy made by earmark export")
+    raise CatalogDamaged(f"play number {number} in {path} is damaged; restore a copy made by `earmark export`")
 
 
 def _values(play: Play) -> tuple[Value, ...]:

@@ -96,7 +96,7 @@ class SQLiteStore(FilesTable, RangesTable):
                 return msgspec.json.decode(value, type=prepared(Settings))
         except (msgspec.MsgspecError, TypeError, UnicodeError, RecursionError):
             pass  # reported as damage below
-        raise CatalogDamaged(f"the settings in {self.path} are damaged; restore a copy made by earmark export")
+        raise CatalogDamaged(f"the settings in {self.path} are damaged; restore a copy made by `earmark export`")
 
     def write_settings(self, settings: Settings) -> None:
         """Write what the catalog is made with; inside a transaction."""
@@ -146,7 +146,7 @@ class SQLiteStore(FilesTable, RangesTable):
         """Return the number of the track with an id; raises TrackNotFound."""
         rows = self._run("SELECT number FROM tracks WHERE id = ?", id)
         if not rows:
-            raise TrackNotFound(f"no track has the id {id!r}; earmark list shows those there are")
+            raise TrackNotFound(f"no track has the id {id!r}; `earmark list` shows those there are")
         return int(rows[0][0])
 
     def id_of(self, number: int) -> str:
@@ -232,7 +232,7 @@ class SQLiteStore(FilesTable, RangesTable):
         """
         problems = [text for (text,) in self._run("PRAGMA quick_check(1)") if text != "ok"]
         if problems:
-            raise CatalogDamaged(f"{self.path} is damaged ({problems[0]}); restore a copy made by earmark export")
+            raise CatalogDamaged(f"{self.path} is damaged ({problems[0]}); restore a copy made by `earmark export`")
         self._database.copy(folder / self.path.name)
 
     def size(self) -> int:
@@ -254,7 +254,7 @@ def _packed(
     except TypeError:
         pass  # a blob that is none any more: reported as damage below
     return CatalogDamaged(
-        f"the fingerprint of track {str(id(number))[:_SHOWN]!r} in {path} is damaged; earmark verify marks it, and "
+        f"the fingerprint of track {str(id(number))[:_SHOWN]!r} in {path} is damaged; `earmark verify` marks it, and "
         "adding its file again heals it"
     )
 

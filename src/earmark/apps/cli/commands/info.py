@@ -12,6 +12,8 @@ from earmark.apps.cli.output import Output
 from earmark.apps.text import amount, lasting, percent, shown_path, size
 from earmark.fingerprints import shown
 
+NAME_CELLS = 18  # least width of the column of names
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
@@ -29,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     output.record(information)
     figures = [*lines(information), *(details(information) if output.verbose else ())]
     figures += [("problem", problem) for problem in information["problems"]]
-    cells = max(len(name) for name, _ in figures) + 1
+    cells = max(NAME_CELLS, *(len(name) for name, _ in figures))
     for name, value in figures:
         output.entry(f"{name:{cells}}", value)
     return DONE
