@@ -59,7 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=probability,
         metavar="P",
-        help="the least confidence that counts as found (default: the calibrated one; 0 shows all candidates)",
+        help="the least confidence that counts as found (default: the calibrated one; 0 shows what came near too, "
+        "where nothing is certain)",
     )
     parser.add_argument(
         "--limit",

@@ -8,7 +8,7 @@ from typing import Any
 from earmark.apps.cli.failures import DONE, PARTLY, message_line
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
-from earmark.apps.text import amount
+from earmark.apps.text import amount, shown_path
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +27,12 @@ def run(options: argparse.Namespace) -> int:
     from earmark.apps.records import track_record
 
     output, status = Output.of(options), DONE
-    path, kind = catalog_path(options), dict[str, Any]()
-    if not path.exists():
+    target, kind = catalog_path(options), dict[str, Any]()
+    if not target.exists():
         with earmark.open(options.others[0], create=False, read_only=True) as first:
             made = first.info()
         kind = {"fingerprinter": made["fingerprinter"], "index": made["index"], **made["preset"]}
-    with earmark.open(path, create=bool(kind), **kind) as catalog:
+    with earmark.open(target, create=bool(kind), **kind) as catalog:
         for other in options.others:
             report = catalog.merge(other)
             for track in report.added:
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
             for path, reason in report.failed:
                 output.record({"status": "failed", "from": other, "path": path, "reason": reason})
                 if not output.json:
-                    message_line(f"failed: {path}: {reason}")
+                    message_line(f"failed: {shown_path(path)}: {reason}")
                 status = PARTLY
             known = f", {len(report.unchanged):,} known already" if report.unchanged else ""
             output.line(f"{other}: {amount(len(report.added), 'track')} added{known}")
