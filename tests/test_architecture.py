@@ -112,3 +112,23 @@ def allowing_pickle(path: Path) -> Iterator[int]:
                 yield node.value.lineno
         elif isinstance(node, ast.Attribute) and node.attr in {"read_pickle", "to_pickle"}:
             yield node.lineno
+
+
+def test_every_type_that_is_read_is_prepared_for_threads():
+    """Two threads that read one for the first time would end the process: `earmark/schema.py`."""
+    offences = [f"{path.relative_to(ROOT)}:{line}" for path in python_files(SOURCE) for line in unprepared_types(path)]
+    assert offences == []
+
+
+def unprepared_types(path: Path) -> Iterator[int]:
+    """Yield the lines of calls that have msgspec read a type as it is."""
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if not isinstance(node, ast.Call) or not ast.unparse(node.func).startswith("msgspec."):
+            continue
+        function = ast.unparse(node.func).rpartition(".")[2]
+        types = [word.value for word in node.keywords if word.arg == "type"]
+        types += node.args[1:2] if function == "convert" else []
+        if function in ("decode", "convert"):
+            yield from (one.lineno for one in types if not ast.unparse(one).startswith("prepared("))
+        elif function == "Decoder" and path.name != "schema.py":
+            yield node.lineno

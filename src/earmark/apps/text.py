@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -39,6 +40,11 @@ def amount(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def percent(share: float) -> str:
+    """Return a small share with two digits: 0.0091 as '0.91 %', 0.012 as '1.2 %', 0 as '0 %'."""
+    return f"{100 * share:#.2g}".rstrip(".") + " %" if share else "0 %"
+
+
 def size(count: float) -> str:
     """Return a number of bytes with a decimal unit: 1234567 as '1.2 MB'."""
     for unit in ("bytes", "kB", "MB"):
@@ -63,14 +69,14 @@ def cut(text: str, cells: int, *, in_middle: bool = False) -> str:
 
 
 def wrap(text: str, cells: int, *, indent: str = "") -> list[str]:
-    """Return text in lines of at most so many cells, parted behind spaces and slashes, and in words longer than a line.
+    """Return text in lines of at most so many cells, parted behind spaces; words longer than a line behind slashes.
 
     `indent` stands before every line but the first. A letter of Chinese, Japanese or Korean takes two cells.
     """
     from rich.cells import cell_len, chop_cells
 
     lines, line = list[str](), ""
-    for word in re.findall(r"[^ /]*[ /]|[^ /]+", text):
+    for word in _pieces(text, cells - len(indent)):
         if line not in ("", indent) and cell_len(line + word.rstrip()) > cells:
             lines += [line.rstrip()] if line.strip() else []
             line = indent
@@ -80,3 +86,11 @@ def wrap(text: str, cells: int, *, indent: str = "") -> list[str]:
             line, word = indent, word.removeprefix(head)
         line += word
     return [*lines, line.rstrip()] if line.strip() else lines
+
+
+def _pieces(text: str, cells: int) -> Iterator[str]:
+    """Yield words with the space behind them; one longer than `cells`, as a path may be, in its folders."""
+    from rich.cells import cell_len
+
+    for word in re.findall(r"[^ ]* |[^ ]+", text):
+        yield from [word] if cell_len(word.rstrip()) <= cells else re.findall(r"[^/]*/|[^/]+", word)

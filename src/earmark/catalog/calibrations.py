@@ -13,6 +13,7 @@ from earmark.errors import CatalogDamaged
 from earmark.fingerprints.protocol import Fingerprinter
 from earmark.match.calibration import Calibration, choose
 from earmark.regular import read_regular
+from earmark.schema import prepared
 
 OWN_FILE = "calibration.json"  # name of the file that `earmark calibrate` writes into a catalog's folder
 MOST_BYTES = 1 << 20  # bytes of a calibration; ours have 20 kB
@@ -48,7 +49,7 @@ def trust_figures(fingerprinter: Fingerprinter, index: str, *, folder: Path) -> 
 def read_calibration(path: Path) -> Calibration:
     """Return the calibration that a file holds; raises CatalogDamaged when it is none."""
     try:
-        calibration = msgspec.json.decode(read_regular(path, most_bytes=MOST_BYTES), type=Calibration)
+        calibration = msgspec.json.decode(read_regular(path, most_bytes=MOST_BYTES), type=prepared(Calibration))
         calibration.check()
         return calibration
     except (
@@ -61,7 +62,7 @@ def read_calibration(path: Path) -> Calibration:
         msgspec.MsgspecError,
     ) as error:
         raise CatalogDamaged(
-            f"{path} is no calibration ({error}); remove it, or run earmark calibrate again"
+            f"{path} is no calibration ({error}); remove it, or run `earmark calibrate` again"
         ) from error
 
 

@@ -55,7 +55,7 @@ def open_catalog(
     place, fingerprinter = Path(path_of(path)), ALIASES.get(fingerprinter or "", fingerprinter)
     if not is_catalog(place):
         if read_only or not create:
-            raise CatalogNotFound(f"no catalog is at {place}; give the path of one, or make it with earmark index")
+            raise CatalogNotFound(f"no catalog is at {place}; give the path of one, or make it with `earmark index`")
         _new_settings(fingerprinter, index, preset)  # raises before a folder is made
         make_folder(place)
     folder = Folder(place, read_only=read_only)
@@ -119,7 +119,7 @@ def _agreed(
     if not maker.accepts(settings.spec):
         raise SpecMismatch(
             f"{folder} holds fingerprints {settings.spec}, this earmark makes {maker.spec}; "
-            "open it with the earmark that made it, or run earmark index on the audio with another --catalog"
+            "open it with the earmark that made it, or run `earmark index` on the audio with another --catalog"
         )
     if preset and make_fingerprinter(settings.fingerprinter, preset).spec != maker.spec:
         raise OptionError(
@@ -140,5 +140,5 @@ def _maker_of(folder: Path, settings: Settings, named: Mapping[str, Any]) -> Fin
     except (TypeError, ValueError, LookupError, ImportError, AttributeError) as error:
         raise CatalogDamaged(
             f"{folder} was made with {shown(settings.fingerprinter)} and {settings.preset}, "
-            f"which there is not ({error}); restore a copy made by earmark export"
+            f"which there is not ({error}); restore a copy made by `earmark export`"
         ) from error

@@ -124,6 +124,8 @@ class _Scanner:
             if entry.is_symlink() and not self._follow_links:
                 return "a link to a folder, which --follow-links follows"
             return "a catalog of earmark" if is_catalog(Path(entry.path)) else None
+        if entry.name.lower().endswith(".cue"):
+            return "no audio, but a cue sheet: it names the parts of the file beside it"
         return "no audio, by its name" if Path(entry.name).suffix.lower() in COMPANIONS else None
 
 

@@ -88,7 +88,7 @@ class Tracks:
         found = self.find(text) if text.strip() else ()
         begun = [track for track in found if track.id.startswith(text)] if len(text) >= LEAST_ID_DIGITS else []
         if not found:
-            raise TrackNotFound(f"no track has the id, the path or the words {text!r}; earmark list shows all")
+            raise TrackNotFound(f"no track has the id, the path or the words {text!r}; `earmark list` shows all")
         return tuple(begun) if len(begun) == 1 else found
 
     def find(self, text: str) -> tuple[Track, ...]:
@@ -124,7 +124,9 @@ class Listing(Tracks):
         """Open the catalog in a folder; raises CatalogNotFound, CatalogDamaged, CatalogTooNew."""
         self._path = Path(path_of(path))
         if not is_catalog(self._path):
-            raise CatalogNotFound(f"no catalog is at {self._path}; give the path of one, or make it with earmark index")
+            raise CatalogNotFound(
+                f"no catalog is at {self._path}; give the path of one, or make it with `earmark index`"
+            )
         self._folder = Folder(self._path, read_only=True)
         super().__init__(self._folder.store)
 

@@ -54,5 +54,5 @@ def keys_of(fingerprinter: Fingerprinter, number: int, packed: bytes | CatalogDa
 def _damage(number: int, error: Exception) -> CatalogDamaged:
     return CatalogDamaged(
         f"the fingerprint of track number {number} is damaged ({error}); "
-        "earmark verify marks it, and adding its file again heals it"
+        "`earmark verify` marks it, and adding its file again heals it"
     )

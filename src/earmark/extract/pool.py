@@ -22,6 +22,7 @@ from earmark.errors import MediaError, OptionError, SpecMismatch
 from earmark.extract.fingerprinter import make_fingerprinter
 from earmark.extract.protocol import Cancellation, Extracted, ExtractLimits, Span
 from earmark.sandbox.process import Sandbox
+from earmark.schema import prepared
 from earmark.types import Fingerprint, Samples
 
 TASK = "earmark.extract.task:extract"
@@ -93,7 +94,7 @@ class ExtractorPool:
             request["sound"] = sound.astype("<f4").tobytes()
         answer = self._asked(file, request)
         with _believed():
-            parts = msgspec.convert(answer, SentParts).parts
+            parts = msgspec.convert(answer, prepared(SentParts)).parts
             if len(parts) != len(spans):
                 raise ValueError(f"{len(parts)} parts of {len(spans)}")
             return [self.fingerprinter.unpack(part) for part in parts]
@@ -142,7 +143,7 @@ class ExtractorPool:
     def _checked(self, answer: dict[str, Any]) -> Extracted:
         """Return what a child answered, its fingerprint unpacked."""
         with _believed():
-            sent = msgspec.convert(answer, Sent)
+            sent = msgspec.convert(answer, prepared(Sent))
             if not 0 <= sent.seconds <= LONGEST_SECONDS:
                 raise ValueError(f"{sent.seconds} seconds")
             fingerprint = self.fingerprinter.unpack(sent.packed)

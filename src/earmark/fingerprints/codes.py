@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from earmark.errors import OptionError
 from earmark.plan import LearnedCodes
+from earmark.schema import prepared
 
 
 class _Packed(msgspec.Struct):
@@ -29,7 +30,7 @@ def read_codes(properties: Mapping[str, str], dimensions: int, path: Path) -> Le
     if "codes" not in properties:
         return None
     try:
-        packed = msgspec.json.decode(properties["codes"], type=_Packed)
+        packed = msgspec.json.decode(properties["codes"], type=prepared(_Packed))
         planes, offsets = _numbers(packed.planes).reshape(-1, dimensions), _numbers(packed.offsets)
         if not len(planes) or planes.shape != (len(offsets), dimensions):
             raise ValueError(f"{len(planes)} planes, {len(offsets)} offsets")

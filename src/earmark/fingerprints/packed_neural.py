@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from earmark.fingerprints.compact import CompactShape
 from earmark.fingerprints.packing import PackedPeaks, PeakPacking, pack_vectors, unpack_vectors
 from earmark.fingerprints.stored_vectors import CodedVectors, StoredVectors, code
+from earmark.schema import prepared
 from earmark.types import Fingerprint, Frames, Layer, Spec
 
 LEAST_CODED = 64  # vectors, of which fewer are stored as they are: a clip's are read once, and take no room
@@ -63,12 +64,12 @@ class NeuralPacking:
     def _unpacked(
         self, packed: bytes, unpack_peaks: Callable[[PeakPacking, PackedPeaks], tuple[Layer, Layer]]
     ) -> Fingerprint:
-        parts = msgspec.msgpack.decode(packed, type=PackedNeural)
+        parts = msgspec.msgpack.decode(packed, type=prepared(PackedNeural))
         self.check(Spec.parse(parts.spec))
         frames, rows = unpack_vectors(parts.first, parts.hop, parts.places, parts.body)
         layers = {"vectors": self._unpack_vectors(parts.form, rows, frames)}
         if self.peaks is not None:
-            every, strongest = unpack_peaks(self.peaks, msgspec.msgpack.decode(parts.peaks, type=PackedPeaks))
+            every, strongest = unpack_peaks(self.peaks, msgspec.msgpack.decode(parts.peaks, type=prepared(PackedPeaks)))
             layers |= {"peaks": every, "strongest": strongest}
         return Fingerprint(self.spec, parts.seconds, layers)
 

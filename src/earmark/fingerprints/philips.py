@@ -20,6 +20,7 @@ from earmark.audio.stft import FrontEnd, PowerStream
 from earmark.errors import OptionError
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.plan import Channel, CompareRule, ModelShape, Plan, SweepRule, VoteRule
+from earmark.schema import prepared
 from earmark.types import Codes, Fingerprint, Keys, Layer, Samples
 
 VERSION = 1
@@ -172,7 +173,7 @@ class Philips(Fingerprinter):
 
     def unpack(self, packed: bytes) -> Fingerprint:
         """Return the fingerprint that `pack` packed."""
-        parts = msgspec.msgpack.decode(packed, type=PackedWords)
+        parts = msgspec.msgpack.decode(packed, type=prepared(PackedWords))
         self.check(parts.spec)
         frames, words, weakest = parts.checked(self.query.weakest)
         return self.fingerprint(parts.seconds, frames, words, weakest)

@@ -29,6 +29,7 @@ from earmark.fingerprints.peaks import PeakStream
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.fingerprints.quads import QUADS, QuadQuery, QuadShape, quad_keys, quad_query_keys, with_quads
 from earmark.plan import ModelShape, Plan
+from earmark.schema import prepared
 from earmark.types import Fingerprint, Keys, Layer, Samples, Spec
 
 VERSION = 2
@@ -132,7 +133,7 @@ class Shazam(Fingerprinter):
         return self._unpacked(packed, self._packing.unpack)
 
     def _unpacked(self, packed: bytes, unpack_peaks: Callable[[PackedPeaks], tuple[Layer, Layer]]) -> Fingerprint:
-        parts = msgspec.msgpack.decode(packed, type=PackedPeaks)
+        parts = msgspec.msgpack.decode(packed, type=prepared(PackedPeaks))
         self.check(Spec.parse(parts.spec))
         peaks, strongest = unpack_peaks(parts)
         return Fingerprint(self.spec, parts.seconds, {"peaks": peaks, "strongest": strongest})

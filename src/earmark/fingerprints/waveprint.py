@@ -21,6 +21,7 @@ from earmark.fingerprints.packing import pack_vectors, unpack_vectors
 from earmark.fingerprints.protocol import Fingerprinter, spec_of
 from earmark.fingerprints.wavelets import Bands, ImageShape, largest_signs, silent, sum_bands
 from earmark.plan import Channel, CompareRule, ModelShape, Plan, SweepRule, VoteRule
+from earmark.schema import prepared
 from earmark.types import Codes, Fingerprint, Frames, Keys, Layer, Samples, Spec
 
 Signatures = NDArray[np.uint8]  # (n, permutations)
@@ -108,7 +109,7 @@ class Waveprint(Fingerprinter):
     def unpack(self, packed: bytes) -> Fingerprint:
         """Return the fingerprint that `pack` packed."""
         spec, seconds, first, hop, places, body = msgspec.msgpack.decode(
-            packed, type=tuple[str, float, int, int, int, bytes]
+            packed, type=prepared(tuple[str, float, int, int, int, bytes])
         )
         self.check(Spec.parse(spec))
         frames, rows = unpack_vectors(first, hop, places, body)

@@ -17,7 +17,7 @@ from earmark.errors import CatalogDamaged
 def check(holds: object, what: str) -> None:
     """Raise CatalogDamaged, which says `what` does not hold, unless it does."""
     if not holds:
-        raise CatalogDamaged(f"an index is damaged: {what}; earmark rebuild makes it again")
+        raise CatalogDamaged(f"an index is damaged: {what}; `earmark rebuild` makes it again")
 
 
 def adopted(arrays: Mapping[str, NDArray[Any]], name: str, dtype: DTypeLike, axes: int) -> NDArray[Any]:
@@ -25,7 +25,7 @@ def adopted(arrays: Mapping[str, NDArray[Any]], name: str, dtype: DTypeLike, axe
     array = arrays.get(name)
     if array is None or array.dtype != dtype or array.ndim != axes:
         found = "absent" if array is None else f"of {array.dtype} and shape {array.shape}"
-        raise CatalogDamaged(f"an index is damaged: {name} is {found}; earmark rebuild makes it again")
+        raise CatalogDamaged(f"an index is damaged: {name} is {found}; `earmark rebuild` makes it again")
     return array
 
 

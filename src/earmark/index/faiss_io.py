@@ -48,7 +48,7 @@ def from_array(packed: NDArray[np.uint8], kind: str, shape: tuple[int, ...]) -> 
     faiss = library()
     if packed.dtype != np.uint8 or packed.ndim != 1 or not packed.flags.c_contiguous:
         raise CatalogDamaged(
-            f"an array of {packed.dtype} {packed.shape} is no Faiss index; earmark rebuild makes it again"
+            f"an array of {packed.dtype} {packed.shape} is no Faiss index; `earmark rebuild` makes it again"
         )
     with _limits:
         bytes_before = faiss.get_deserialization_vector_byte_limit()
@@ -60,14 +60,14 @@ def from_array(packed: NDArray[np.uint8], kind: str, shape: tuple[int, ...]) -> 
                 faiss.ZeroCopyIOReader(faiss.swig_ptr(packed), packed.nbytes), faiss.IO_FLAG_MMAP_IFC
             )
         except (RuntimeError, MemoryError) as error:
-            raise CatalogDamaged(f"Faiss cannot read its index ({error}); earmark rebuild makes it again") from error
+            raise CatalogDamaged(f"Faiss cannot read its index ({error}); `earmark rebuild` makes it again") from error
         finally:
             faiss.set_deserialization_vector_byte_limit(bytes_before)
             faiss.set_deserialization_loop_limit(loops_before)
     if type(index).__name__ != kind or (index.ntotal, index.d) != shape:
         raise CatalogDamaged(
             f"Faiss's index is a {type(index).__name__} of {index.ntotal} vectors, not a {kind} of {shape[0]}; "
-            "earmark rebuild makes it again"
+            "`earmark rebuild` makes it again"
         )
     return index
 

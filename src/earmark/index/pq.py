@@ -86,7 +86,7 @@ class PQ(Structured):
 
     def _load(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
         if set(arrays) != {"lists", "turn"}:
-            raise CatalogDamaged(f"{sorted(arrays)} are no lists of codes; earmark rebuild makes the index again")
+            raise CatalogDamaged(f"{sorted(arrays)} are no lists of codes; `earmark rebuild` makes the index again")
         rotation = adopted(arrays, "turn", np.float32, 2)
         check(len(rotation) == vectors.shape[1] and np.isfinite(rotation).all(), "lists rotate other vectors")
         return self._lists_of(arrays["lists"], rotation, vectors)

@@ -125,7 +125,7 @@ class Segmented(ABC):
 
     def _load(self, arrays: Mapping[str, NDArray[Any]], vectors: NDArray[np.int8]) -> Structure:
         """Return the structure that its `arrays` described; raises CatalogDamaged when they do not fit."""
-        raise CatalogDamaged(f"{sorted(arrays)} belong to another kind of index; earmark rebuild makes it again")
+        raise CatalogDamaged(f"{sorted(arrays)} belong to another kind of index; `earmark rebuild` makes it again")
 
     def add(self, track: int, frames: Frames, keys: NDArray[Any]) -> None:
         """Add a recording's vectors, (n, d) int8 or float; `track` is the catalog's number for it, not yet in here.

@@ -21,6 +21,7 @@ from earmark.atomic import written_beside
 from earmark.audio.container import open_regular
 from earmark.errors import MediaError, OptionError
 from earmark.sandbox.process import Sandbox
+from earmark.schema import prepared
 from earmark.types import Samples
 
 FULL_SCALE = 32_767  # 16-bit value of amplitude 1
@@ -98,7 +99,7 @@ def prepare(
     if not described.exists():
         _decode_all(paths, rate, data, described, progress)
     read = json.loads(described.read_bytes().decode(errors="surrogateescape"))
-    contents = msgspec.convert(read, type=_Contents)
+    contents = msgspec.convert(read, prepared(_Contents))
     lengths = np.array(contents.lengths, np.int64)
     if not len(lengths):
         raise OptionError(f"none of {len(paths)} files can be learned from: {contents.failed[:3]}")

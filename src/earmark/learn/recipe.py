@@ -18,6 +18,7 @@ import msgspec
 from earmark.distort import Ranges
 from earmark.errors import OptionError
 from earmark.fingerprints.mel import LogMel
+from earmark.schema import prepared
 
 T = TypeVar("T")
 
@@ -176,7 +177,7 @@ def task_name(source: str | Path) -> str:
 def decoded(source: str | Path, kind: type[T]) -> T:
     """Return a recipe of this kind, by name or from a TOML file; raises OptionError."""
     try:
-        return msgspec.convert(_numbers(source), kind)
+        return msgspec.convert(_numbers(source), prepared(kind))
     except msgspec.ValidationError as error:
         raise OptionError(f"{source} is no recipe: {error}; correct it") from error
 
@@ -184,7 +185,7 @@ def decoded(source: str | Path, kind: type[T]) -> T:
 def recipe_in(state: Mapping[str, Any], kind: type[T], path: Path) -> T:
     """Return the recipe in a checkpoint's state; raises OptionError when the run learned something else."""
     try:
-        return msgspec.convert(_upgraded(msgspec.json.decode(state["recipe"])), kind)
+        return msgspec.convert(_upgraded(msgspec.json.decode(state["recipe"])), prepared(kind))
     except msgspec.ValidationError as error:
         raise OptionError(f"{path} is of a run that learned something else ({error}); give another one") from error
 
@@ -201,7 +202,7 @@ def converted(kind: type[T], values: dict[str, Any], table: str) -> T:
     if unknown:
         raise OptionError(f"[{table}] of the recipe has no {', '.join(sorted(unknown))}; correct it")
     try:
-        return msgspec.convert(values, kind)
+        return msgspec.convert(values, prepared(kind))
     except msgspec.ValidationError as error:
         raise OptionError(f"[{table}] of the recipe: {error}; correct it") from error
 

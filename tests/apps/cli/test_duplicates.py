@@ -66,7 +66,7 @@ def test_what_recurs_is_told_with_its_places(earmark, music, cut):
     done = earmark("repeats", music[3], part, music[5])
     assert done.status == 0
     assert done.lines[0].startswith("item 1: 0:")
-    assert [line.partition(": ")[0].strip() for line in done.lines[1:]] == [str(music[3]), str(part)]
+    assert [line.partition(": ")[0].strip() for line in done.lines[1:]] == [shown_path(str(music[3])), str(part)]
 
 
 def test_repeats_as_json_and_csv_hold_the_same_places(earmark, music, cut):
@@ -88,3 +88,16 @@ def test_unreadable_files_are_told_and_passed_over(earmark, music, tmp_path):
     assert str(broken) in done.err
     assert "its content is that of another file" in done.err
     assert earmark("repeats", broken).status == 3
+
+
+def test_a_folder_stands_for_its_files_and_places_are_told_from_here(earmark, music, cut, tmp_path, monkeypatch):
+    folder = tmp_path / "episodes"
+    folder.mkdir()
+    for name, start in (("one.wav", 3), ("two.wav", 5)):
+        shutil.move(cut(music[0], start, 8), folder / name)
+    monkeypatch.chdir(tmp_path)
+    done = earmark("repeats", "episodes")
+    assert done.status == 0
+    assert [line.split(":")[0] for line in done.lines[1:]] == ["  episodes/one.wav", "  episodes/two.wav"]
+    (tmp_path / "empty").mkdir()
+    assert "folder without audio" in earmark("repeats", "empty").err

@@ -69,7 +69,9 @@ def test_a_track_is_meant_by_its_id_how_that_begins_its_path_or_words(earmark, i
 def test_words_that_fit_several_tracks_remove_none_and_list_them(earmark, catalog, ids):
     done = earmark("remove", "almarza", "--catalog", catalog)
     assert (done.status, done.out) == (1, "removed 0 tracks\n")
-    assert "fits 2 tracks; say which: " in done.err
+    named = done.err.partition("fits 2 tracks; say which: ")[2].split(", ")
+    assert len(named) == 2
+    assert all(any(id.startswith(one.split()[0]) for id in ids) and ".opus)" in one for one in named)
     assert earmark("update", "almarza", "--title", "x", "--catalog", catalog).status == 1
 
 
@@ -94,6 +96,25 @@ def test_tracks_whose_files_are_gone_are_listed_and_pruned(earmark, album, tmp_p
     assert refused.status == 2
     assert "is a disk not mounted?" in refused.err
     assert earmark("prune", "--all", "--catalog", path).lines[-1] == "forgot 2 tracks"
+
+
+def test_tracks_of_a_disk_that_is_not_mounted_are_kept(earmark, album, tmp_path, monkeypatch):
+    disk, path = tmp_path / "media" / "usb", tmp_path / "music.earmark"
+    disk.mkdir(parents=True)
+    first, *_ = sorted(album.iterdir())
+    first.rename(disk / first.name)
+    earmark("index", disk, album, "--catalog", path)
+    monkeypatch.setattr("earmark.apps.cli.changes.DISKS", (str(tmp_path / "media"),))
+    disk.rename(tmp_path / "unplugged")
+    again = earmark("index", disk, "--catalog", path)
+    assert "is a disk not mounted?" in again.err
+    assert "earmark prune" not in again.err
+    refused = earmark("prune", "--catalog", path)
+    assert refused.status == 2
+    assert refused.err.startswith(f"earmark: {disk} is empty or not there, and files of 1 track are gone")
+    assert earmark("prune", "--dry-run", "--catalog", path).lines[-1] == "would forget 1 track"
+    assert earmark("prune", "--all", "--json", "--catalog", path).records[-1] == {"status": "done", "missing": 1}
+    assert earmark("prune", "--json", "--catalog", path).records == [{"status": "done", "missing": 0}]
 
 
 def test_nothing_to_change_is_wrong_usage(earmark, catalog, ids):

@@ -98,7 +98,7 @@ def test_what_is_deleted_is_gone_with_its_files_and_fingerprint(store):
 
 
 def test_an_unknown_id_is_named(store):
-    with pytest.raises(TrackNotFound, match="'nothing'; earmark list shows"):
+    with pytest.raises(TrackNotFound, match="'nothing'; `earmark list` shows"):
         store.number_of("nothing")
 
 

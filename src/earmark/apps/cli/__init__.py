@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PIPE_CLOSED = 141  # 128 + SIGPIPE: what `cat` gives when `head` has seen enough
+UNBROKEN = 120  # characters a line of what is piped on
 CANNOT_WRITE = 74  # EX_IOERR of sysexits.h
 
 
@@ -67,8 +68,10 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status; what goes wrong is reported in a line."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         from earmark.apps.cli.overview import overview
+        from earmark.apps.cli.terminal import width_of
 
-        print(overview(), end="", file=sys.stdout if arguments else sys.stderr)
+        stream = sys.stdout if arguments else sys.stderr
+        print(overview(width_of(stream.fileno()) if stream.isatty() else UNBROKEN), end="", file=stream)
         return 0 if arguments else 2
     if arguments[0] == "--version":
         from importlib.metadata import version

@@ -80,9 +80,12 @@ def error_line(message: str) -> None:
 
 
 def message_line(text: object) -> None:
-    """Print a line to stderr; where that cannot be written, the exit status has to say enough."""
+    """Print a line to stderr, on a terminal in lines that fit; where none can be written, the status says enough."""
+    from earmark.apps.cli.terminal import fitted
+
     with contextlib.suppress(OSError):
-        print(escaped(text), file=sys.stderr)
+        for line in fitted(escaped(text), sys.stderr):
+            print(line, file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -53,16 +53,20 @@ class Output:
             sys.stdout.write(f"{json.dumps(values)}\n")  # at once, so that an interrupt cannot part a line from its end
 
     def line(self, text: object = "") -> None:
-        """Print a line of results, when text is wanted."""
+        """Print a line of results, when text is wanted; on a terminal in lines that fit."""
         if self.text:
-            print(escaped(text))
+            from earmark.apps.cli.terminal import fitted
+
+            for line in fitted(escaped(text), sys.stdout):
+                print(line)
 
     def entry(self, name: str, value: object) -> None:
         """Print a name, padded as it comes, and a value behind it; on a terminal in lines that fit."""
         if not self.text or not sys.stdout.isatty():
             self.line(f"{name} {value}")
             return
-        from earmark.apps.cli.table import width_of, wrapped
+        from earmark.apps.cli.table import wrapped
+        from earmark.apps.cli.terminal import width_of
 
         for line in wrapped(f"{name} ", escaped(value), width_of(sys.stdout.fileno())):
             print(line)
@@ -89,8 +93,8 @@ class Output:
 
     def ending(self, text: str) -> None:
         """Print a line that sums up a list, for people alone: what reads a pipe gets none."""
-        if self.text and sys.stdout.isatty():
-            print(escaped(text))
+        if sys.stdout.isatty():
+            self.line(text)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print a table, when text is wanted: drawn on a terminal, else one row a line with tabs between."""
@@ -101,7 +105,8 @@ class Output:
             for row in cells:
                 print("\t".join(row))
             return
-        from earmark.apps.cli.table import draw, width_of
+        from earmark.apps.cli.table import draw
+        from earmark.apps.cli.terminal import width_of
 
         for line in draw(columns, cells, width_of(sys.stdout.fileno())):
             print(line)

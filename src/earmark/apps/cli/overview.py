@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 COMMANDS = {  # name: what it does in a line; the module of that name (a space is a _) holds its options and its work
     "index": "add files and folders of music to the catalog",
     "identify": "say which known recording a clip comes from, and where in it",
@@ -35,6 +37,7 @@ COMMANDS = {  # name: what it does in a line; the module of that name (a space i
 }
 
 DESCRIPTION = "Matches audio clips against a catalog of recordings: which recording, where in it, and how sure."
+MORE = "`earmark COMMAND --help` shows a command's options; `earmark --version` prints the version."
 STATUSES = {
     0: "done; for identify and compare: found",
     1: "nothing found; for the rest: done but for some inputs, which are listed",
@@ -46,10 +49,14 @@ STATUSES = {
 }
 
 
-def overview() -> str:
-    """Return the page that `earmark --help` prints."""
-    commands = [f"  {name:18}{summary}" for name, summary in COMMANDS.items()]
-    statuses = [f"  {status:<5}{meaning}" for status, meaning in STATUSES.items()]
-    lines = ["usage: earmark COMMAND [OPTION...]", "", DESCRIPTION, "", "commands:", *commands, ""]
-    lines += ["`earmark COMMAND --help` shows a command's options; `earmark --version` prints the version.", ""]
+def overview(width: int) -> str:
+    """Return the page that `earmark --help` prints, in lines of at most so many characters."""
+    commands = [line for name, summary in COMMANDS.items() for line in _entry(f"  {name:18}", summary, width)]
+    statuses = [line for status, meaning in STATUSES.items() for line in _entry(f"  {status:<5}", meaning, width)]
+    lines = ["usage: earmark COMMAND [OPTION...]", "", *wrap(DESCRIPTION, width), "", "commands:", *commands, ""]
+    lines += [*wrap(MORE, width), ""]
     return "\n".join([*lines, "exit status:", *statuses, ""])
+
+
+def _entry(name: str, text: str, width: int) -> list[str]:
+    return wrap(text, width, initial_indent=name, subsequent_indent=" " * len(name))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 
 from earmark.apps.cli.overview import COMMANDS, DESCRIPTION
-from earmark.text import escaped
 
 TYPE_CHECKING = False  # typing's own, without its import, which is a fifth of a bare Python's start
 if TYPE_CHECKING:
@@ -33,28 +33,61 @@ MEANT = {  # words that people type, and the commands that they mean
 }
 
 
+class HelpFormatter(argparse.HelpFormatter):
+    """Help whose paragraphs are as wide as the terminal; lines that are set in, as of a list, stay lines."""
+
+    def start_section(self, heading: str | None) -> None:
+        """Begin a group of options, whose title may be a sentence."""
+        import textwrap
+
+        super().start_section(textwrap.fill(heading, self._width - 1) if heading else heading)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        import re
+        import textwrap
+
+        filled = []
+        for paragraph in text.strip("\n").split("\n\n"):
+            prose, _, listed = paragraph.partition("\n  ")
+            filled += textwrap.wrap(prose, width)
+            for line in listed.splitlines() if listed else ():
+                name = re.match(r" *\S+ {2,}|", line)
+                below = " " * max(2 + len(name[0].lstrip()) if name else 0, 4)
+                filled += textwrap.wrap(line.strip(), width, initial_indent="  ", subsequent_indent=below)
+            filled.append("")
+        return "\n".join(filled[:-1])
+
+
 class CommandParser(argparse.ArgumentParser):
     """A parser whose errors are one line: what happened, and what to do about it."""
 
     def __init__(self, **settings: Any) -> None:
-        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        settings.setdefault("formatter_class", HelpFormatter)
         super().__init__(allow_abbrev=False, **settings)
 
     wants_json = False  # whether errors are printed as JSON too
+    given: Sequence[str] = ()  # what stands behind the command
 
     def error(self, message: str) -> NoReturn:
         """Print `message` and leave with exit status 2."""
-        text = f"{self._nearest(message)}; see `{self.prog} --help`"
+        from earmark.apps.cli.failures import error_line
+
+        said = self._nearest(message)
+        text = f"{said}{'' if said.endswith('?') else ';'} see `{self.prog} --help`"
         if self.wants_json:
             import json
 
             from earmark.apps.cli.failures import error_record
 
             print(json.dumps(error_record("usage", text)), flush=True)
-        self.exit(2, f"earmark: {escaped(text)}\n")
+        error_line(text)
+        self.exit(2)
 
     def _nearest(self, message: str) -> str:
         """Return what argparse says, and for an option that there is not the one that was meant, it may be."""
+        for name in self.given:
+            if name.startswith("-") and len(name) > 1 and os.path.lexists(name):  # as a shell's * gives it
+                return f"{name!r} is taken for an option; give the file as ./{name}"
         unknown = message.removeprefix("unrecognized arguments: ").split()
         if len(unknown) == len(message.split()) or not unknown[0].startswith("-"):
             return message
@@ -79,6 +112,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error(unknown_command(name))
     parser = CommandParser(prog=f"earmark {name}")
     parser.wants_json = "--json" in rest
+    parser.given = rest
     fill(parser, name)
     return parser.parse_args(rest)
 

@@ -48,5 +48,6 @@ def _lies_below(track: Track, folder: str) -> bool:
 
 
 def _listed(tracks: Sequence[Track]) -> str:
-    names = [f"{track.id} ({track.title or shown_path(track.path)})" for track in tracks[:MOST_NAMED]]
-    return ", ".join(names) + (" …" if len(tracks) > MOST_NAMED else "")
+    named = list(zip(short_ids(tracks), tracks, strict=True))[:MOST_NAMED]
+    names = [f"{id} ({shown_path(track.path) or track.title})" for id, track in named]
+    return ", ".join(names) + (f", and {len(tracks) - MOST_NAMED:,} more" if len(tracks) > MOST_NAMED else "")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 
 from rich.cells import cell_len
@@ -13,16 +11,6 @@ from earmark.apps.text import cut, wrap
 LEAST_CELLS = 12  # width to which a column of words is cut at most; less says nothing
 GAP = "  "
 PATHS = ("path", "file")  # columns that are cut in their middle
-
-
-def width_of(descriptor: int) -> int:
-    """Return how many characters a line of the terminal holds: as COLUMNS says, or the terminal itself."""
-    if os.environ.get("COLUMNS", "").isdigit():
-        return max(int(os.environ["COLUMNS"]), 20)
-    try:
-        return os.get_terminal_size(descriptor).columns or 80
-    except OSError:
-        return shutil.get_terminal_size().columns
 
 
 def draw(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:

@@ -25,6 +25,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from earmark.errors import OptionError
+from earmark.schema import prepared
 from earmark.streams.addresses import AddressRule
 from earmark.streams.items import Source
 from earmark.text import printable
@@ -129,7 +130,7 @@ def read_stations(path: Path) -> list[Station]:
     """Return the stations of a TOML file; raises OptionError for what cannot be understood."""
     try:
         content: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-        listed = msgspec.convert(content, _Stations)
+        listed = msgspec.convert(content, prepared(_Stations))
     except OSError as error:
         raise OptionError(f"{path}: {error.strerror}; give a TOML file of stations") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:

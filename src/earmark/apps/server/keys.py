@@ -16,6 +16,7 @@ from earmark.apps.server.secret import write_secret
 from earmark.apps.server.settings import SCOPES
 from earmark.atomic import written_beside
 from earmark.errors import OptionError
+from earmark.schema import prepared
 from earmark.text import printable
 
 PREFIX = "earmark_"  # by which a scanner of secrets knows a key
@@ -106,7 +107,7 @@ class Keys:
         try:
             if status.st_size > MOST_FILE_BYTES:
                 raise ValueError(f"{status.st_size} bytes")
-            keys = msgspec.json.decode(self.path.read_bytes(), type=tuple[Key, ...])
+            keys = msgspec.json.decode(self.path.read_bytes(), type=prepared(tuple[Key, ...]))
         except (msgspec.MsgspecError, ValueError) as error:
             raise OptionError(f"{self.path} is no file of keys ({error}); remove it and make new ones") from error
         self._seen, self._keys = seen, keys

@@ -26,6 +26,7 @@ from earmark.apps.server.service import Service
 from earmark.apps.server.settings import IDENTIFY
 from earmark.errors import EarmarkError
 from earmark.extract.live import SentSound
+from earmark.schema import prepared
 from earmark.streams.items import Sound
 from earmark.streams.timestamps import Timestamps
 from earmark.types import Samples
@@ -63,7 +64,7 @@ async def listen(socket: WebSocket) -> None:
     service, caller = service_of(socket), caller_of(socket, IDENTIFY)
     check_parameters(socket, Asked.__struct_fields__)
     try:
-        asked = msgspec.convert(dict(socket.query_params), Asked, strict=False)
+        asked = msgspec.convert(dict(socket.query_params), prepared(Asked), strict=False)
     except msgspec.ValidationError as error:
         raise Problem(422, "invalid", str(error)) from error
     if not (4_000 <= asked.rate <= 384_000 and 1 <= asked.channels <= 8):

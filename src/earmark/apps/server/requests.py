@@ -17,6 +17,7 @@ from earmark.apps.server.problems import Problem
 from earmark.apps.server.service import Service
 from earmark.apps.server.settings import IDENTIFY, MANAGE
 from earmark.extract.protocol import Cancellation
+from earmark.schema import prepared
 
 Result = TypeVar("Result")
 Document = TypeVar("Document")
@@ -100,7 +101,7 @@ class Job:
 def decoded(body: bytes, kind: type[Document]) -> Document:
     """Return a body as the document it has to be; raises Problem."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body, type=prepared(kind))
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Problem(422, "document", f"the body is not the document it has to be ({error})") from error
 

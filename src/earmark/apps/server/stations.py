@@ -15,6 +15,7 @@ from earmark.apps.server.secret import write_secret
 from earmark.apps.server.settings import ServerSettings
 from earmark.atomic import written_beside
 from earmark.errors import CatalogReadOnly, OptionError
+from earmark.schema import prepared
 from earmark.streams.addresses import AddressRule
 from earmark.streams.items import Source
 
@@ -131,7 +132,7 @@ class Stations:
 
     def _read(self) -> list[KeptStation]:
         try:
-            kept = msgspec.json.decode(self._path.read_bytes(), type=list[KeptStation])
+            kept = msgspec.json.decode(self._path.read_bytes(), type=prepared(list[KeptStation]))
             return [one for one in kept if Station(one.name, one.source, one.zone)]
         except FileNotFoundError:
             return []

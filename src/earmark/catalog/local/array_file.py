@@ -103,7 +103,7 @@ def check_array(folder: Directory, entry: ArrayFile, *, read_up_to: float) -> st
     with folder.file(entry.file) as file:
         size = os.fstat(file.fileno()).st_size
         if size != entry.bytes:
-            return f"{path} is damaged: {size} bytes, not {entry.bytes}; earmark rebuild makes the index again"
+            return f"{path} is damaged: {size} bytes, not {entry.bytes}; `earmark rebuild` makes the index again"
         if size <= read_up_to and hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256:
-            return f"{path} is damaged: its checksum does not hold; earmark rebuild makes the index again"
+            return f"{path} is damaged: its checksum does not hold; `earmark rebuild` makes the index again"
     return ""

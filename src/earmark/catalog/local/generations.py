@@ -34,6 +34,7 @@ from earmark.catalog.local.array_file import (
 from earmark.catalog.local.directory import Directory
 from earmark.catalog.local.durable import DurableFiles
 from earmark.errors import CatalogDamaged, CatalogError, CatalogTooNew
+from earmark.schema import prepared
 
 FORMAT = 1  # version of the manifest
 CHECKED_ON_OPEN_BYTES = 64 * 1024 * 1024  # bytes whose SHA-256 is checked on opening (0.1 s), small files first
@@ -237,12 +238,12 @@ class Generations:
                 except FileNotFoundError as error:
                     if attempt + 1 == _ATTEMPTS:
                         raise CatalogDamaged(
-                            f"{folder.path / ROOT}: {error.filename} is missing; earmark rebuild makes the index again"
+                            f"{folder.path / ROOT}: {error.filename} is missing; `earmark rebuild` makes it again"
                         ) from error
                 except (OSError, ValueError, RecursionError) as error:
                     reason = f"{error.filename} {error.strerror}" if isinstance(error, OSError) else str(error)
                     raise CatalogDamaged(
-                        f"{folder.path / ROOT} is damaged: {reason}; earmark rebuild makes the index again"
+                        f"{folder.path / ROOT} is damaged: {reason}; `earmark rebuild` makes the index again"
                     ) from error
         raise AssertionError("unreachable")
 
@@ -293,7 +294,7 @@ def _current(folder: Directory) -> Iterator[_Published | None]:
         return
     words = _POINTER.fullmatch(pointer)
     if words is None:
-        raise CatalogDamaged(f"{folder.path / CURRENT} is damaged; earmark rebuild makes the index again")
+        raise CatalogDamaged(f"{folder.path / CURRENT} is damaged; `earmark rebuild` makes the index again")
     with folder.folder(ROOT) as root, root.folder(words["number"].decode()) as there:
         packed = there.read(MANIFEST, most_bytes=_MOST_MANIFEST_BYTES)
         yield _Published(pointer, packed, _manifest(there.path / MANIFEST, packed, words), there)
@@ -301,11 +302,11 @@ def _current(folder: Directory) -> Iterator[_Published | None]:
 
 def _manifest(path: Path, packed: bytes, words: re.Match[bytes]) -> Manifest:
     """Return a manifest that is as `CURRENT` says, and names nothing but files of its folder."""
-    damage = CatalogDamaged(f"{path} is damaged; earmark rebuild makes the index again")
+    damage = CatalogDamaged(f"{path} is damaged; `earmark rebuild` makes the index again")
     if hashlib.sha256(packed).hexdigest() != words["digest"].decode():
         raise damage
     try:
-        manifest = msgspec.json.decode(packed, type=Manifest)
+        manifest = msgspec.json.decode(packed, type=prepared(Manifest))
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise damage from error
     if manifest.format > FORMAT:

@@ -123,7 +123,7 @@ class IndexMaker:
             "holds, though there is no fingerprint of them,": sorted(unknown),
         }
         return [
-            f"the index {problem} {len(numbers)} tracks, as number {numbers[0]}; earmark rebuild makes it again"
+            f"the index {problem} {len(numbers)} tracks, as number {numbers[0]}; `earmark rebuild` makes it again"
             for problem, numbers in problems.items()
             if numbers
         ]

@@ -77,7 +77,7 @@ def open_reader(path: Path, schema: Schema) -> tuple[sqlite3.Connection, Watch, 
     except OSError as error:
         raise CatalogError(f"{path}: {error.strerror}; give yourself the right to read it") from error
     if not is_there:
-        raise CatalogNotFound(f"no catalog is at {path.parent}; give the path of one, or make it with earmark index")
+        raise CatalogNotFound(f"no catalog is at {path.parent}; give the path of one, or make it with `earmark index`")
     for options in ("mode=ro", "mode=ro&immutable=1"):
         is_followed = "immutable" not in options
         if not is_followed and has_log(path):
@@ -168,10 +168,10 @@ def known_error(path: Path, error: sqlite3.Error) -> CatalogError:
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return CatalogLocked(f"{path} stays locked by another process; end that process, then try again")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return CatalogDamaged(f"{path} is damaged ({reason}); restore a copy made by earmark export")
+        return CatalogDamaged(f"{path} is damaged ({reason}); restore a copy made by `earmark export`")
     if code in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_ERROR):
         return CatalogDamaged(
-            f"{path} holds what earmark never wrote ({reason}); restore a copy made by earmark export"
+            f"{path} holds what earmark never wrote ({reason}); restore a copy made by `earmark export`"
         )
     if code == sqlite3.SQLITE_FULL:
         return CatalogError(f"{path}: no space left on the disk; free some, then run it again: what was kept is kept")

@@ -58,5 +58,5 @@ class FilesTable:
 def _file(row: tuple[Any, ...], path: Path) -> File:
     name, *numbers = row
     if not isinstance(name, bytes) or not all(isinstance(number, int) for number in numbers):
-        raise CatalogDamaged(f"{path} is damaged: a row of its files; restore a copy made by earmark export")
+        raise CatalogDamaged(f"{path} is damaged: a row of its files; restore a copy made by `earmark export`")
     return File(*row)

@@ -12,6 +12,7 @@ import msgspec
 
 from earmark.errors import CatalogError, CatalogLocked
 from earmark.regular import open_regular
+from earmark.schema import prepared
 
 
 class _Holder(msgspec.Struct):
@@ -37,7 +38,7 @@ class WriterLock:
         except BlockingIOError as error:
             message = f"{path.parent} is being written to by {_read_holder(self._descriptor)}"
             os.close(self._descriptor)
-            raise CatalogLocked(f"{message}; wait for it, or open with read_only=True to search meanwhile") from error
+            raise CatalogLocked(f"{message}; wait for it, or only search it (read_only=True)") from error
         except OSError as error:
             os.close(self._descriptor)
             remedy = "open it with read_only=True, or keep it on a disk of this machine"
@@ -69,7 +70,7 @@ class WriterLock:
 
 def _read_holder(descriptor: int) -> str:
     try:
-        holder = msgspec.json.decode(os.pread(descriptor, 4096, 0), type=_Holder)
+        holder = msgspec.json.decode(os.pread(descriptor, 4096, 0), type=prepared(_Holder))
     except (msgspec.DecodeError, RecursionError, OSError):  # it has taken the lock and not signed yet
         return "another process"
     return f"process {holder.pid} on {holder.host}"

@@ -21,6 +21,7 @@ from earmark.catalog.plays import Delivery, HeardSound, Play, State
 from earmark.catalog.sqlite.database import Database, Value
 from earmark.catalog.sqlite.schema import PLAYS
 from earmark.errors import CatalogDamaged, CatalogError, PlayNotFound
+from earmark.schema import prepared
 
 _BATCH = 500  # rows read by one statement
 _LONGEST_PLAY_SECONDS = 86_400.0  # seconds before a moment at which a play that reaches it may have begun
@@ -156,7 +157,7 @@ class SQLitePlays:
         sql = f"SELECT {', '.join(names)} FROM deliveries WHERE number > ? AND due <= ? ORDER BY number LIMIT ?"
         found = [dict(zip(names, row, strict=True)) for row in islice(self._in_batches(sql, (0,), now, limit), limit)]
         try:
-            return msgspec.convert(found, list[Delivery], builtin_types=(bytes,))
+            return msgspec.convert(found, prepared(list[Delivery]), builtin_types=(bytes,))
         except msgspec.MsgspecError as error:
             raise CatalogDamaged(f"a message in {self.path} is damaged ({error}); restore an exported copy") from error
 
@@ -232,13 +233,13 @@ def _play(number: int, body: Any, checksum: Any, *, path: Path) -> Play:
     """Return the play of a row, at a time that there is; raises CatalogDamaged."""
     try:
         if zlib.crc32(body) == checksum:
-            play = msgspec.json.decode(body, type=Play)
+            play = msgspec.json.decode(body, type=prepared(Play))
             is_date = _EARLIEST <= play.start <= _LATEST and _EARLIEST <= play.end <= _LATEST
             if is_date and abs(play.utc_offset) <= _WIDEST_OFFSET:
                 return replace(play, number=number)
     except (TypeError, UnicodeError, RecursionError, msgspec.MsgspecError):
         pass  # reported as damage below
-    raise CatalogDamaged(f"play number {number} in {path} is damaged; restore a copy made by earmark export")
+    raise CatalogDamaged(f"play number {number} in {path} is damaged; restore a copy made by `earmark export`")
 
 
 def _values(play: Play) -> tuple[Value, ...]:

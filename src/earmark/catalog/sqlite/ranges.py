@@ -10,6 +10,7 @@ import msgspec
 from earmark.catalog.backend import MOST_RANGES_BYTES
 from earmark.catalog.sqlite.database import Database
 from earmark.errors import CatalogDamaged, OptionError
+from earmark.schema import prepared
 from earmark.types import TimeRange
 
 
@@ -28,7 +29,7 @@ class RangesTable:
         packed, checksum = rows[0]
         try:
             if len(packed) <= MOST_RANGES_BYTES and zlib.crc32(packed) == checksum:
-                return msgspec.json.decode(packed, type=tuple[TimeRange, ...])
+                return msgspec.json.decode(packed, type=prepared(tuple[TimeRange, ...]))
         except (msgspec.MsgspecError, TypeError, UnicodeError, RecursionError):
             pass  # reported as damage below
         raise CatalogDamaged(

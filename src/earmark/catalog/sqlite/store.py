@@ -24,6 +24,7 @@ from earmark.catalog.sqlite.files import FilesTable
 from earmark.catalog.sqlite.ranges import RangesTable
 from earmark.catalog.unpack import MOST_SECONDS
 from earmark.errors import CatalogDamaged, TrackExists, TrackNotFound
+from earmark.schema import prepared
 from earmark.types import Chapter, Track
 
 _BATCH = 500  # rows read by one statement
@@ -92,10 +93,10 @@ class SQLiteStore(FilesTable, RangesTable):
         value, checksum = rows[0]
         try:
             if len(value) <= _MOST_SETTINGS_BYTES and zlib.crc32(value) == checksum:
-                return msgspec.json.decode(value, type=Settings)
+                return msgspec.json.decode(value, type=prepared(Settings))
         except (msgspec.MsgspecError, TypeError, UnicodeError, RecursionError):
             pass  # reported as damage below
-        raise CatalogDamaged(f"the settings in {self.path} are damaged; restore a copy made by earmark export")
+        raise CatalogDamaged(f"the settings in {self.path} are damaged; restore a copy made by `earmark export`")
 
     def write_settings(self, settings: Settings) -> None:
         """Write what the catalog is made with; inside a transaction."""
@@ -145,7 +146,7 @@ class SQLiteStore(FilesTable, RangesTable):
         """Return the number of the track with an id; raises TrackNotFound."""
         rows = self._run("SELECT number FROM tracks WHERE id = ?", id)
         if not rows:
-            raise TrackNotFound(f"no track has the id {id!r}; earmark list shows those there are")
+            raise TrackNotFound(f"no track has the id {id!r}; `earmark list` shows those there are")
         return int(rows[0][0])
 
     def id_of(self, number: int) -> str:
@@ -231,7 +232,7 @@ class SQLiteStore(FilesTable, RangesTable):
         """
         problems = [text for (text,) in self._run("PRAGMA quick_check(1)") if text != "ok"]
         if problems:
-            raise CatalogDamaged(f"{self.path} is damaged ({problems[0]}); restore a copy made by earmark export")
+            raise CatalogDamaged(f"{self.path} is damaged ({problems[0]}); restore a copy made by `earmark export`")
         self._database.copy(folder / self.path.name)
 
     def size(self) -> int:
@@ -253,7 +254,7 @@ def _packed(
     except TypeError:
         pass  # a blob that is none any more: reported as damage below
     return CatalogDamaged(
-        f"the fingerprint of track {str(id(number))[:_SHOWN]!r} in {path} is damaged; earmark verify marks it, and "
+        f"the fingerprint of track {str(id(number))[:_SHOWN]!r} in {path} is damaged; `earmark verify` marks it, and "
         "adding its file again heals it"
     )
 
@@ -263,8 +264,8 @@ def _recording(row: tuple[Any, ...], path: Path) -> Recording:
     try:
         if _checksum(values) != checksum:
             raise ValueError("checksum")
-        row_of_track = msgspec.convert(values, _TrackRow, builtin_types=(bytes,))
-        details = msgspec.json.decode(row_of_track.tags, type=dict[str, str] | _Details)
+        row_of_track = msgspec.convert(values, prepared(_TrackRow), builtin_types=(bytes,))
+        details = msgspec.json.decode(row_of_track.tags, type=prepared(dict[str, str] | _Details))
         if isinstance(details, dict):
             details = _Details(details, (), {})
     except (ValueError, TypeError, RecursionError, msgspec.MsgspecError) as error:

@@ -16,6 +16,7 @@ from earmark.match.compare.sets import SetComparison, SetSettings
 from earmark.match.compare.vectors import VectorComparison, VectorSettings
 from earmark.match.protocol import Comparison
 from earmark.plan import CompareRule
+from earmark.schema import prepared
 from earmark.types import Hits, Layer
 
 ENTRY_POINTS = "earmark.comparisons"  # group in which an installed package may register more: (comparison, settings)
@@ -35,7 +36,7 @@ BRIEF_OPTIONS: dict[str, dict[str, Any]] = {
 def make_comparison(rule: CompareRule, layer: Layer, *, hits: Callable[[], Hits] | None, wide: bool) -> Comparison:
     """Return the comparison of a window's layer that a rule asks for; raises ValueError for options it has not."""
     make, kind = COMPARISONS.get(rule.kind) or _installed(rule.kind)
-    settings = msgspec.convert(rule.options, kind, strict=True)
+    settings = msgspec.convert(rule.options, prepared(kind), strict=True)
     return make(layer, rule.figures, settings=settings, wide=wide, hits=hits)
 
 

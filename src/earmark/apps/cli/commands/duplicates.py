@@ -80,14 +80,17 @@ def show(output: Output, groups: Sequence[DuplicateGroup]) -> None:
             for one in pair.ranges:
                 first = f"{clock(one.first_start)} to {clock(one.first_end)}"
                 output.line(f"    {first} is {clock(one.second_start)} to {clock(one.second_end)}")
-    if not groups:
+    if groups:
+        output.ending(f"{amount(len(groups), 'group')}; `earmark remove` forgets tracks, and leaves their files")
+    else:
         output.line("no track holds what another one holds")
 
 
 def heading(number: int, group: DuplicateGroup) -> str:
-    """Return 'group 1: 2 tracks of one recording, 1 excerpt or overlap'."""
+    """Return 'group 1: 2 tracks of one recording, and 1 excerpt or overlap'."""
     tracks = amount(len(group.tracks), "track") + (" of one recording" if len(group.tracks) > 1 else "")
-    parts = f", {amount(len(group.parts), 'excerpt or overlap')}" if group.parts else ""
+    parts = amount(len(group.parts), "excerpt or overlap") if group.parts else ""
+    parts = f"{', and ' if len(group.tracks) > 1 else ' with '}{parts}" if parts else ""
     return f"group {number}: {tracks}{parts}"
 
 

@@ -23,7 +23,7 @@ from earmark.apps.cli.options import (
 )
 from earmark.apps.cli.output import Output
 from earmark.apps.cli.pictures import save_picture
-from earmark.apps.text import amount, clock, shown_path
+from earmark.apps.text import amount, clock, percent, shown_path
 from earmark.errors import MediaError, OptionError
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from earmark.types import Answer, Explanation, Match
 
 WHOLE_SECONDS = 1.0  # seconds of a clip that may be missing at an end of a match of the whole
+SURE_SECONDS = 5  # seconds of a clip from which nearly all are found: README.md, "How well it does"
+LONG_SECONDS = 60.0  # seconds from which a file may well hold several recordings
 SLIGHT = 0.002  # difference of a factor from 1 that is not worth a word
 LONGEST_SECONDS = 10_800  # ExtractLimits.longest_query_seconds, which is not imported for a page of help
 LISTS = {"csv": "a table for spreadsheets", "cue": "a cue sheet", "audacity": "labels that Audacity imports"}
@@ -57,7 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=probability,
         metavar="P",
-        help="the least confidence that counts as found (default: the calibrated one; 0 shows all candidates)",
+        help="the least confidence that counts as found (default: the calibrated one; 0 shows what came near too, "
+        "where nothing is certain)",
     )
     parser.add_argument(
         "--limit",
@@ -102,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
         )
     check_explained(options)
     options.several |= bool(options.list)
-    found, failed, unreadable, is_first = 0, 0, DONE, True
+    found, failed, unreadable, is_first, advice = 0, 0, DONE, True, dict[str, None]()
     limits = earmark.ExtractLimits(longest_query_seconds=options.longest or LONGEST_SECONDS, stream=options.stream)
     clips = clips_of(options.files)
     with earmark.open(catalog_path(options), create=False, read_only=True, limits=limits) as catalog:
@@ -126,11 +129,24 @@ def run(options: argparse.Namespace) -> int:
             if options.plot and isinstance(said, Explanation):
                 draw(output, name, said, reasons, options.plot)
             found += bool(answer.matches)
+            advice |= dict.fromkeys(advice_on(answer, options))
             is_first = False
             sys.stdout.flush()
+    if output.text and output.interactive:
+        output.remarks([f"earmark: {one}" for one in advice])
     if clips.scan is not None:
         conclude(output, clips, found=found, failed=failed)
     return unreadable or (DONE if found else NOT_FOUND)
+
+
+def advice_on(answer: Answer, options: argparse.Namespace) -> Iterator[str]:
+    """Yield what somebody who watches may want to try next."""
+    if answer.reason == "unknown" and not options.explain:
+        longer = f"; clips of {SURE_SECONDS} s and more are found more often" if answer.seconds < SURE_SECONDS else ""
+        yield f"`--explain` says what came nearest{longer}"
+    is_long = answer.seconds >= LONG_SECONDS and not options.several
+    if is_long and answer.matches and part_of_clip(answer.matches[0], answer.seconds):
+        yield "`--several` names all that a long file holds"
 
 
 def conclude(output: Output, clips: Clips, *, found: int, failed: int) -> None:
@@ -277,7 +293,7 @@ def show(output: Output, name: str, answer: Answer, *, several: bool = False, re
             output.line(f"    id {match.track.id}, file {shown_path(match.track.path)}")
             output.line(f"    clip {clock(match.query_start)} to {clock(match.query_end)}")
             factors = f"speed {number(match.speed)}, pitch {number(match.pitch)}"
-            output.line(f"    {factors}, ± {match.position_error:.3f} s; {figures}")
+            output.line(f"    {factors}, ± {1000 * match.position_error:.1f} ms; {figures}")
     for reason in reasons:
         output.line(f"    {reason}")
     if output.verbose:
@@ -290,7 +306,7 @@ def show(output: Output, name: str, answer: Answer, *, several: bool = False, re
 
 def false_rate_sentence(rate: float) -> str:
     """Return how often an unknown clip is given a name, at most."""
-    return f"of unknown clips of this length at most {100 * rate:.2g} % are given a name at this threshold"
+    return f"of unknown clips of this length at most {percent(rate)} are given a name at this threshold"
 
 
 def copies(match: Match) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from earmark.apps.cli.changes import absent_disk, departures, moves
 from earmark.apps.cli.failures import DONE, INTERRUPTED, PARTLY, message_line
 from earmark.apps.cli.options import add_catalog, add_longest, add_output, add_stream, catalog_path, count
 from earmark.apps.cli.output import Output
@@ -26,7 +28,7 @@ FIRST_ESTIMATE_SECONDS = 3.0  # seconds of work that tell how long the rest take
 COUNTED = ("added", "updated", "unchanged", "failed", "skipped", "moved", "duplicates", "missing")
 SAID = {name: name for name in ("changed", "unchanged", "failed")} | {"skipped": "passed over", "missing": "gone"}
 LONGEST_SECONDS = 86_400  # ExtractLimits.longest_seconds, which is not imported for a page of help
-KINDS = "\n".join(f"  {name:9} {description}" for name, description in zip(SHOWN, DESCRIPTIONS.values(), strict=True))
+KINDS = "\n".join(f"  {name:11}{description}" for name, description in zip(SHOWN, DESCRIPTIONS.values(), strict=True))
 EPILOGUE = f"""\
 Run it again and only what is new or changed is done; Ctrl-C keeps what is done. What lies beside the music and is no
 audio is passed over; a cue sheet beside a file, and its chapters, give names to its parts.
@@ -79,6 +81,8 @@ def run(options: argparse.Namespace) -> int:
     output = Output.of(options)
     if options.dry_run:
         return rehearse(output, options)
+    if is_in_vain(output, options):
+        return PARTLY
     kind = {"fingerprinter": options.fingerprinter, "index": options.index, **preset_of(options)}
     limits = earmark.ExtractLimits(longest_seconds=options.longest or LONGEST_SECONDS, stream=options.stream)
     began = time.perf_counter()
@@ -95,6 +99,25 @@ def run(options: argparse.Namespace) -> int:
         output.remark("earmark: interrupted; what was added is kept: run the same command again to go on")
         return INTERRUPTED
     return PARTLY if report.failed else DONE
+
+
+def is_in_vain(output: Output, options: argparse.Namespace) -> bool:
+    """Return whether there is nothing to make a new catalog of, and no catalog yet; if so, that was said."""
+    from earmark.catalog.preview import preview
+    from earmark.types import AddReport
+
+    path = catalog_path(options)
+    if path.exists():
+        return False
+    found = preview(path, options.paths, exclude=options.exclude, follow_links=options.follow_links)
+    if found.new or not found.failed:
+        return False
+    for name, reason in found.failed:
+        if not output.json:
+            message_line(f"failed: {shown_path(name)}: {reason}")
+    show(output, AddReport(failed=found.failed, skipped=found.skipped), 0.0)
+    output.remark(f"earmark: nothing to add, so no catalog was made at {shown_path(str(path))}")
+    return True
 
 
 def rehearse(output: Output, options: argparse.Namespace) -> int:
@@ -198,7 +221,7 @@ def show(output: Output, report: AddReport, elapsed: float) -> None:
     if output.json:
         for record in records(report):
             output.record(record)
-    output.remarks([f"moved: {shown_path(before)} is now {shown_path(now)}" for before, now in report.moved])
+    output.remarks(moves(report.moved))
     output.remarks([
         f"replaced: {shown_path(before.path)}: {replacement(before, now)}" for before, now in report.replaced
     ])  # fmt: skip
@@ -211,14 +234,24 @@ def show(output: Output, report: AddReport, elapsed: float) -> None:
     ])  # fmt: skip
     if output.verbose:
         output.remarks([f"passed over: {shown_path(path)}: {reason}" for path, reason in report.skipped])
-    output.remarks([f"gone: {shown_path(track.path)} ({track.title})" for track in report.missing])
+    output.remarks(departures(report.missing, each=output.verbose))
     if report.missing:
-        output.remark(f"{amount(len(report.missing), 'track')} without a file; `earmark prune` forgets such tracks")
+        output.remark(advice(report))
     seconds = sum(track.seconds for track in (*report.added, *report.updated))
     counts = {name: len(getattr(report, name)) for name in COUNTED}
     ending = "interrupted" if report.interrupted else "done"
     output.record({"status": ending, **counts, "seconds": seconds, "elapsed": elapsed})
     output.line(summary(counts, seconds, elapsed, duplicates=len(report.duplicates)))
+
+
+def advice(report: AddReport) -> str:
+    """Return what to do about tracks whose files are gone."""
+    count = amount(len(report.missing), "track") + " without a file"
+    given = {Path(path).absolute() for path, _ in report.failed if not os.path.lexists(path)}
+    is_absent = any(not given.isdisjoint(Path(track.path).parents) for track in report.missing)
+    if is_absent or absent_disk(report.missing):
+        return f"{count}: is a disk not mounted? If they were moved, index the folder where they are now"
+    return f"{count}; `earmark prune` forgets such tracks"
 
 
 def records(report: AddReport) -> Iterator[dict[str, Any]]:

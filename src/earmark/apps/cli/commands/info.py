@@ -9,8 +9,10 @@ from typing import Any
 from earmark.apps.cli.failures import DONE
 from earmark.apps.cli.options import add_catalog, add_output, catalog_path
 from earmark.apps.cli.output import Output
-from earmark.apps.text import amount, lasting, shown_path, size
+from earmark.apps.text import amount, lasting, percent, shown_path, size
 from earmark.fingerprints import shown
+
+NAME_CELLS = 18  # least width of the column of names
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +30,10 @@ def run(options: argparse.Namespace) -> int:
         information = catalog.info()
     output.record(information)
     figures = [*lines(information), *(details(information) if output.verbose else ())]
-    for name, value in [*figures, *(("problem", problem) for problem in information["problems"])]:
-        output.entry(f"{name:18}", value)
+    figures += [("problem", problem) for problem in information["problems"]]
+    cells = max(NAME_CELLS, *(len(name) for name, _ in figures))
+    for name, value in figures:
+        output.entry(f"{name:{cells}}", value)
     return DONE
 
 
@@ -52,7 +56,7 @@ def trust(information: Mapping[str, Any]) -> list[tuple[str, object]]:
     rates = information["expected_false_rates"].items()
     if not rates:
         return []
-    shares = [f"{100 * rate:.2g} % of {seconds} s" for seconds, rate in rates]
+    shares = [f"{percent(rate)} of {seconds} s" for seconds, rate in rates]
     return [("false answers", f"at most {', '.join(shares).replace(' of ', ' of unknown clips of ', 1)}")]
 
 
@@ -65,6 +69,8 @@ def details(information: Mapping[str, Any]) -> list[tuple[str, object]]:
         ("index", f"{information['index']}, {size(information['index_bytes'])}"),
         ("database", f"{size(information['database_bytes'])}, SQLite {information['sqlite']}"),
         ("threshold", f"{information['threshold']}{calibrated}"),
-        ("not yet published", amount(information["unpublished_tracks"], "track")),
+        ("not yet in index", amount(information["unpublished_tracks"], "track")),
     ]
-    return figures + [(f"index {name}", f"{value:,.6g}") for name, value in information["index_stats"].items()]
+    return figures + [
+        (f"index {name.replace('_', ' ')}", f"{value:,.6g}") for name, value in information["index_stats"].items()
+    ]

@@ -25,20 +25,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line a track; where tracks were chosen, exit status 1 when none fits."""
+    """Print a line a track, in the order of paths; where tracks were chosen, exit status 1 when none fits."""
     from earmark.apps.cli.selection import short_ids
     from earmark.apps.records import track_record
     from earmark.catalog.tracks import Listing
 
     output = Output.of(options)
+    nothing = "the catalog is empty; `earmark index` adds music"
     with Listing(catalog_path(options)) as catalog:
         try:
             tracks = list(catalog.select(" ".join(options.words)) if options.words else catalog.tracks())
-        except TrackNotFound:
-            tracks = []
+        except TrackNotFound as error:
+            tracks, nothing = [], str(error)
         if options.missing:
+            nothing = "no track's file is gone" if tracks else nothing
             gone = {track.id for track in catalog.missing()}
             tracks = [track for track in tracks if track.id in gone]
+    tracks.sort(key=lambda track: track.path)
     for track in tracks:
         output.record(track_record(track))
     ids = short_ids(tracks) if sys.stdout.isatty() else [track.id for track in tracks]
@@ -49,5 +52,5 @@ def run(options: argparse.Namespace) -> int:
     if output.text and (rows or not sys.stdout.isatty()):
         output.table(COLUMNS, rows)
     seconds = sum(track.seconds for track in tracks)
-    output.ending(f"{amount(len(tracks), 'track')}, {clock(seconds)} of audio")
+    output.ending(f"{amount(len(tracks), 'track')}, {clock(seconds)} of audio" if tracks else nothing)
     return NOT_FOUND if (options.words or options.missing) and not tracks else DONE

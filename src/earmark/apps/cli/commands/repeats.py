@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from earmark.apps.cli.failures import DONE, NOT_FOUND, PARTLY, UNREADABLE, error_line
 from earmark.apps.cli.options import add_csv, add_output, duration
 from earmark.apps.cli.output import Output, ProgressLine
-from earmark.apps.text import amount, clock
+from earmark.apps.text import amount, clock, shown_path
+from earmark.errors import OptionError
 
 if TYPE_CHECKING:
     from earmark.types import Repeat
@@ -20,7 +21,12 @@ COLUMNS = ("item", "path", "start", "end")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="audio or video files, as the episodes of a programme")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="audio or video files, or folders with such in them, as the episodes of a programme",
+    )
     parser.add_argument(
         "--shortest",
         type=duration,
@@ -35,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print each item with its places; exit status 1 when there is none, or some files could not be used."""
     import earmark
+    from earmark.catalog.scan import scan
 
     output = Output.of(options)
     line = ProgressLine(output)
@@ -42,15 +49,20 @@ def run(options: argparse.Namespace) -> int:
     def progress(stage: str, done: int, total: int) -> None:
         line.update(f"{stage} {done} of {amount(total, 'file')}", done, total, stage=stage)
 
-    report = earmark.repeats(options.files, shortest=options.shortest, progress=progress)
-    for path, reason in report.failed:
+    found = scan(options.files)
+    if not found.files and not found.failed:
+        raise OptionError(f"{options.files[0]} is a folder without audio files; name another")
+    report = earmark.repeats(found.files, shortest=options.shortest, progress=progress) if found.files else None
+    failed = (*found.failed, *(report.failed if report else ()))
+    for path, reason in failed:
         if not output.json:
-            error_line(f"{path}: {reason}; passed over")
+            error_line(f"{shown_path(path)}: {reason}; passed over")
         output.record({"status": "failed", "path": path, "reason": reason})
-    show(output, report.items)
-    if len(report.failed) == len(options.files):
+    items = report.items if report else ()
+    show(output, items)
+    if len(failed) == len(found.files) + len(found.failed):
         return UNREADABLE
-    return PARTLY if report.failed else DONE if report.items else NOT_FOUND
+    return PARTLY if failed else DONE if items else NOT_FOUND
 
 
 def show(output: Output, items: Sequence[Repeat]) -> None:
@@ -65,6 +77,6 @@ def show(output: Output, items: Sequence[Repeat]) -> None:
     for number, item in enumerate(items, start=1):
         output.line(f"item {number}: {clock(item.seconds)} at {amount(len(item.places), 'place')}")
         for place in item.places:
-            output.line(f"  {place.track.path}: {clock(place.start)} to {clock(place.end)}")
+            output.line(f"  {shown_path(place.track.path)}: {clock(place.start)} to {clock(place.end)}")
     if not items:
         output.line("nothing recurs")
