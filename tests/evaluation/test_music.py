@@ -9,7 +9,7 @@ import pytest
 
 import earmark
 from earmark.errors import OptionError
-from earmark.evaluation.music import cut_corpus, not_indexed, read_corpus, recordings_in
+from earmark.evaluation.music import cut_corpus, not_indexed, read_corpus, recordings_in, specs_of
 from earmark.evaluation.queries import Grid
 
 CLEAN = Grid(snr_decibels=(None,), t60_seconds=(0.0,), seconds=(2.0,))
@@ -51,14 +51,30 @@ def test_clips_that_are_there_are_read_with_their_references(music, tmp_path):
             ("clip_id", "path", "condition", "seconds", "track_id", "start", "speed"),
             (1, "1.wav", "noise0", 5, "a", 3, 1), (2, "2.wav", "clean", 5, "a", 3, 1),
         ])  # fmt: skip
+    (tmp_path / "1.wav").touch()
     corpus = read_corpus(tmp_path, tmp_path, only=["noise0@5"])
     assert corpus.known == {"a": music[0]}
     assert [query.id for query in corpus.queries] == ["1"]
     with pytest.raises(OptionError, match="noise9@5 names no condition"):
         read_corpus(tmp_path, tmp_path, only=["noise9@5"])
+    (tmp_path / "music.csv").write_text(f"track_id,path\nb,{music[0]}\n")
+    with pytest.raises(OptionError, match=r"1 clips are of tracks that .* does not name, as '1' of 'a'"):
+        read_corpus(tmp_path, tmp_path, only=["noise0@5"])
     (tmp_path / "music.csv").unlink()
-    with pytest.raises(OptionError, match="is no table with track_id and path"):
-        read_corpus(tmp_path, tmp_path)
+    with pytest.raises(OptionError, match="give a folder with its table"):
+        read_corpus(tmp_path, tmp_path, only=["noise0@5"])
+
+
+def test_two_names_of_a_kind_are_one_kind():
+    assert list(specs_of(["landmarks", "neural", "shazam"])) == ["landmarks", "neural"]
+    assert list(specs_of(["shazam", "all"])) == ["shazam", "neural", "philips", "waveprint"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(music, tmp_path):
+    (tmp_path / "notes.txt").touch()
+    corpus = cut_corpus({"one": music[0]}, CLEAN, name="one", count=1)
+    with pytest.raises(OptionError, match="a part of it is a file; name a folder that can be made"):
+        earmark.evaluate(corpus, out=tmp_path / "notes.txt")
 
 
 def test_what_leaves_nothing_to_measure_is_refused(album, tmp_path):

@@ -79,8 +79,9 @@ class Catalog(Questions, Ranges, Tracks):
                 self.close()
 
     def __repr__(self) -> str:
-        mode = "reading" if self._backend.read_only else "writing"
-        return f"<Catalog {os.fspath(self.path)!r} of {shown(self._settings.fingerprinter)}, open for {mode}>"
+        mode = "open for reading" if self._backend.read_only else "open for writing"
+        state = "closed" if self._closed else mode
+        return f"<Catalog {os.fspath(self.path)!r} of {shown(self._settings.fingerprinter)}, {state}>"
 
     @property
     def path(self) -> Path:

@@ -5,7 +5,6 @@ Every run has a folder named by a digest of its parameters, so that an interrupt
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import time
@@ -17,11 +16,12 @@ from typing import Any
 import earmark
 from earmark.errors import OptionError
 from earmark.evaluation import comparison, costs, report, run
-from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music, select
+from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music
 from earmark.evaluation.report import Report
 from earmark.evaluation.run import Reply, Stage
+from earmark.evaluation.tables import read_table
 from earmark.evaluation.truth import Sameness, SamePlace
-from earmark.fingerprints import DEFAULT, SHOWN, make
+from earmark.fingerprints import DEFAULT, SHOWN, make, shown
 from earmark.types import Align
 
 Pathname = str | os.PathLike[str]
@@ -157,9 +157,13 @@ def read_corpus(clips: Pathname, references: Pathname, *, only: Sequence[str] | 
 
     `only` names the conditions to be asked, as "noise0@5". Raises OptionError for tables that are absent or others.
     """
-    queries, known = from_clips(Path(clips)), references_in(references)
-    if only:
-        queries = select(queries, only)
+    queries, known = from_clips(Path(clips), only), references_in(references)
+    strangers = [query for query in queries if query.track is not None and query.track not in known]
+    if strangers:
+        raise OptionError(
+            f"{len(strangers):,} clips are of tracks that {Path(references) / 'music.csv'} does not name, as "
+            f"{strangers[0].id!r} of {strangers[0].track!r}; add these, or leave their track_id empty: they are unknown"
+        )
     parameters = {
         "earmark": earmark.__version__,
         "files": run.stamps([Path(clips) / "queries.csv", Path(references) / "music.csv", *known.values()]),
@@ -173,7 +177,8 @@ def read_corpus(clips: Pathname, references: Pathname, *, only: Sequence[str] | 
 def specs_of(fingerprinters: Sequence[str]) -> dict[str, str]:
     """Return specs by fingerprinter, "all" being every kind; raises OptionError for one that is not known."""
     asked = [one for name in fingerprinters for one in (SHOWN if name == ALL else (name,))]
-    return {name: str(make(name).spec) for name in asked}
+    first = {shown(name): name for name in reversed(asked)}  # of two names of a kind the one that came first
+    return {name: str(make(name).spec) for name in dict.fromkeys(asked) if first[shown(name)] == name}
 
 
 def hold_out(recordings: Mapping[str, Path], share: float) -> list[str]:
@@ -186,12 +191,8 @@ def hold_out(recordings: Mapping[str, Path], share: float) -> list[str]:
 
 def references_in(folder: Pathname) -> dict[str, Path]:
     """Return the recordings of a folder's music.csv (track_id, path) by track; raises OptionError without one."""
-    table = Path(folder) / "music.csv"
-    try:
-        with table.open(newline="") as handle:
-            return {row["track_id"]: Path(folder) / row["path"] for row in csv.DictReader(handle)}
-    except (FileNotFoundError, KeyError) as error:
-        raise OptionError(f"{table} is no table with track_id and path: {error}") from error
+    rows = read_table(Path(folder) / "music.csv", ("track_id", "path"))
+    return {row["track_id"]: Path(folder) / row["path"] for row in rows}
 
 
 def recordings_in(folder: Pathname) -> dict[str, Path]:

@@ -42,7 +42,7 @@ def test_fingerprinters_are_measured_side_by_side_and_each_run_is_kept(earmark, 
     assert {path.name for path in compared.iterdir()} == {
         "parameters.json", "report.json", "report.md", "hit-rate.png", "calibration.png", "choice.png",
     }  # fmt: skip
-    assert "top-1 neural | top-1 shazam" in (compared / "report.md").read_text()
+    assert "top-1 neural | top-1 landmarks" in (compared / "report.md").read_text()
 
 
 def test_it_measures_clips_that_are_there(earmark, music, tmp_path, cut):

@@ -114,19 +114,22 @@ def assignment(text: str) -> tuple[str, str]:
 def numbers(text: str) -> tuple[float, ...]:
     """Return '1,2.5' as (1.0, 2.5)."""
     try:
-        return tuple(float(part) for part in text.split(","))
+        found = tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers") from None
+        found = (math.nan,)
+    if not all(map(math.isfinite, found)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers")
+    return found
 
 
 def ratios(text: str) -> tuple[float | None, ...]:
     """Return 'none,10' as (None, 10.0)."""
-    return tuple(None if part == "none" else numbers(part)[0] for part in text.split(","))
+    return tuple(None if part.strip() == "none" else numbers(part)[0] for part in text.split(","))
 
 
 def words(text: str) -> tuple[str, ...]:
     """Return 'mp3,speed+4' as ('mp3', 'speed+4')."""
-    return tuple(text.split(","))
+    return tuple(part.strip() for part in text.split(","))
 
 
 def _number(text: str) -> float:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from earmark.apps.cli.failures import DONE, PARTLY, error_line
 from earmark.apps.cli.options import add_align, add_output, count, numbers, probability, ratios, words
 from earmark.apps.cli.output import Output, ProgressLine
+from earmark.apps.text import amount
 from earmark.errors import OptionError
-from earmark.fingerprints import DEFAULT
+from earmark.fingerprints import DEFAULT, shown
 
 if TYPE_CHECKING:
     from earmark.evaluation.music import Corpus, Evaluation, Measurement
@@ -84,7 +85,8 @@ def run(options: argparse.Namespace) -> int:
     corpus = read_corpus(options) if options.clips else cut_corpus(options)
 
     def begin(name: str, folder: Path) -> None:
-        output.remark(f"{name}: indexing {len(corpus.known)} recordings; the run is kept in {folder}")
+        of = amount(len(corpus.known), "recording")
+        output.remark(f"{shown(name)}: indexing {of}; the run is kept in {folder}")
 
     progress_line = ProgressLine(output)
 
@@ -121,7 +123,7 @@ def run_scenes(options: argparse.Namespace, output: Output) -> int:
     measured = evaluate_scenes(
         scene_sources(options), selection, catalog=options.catalog, fingerprinters=options.fingerprinter,
         out=options.out, workers=options.workers,
-        begin=lambda name, folder: output.remark(f"{name}: the run is kept in {folder}"),
+        begin=lambda name, folder: output.remark(f"{shown(name)}: the run is kept in {folder}"),
         progress=progress,
     )  # fmt: skip
     failed = {path: reason for one in measured.values() for path, reason in one.failed}
