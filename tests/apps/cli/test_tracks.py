@@ -86,7 +86,9 @@ def test_tracks_whose_files_are_gone_are_listed_and_pruned(earmark, album, tmp_p
     assert gone["path"] == str(second)
     assert earmark("prune", "--dry-run", "--catalog", path).lines[-1] == "would forget 1 track"
     assert earmark("prune", third.parent / "elsewhere", "--catalog", path).lines == ["forgot 0 tracks"]
-    assert earmark("prune", "--catalog", path).lines[-1] == "forgot 1 track"
+    assert earmark("prune", "--catalog", path, "--json").records[-1] == {"status": "done", "gone": 1}
+    for options, status in (((), "done"), (("--dry-run",), "dry run")):
+        assert earmark("prune", "--catalog", path, "--json", *options).records == [{"status": status, "gone": 0}]
     assert len(earmark("list", "--catalog", path).lines) == 2
     first.unlink()
     third.unlink()

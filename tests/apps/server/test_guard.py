@@ -168,7 +168,7 @@ def test_an_upgrade_that_is_no_handshake_is_a_problem_too(service, extra):
         one.sendall(f"{head}{extra}\r\n".encode())
         answer = one.recv(1 << 16)
     assert answer.startswith(b"HTTP/1.1 400")
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "no_websocket"
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "no_handshake"
 
 
 def test_figures_are_told_to_prometheus(service):

@@ -82,6 +82,12 @@ def run(options: argparse.Namespace) -> int:
     kind = {"fingerprinter": options.fingerprinter, "index": options.index, **preset_of(options)}
     limits = earmark.ExtractLimits(longest_seconds=options.longest or LONGEST_SECONDS, stream=options.stream)
     began = time.perf_counter()
+    if (nothing := nothing_to_add(options)) is not None:
+        for path, reason in nothing.failed:
+            message_line(f"failed: {shown_path(path)}: {reason}")
+        show(output, nothing, time.perf_counter() - began)
+        output.remark("there is nothing to add, so no catalog was made")
+        return PARTLY if nothing.failed else DONE
     with earmark.open(catalog_path(options), limits=limits, **kind) as catalog, watching(output) as progress:
         report = catalog.add(
             options.paths,
@@ -95,6 +101,18 @@ def run(options: argparse.Namespace) -> int:
         output.remark("earmark: interrupted; what was added is kept: run the same command again to go on")
         return INTERRUPTED
     return PARTLY if report.failed else DONE
+
+
+def nothing_to_add(options: argparse.Namespace) -> AddReport | None:
+    """Return why an empty catalog would be made; None where there is one, or something to add."""
+    from earmark.catalog.local.durable import is_catalog
+    from earmark.catalog.preview import preview
+    from earmark.types import AddReport
+
+    if is_catalog(catalog_path(options)):
+        return None
+    found = preview(catalog_path(options), options.paths, exclude=options.exclude, follow_links=options.follow_links)
+    return None if found.new else AddReport(failed=tuple(found.failed), skipped=tuple(found.skipped))
 
 
 def rehearse(output: Output, options: argparse.Namespace) -> int:

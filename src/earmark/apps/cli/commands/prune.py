@@ -44,5 +44,6 @@ def run(options: argparse.Namespace) -> int:
     for track in gone.values():
         output.record({"status": "would forget" if options.dry_run else "forgot", "track": track_record(track)})
         output.line(f"gone: {shown_path(track.path)}{f' ({track.title})' if track.title else ''}")
+    output.record({"status": "dry run" if options.dry_run else "done", "gone": len(gone)})
     output.line(f"{'would forget' if options.dry_run else 'forgot'} {amount(len(gone), 'track')}")
     return DONE
