@@ -9,7 +9,7 @@ import pytest
 
 import earmark
 from earmark.errors import OptionError
-from earmark.evaluation.music import cut_corpus, not_indexed, read_corpus, recordings_in, specs_of
+from earmark.evaluation.music import cut_corpus, kinds_of, not_indexed, read_corpus, recordings_in, specs_of
 from earmark.evaluation.queries import Grid
 
 CLEAN = Grid(snr_decibels=(None,), t60_seconds=(0.0,), seconds=(2.0,))
@@ -93,3 +93,24 @@ def test_what_is_indexed_byte_for_byte_is_no_unknown_recording(music, tmp_path):
     held = [music[0], music[1], tmp_path / "gone.opus"]
     assert not_indexed([copy, other, music[2]], held) == (other, music[2])
     assert not_indexed([copy], []) == (copy,)
+
+
+def test_settings_go_to_the_kinds_that_have_them():
+    kinds = kinds_of(["landmarks", "philips"], {"density": "lean"})
+    assert kinds["landmarks"]["settings"] == {"density": "lean"}
+    assert kinds["landmarks"]["spec"] != specs_of(["landmarks"])["landmarks"]
+    assert "settings" not in kinds["philips"]
+    with pytest.raises(OptionError, match="stride is no setting of landmarks, philips: leave it out"):
+        kinds_of(["landmarks", "philips"], {"stride": "half"})
+
+
+def test_a_corpus_is_measured_with_settings(music, tmp_path):
+    corpus = cut_corpus({"one": music[0]}, CLEAN, name="one", count=1, held_out=0)
+    evaluation = earmark.evaluate(
+        corpus, fingerprinters=["landmarks"], settings={"density": "lean"}, out=tmp_path, workers=1
+    )
+    (catalog,) = (path for path in tmp_path.glob("catalog-*") if path.is_dir())
+    with earmark.open(catalog, read_only=True) as opened:
+        assert opened.info()["preset"] == {"density": "lean"}
+    parameters = json.loads((evaluation.measurements["landmarks"].folder / "parameters.json").read_text())
+    assert parameters["settings"] == {"density": "lean"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from earmark.apps.cli.failures import DONE, PARTLY, error_line
 from earmark.apps.cli.options import add_align, add_output, count, numbers, probability, ratios, words
 from earmark.apps.cli.output import Output, ProgressLine
+from earmark.apps.cli.settings import add_settings, settings_of
 from earmark.apps.text import amount
 from earmark.errors import OptionError
 from earmark.fingerprints import DEFAULT, shown
@@ -65,6 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--fingerprinter", type=words, default=DEFAULT, metavar="NAME,...",
         help=f"what to measure, several side by side, or all (default: {DEFAULT}, that of a new catalog)",
     )  # fmt: skip
+    add_settings(parser.add_argument_group("settings of the catalogs that are made to measure them"))
     add_align(parser)
     parser.add_argument("--workers", type=count, metavar="N", help="clips at a time (default: one a core)")
     parser.add_argument(
@@ -95,7 +97,8 @@ def run(options: argparse.Namespace) -> int:
         progress_line.update(text, stage.done, stage.total)
 
     evaluation = earmark.evaluate(
-        corpus, fingerprinters=options.fingerprinter, out=options.out, align=options.align,
+        corpus, fingerprinters=options.fingerprinter, settings=settings_of(options), out=options.out,
+        align=options.align,
         workers=options.workers, begin=begin,
         progress=progress,
     )  # fmt: skip
@@ -145,6 +148,10 @@ def scene_sources(options: argparse.Namespace) -> Sources:
 
     if options.clips or options.corpus or options.only:
         raise OptionError("--clips, --corpus and --only do not go with --scenes; leave them out")
+    if given := settings_of(options):
+        raise OptionError(
+            f"{', '.join(given)}: make a catalog with it by earmark index, and give --scenes that catalog"
+        )
     others = {"unknown": options.unknown_music, "speech": options.speech, "noise": options.noise}
     if options.catalog:
         return sources_of_catalog(options.catalog, music=options.folder, **others)
