@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 from pathlib import Path
 
 DEFAULT_CATALOG = "music.earmark"
@@ -73,6 +74,17 @@ def port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > LAST_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port, a whole number from 0 to {LAST_PORT}")
     return int(text)
+
+
+def host_name(text: str) -> str:
+    """Return `text` as a host's name, as requests have it: letters beyond ASCII in Punycode."""
+    try:
+        name = text.encode("idna").decode()
+    except UnicodeError:
+        name = ""
+    if not re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", name, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a host's name, as music.example.org, without port or path")
+    return name
 
 
 def catalog_path(options: argparse.Namespace) -> Path:
