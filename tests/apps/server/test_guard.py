@@ -63,7 +63,7 @@ def test_every_answer_has_the_headers_of_safety(service):
 def test_what_is_not_there_is_a_problem_document(service):
     assert problem_of(service.client.get("/nothing")) == "no_such_path"
     response = service.client.put("/livez")
-    assert (problem_of(response), response.headers["allow"]) == ("method", "GET")
+    assert (problem_of(response), response.headers["allow"]) == ("method", "GET, HEAD")
 
 
 def traversals(count):
