@@ -78,6 +78,11 @@ def test_a_folder_that_cannot_be_made_is_named(music, tmp_path):
 
 
 def test_what_leaves_nothing_to_measure_is_refused(album, tmp_path):
+    for wrong in ({"count": 0}, {"seed": -1}):
+        with pytest.raises(OptionError, match="give a count of 1 or more, and a seed of 0 or more"):
+            cut_corpus(album, CLEAN, **wrong)
+    with pytest.raises(OptionError, match="a share of 2 to hold out; give 0 to 1"):
+        cut_corpus(album, CLEAN, held_out=2)
     with pytest.raises(OptionError, match="leave none to index"):
         cut_corpus(album, CLEAN, held_out=1.0)
     empty = tmp_path / "empty"

@@ -206,6 +206,8 @@ def kinds_of(fingerprinters: Sequence[str], settings: Mapping[str, Any]) -> dict
 
 def hold_out(recordings: Mapping[str, Path], share: float) -> list[str]:
     """Return the tracks that are not indexed, a share of all at equal distances; raises OptionError if that is all."""
+    if not 0 <= share <= 1:
+        raise OptionError(f"a share of {share:g} to hold out; give 0 to 1")
     count, names = round(share * len(recordings)), list(recordings)
     if len(names) - count < 1:
         raise OptionError(f"{len(names)} recordings with {count} held out leave none to index; give more")

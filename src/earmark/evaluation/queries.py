@@ -135,6 +135,8 @@ def from_music(
     known: Sequence[tuple[str, Path]], unknown: Sequence[tuple[str, Path]], grid: Grid, *, count: int, seed: int
 ) -> list[Query]:
     """Return `count` queries a condition from recordings, as (track, path), and as many from unknown ones."""
+    if count < 1 or seed < 0:
+        raise OptionError(f"count={count}, seed={seed}; give a count of 1 or more, and a seed of 0 or more")
     conditions = grid.conditions()
     longest = max(grid.seconds) * max(1.1, *(condition.speed for condition, _ in conditions))
     queries: list[Query] = []

@@ -76,6 +76,16 @@ def port(text: str) -> int:
     return int(text)
 
 
+def output_file(text: str) -> str:
+    """Return the path of a file that can be made, so that no work is done for one that cannot."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r} for {path.name!r}; make it first")
+    return text
+
+
 def host_name(text: str) -> str:
     """Return `text` as a host's name, as requests have it: letters beyond ASCII in Punycode."""
     try:

@@ -69,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             training.run.train(progress=teller(output, tell), validate_steps=options.validate)
         except KeyboardInterrupt:
+            output.record({"status": "interrupted", "steps": training.run.step})
             output.remark(
                 f"earmark: interrupted after {training.run.step:,} of {training.recipe.steps:,} steps; "
                 "what was learned is kept: run the same command with --resume to go on"
