@@ -76,13 +76,23 @@ def _panels(measured: Mapping[str, Report]) -> dict[str, Lines]:
     for name, report in measured.items():
         for row in report.rows:
             rest = re.sub(r"(^| )snr=-?[\d.]+|(?<=noise)-?\d+$|(?<=nrev)-?\d+$", "", row.condition).strip() or "clean"
-            lines = panels.setdefault("noise" if rest == "clean" else rest, {})
+            lines = panels.setdefault(panel_title(rest), {})
             lines.setdefault((row.seconds, name), []).append(row)
     return {
         title: lines
         for title, lines in panels.items()
         if len({row.snr_decibels for rows in lines.values() for row in rows}) > 1
     }
+
+
+def panel_title(rest: str) -> str:
+    """Return what was done to clips besides noise, in words: "t60=0.5" as "noise in a room, T60 0.5 s"."""
+    known = {"clean": "noise", "noise": "noise", "nrev": "noise in a room"}
+    room = re.search(r"(?:^| )t60=([\d.]+)$", rest)
+    if room is None:
+        return known.get(rest, rest)
+    effect = rest[: room.start()]
+    return f"{effect + ', ' if effect else ''}noise in a room, T60 {room[1]} s"
 
 
 def _hit_rates(panels: Mapping[str, Lines]) -> Any:
