@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 from earmark.errors import OptionError
@@ -16,6 +17,24 @@ def path_of(value: Any) -> str:
     if isinstance(value, str | bytes | os.PathLike) and os.fspath(value):
         return os.fsdecode(value)
     raise OptionError(f"{value!r} is no path; give a str or a pathlib.Path")
+
+
+def made_folder(path: Path) -> Path:
+    """Return a folder, made where it is absent; raises OptionError where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise OptionError(f"{path}: {why_not_made(error)}; name a folder that can be made") from error
+    return path
+
+
+def why_not_made(error: OSError | ValueError) -> str:
+    """Return why a folder could not be made."""
+    if isinstance(error, FileExistsError):
+        return "it is a file"
+    if isinstance(error, NotADirectoryError):
+        return "a part of it is a file"
+    return str(getattr(error, "strerror", None) or error)
 
 
 def text_of(value: Any, what: str) -> str:

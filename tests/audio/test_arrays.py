@@ -26,7 +26,10 @@ def test_samples_are_taken_as_they_are_when_they_make_sense() -> None:
     ("samples", "rate", "message"),
     [
         (np.zeros((2, 3, 4)), 8_000, "samples of shape"),
-        (np.zeros(9), 100, "samples at 100 Hz"),
+        (np.zeros((2, 99)), 8_000, r"samples of shape \(2, 99\); give \(n,\) or \(n, channels\), as samples.T is"),
+        (np.zeros(9), 100, "samples at 100 Hz; give 4,000 to 384,000 Hz"),
+        (np.zeros(9), "8000", "a rate of type str; give"),
+        (8_000, np.zeros(9), r"a rate of type ndarray; give \(samples, rate\)"),
         (np.array(["a"]), 8_000, "samples of type"),
         (np.array([0.0, np.nan]), 8_000, "1 samples are not finite"),
     ],

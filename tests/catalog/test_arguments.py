@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import earmark
@@ -79,5 +80,12 @@ def test_so_is_one_without_a_catalog(name: str) -> None:
 def test_a_closed_catalog_says_so(tmp_path: Path, name: str) -> None:
     catalog = earmark.open(tmp_path / "music.earmark", fingerprinter="shazam")
     catalog.close()
+    assert repr(catalog).endswith("of landmarks, closed>")
     with pytest.raises(CatalogError, match=r"is closed; open it again"):
         USES[name](catalog)
+
+
+@pytest.mark.parametrize("kind", ["shazam", "philips", "waveprint"])
+def test_no_samples_at_all_are_silent_by_every_kind(tmp_path: Path, kind: str) -> None:
+    with earmark.open(tmp_path / "music.earmark", fingerprinter=kind) as catalog:
+        assert catalog.identify((np.zeros(0, np.float32), 44_100)).reason == "silent"

@@ -63,8 +63,10 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(CatalogError, match=r"other things in it \(letter.txt\)"):
         earmark.open(tmp_path)
-    with pytest.raises(CatalogError, match="name a folder that can be made"):
+    with pytest.raises(CatalogError, match="a part of it is a file; name a folder that can be made"):
         earmark.open(tmp_path / "letter.txt" / "catalog")
+    with pytest.raises(CatalogError, match="it is a file; name a folder that can be made"):
+        earmark.open(tmp_path / "letter.txt")
 
 
 def test_a_second_writer_is_refused_and_readers_are_not(catalog, catalog_folder):

@@ -35,19 +35,19 @@ def measured(query, reply):
 
 def test_each_figure_has_a_column_a_fingerprinter(measured):
     assert columns(measured)[:7] == (
-        "condition", "s", "clips", "rank-1 neural", "rank-1 shazam", "top-1 neural", "top-1 shazam",
+        "condition", "s", "clips", "rank-1 neural", "rank-1 landmarks", "top-1 neural", "top-1 landmarks",
     )  # fmt: skip
     known, unknown = (dict(zip(columns(measured), row, strict=True)) for row in table_rows(measured))
-    assert (known["rank-1 neural"], known["rank-1 shazam"]) == ("100.0", "100.0")
-    assert (known["top-1 neural"], known["top-1 shazam"]) == ("100.0", "50.0")
-    assert (known["wrong neural"], known["wrong shazam"]) == ("0.0", "0.0")
+    assert (known["rank-1 neural"], known["rank-1 landmarks"]) == ("100.0", "100.0")
+    assert (known["top-1 neural"], known["top-1 landmarks"]) == ("100.0", "50.0")
+    assert (known["wrong neural"], known["wrong landmarks"]) == ("0.0", "0.0")
     assert (unknown["condition"], unknown["top-1 neural"]) == ("unknown", "")
-    assert (unknown["wrong neural"], unknown["wrong shazam"]) == ("0.0", "100.0")
+    assert (unknown["wrong neural"], unknown["wrong landmarks"]) == ("0.0", "100.0")
 
 
 def test_what_the_table_does_not_hold_is_said_of_each(measured):
     assert sum(line.startswith("neural: ") for line in sentences(measured)) == len(sentences(measured)) / 2
-    assert "shazam: s: 1.5" in sentences(measured)
+    assert "landmarks: s: 1.5" in sentences(measured)
 
 
 def test_it_is_written_as_json_and_as_a_page(measured, tmp_path):
@@ -66,6 +66,6 @@ def test_fingerprinters_are_chosen_by_means_and_costs(measured):
     cost = {"index_real_time_a_core": 212.4, "megabytes_an_hour": 3.284, "processor_seconds_a_clip": 0.0814}
     dear = {name: replace(report, cost=cost) for name, report in measured.items()}
     assert summary_rows(dear)[1] == (
-        "shazam", "5", "50.0", "50.0", "50.0", "100.0", "212", "3.28", "81",
+        "landmarks", "5", "50.0", "50.0", "50.0", "100.0", "212", "3.28", "81",
     )  # fmt: skip
     assert summary_rows(measured)[0][-3:] == ("", "", "")

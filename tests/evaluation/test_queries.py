@@ -10,6 +10,7 @@ from earmark.distort import active_power
 from earmark.errors import OptionError
 from earmark.evaluation.queries import RATE, ClipMaker, Condition, Grid, from_clips, from_music
 
+HEAD = "clip_id,path,condition,seconds,track_id,start,speed"
 GRID = Grid(snr_decibels=(None, 5.0), t60_seconds=(0.0, 0.4), seconds=(1.0, 3.0), effects=("none", "speed+4"))
 
 
@@ -125,16 +126,52 @@ def test_conditions_have_names_and_speeds():
 def test_clips_of_a_folder_are_read_with_their_table(tmp_path):
     head = "clip_id,path,condition,seconds,track_id,start,speed\n"
     rows = "n/1,n/1.wav,nrev5,2,a,3.5,1\nq/1,q/1.wav,negspeech,1,,,1\n"
-    (tmp_path / "queries.csv").write_text(head + rows)
+    (tmp_path / "queries.csv").write_text(f"\ufeff{head}{rows}", encoding="utf-8")  # as spreadsheets write it
+    for name in ("n/1.wav", "q/1.wav"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
     known, unknown = from_clips(tmp_path)
     assert (known.track, known.start, known.snr_decibels, known.path) == ("a", 3.5, 5.0, tmp_path / "n" / "1.wav")
     assert (unknown.track, unknown.snr_decibels) == (None, None)
     assert ClipMaker()(known) == str(tmp_path / "n" / "1.wav")
 
 
-def test_a_folder_without_its_table_is_refused(tmp_path):
-    with pytest.raises(OptionError, match="is not there"):
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (None, "No such file or directory; give a folder with its table"),
+        (b"clip_id,path\n1,1.wav\n", "has no column condition, seconds, track_id, start, speed; its first line"),
+        (f"{HEAD}\n".encode(), "has no rows"),
+        (f"{HEAD}\n1,1.wav,cl\xe9an,5,a,3,1\n".encode("latin-1"), "is no table in UTF-8"),
+        (f"{HEAD}\n1,1.wav,clean\n".encode(), "row 2: seconds is '', which is no number above 0"),
+        (f"{HEAD}\n1,1.wav,clean,5,a,3,nan\n".encode(), "row 2: speed is 'nan', which is no number above 0"),
+        (f"{HEAD}\n1,1.wav,clean,5,a,late,1\n".encode(), "row 2: start is 'late', which is no number"),
+        (f"{HEAD}\n1,1.wav,clean,5,a,3,1\n1,2.wav,clean,5,a,3,1\n".encode(), "row 3: the clip_id '1' is there twice"),
+        (f"{HEAD}\n1,1.wav,clean,5,a,3,1\n".encode(), "1.wav, which is not there"),
+    ],
+)
+def test_what_is_wrong_with_a_table_of_clips_is_said(tmp_path, table, message):
+    if table is not None:
+        (tmp_path / "queries.csv").write_bytes(table)
+    with pytest.raises(OptionError, match=re.escape(message)):
         from_clips(tmp_path)
-    (tmp_path / "queries.csv").write_text("clip_id,path\n1,1.wav\n")
-    with pytest.raises(OptionError, match="cannot be understood"):
-        from_clips(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ({"seconds": (0.0,)}, "clips of 0 s; give a length above 0"),
+        ({"seconds": (float("nan"),)}, "clips of nan s; give a length above 0"),
+        ({"t60_seconds": (99.0,)}, "a room of T60 99 s; give 0, for none, to 10 s"),
+        ({"snr_decibels": (float("inf"),)}, "noise of inf dB; give -100 to 100 dB, or none"),
+    ],
+)
+def test_a_grid_of_what_cannot_be_is_refused(grid, message):
+    with pytest.raises(OptionError, match=re.escape(message)):
+        Grid(**grid)
+
+
+def test_recordings_that_cannot_be_read_are_no_short_music(tmp_path):
+    (tmp_path / "broken.mp3").write_bytes(b"no sound at all")
+    with pytest.raises(OptionError, match=r"no recording can be read, as .*broken.mp3 \(unreadable: "):
+        from_music([("broken", tmp_path / "broken.mp3")], [], GRID, count=1, seed=1)

@@ -50,6 +50,8 @@ def test_what_is_no_file_is_refused(music: Sequence[Path], tmp_path: Path) -> No
     for source in (7, None, (np.zeros(9), 8_000), fingerprint):
         with pytest.raises(OptionError, match="is no file; give a path"):
             content_of(source)  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match=r"samples without their rate; give \(samples, rate\)"):
+        content_of(np.zeros(9))  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="open it as bytes"):
         content_of(io.StringIO("la la la"))  # type: ignore[arg-type]
     with pytest.raises(MediaError, match="that is an address, and earmark reads files: download it first"):

@@ -115,7 +115,7 @@ def test_without_music_it_says_what_to_give(out, tmp_path, music):
     with pytest.raises(OptionError, match="has no music in it"):
         gather(tmp_path / "data", RECIPE, folder=out)
     shutil.copy(music[0], tmp_path / "data")
-    with pytest.raises(OptionError, match=r"1 recordings, .* give two recordings or more"):
+    with pytest.raises(OptionError, match=r"1 recordings cannot be parted .* give two or more"):
         gather(tmp_path / "data", RECIPE, folder=out)
     with pytest.raises(OptionError, match="is no folder"):
         gather(tmp_path / "absent", RECIPE, folder=out)

@@ -53,7 +53,6 @@ def test_what_a_recipe_leaves_out_keeps_its_default(recipe):
     ("text", "message"),
     [
         ("name = ", "is no recipe"),
-        ("batch = 8", "`name`"),
         ('name = "x"\nlearning_speed = 1.0', "learning_speed"),
         ('name = "x"\nbatch = "many"', "Expected `int`"),
         ('name = "x"\nbatch = 1', "give 2 or more of each"),
@@ -73,6 +72,12 @@ def test_what_is_wrong_with_a_recipe_is_said(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(OptionError, match=message):
         read_fingerprint_recipe(path)
+
+
+def test_a_recipe_without_a_name_has_its_files(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text("batch = 8")
+    assert read_fingerprint_recipe(path).name == "own"
 
 
 def test_a_recipe_that_is_not_there_names_those_that_are(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,17 @@ def to_mono(samples: Any, rate: int, *, to_rate: int) -> Samples:
     """
     import soxr
 
+    if not isinstance(rate, Real):
+        raise OptionError(f"a rate of type {type(rate).__name__}; give (samples, rate), the rate a number of Hz")
     try:
-        audio, is_rate = np.asarray(samples), bool(LOWEST_RATE <= rate <= HIGHEST_RATE)
-    except (TypeError, ValueError) as error:  # lists of several lengths, a rate that is no number
-        raise OptionError(
-            f"samples of {type(samples).__name__} at {rate!r} Hz ({error}); give an array and Hz"
-        ) from error
+        audio = np.asarray(samples)
+    except (TypeError, ValueError) as error:  # lists of several lengths
+        raise OptionError(f"samples of type {type(samples).__name__} ({error}); give an array") from error
     if audio.ndim not in (1, 2) or (audio.ndim == 2 and not 1 <= audio.shape[1] <= MOST_CHANNELS):
-        raise OptionError(f"samples of shape {audio.shape}; give (n,) or (n, channels)")
-    if not is_rate:
-        raise OptionError(f"samples at {rate} Hz; give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
+        turned = ", as samples.T is" if audio.ndim == 2 and audio.shape[0] <= MOST_CHANNELS else ""
+        raise OptionError(f"samples of shape {audio.shape}; give (n,) or (n, channels){turned}")
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise OptionError(f"samples at {rate} Hz; give {LOWEST_RATE:,} to {HIGHEST_RATE:,} Hz")
     if audio.dtype.kind in "iu":
         audio = scaled(audio)
     elif audio.dtype.kind != "f":

@@ -79,8 +79,8 @@ class Catalog(Questions, Ranges, Tracks):
                 self.close()
 
     def __repr__(self) -> str:
-        mode = "reading" if self._backend.read_only else "writing"
-        return f"<Catalog {os.fspath(self.path)!r} of {shown(self._settings.fingerprinter)}, open for {mode}>"
+        state = "closed" if self._closed else f"open for {'reading' if self._backend.read_only else 'writing'}"
+        return f"<Catalog {os.fspath(self.path)!r} of {shown(self._settings.fingerprinter)}, {state}>"
 
     @property
     def path(self) -> Path:

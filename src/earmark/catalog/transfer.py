@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from earmark.arguments import why_not_made
 from earmark.catalog.backend import File, LiveIndex, Recording, Store
 from earmark.catalog.calibrations import MOST_BYTES, OWN_FILE
 from earmark.catalog.local.directory import Directory
@@ -71,7 +72,7 @@ def export(store: Store, index: Copied, target: Path, *, calibration: Path, play
         parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".tmp", dir=parent))
     except (OSError, ValueError) as error:
-        raise CatalogError(f"{target}: {getattr(error, 'strerror', error)}; name a folder that can be made") from error
+        raise CatalogError(f"{target}: {why_not_made(error)}; name a folder that can be made") from error
     try:
         _copy_to(scratch, store, index, calibration, plays)
         scratch.chmod(0o777 & ~_umask())

@@ -13,6 +13,7 @@ import numpy as np
 from earmark.evaluation import report as reports
 from earmark.evaluation.metrics import Share
 from earmark.evaluation.report import NegativeRow, Report, Row
+from earmark.fingerprints import shown
 
 # Figures of a row by which fingerprinters are chosen; each one's own report has the others.
 FIGURES = {"rank1": "rank-1", "top1": "top-1", "at_fpr": "@1% FPR", "exact": "exact", "wrong": "wrong"}
@@ -56,7 +57,7 @@ def summary_cells(one: Summary) -> tuple[str, ...]:
     size = "" if one.megabytes_an_hour is None else f"{one.megabytes_an_hour:.2f}"
     cost = "" if one.milliseconds_a_clip is None else f"{one.milliseconds_a_clip:.0f}"
     figures = ["" if share is None else f"{share:.1f}" for share in shares]
-    return (one.name, f"{one.seconds:g}", *figures, speed, size, cost)
+    return (shown(one.name), f"{one.seconds:g}", *figures, speed, size, cost)
 
 
 def _summary(name: str, report: Report, seconds: float) -> Summary:
@@ -83,7 +84,8 @@ def _summary(name: str, report: Report, seconds: float) -> Summary:
 
 def columns(measured: Mapping[str, Report]) -> tuple[str, ...]:
     """Return the heads of the table: of each figure one column a fingerprinter, so that neighbours are compared."""
-    return ("condition", "s", "clips", *(f"{figure} {name}" for figure in FIGURES.values() for name in measured))
+    names = [shown(name) for name in measured]
+    return ("condition", "s", "clips", *(f"{figure} {name}" for figure in FIGURES.values() for name in names))
 
 
 def table_rows(measured: Mapping[str, Report]) -> list[tuple[str, ...]]:
@@ -100,7 +102,7 @@ def table_rows(measured: Mapping[str, Report]) -> list[tuple[str, ...]]:
 
 def sentences(measured: Mapping[str, Report]) -> list[str]:
     """Return what the table does not hold, by fingerprinter."""
-    return [f"{name}: {line}" for name, report in measured.items() for line in reports.sentences(report)]
+    return [f"{shown(name)}: {line}" for name, report in measured.items() for line in reports.sentences(report)]
 
 
 def markdown(measured: Mapping[str, Report]) -> str:

@@ -12,6 +12,7 @@ from earmark.evaluation.canvas import new_figure, save
 from earmark.evaluation.comparison import summaries
 from earmark.evaluation.metrics import Reliability
 from earmark.evaluation.report import Report, Row
+from earmark.fingerprints import shown
 
 CLEAN = "none"  # label of the tick for clips without noise
 LINE_SHIFT = 0.08  # ticks from one line to the next, so that their intervals can be seen
@@ -59,7 +60,7 @@ def _choice(measured: Mapping[str, Report]) -> Any:
     places = figure.subplots(1, len(drawn), squeeze=False, sharey=True)[0]
     for axes, (title, values) in zip(places, drawn.items(), strict=True):
         colours = [f"C{len(chosen) - 1 - number}" for number in range(len(chosen))]
-        bars = axes.barh([one.name for one in chosen], values, color=colours)
+        bars = axes.barh([shown(one.name) for one in chosen], values, color=colours)
         axes.bar_label(bars, fmt="%.3g", padding=3)
         axes.set_title(title, fontsize=9)
         axes.set_xlim(0, 1.2 * max([*values, 1e-9]))
@@ -75,13 +76,23 @@ def _panels(measured: Mapping[str, Report]) -> dict[str, Lines]:
     for name, report in measured.items():
         for row in report.rows:
             rest = re.sub(r"(^| )snr=-?[\d.]+|(?<=noise)-?\d+$|(?<=nrev)-?\d+$", "", row.condition).strip() or "clean"
-            lines = panels.setdefault("noise" if rest == "clean" else rest, {})
+            lines = panels.setdefault(panel_title(rest), {})
             lines.setdefault((row.seconds, name), []).append(row)
     return {
         title: lines
         for title, lines in panels.items()
         if len({row.snr_decibels for rows in lines.values() for row in rows}) > 1
     }
+
+
+def panel_title(rest: str) -> str:
+    """Return what was done to clips besides noise, in words: "t60=0.5" as "noise in a room, T60 0.5 s"."""
+    known = {"clean": "noise", "noise": "noise", "nrev": "noise in a room"}
+    room = re.search(r"(?:^| )t60=([\d.]+)$", rest)
+    if room is None:
+        return known.get(rest, rest)
+    effect = rest[: room.start()]
+    return f"{effect + ', ' if effect else ''}noise in a room, T60 {room[1]} s"
 
 
 def _hit_rates(panels: Mapping[str, Lines]) -> Any:
@@ -93,7 +104,7 @@ def _hit_rates(panels: Mapping[str, Lines]) -> Any:
         lengths, names = sorted({seconds for seconds, _ in lines}), list(dict.fromkeys(name for _, name in lines))
         for number, ((seconds, name), rows) in enumerate(sorted(lines.items())):
             aside = LINE_SHIFT * (number - (len(lines) - 1) / 2)
-            label = f"{seconds:g} s" if len(names) == 1 else f"{seconds:g} s, {name}"
+            label = f"{seconds:g} s" if len(names) == 1 else f"{seconds:g} s, {shown(name)}"
             style = {
                 "color": f"C{lengths.index(seconds)}",
                 "linestyle": DASHES[names.index(name) % len(DASHES)],
@@ -133,7 +144,7 @@ def _calibration(calibrations: Mapping[str, Reliability]) -> Any:
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
     for number, (name, one) in enumerate(calibrations.items()):
-        label = f"{name}: ECE {one.expected_error:.3f}, Brier {one.brier:.3f}"
+        label = f"{shown(name)}: ECE {one.expected_error:.3f}, Brier {one.brier:.3f}"
         axes.plot(one.confidence, one.accuracy, marker="o", color=f"C{number}", label=label)
         for confidence, accuracy, count in zip(one.confidence, one.accuracy, one.counts, strict=True):
             place: dict[str, Any] = {

@@ -5,7 +5,6 @@ Every run has a folder named by a digest of its parameters, so that an interrupt
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import time
@@ -17,11 +16,12 @@ from typing import Any
 import earmark
 from earmark.errors import OptionError
 from earmark.evaluation import comparison, costs, report, run
-from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music, select
+from earmark.evaluation.queries import ClipMaker, Grid, Query, from_clips, from_music
 from earmark.evaluation.report import Report
 from earmark.evaluation.run import Reply, Stage
+from earmark.evaluation.tables import read_table
 from earmark.evaluation.truth import Sameness, SamePlace
-from earmark.fingerprints import DEFAULT, SHOWN, make
+from earmark.fingerprints import DEFAULT, SHOWN, make, setting_names, shown
 from earmark.types import Align
 
 Pathname = str | os.PathLike[str]
@@ -77,6 +77,7 @@ def evaluate(
     fingerprinters: Sequence[str] = (DEFAULT,),
     out: Pathname = "evaluation",
     align: Align = "",
+    settings: Mapping[str, Any] | None = None,
     workers: int | None = None,
     begin: Callable[[str, Path], object] | None = None,
     progress: Callable[[Stage], object] | None = None,
@@ -85,25 +86,26 @@ def evaluate(
 
     `music` is a folder, of which four fifths are indexed and clips of all are asked, or a Corpus: see `cut_corpus` and
     `read_corpus`. Runs and catalogs are kept below `out`; what an earlier run with the same parameters did is not done
-    again. `align` chooses the fine search, as `identify` does. `begin` is called with each fingerprinter and the folder
+    again. `align` chooses the fine search, as `identify` does. `settings` are those of new catalogs, as a `model` of
+    your own, for the fingerprinters that have them. `begin` is called with each fingerprinter and the folder
     of its run, `progress` after each clip. The fingerprinter "all" stands for every kind that earmark has.
     Raises OptionError for an unknown fingerprinter, an empty folder, and parameters that leave nothing to measure.
     """
-    kinds = specs_of(fingerprinters)
+    kinds = kinds_of(fingerprinters, settings or {})
     corpus = music if isinstance(music, Corpus) else cut_corpus(music)
     if align:
         corpus = replace(corpus, parameters={**corpus.parameters, "align": align}, align=align)
     measurements = {}
     with Sameness(corpus.known) as same_place:
-        for name, spec in kinds.items():
-            kind = {"fingerprinter": name, "spec": spec}
+        for name, kind in kinds.items():
             folder = run.run_folder(Path(out), corpus.name, {**corpus.parameters, **kind})
             if begin is not None:
                 begin(name, folder)
             measurements[name] = _measure(corpus, kind, folder, same_place, workers=workers, progress=progress)
     if len(kinds) == 1:
         return Evaluation(measurements)
-    folder = run.run_folder(Path(out), corpus.name, {**corpus.parameters, "compared": kinds})
+    compared = {name: kind["spec"] for name, kind in kinds.items()}
+    folder = run.run_folder(Path(out), corpus.name, {**corpus.parameters, "compared": compared})
     written = comparison.write({name: one.report for name, one in measurements.items()}, folder)
     return Evaluation(measurements, folder, tuple(written))
 
@@ -157,9 +159,13 @@ def read_corpus(clips: Pathname, references: Pathname, *, only: Sequence[str] | 
 
     `only` names the conditions to be asked, as "noise0@5". Raises OptionError for tables that are absent or others.
     """
-    queries, known = from_clips(Path(clips)), references_in(references)
-    if only:
-        queries = select(queries, only)
+    queries, known = from_clips(Path(clips), only), references_in(references)
+    strangers = [query for query in queries if query.track is not None and query.track not in known]
+    if strangers:
+        raise OptionError(
+            f"{len(strangers):,} clips are of tracks that {Path(references) / 'music.csv'} does not name, as "
+            f"{strangers[0].id!r} of {strangers[0].track!r}; add these, or leave their track_id empty: they are unknown"
+        )
     parameters = {
         "earmark": earmark.__version__,
         "files": run.stamps([Path(clips) / "queries.csv", Path(references) / "music.csv", *known.values()]),
@@ -172,12 +178,36 @@ def read_corpus(clips: Pathname, references: Pathname, *, only: Sequence[str] | 
 
 def specs_of(fingerprinters: Sequence[str]) -> dict[str, str]:
     """Return specs by fingerprinter, "all" being every kind; raises OptionError for one that is not known."""
+    return {name: kind["spec"] for name, kind in kinds_of(fingerprinters, {}).items()}
+
+
+def kinds_of(fingerprinters: Sequence[str], settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of each fingerprinter, "all" being every kind, with those of the settings that it has.
+
+    Raises OptionError for a fingerprinter that is not known, and for a setting that none of them has.
+    """
     asked = [one for name in fingerprinters for one in (SHOWN if name == ALL else (name,))]
-    return {name: str(make(name).spec) for name in asked}
+    first = {shown(name): name for name in reversed(asked)}  # of two names of a kind the one that came first
+    kinds, taken = dict[str, dict[str, Any]](), set[str]()
+    for name in dict.fromkeys(asked):
+        if first[shown(name)] == name:
+            own = {setting: value for setting, value in settings.items() if setting in setting_names(name)}
+            kinds[name] = {
+                "fingerprinter": name,
+                "spec": str(make(name, **own).spec),
+                **({"settings": own} if own else {}),
+            }
+            taken |= set(own)
+    for setting in settings:
+        if setting not in taken:
+            raise OptionError(f"{setting} is no setting of {', '.join(kinds)}: leave it out, or measure what has it")
+    return kinds
 
 
 def hold_out(recordings: Mapping[str, Path], share: float) -> list[str]:
     """Return the tracks that are not indexed, a share of all at equal distances; raises OptionError if that is all."""
+    if not 0 <= share <= 1:
+        raise OptionError(f"a share of {share:g} to hold out; give 0 to 1")
     count, names = round(share * len(recordings)), list(recordings)
     if len(names) - count < 1:
         raise OptionError(f"{len(names)} recordings with {count} held out leave none to index; give more")
@@ -186,12 +216,8 @@ def hold_out(recordings: Mapping[str, Path], share: float) -> list[str]:
 
 def references_in(folder: Pathname) -> dict[str, Path]:
     """Return the recordings of a folder's music.csv (track_id, path) by track; raises OptionError without one."""
-    table = Path(folder) / "music.csv"
-    try:
-        with table.open(newline="") as handle:
-            return {row["track_id"]: Path(folder) / row["path"] for row in csv.DictReader(handle)}
-    except (FileNotFoundError, KeyError) as error:
-        raise OptionError(f"{table} is no table with track_id and path: {error}") from error
+    rows = read_table(Path(folder) / "music.csv", ("track_id", "path"))
+    return {row["track_id"]: Path(folder) / row["path"] for row in rows}
 
 
 def recordings_in(folder: Pathname) -> dict[str, Path]:
@@ -207,7 +233,7 @@ def recordings_in(folder: Pathname) -> dict[str, Path]:
 
 def _measure(
     corpus: Corpus,
-    kind: Mapping[str, str],
+    kind: Mapping[str, Any],
     folder: Path,
     same_place: SamePlace,
     *,
@@ -226,7 +252,7 @@ def _measure(
 
 
 def indexed(
-    known: Mapping[str, Path], kind: Mapping[str, str], folder: Path, *, workers: int | None
+    known: Mapping[str, Path], kind: Mapping[str, Any], folder: Path, *, workers: int | None
 ) -> tuple[Path, tuple[tuple[str, str], ...]]:
     """Return a catalog of recordings, and the files that could not be indexed with reasons.
 
@@ -236,7 +262,7 @@ def indexed(
     path = run.named(folder.parent, "catalog", {**recordings, **kind})
     ids = {str(path): track for track, path in known.items()}
     spent = costs.Processor()
-    with earmark.open(path, fingerprinter=kind["fingerprinter"]) as catalog:
+    with earmark.open(path, fingerprinter=kind["fingerprinter"], **kind.get("settings", {})) as catalog:
         report = catalog.add(list(ids), ids=ids, workers=workers)
     if len(report.added) == len(ids) - len(report.failed):  # in one go, so that the time is that of all of them
         costs.write(costs.beside(path), costs.of_index(path, report.added, spent.seconds))

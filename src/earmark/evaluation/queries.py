@@ -6,9 +6,9 @@ seed. Starts are drawn to the sample, never on a grid that a fingerprint's frame
 
 from __future__ import annotations
 
-import csv
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -21,6 +21,7 @@ from earmark.audio.decode import load
 from earmark.distort.codecs import transcode
 from earmark.distort.timing import change_speed, change_tempo, slice_padded
 from earmark.errors import MediaError, OptionError
+from earmark.evaluation.tables import read_table
 from earmark.types import Samples
 
 RATE = 16_000  # Hz; fingerprints look below 8 kHz
@@ -36,6 +37,9 @@ PLAYED = re.compile(r"(speed|tempo|pitch)([+-]\d+)")
 SPOKEN = re.compile(r"speech(-?\d+)")
 LOUDEST_SPEECH = 30  # dB by which speech and music differ at most, either way
 MOST_PERCENT = 30  # per cent by which speed, tempo or pitch change at most
+LONGEST_T60_SECONDS = 10.0  # reverberation time of the largest rooms, as cathedrals
+LOUDEST_NOISE = 100.0  # dB by which signal and noise differ at most, either way
+COLUMNS = ("clip_id", "path", "condition", "seconds", "track_id", "start", "speed")  # columns of queries.csv
 BITS_A_SECOND = {"mp3": 64_000, "opus": 24_000}
 
 
@@ -110,6 +114,17 @@ class Grid:
     seconds: tuple[float, ...] = (1.0, 2.0, 5.0)
     effects: tuple[str, ...] = ("none",)
 
+    def __post_init__(self) -> None:
+        for seconds in self.seconds:
+            if not 0 < seconds < math.inf:
+                raise OptionError(f"clips of {seconds:g} s; give a length above 0")
+        for t60 in self.t60_seconds:
+            if not 0 <= t60 <= LONGEST_T60_SECONDS:
+                raise OptionError(f"a room of T60 {t60:g} s; give 0, for none, to {LONGEST_T60_SECONDS:g} s")
+        for snr in self.snr_decibels:
+            if snr is not None and not abs(snr) <= LOUDEST_NOISE:
+                raise OptionError(f"noise of {snr:g} dB; give {-LOUDEST_NOISE:g} to {LOUDEST_NOISE:g} dB, or none")
+
     def conditions(self) -> list[tuple[Condition, float]]:
         """Return (condition, seconds of a clip) for all of it."""
         combined = product(self.effects, self.t60_seconds, self.snr_decibels, self.seconds)
@@ -120,6 +135,8 @@ def from_music(
     known: Sequence[tuple[str, Path]], unknown: Sequence[tuple[str, Path]], grid: Grid, *, count: int, seed: int
 ) -> list[Query]:
     """Return `count` queries a condition from recordings, as (track, path), and as many from unknown ones."""
+    if count < 1 or seed < 0:
+        raise OptionError(f"count={count}, seed={seed}; give a count of 1 or more, and a seed of 0 or more")
     conditions = grid.conditions()
     longest = max(grid.seconds) * max(1.1, *(condition.speed for condition, _ in conditions))
     queries: list[Query] = []
@@ -144,19 +161,26 @@ def from_music(
     return queries
 
 
-def from_clips(folder: Path) -> list[Query]:
+def from_clips(folder: Path, only: Sequence[str] | None = None) -> list[Query]:
     """Return the queries of a folder with `queries.csv`: clip_id, path, condition, seconds, track_id, start, speed.
 
-    A clip without track_id is from something that the catalog does not know. Raises OptionError for another table.
+    A clip without track_id is from something that the catalog does not know. `only` names the conditions that are
+    wanted, as "noise0@5". Raises OptionError for another table, and for a clip that is not there.
     """
-    table = folder / "queries.csv"
-    try:
-        with table.open(newline="") as handle:
-            return [_from_row(folder, row) for row in csv.DictReader(handle)]
-    except FileNotFoundError as error:
-        raise OptionError(f"{table} is not there; give a folder of clips with its table") from error
-    except (KeyError, ValueError) as error:
-        raise OptionError(f"{table} cannot be understood: {error}; see docs/evaluation.md") from error
+    table, queries = folder / "queries.csv", dict[str, Query]()
+    for number, row in enumerate(read_table(table, COLUMNS), start=2):  # the first line names the columns
+        try:
+            query = _from_row(folder, row)
+        except ValueError as error:
+            raise OptionError(f"{table}, row {number}: {error}; see docs/evaluation.md") from error
+        if query.id in queries:
+            raise OptionError(f"{table}, row {number}: the clip_id {query.id!r} is there twice; give each its own")
+        queries[query.id] = query
+    wanted = select(list(queries.values()), only) if only else list(queries.values())
+    gone = [query for query in wanted if not query.path.is_file()]
+    if gone:
+        raise OptionError(f"{table} names {gone[0].path}, which is not there; give paths from the table's folder on")
+    return wanted
 
 
 def select(queries: Sequence[Query], only: Sequence[str]) -> list[Query]:
@@ -172,13 +196,26 @@ def _from_row(folder: Path, row: dict[str, str]) -> Query:
     return Query(
         row["clip_id"],
         row["condition"],
-        float(row["seconds"]),
+        _number(row, "seconds", above=0),
         row["track_id"] or None,
-        float(row["start"] or 0),
-        float(row["speed"]),
+        _number(row, "start", default=0),
+        _number(row, "speed", default=1, above=0),
         float(noise[1]) if noise else None,
         folder / row["path"],
     )
+
+
+def _number(row: dict[str, str], name: str, *, default: float | None = None, above: float = -math.inf) -> float:
+    """Return a cell as a number, `default` for an empty one; raises ValueError that names the column."""
+    if not row[name] and default is not None:
+        return default
+    try:
+        value = float(row[name])
+    except ValueError:
+        value = math.nan
+    if not above < value < math.inf:
+        raise ValueError(f"{name} is {row[name]!r}, which is no number{'' if above < 0 else f' above {above:g}'}")
+    return value
 
 
 class ClipMaker:
@@ -262,6 +299,7 @@ def _places(
 ) -> list[tuple[str, Path, float]]:
     """Return `count` places without silence, as (track, path, start), sorted by recording; recordings take turns."""
     places: list[tuple[str, Path, float]] = []
+    unread: dict[Path, MediaError] = {}
     order: Iterator[int] = iter(())
     misses = 0
     while len(places) < count:
@@ -270,21 +308,32 @@ def _places(
             order = iter(draw.permutation(len(recordings)).tolist())
             continue
         track, path = recordings[number]
-        start = _loud_start(path, seconds, draw)
+        try:
+            start = None if path in unread else _loud_start(path, seconds, draw)
+        except MediaError as error:
+            unread[path], start = error, None
         misses = misses + 1 if start is None else 0
         if misses >= len(recordings):
-            raise OptionError(f"no recording has {seconds:.1f} s without silence; give longer music or shorter clips")
+            raise _no_place(recordings, seconds, unread)
         if start is not None:
             places.append((track, path, start))
     return sorted(places)
 
 
+def _no_place(recordings: Sequence[object], seconds: float, unread: Mapping[Path, MediaError]) -> OptionError:
+    """Return why no clip can be cut: recordings cannot be read, or are too short or silent."""
+    if len(unread) == len(recordings):
+        path, error = next(iter(unread.items()))
+        return OptionError(f"no recording can be read, as {path} ({error.code}: {error.detail}); give others")
+    return OptionError(
+        f"no recording has {seconds:.1f} s without silence after its first second, as the longest clips need with "
+        "what a change of speed takes; give longer music or shorter clips"
+    )
+
+
 def _loud_start(path: Path, seconds: float, draw: np.random.Generator) -> float | None:
     """Return the start, in seconds, of a passage in which every second is louder than -45 dB, at least 1 s in."""
-    try:
-        audio = _cached(path)
-    except MediaError:
-        return None
+    audio = _cached(path)
     length, earliest = round(seconds * RATE), round(HISTORY_SECONDS * RATE)
     for _ in range(TRIES if len(audio) > length + earliest else 0):
         start = int(draw.integers(earliest, len(audio) - length))

@@ -228,6 +228,8 @@ def sentences(report: Report) -> list[str]:
         lines.append(
             f"Clips of {seconds:g} s, mean of {len(rows)} conditions: rank-1 {means[0]:.1f} %, top-1 {means[1]:.1f} %."
         )
+    if not report.negatives:
+        lines.append("No clip was of unknown sound, so false answers were not counted.")
     if report.calibration is not None:
         error, brier = report.calibration.expected_error, report.calibration.brier
         lines.append(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import earmark
+from earmark.arguments import made_folder
 from earmark.evaluation.queries import Query
 from earmark.evaluation.replies import read_replies
 from earmark.evaluation.truth import Given
@@ -52,8 +53,7 @@ class Stage:
 
 def run_folder(out: Path, name: str, parameters: Mapping[str, Any]) -> Path:
     """Return the folder of a run: the same for the same parameters, another for others. It holds them as JSON."""
-    folder = named(out, name, parameters)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = made_folder(named(out, name, parameters))
     (folder / "parameters.json").write_text(json.dumps(parameters, sort_keys=True, indent=1) + "\n")
     return folder
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 import earmark
 from earmark.errors import MediaError, OptionError
-from earmark.evaluation.queries import KEPT_RECORDINGS, RATE, ClipMaker, Grid, Query, from_clips, from_music, select
+from earmark.evaluation.queries import KEPT_RECORDINGS, RATE, ClipMaker, Grid, Query, from_clips, from_music
 from earmark.evaluation.recordings import Recordings, whole
 from earmark.evaluation.truth import SAMENESS_RATE, SHARED_CORRELATION, Sameness, SamePlace
 from earmark.evaluation.unknown import Kind, UnknownClips
@@ -67,8 +67,7 @@ def read_clips(
     `only` names the conditions to be asked, as "noise0@5".
     """
     names = {str(path.resolve()): track for track, path in tracks.items()}
-    queries = from_clips(Path(folder))
-    return ClipSet(os.fspath(folder), select(queries, only) if only else queries, names, unknown, any_speed)
+    return ClipSet(os.fspath(folder), from_clips(Path(folder), only), names, unknown, any_speed)
 
 
 def cut_clips(

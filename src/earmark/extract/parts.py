@@ -43,7 +43,7 @@ def fingerprint_of_query(
         heard += len(block)
         if most is not None and heard > most:
             break
-    if heard <= glance_seconds * fingerprinter.rate:
+    if glance_seconds and heard <= glance_seconds * fingerprinter.rate:
         sound = np.concatenate(first) if first else np.zeros(0, np.float32)
         return FirstLook(fingerprinter.glance(sound), is_close=False, sound=sound)
     is_close = most is None or heard <= most

@@ -31,9 +31,12 @@ def opened(source: Source, limits: ExtractLimits) -> Iterator[BinaryIO]:
         with open_regular(Path(source)) as file:
             yield file
         return
+    if hasattr(source, "__array__"):
+        raise OptionError("samples without their rate; give (samples, rate)")
     stream = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
     if isinstance(stream, tuple | Fingerprint) or not hasattr(stream, "read"):
-        raise OptionError(f"{type(source).__name__} is no file; give a path, bytes or a file that is open for reading")
+        kind = type(source).__name__
+        raise OptionError(f"{kind} is no file; give a path, bytes, a file that is open for reading, or (samples, rate)")
     with tempfile.TemporaryFile() as file:
         _copy(stream, file, limits.largest_upload_bytes)
         yield file

@@ -51,6 +51,12 @@ SETTINGS = (
 )
 
 
+def setting_names(name: str) -> tuple[str, ...]:
+    """Return the names of a fingerprinter's settings, as far as earmark has it."""
+    kind = ALIASES.get(name, name)
+    return tuple(setting.name for setting in SETTINGS if setting.fingerprinter == kind)
+
+
 def shown(name: str) -> str:
     """Return what people call a kind that catalogs know by `name`."""
     return dict(zip(NAMES, SHOWN, strict=True)).get(name, name)

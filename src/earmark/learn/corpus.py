@@ -95,8 +95,8 @@ def _divided(music: Sounds, items: Iterable[Item], recipe: Recipe) -> tuple[Soun
     rest, part = split(known, share=recipe.validation_share, seed=recipe.seed)
     if not rest or not part:
         raise OptionError(
-            f"{len(known)} recordings, of which a share of {recipe.validation_share:g} is to validate with; "
-            "give two recordings or more, and a validation_share between 0 and 1"
+            f"{len(known)} recordings cannot be parted into music to learn from and a share of "
+            f"{recipe.validation_share:g} to validate with; give two or more, and a validation_share between 0 and 1"
         )
     return music.only([one.track_id for one in rest]), music.only([one.track_id for one in part])
 

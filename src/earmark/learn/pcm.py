@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.arguments import made_folder
 from earmark.atomic import written_beside
 from earmark.audio.container import open_regular
 from earmark.errors import MediaError, OptionError
@@ -27,6 +28,7 @@ from earmark.types import Samples
 FULL_SCALE = 32_767  # 16-bit value of amplitude 1
 FILES_AHEAD = 8  # files that are decoded and not yet written
 SHORTEST_SECONDS = 1.0  # length of a segment
+MOST_NAMED = 3  # files that a message names
 
 
 class _Contents(msgspec.Struct):
@@ -93,7 +95,7 @@ def prepare(
     Files that cannot be decoded or are shorter than a second are listed in `failed`. `progress` is called with (files
     done, files). Raises OptionError when no file is left.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     key = hashlib.sha256(_json([rate, *(_cache_key(path) for path in paths)])).hexdigest()[:20]
     data, described = folder / f"{key}.pcm", folder / f"{key}.json"
     if not described.exists():
@@ -102,7 +104,8 @@ def prepare(
     contents = msgspec.convert(read, prepared(_Contents))
     lengths = np.array(contents.lengths, np.int64)
     if not len(lengths):
-        raise OptionError(f"none of {len(paths)} files can be learned from: {contents.failed[:3]}")
+        reasons = "; ".join(f"{path}: {reason}" for path, reason in contents.failed[:MOST_NAMED])
+        raise OptionError(f"none of the files can be learned from ({reasons}); give others")
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     return _mapped(rate, str(data), starts, lengths, tuple(contents.names), tuple(contents.failed))
 

@@ -175,9 +175,9 @@ def task_name(source: str | Path) -> str:
 
 
 def decoded(source: str | Path, kind: type[T]) -> T:
-    """Return a recipe of this kind, by name or from a TOML file; raises OptionError."""
+    """Return a recipe of this kind, by name or from a TOML file, whose name is the default; raises OptionError."""
     try:
-        return msgspec.convert(_numbers(source), prepared(kind))
+        return msgspec.convert({"name": Path(source).stem, **_numbers(source)}, prepared(kind))
     except msgspec.ValidationError as error:
         raise OptionError(f"{source} is no recipe: {error}; correct it") from error
 

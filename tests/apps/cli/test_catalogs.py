@@ -30,6 +30,25 @@ def test_an_export_overwrites_nothing(earmark, catalog, tmp_path):
 
 def test_merging_what_is_no_catalog_is_refused(earmark, catalog, tmp_path):
     assert earmark("merge", tmp_path / "none", "--catalog", catalog).status == 4
+    assert earmark("merge", tmp_path / "none", "--catalog", tmp_path / "new").status == 4
+    assert not (tmp_path / "new").exists()
+
+
+def test_merging_into_a_catalog_that_is_not_there_makes_one_of_the_same_kind(earmark, music, tmp_path):
+    first, second, all_of_it = tmp_path / "first.earmark", tmp_path / "second.earmark", tmp_path / "all.earmark"
+    for path, pieces in ((first, music[:1]), (second, music[:2])):
+        kind = ("--fingerprinter", "landmarks", "--density", "lean")
+        assert earmark("index", *pieces, "--catalog", path, *kind).status == 0
+    done = earmark("merge", first, second, "--catalog", all_of_it, "--json")
+    assert done.status == 0
+    assert f"made {all_of_it}, of the kind of {first}" in done.err
+    counts = [record for record in done.records if record["status"] == "done"]
+    assert counts == [
+        {"status": "done", "from": str(first), "added": 1, "unchanged": 0, "failed": 0},
+        {"status": "done", "from": str(second), "added": 1, "unchanged": 1, "failed": 0},
+    ]
+    (information,) = earmark("info", "--catalog", all_of_it, "--json").records
+    assert (information["tracks"], information["preset"]) == (2, {"density": "lean"})
 
 
 def test_info_counts_what_is_there(earmark, indexed):

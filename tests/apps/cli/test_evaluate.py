@@ -42,7 +42,7 @@ def test_fingerprinters_are_measured_side_by_side_and_each_run_is_kept(earmark, 
     assert {path.name for path in compared.iterdir()} == {
         "parameters.json", "report.json", "report.md", "hit-rate.png", "calibration.png", "choice.png",
     }  # fmt: skip
-    assert "top-1 neural | top-1 shazam" in (compared / "report.md").read_text()
+    assert "top-1 neural | top-1 landmarks" in (compared / "report.md").read_text()
 
 
 def test_it_measures_clips_that_are_there(earmark, music, tmp_path, cut):
@@ -85,6 +85,10 @@ def test_it_measures_scenes_of_a_folder_and_says_what_it_leaves_out(earmark, alb
         (("--scenes", "--only", "x"), "do not go with --scenes"),
         (("--scenes", "--kinds", "opera"), "scenes of kind 'opera'"),
         (("--snr", "loud"), "is not a list of numbers"),
+        (("--seconds", "1,nan"), "'1,nan' is not a list of numbers"),
+        (("--seconds", "0"), "clips of 0 s; give a length above 0"),
+        (("--scenes", "--compact"), "compact: make a catalog with it"),
+        (("--density", "lean"), "density is no setting of neural"),
         (("--effects", "flanger"), "effect 'flanger'"),
         (("--fingerprinter", "shazam,panako"), "fingerprinter 'panako' is not known"),
     ],

@@ -189,3 +189,15 @@ def test_a_second_writer_is_told_who_writes(earmark, album, path, indexed):
         done = earmark("index", album, "--catalog", path)
     assert done.status == 4
     assert f"process {os.getpid()}" in done.err
+
+
+def test_what_has_nothing_to_add_leaves_no_empty_catalog(earmark, tmp_path):
+    catalog, folder = tmp_path / "music.earmark", tmp_path / "notes"
+    folder.mkdir()
+    (folder / "a.txt").touch()
+    for path, status, counts in ((tmp_path / "nowhere", 1, (1, 0)), (folder, 0, (0, 1))):
+        done = earmark("index", path, "--catalog", catalog, "--json")
+        assert done.status == status
+        assert "there is nothing to add, so no catalog was made" in done.err
+        assert (done.records[-1]["failed"], done.records[-1]["skipped"]) == counts
+        assert not catalog.exists()

@@ -105,6 +105,39 @@ def test_a_bug_shows_where_it_is_only_when_asked(capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plot", "clip.wav", "--out"),
+        ("demo", "--out"),
+        ("identify", "clip.wav", "--plot"),
+        ("plays", "--report"),
+        ("calibrate", "music.earmark", "--out"),
+    ],
+)
+def test_a_file_that_cannot_be_made_is_refused_before_any_work(earmark, tmp_path, arguments):
+    done = earmark(*arguments, tmp_path / "absent" / "x.png")
+    assert done.status == 2
+    assert f"there is no folder '{tmp_path / 'absent'}' for 'x.png'; make it first" in done.err
+    done = earmark(*arguments, tmp_path)
+    assert f"'{tmp_path}' is a folder; name a file in it" in done.err
+
+
+@pytest.mark.parametrize("command", [("evaluate",), ("evaluate", "indexes"), ("calibrate", "x"), ("demo",)])
+def test_a_seed_below_0_is_refused(earmark, command):
+    assert "'-1' is not a whole number of at least 0" in earmark(*command, "--seed=-1").err
+
+
+def test_an_interrupt_is_told_as_json_too(earmark, monkeypatch):
+    def interrupt(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("earmark.apps.cli.commands.info.run", interrupt)
+    done = earmark("info", "--json")
+    assert (done.status, done.err) == (130, "earmark: interrupted\n")
+    assert done.records == [{"error": {"code": "interrupted", "message": "interrupted"}}]
+
+
 def test_a_missing_catalog_says_what_to_do(earmark, tmp_path):
     done = earmark("list", "--catalog", tmp_path / "none.earmark")
     assert done.status == 4

@@ -88,7 +88,9 @@ def test_tracks_whose_files_are_gone_are_listed_and_pruned(earmark, album, tmp_p
     assert gone["path"] == str(second)
     assert earmark("prune", "--dry-run", "--catalog", path).lines[-1] == "would forget 1 track"
     assert earmark("prune", third.parent / "elsewhere", "--catalog", path).lines == ["forgot 0 tracks"]
-    assert earmark("prune", "--catalog", path).lines[-1] == "forgot 1 track"
+    assert earmark("prune", "--catalog", path, "--json").records[-1] == {"status": "done", "gone": 1}
+    for options, status in (((), "done"), (("--dry-run",), "dry run")):
+        assert earmark("prune", "--catalog", path, "--json", *options).records == [{"status": status, "gone": 0}]
     assert len(earmark("list", "--catalog", path).lines) == 2
     first.unlink()
     third.unlink()
@@ -113,8 +115,8 @@ def test_tracks_of_a_disk_that_is_not_mounted_are_kept(earmark, album, tmp_path,
     assert refused.status == 2
     assert refused.err.startswith(f"earmark: {disk} is empty or not there, and files of 1 track are gone")
     assert earmark("prune", "--dry-run", "--catalog", path).lines[-1] == "would forget 1 track"
-    assert earmark("prune", "--all", "--json", "--catalog", path).records[-1] == {"status": "done", "missing": 1}
-    assert earmark("prune", "--json", "--catalog", path).records == [{"status": "done", "missing": 0}]
+    assert earmark("prune", "--all", "--json", "--catalog", path).records[-1] == {"status": "done", "gone": 1}
+    assert earmark("prune", "--json", "--catalog", path).records == [{"status": "done", "gone": 0}]
 
 
 def test_nothing_to_change_is_wrong_usage(earmark, catalog, ids):

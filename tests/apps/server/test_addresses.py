@@ -31,11 +31,11 @@ def test_a_plain_request_for_a_web_socket_says_that_it_is_one(service, path):
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/v1/tracks", "GET, POST"),
-        ("POST", "/v1/tracks/some/id", "DELETE, GET, PATCH"),
+        ("DELETE", "/v1/tracks", "GET, HEAD, POST"),
+        ("POST", "/v1/tracks/some/id", "DELETE, GET, HEAD, PATCH"),
         ("GET", "/v1/identify", "POST"),
-        ("POST", "/", "GET"),
-        ("PUT", "/v1/plays", "GET"),
+        ("POST", "/", "GET, HEAD"),
+        ("PUT", "/v1/plays", "GET, HEAD"),
     ],
 )
 def test_a_method_that_a_path_does_not_take_is_told_with_all_that_it_takes(service, method, path, allowed):
@@ -82,3 +82,20 @@ def test_a_web_socket_refuses_an_unknown_parameter_too(service):
 def test_the_page_and_probes_take_what_others_add_to_their_addresses(service):
     for path in ("/?from=mail", "/page/main.js?v=2", "/livez?by=balancer"):
         assert service.client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/livez", "/readyz", "/openapi.json", "/v1/about", "/v1/tracks?limit=1"])
+def test_head_is_answered_as_get_without_the_body(service, path):
+    asked, heads = service.client.get(path), service.client.head(path)
+    assert (heads.status_code, heads.content) == (asked.status_code, b"")
+    alike = ("content-type", "content-length", "content-security-policy")
+    assert [heads.headers.get(name) for name in alike] == [asked.headers.get(name) for name in alike]
+
+
+def test_head_of_a_stream_without_end_ends_and_refusals_have_no_body_either(service):
+    events = service.client.head("/v1/events")
+    assert (events.status_code, events.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert service.client.head("/v1/trucks").status_code == 404
+    refused = service.client.head("/v1/identify")
+    assert (refused.status_code, refused.headers["allow"], refused.content) == (405, "POST", b"")
+    assert service.client.get("/v1/about").status_code == 200  # on the same connection

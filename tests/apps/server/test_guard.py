@@ -63,7 +63,7 @@ def test_every_answer_has_the_headers_of_safety(service):
 def test_what_is_not_there_is_a_problem_document(service):
     assert problem_of(service.client.get("/nothing")) == "no_such_path"
     response = service.client.put("/livez")
-    assert (problem_of(response), response.headers["allow"]) == ("method", "GET")
+    assert (problem_of(response), response.headers["allow"]) == ("method", "GET, HEAD")
 
 
 def traversals(count):
@@ -168,7 +168,7 @@ def test_an_upgrade_that_is_no_handshake_is_a_problem_too(service, extra):
         one.sendall(f"{head}{extra}\r\n".encode())
         answer = one.recv(1 << 16)
     assert answer.startswith(b"HTTP/1.1 400")
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "no_websocket"
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "no_handshake"
 
 
 def test_figures_are_told_to_prometheus(service):

@@ -91,3 +91,11 @@ def test_what_a_key_allows_is_allowed_and_no_more(serve, caplog):
     lines = [JsonLines().format(record) for record in caplog.records]
     assert any('"caller": "key phone"' in line for line in lines)
     assert not any(phone in line or desk in line for line in lines)
+
+
+def test_who_has_no_key_and_may_ask_is_told_which_key_allows_more(serve):
+    with serve(anyone="identify", workers=1) as open_to_all:
+        assert open_to_all.client.get("/v1/tracks").status_code == 200
+        refused = open_to_all.client.delete("/v1/tracks/x")
+        assert (refused.status_code, problem_of(refused)) == (401, "no_key")
+        assert "show a key with the scope 'manage'" in refused.json()["detail"]

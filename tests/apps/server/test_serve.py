@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from earmark.apps.cli import main
+from earmark.apps.cli.options import host_name
 from earmark.apps.server.run import bound_socket
 from earmark.apps.server.settings import ServerSettings
 from earmark.errors import OptionError
@@ -96,6 +97,11 @@ def test_a_key_is_needed_as_soon_as_others_can_call(tmp_path, settings, scope):
         (["--port", "99999"], "'99999' is not a port, a whole number from 0 to 65535"),
         (["--tls", "cert.pem"], "--tls-key belongs to --tls"),
         (["--tls-key", "key.pem"], "--tls-key belongs to --tls"),
+        (["--tls", "cert.pem", "--tls-key", "key.pem"], "cert.pem is no file; give the PEM files of a certificate"),
+        (["--tls", __file__, "--tls-key", __file__], "are no certificate and its own key in PEM; give others"),
+        (["--host", "300.1.1.1"], "this machine has no address 300.1.1.1; give --host one that it has"),
+        (["--name", "https://music.example"], "'https://music.example' is not a host's name, as music.example.org"),
+        (["--name", "music.example:8000"], "without port or path"),
     ],
 )
 def test_what_cannot_be_served_is_said(tmp_path, known, capsys, monkeypatch, options, said):
@@ -105,6 +111,20 @@ def test_what_cannot_be_served_is_said(tmp_path, known, capsys, monkeypatch, opt
     keys = ["--keys", str(tmp_path / "keys.json")]
     assert main(["serve", "--catalog", str(known), "--read-only", *keys, *options]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_other_machines_reach_it_by_the_name_of_this_one(tmp_path):
+    def settings(host):
+        return ServerSettings(tmp_path, tmp_path / "keys.json", host=host, port=8000)
+
+    assert settings("0.0.0.0").address == "http://localhost:8000/"
+    assert settings("0.0.0.0").address_elsewhere == f"http://{socket.gethostname()}:8000/"
+    assert settings("127.0.0.1").address_elsewhere == ""
+
+
+def test_a_host_may_have_any_letters():
+    assert host_name("Müsic.example.org") == "xn--msic-0ra.example.org"
+    assert host_name("localhost") == "localhost"
 
 
 def test_a_port_that_is_taken_is_said(tmp_path):

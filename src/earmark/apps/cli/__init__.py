@@ -78,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
 
         print(f"earmark {version('earmark')}")
         return 0
-    from earmark.apps.cli.failures import report, terminations_as_interrupts
+    from earmark.apps.cli.failures import interrupted, report, terminations_as_interrupts
     from earmark.apps.cli.parser import parse
 
     verbose, as_json = False, "--json" in arguments
@@ -89,6 +89,8 @@ def run(arguments: Sequence[str]) -> int:
             return int(options.run(options))
     except SystemExit as leaving:  # argparse: 0 after --help, 2 after wrong usage
         return leaving.code if isinstance(leaving.code, int) else 2
+    except KeyboardInterrupt:
+        return interrupted(as_json=as_json)
     except BrokenPipeError:
         raise
     except Exception as error:

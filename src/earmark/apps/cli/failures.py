@@ -54,6 +54,13 @@ def failure(error: Exception, *, as_json: bool = False) -> None:
     error_line(describe(error))
 
 
+def interrupted(*, as_json: bool = False) -> int:
+    """Print that a command was interrupted, and as an object where JSON is wanted; return the exit status."""
+    _print_record("interrupted", "interrupted", as_json=as_json)
+    error_line("interrupted")
+    return INTERRUPTED
+
+
 def error_record(code: str, message: str) -> dict[str, Any]:
     """Return the object that `--json` prints for what went wrong."""
     return {"error": {"code": code, "message": message}}

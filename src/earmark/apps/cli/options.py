@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 from pathlib import Path
 
 DEFAULT_CATALOG = "music.earmark"
@@ -75,6 +76,27 @@ def port(text: str) -> int:
     return int(text)
 
 
+def output_file(text: str) -> str:
+    """Return the path of a file that can be made, so that no work is done for one that cannot."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r} for {path.name!r}; make it first")
+    return text
+
+
+def host_name(text: str) -> str:
+    """Return `text` as a host's name, as requests have it: letters beyond ASCII in Punycode."""
+    try:
+        name = text.encode("idna").decode()
+    except UnicodeError:
+        name = ""
+    if not re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", name, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a host's name, as music.example.org, without port or path")
+    return name
+
+
 def catalog_path(options: argparse.Namespace) -> Path:
     """Return the catalog that the options, the environment or the default name, in this order."""
     return Path(options.catalog or os.environ.get("EARMARK_CATALOG") or DEFAULT_CATALOG)
@@ -114,19 +136,22 @@ def assignment(text: str) -> tuple[str, str]:
 def numbers(text: str) -> tuple[float, ...]:
     """Return '1,2.5' as (1.0, 2.5)."""
     try:
-        return tuple(float(part) for part in text.split(","))
+        found = tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers") from None
+        found = (math.nan,)
+    if not all(map(math.isfinite, found)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers")
+    return found
 
 
 def ratios(text: str) -> tuple[float | None, ...]:
     """Return 'none,10' as (None, 10.0)."""
-    return tuple(None if part == "none" else numbers(part)[0] for part in text.split(","))
+    return tuple(None if part.strip() == "none" else numbers(part)[0] for part in text.split(","))
 
 
 def words(text: str) -> tuple[str, ...]:
     """Return 'mp3,speed+4' as ('mp3', 'speed+4')."""
-    return tuple(text.split(","))
+    return tuple(part.strip() for part in text.split(","))
 
 
 def _number(text: str) -> float:

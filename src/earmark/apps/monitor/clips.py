@@ -13,9 +13,9 @@ import numpy as np
 
 from earmark.apps.monitor.events import MonitorEvent
 from earmark.apps.monitor.monitor import RATE
+from earmark.arguments import made_folder
 from earmark.atomic import written_beside
 from earmark.catalog.plays import Play
-from earmark.errors import OptionError
 from earmark.types import Samples
 
 CLIP_SECONDS = 15.0
@@ -41,11 +41,7 @@ class Clips:
 
     def __init__(self, folder: Path, *, most: int) -> None:
         """`most`: clips that are kept, of all stations together. Raises OptionError."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OptionError(f"{folder}: {error.strerror}; name a folder that can be made") from error
-        self._folder, self._most = folder, most
+        self._folder, self._most = made_folder(folder), most
         self._sounds: dict[str, _Sound] = {}
 
     def hear(self, station: str, samples: Samples, start: float) -> None:

@@ -30,8 +30,9 @@ def no_such_method(request: Request, allowed: str) -> Problem:
     """Return what to answer where a path does not take a method; `allowed`: what it takes if it is not described."""
     path = request.url.path
     matching = (operations for template, operations in _paths(request).items() if _matches(template, path))
-    methods = sorted({method.upper() for operations in matching for method in operations})
-    takes = ", ".join(methods) or allowed
+    methods = {method.upper() for operations in matching for method in operations} or set(allowed.split(", "))
+    methods |= {"HEAD"} if "GET" in methods else set()
+    takes = ", ".join(sorted(methods))
     detail = f"{_shown(path)} does not take {_shown(request.method)}; it takes {takes}"
     return Problem(405, "method", detail, headers={"Allow": takes})
 

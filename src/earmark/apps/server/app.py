@@ -19,6 +19,7 @@ from earmark import __version__
 from earmark.apps.server import events, health, live_stream, monitors, peaks, plays, questions, tracks
 from earmark.apps.server.addresses import no_such_method, no_such_path
 from earmark.apps.server.guard import Guard, known_hosts
+from earmark.apps.server.heads import Heads
 from earmark.apps.server.page import page_router
 from earmark.apps.server.problems import Problem, problem_of
 from earmark.apps.server.service import Service
@@ -59,7 +60,7 @@ def make_app(service: Service) -> ASGIApp:
     _describe(app)
     settings = service.settings
     hosts = known_hosts(settings.names, settings.host, socket.gethostname())
-    return Guard(app, is_known_host=hosts, figures=service.figures)
+    return Guard(Heads(app), is_known_host=hosts, figures=service.figures)
 
 
 async def _answered(connection: HTTPConnection, error: Exception) -> Response:

@@ -28,13 +28,15 @@ class Caller:
 
     name: str  # of the key, or the address
     scopes: tuple[str, ...]
+    has_key: bool = True
 
     def check(self, scope: str) -> None:
         """Raise Problem unless it may do that."""
         if scope in self.scopes or MANAGE in self.scopes:
             return
-        if not self.scopes:
-            detail = "show a key: Authorization: Bearer <key>; `earmark serve keys --add NAME` makes one"
+        if not self.has_key:
+            made = f"`earmark serve keys --add NAME --scope {scope}` makes one"
+            detail = f"show a key with the scope {scope!r}: Authorization: Bearer <key>; {made}"
             raise Problem(401, "no_key", detail, headers={"WWW-Authenticate": 'Bearer realm="earmark"'})
         raise Problem(403, "scope", f"your key has the scope {', '.join(self.scopes)}, and this needs {scope!r}")
 
@@ -52,7 +54,7 @@ class Callers:
         """Return who calls; raises Problem for a key that is none, or when they call too often."""
         shown = _shown_key(headers)
         if shown is None:
-            caller = Caller(f"address {_network(address)}", self._anyone)
+            caller = Caller(f"address {_network(address)}", self._anyone, has_key=False)
         else:
             self._count(f"wrong keys of {_network(address)}", add=False)
             key = self._keys.find(shown)

@@ -37,7 +37,7 @@ SENDING_SECONDS = 10.0  # seconds in which a client has to take an event
 SILENT_SECONDS = 60.0  # seconds without a byte after which nobody is there
 CLOCK_STEP_SECONDS, CLOCK_STEPS = 0.5, 10  # five seconds, the quickest piece of which tells when sound was recorded
 RETRY_SECONDS = 0.25  # seconds after which to ask again for a place in line
-TOO_FAST, GONE, ENDED = 1008, 1001, 1000  # codes of a close (RFC 6455)
+REFUSED, FAILED, GONE, ENDED = 1008, 1011, 1001, 1000  # codes of a close (RFC 6455)
 FORMATS: dict[str, np.dtype[Any]] = {"s16": np.dtype("<i2"), "f32": np.dtype("<f4")}
 
 router = APIRouter()
@@ -94,7 +94,7 @@ class Conversation:
             return
         except (Problem, EarmarkError) as error:
             problem = problem_of(error)
-            code = TOO_FAST if problem.status < 500 else 1011
+            code = REFUSED if problem.status < 500 else FAILED
             request_id = self._socket.scope["state"]["request_id"]
             with contextlib.suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
                 await self._send({"type": "ended", "problem": problem.document(request_id)})

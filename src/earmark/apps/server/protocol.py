@@ -89,7 +89,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._forget_deadlines()
         if not _is_handshake(self.scope["method"], self.scope["headers"]):
             detail = "no handshake of a WebSocket (RFC 6455); GET with Sec-WebSocket-Version: 13 and a key of 16 bytes"
-            self._close_with(Problem(400, "no_websocket", detail))
+            self._close_with(Problem(400, "no_handshake", detail))
             return
         super().handle_websocket_upgrade()
 

@@ -13,7 +13,7 @@ from earmark.apps.server import documents
 from earmark.apps.server.requests import PROBLEMS, Identifying, Job, service_of
 from earmark.apps.server.uploads import read_document, received
 
-MOST_MATCHES = 10_000  # that a limit may ask for: a jingle every second of three hours
+LARGEST_LIMIT = 10_000  # matches that may be asked for: a jingle every second of three hours
 FINGERPRINT = "application/vnd.earmark.fingerprint"  # what earmark.packed_fingerprint returns
 
 BODY: dict[str, Any] = {
@@ -49,7 +49,7 @@ async def identify(
     places: Annotated[bool, Query(description="tell every place of a recording that fits")] = False,
     speed: Annotated[bool, Query(description="look for other playing speeds too")] = False,
     limit: Annotated[
-        int | None, Query(ge=1, le=MOST_MATCHES, description="most matches (default: 5; all with several)")
+        int | None, Query(ge=1, le=LARGEST_LIMIT, description="most matches (default: 5; all with several)")
     ] = None,
     threshold: Annotated[float | None, Query(ge=0, le=1, description="least confidence that counts")] = None,
 ) -> JSONResponse:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
 IDENTIFY, MANAGE = "identify", "manage"  # scopes: ask questions; read figures and change the catalog too
 SCOPES = (IDENTIFY, MANAGE)
+ANY_ADDRESS = ("0.0.0.0", "::")  # hosts that stand for every address of the machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,16 @@ class ServerSettings:
     @property
     def address(self) -> str:
         """The address to open in a browser of this machine."""
-        scheme, shown = "https" if self.certificate else "http", self.host
-        if self.host in ("0.0.0.0", "::"):
-            shown = "localhost"
-        return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}/"
+        return self._address("localhost" if self.host in ANY_ADDRESS else self.host)
+
+    @property
+    def address_elsewhere(self) -> str:
+        """The address to open on another machine, by this one's name; '' where there is one address alone."""
+        return self._address(socket.gethostname()) if self.host in ANY_ADDRESS else ""
+
+    def _address(self, host: str) -> str:
+        scheme = "https" if self.certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
 
 def is_loopback(host: str) -> bool:

@@ -1,8 +1,9 @@
-"""A certificate that this machine signs itself: browsers warn once, and then give a page a microphone."""
+"""Certificates: those that are given, and one that this machine signs itself, of which browsers warn once."""
 
 from __future__ import annotations
 
 import socket
+import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from earmark.apps.server.secret import write_secret
+from earmark.errors import OptionError
 
 DAYS = 397  # days that browsers accept a certificate for
 LEFT_DAYS = 14  # days before its end in which another is made
@@ -72,3 +74,15 @@ def _own_addresses() -> list[str]:
     except OSError:
         entries = []
     return sorted(found | {str(entry[4][0]).partition("%")[0] for entry in entries})
+
+
+def given(certificate: Path, key: Path) -> tuple[Path, Path]:
+    """Return the files of a certificate and its key; raises OptionError unless they can be used together."""
+    for path in (certificate, key):
+        if not path.is_file():
+            raise OptionError(f"{path} is no file; give the PEM files of a certificate and its key")
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        raise OptionError(f"{certificate} and {key} are no certificate and its own key in PEM; give others") from error
+    return certificate, key

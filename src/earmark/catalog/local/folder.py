@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from earmark.arguments import why_not_made
 from earmark.catalog.backend import Backend, Store
 from earmark.catalog.calibrations import OWN_FILE
 from earmark.catalog.local.durable import DATABASE, PLAYS, sync_folder
@@ -85,8 +86,7 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         others = [one.name for one in path.iterdir() if not (one.name.startswith(OWN_NAMES) or is_dropping(one.name))]
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", error)
-        raise CatalogError(f"{path}: {reason}; name a folder that can be made") from error
+        raise CatalogError(f"{path}: {why_not_made(error)}; name a folder that can be made") from error
     if others:
         raise CatalogError(f"{path} is a folder with other things in it ({others[0]}); name one that is not there yet")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark.apps.cli.failures import DONE, NOT_FOUND
-from earmark.apps.cli.options import add_output
+from earmark.apps.cli.options import add_output, output_file, place
 from earmark.apps.cli.output import Output
 from earmark.apps.cli.pictures import save_picture
 from earmark.apps.text import clock
@@ -32,10 +32,14 @@ KINDS = {  # two that differ most; `earmark evaluate --fingerprinter all` compar
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument(
-        "--out", default="demo.png", metavar="PICTURE", help="where the picture goes (default: demo.png)"
+        "--out",
+        type=output_file,
+        default="demo.png",
+        metavar="PICTURE",
+        help="where the picture goes (default: demo.png)",
     )
     parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="draws other clips, noise and rooms (default: 1)"
+        "--seed", type=place, default=1, metavar="N", help="draws other clips, noise and rooms (default: 1)"
     )
     add_output(parser)
 

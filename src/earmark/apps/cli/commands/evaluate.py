@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.apps.cli.failures import DONE, PARTLY, error_line
-from earmark.apps.cli.options import add_align, add_output, count, numbers, probability, ratios, words
+from earmark.apps.cli.options import add_align, add_output, count, numbers, place, probability, ratios, words
 from earmark.apps.cli.output import Output, ProgressLine
+from earmark.apps.cli.settings import add_settings, settings_of
+from earmark.apps.text import amount
 from earmark.errors import OptionError
-from earmark.fingerprints import DEFAULT
+from earmark.fingerprints import DEFAULT, shown
 
 if TYPE_CHECKING:
     from earmark.evaluation.music import Corpus, Evaluation, Measurement
@@ -54,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--count", type=count, metavar="N", help="clips a condition (default: 50), or scenes (default: by their kind)"
     )
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="draws other clips (default: 1)")
+    parser.add_argument("--seed", type=place, default=1, metavar="N", help="draws other clips (default: 1)")
     parser.add_argument(
         "--held-out", type=probability, default=0.2, metavar="SHARE",
         help="share of the music that is not indexed, to count false answers (default: 0.2)",
@@ -64,6 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--fingerprinter", type=words, default=DEFAULT, metavar="NAME,...",
         help=f"what to measure, several side by side, or all (default: {DEFAULT}, that of a new catalog)",
     )  # fmt: skip
+    add_settings(parser.add_argument_group("settings of the catalogs that are made to measure them"))
     add_align(parser)
     parser.add_argument("--workers", type=count, metavar="N", help="clips at a time (default: one a core)")
     parser.add_argument(
@@ -84,7 +87,8 @@ def run(options: argparse.Namespace) -> int:
     corpus = read_corpus(options) if options.clips else cut_corpus(options)
 
     def begin(name: str, folder: Path) -> None:
-        output.remark(f"{name}: indexing {len(corpus.known)} recordings; the run is kept in {folder}")
+        of = amount(len(corpus.known), "recording")
+        output.remark(f"{shown(name)}: indexing {of}; the run is kept in {folder}")
 
     progress_line = ProgressLine(output)
 
@@ -93,7 +97,8 @@ def run(options: argparse.Namespace) -> int:
         progress_line.update(text, stage.done, stage.total)
 
     evaluation = earmark.evaluate(
-        corpus, fingerprinters=options.fingerprinter, out=options.out, align=options.align,
+        corpus, fingerprinters=options.fingerprinter, settings=settings_of(options), out=options.out,
+        align=options.align,
         workers=options.workers, begin=begin,
         progress=progress,
     )  # fmt: skip
@@ -121,7 +126,7 @@ def run_scenes(options: argparse.Namespace, output: Output) -> int:
     measured = evaluate_scenes(
         scene_sources(options), selection, catalog=options.catalog, fingerprinters=options.fingerprinter,
         out=options.out, workers=options.workers,
-        begin=lambda name, folder: output.remark(f"{name}: the run is kept in {folder}"),
+        begin=lambda name, folder: output.remark(f"{shown(name)}: the run is kept in {folder}"),
         progress=progress,
     )  # fmt: skip
     failed = {path: reason for one in measured.values() for path, reason in one.failed}
@@ -143,6 +148,10 @@ def scene_sources(options: argparse.Namespace) -> Sources:
 
     if options.clips or options.corpus or options.only:
         raise OptionError("--clips, --corpus and --only do not go with --scenes; leave them out")
+    if given := settings_of(options):
+        raise OptionError(
+            f"{', '.join(given)}: make a catalog with it by earmark index, and give --scenes that catalog"
+        )
     others = {"unknown": options.unknown_music, "speech": options.speech, "noise": options.noise}
     if options.catalog:
         return sources_of_catalog(options.catalog, music=options.folder, **others)

@@ -19,6 +19,7 @@ from earmark.apps.cli.options import (
     add_stream,
     catalog_path,
     count,
+    output_file,
     probability,
 )
 from earmark.apps.cli.output import Output
@@ -81,7 +82,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--explain", action="store_true", help="say why each was found or what stopped it, and what came next"
     )
     parser.add_argument(
-        "--plot", metavar="PICTURE", help="draw what spoke for it, moment by moment, and the runner-up (one file)"
+        "--plot",
+        type=output_file,
+        metavar="PICTURE",
+        help="draw what spoke for it, moment by moment, and the runner-up (one file)",
     )
     add_stream(parser)
     add_longest(parser, LONGEST_SECONDS)

@@ -14,15 +14,15 @@ from earmark.apps.cli.changes import absent_disk, departures, moves
 from earmark.apps.cli.failures import DONE, INTERRUPTED, PARTLY, message_line
 from earmark.apps.cli.options import add_catalog, add_longest, add_output, add_stream, catalog_path, count
 from earmark.apps.cli.output import Output
+from earmark.apps.cli.settings import add_settings, settings_of
 from earmark.apps.text import amount, clock, cut, lasting, shown_path
-from earmark.fingerprints import DEFAULT, DESCRIPTIONS, SETTINGS, SHOWN, shown
+from earmark.fingerprints import DEFAULT, DESCRIPTIONS, SHOWN
 from earmark.text import escaped
 
 if TYPE_CHECKING:
     from earmark import Progress
     from earmark.types import AddReport, Track
 
-MODEL_SUFFIX = ".onnx"
 BAR_CELLS = 20  # characters of the bar
 FIRST_ESTIMATE_SECONDS = 3.0  # seconds of work that tell how long the rest takes
 COUNTED = ("added", "updated", "unchanged", "failed", "skipped", "moved", "duplicates", "missing")
@@ -61,12 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--fingerprinter", metavar="NAME", help=f"how sound becomes features: {' or '.join(SHOWN)} (default: {DEFAULT})"
     )
-    for setting in {one.flag: one for one in SETTINGS}.values():
-        makers = " and ".join(shown(one.fingerprinter) for one in SETTINGS if one.flag == setting.flag)
-        kind: dict[str, Any] = {"dest": setting.name, "help": f"of {makers}: {setting.help}"}
-        action = "store_false" if setting.flag.startswith("--no-") else "store_true"
-        kind |= {"action": action, "default": None} if setting.is_switch else {"metavar": setting.name.upper()}
-        made.add_argument(setting.flag, **kind)
+    add_settings(made)
     made.add_argument(
         "--index", metavar="NAME", help="what looks features up (default: both, auto without peaks; postings)"
     )
@@ -81,11 +76,15 @@ def run(options: argparse.Namespace) -> int:
     output = Output.of(options)
     if options.dry_run:
         return rehearse(output, options)
-    if is_in_vain(output, options):
-        return PARTLY
-    kind = {"fingerprinter": options.fingerprinter, "index": options.index, **preset_of(options)}
+    kind = {"fingerprinter": options.fingerprinter, "index": options.index, **settings_of(options)}
     limits = earmark.ExtractLimits(longest_seconds=options.longest or LONGEST_SECONDS, stream=options.stream)
     began = time.perf_counter()
+    if (nothing := nothing_to_add(options)) is not None:
+        for path, reason in nothing.failed:
+            message_line(f"failed: {shown_path(path)}: {reason}")
+        show(output, nothing, time.perf_counter() - began)
+        output.remark("there is nothing to add, so no catalog was made")
+        return PARTLY if nothing.failed else DONE
     with earmark.open(catalog_path(options), limits=limits, **kind) as catalog, watching(output) as progress:
         report = catalog.add(
             options.paths,
@@ -101,23 +100,16 @@ def run(options: argparse.Namespace) -> int:
     return PARTLY if report.failed else DONE
 
 
-def is_in_vain(output: Output, options: argparse.Namespace) -> bool:
-    """Return whether there is nothing to make a new catalog of, and no catalog yet; if so, that was said."""
+def nothing_to_add(options: argparse.Namespace) -> AddReport | None:
+    """Return why an empty catalog would be made; None where there is one, or something to add."""
+    from earmark.catalog.local.durable import is_catalog
     from earmark.catalog.preview import preview
     from earmark.types import AddReport
 
-    path = catalog_path(options)
-    if path.exists():
-        return False
-    found = preview(path, options.paths, exclude=options.exclude, follow_links=options.follow_links)
-    if found.new or not found.failed:
-        return False
-    for name, reason in found.failed:
-        if not output.json:
-            message_line(f"failed: {shown_path(name)}: {reason}")
-    show(output, AddReport(failed=found.failed, skipped=found.skipped), 0.0)
-    output.remark(f"earmark: nothing to add, so no catalog was made at {shown_path(str(path))}")
-    return True
+    if is_catalog(catalog_path(options)):
+        return None
+    found = preview(catalog_path(options), options.paths, exclude=options.exclude, follow_links=options.follow_links)
+    return None if found.new else AddReport(failed=tuple(found.failed), skipped=tuple(found.skipped))
 
 
 def rehearse(output: Output, options: argparse.Namespace) -> int:
@@ -146,14 +138,6 @@ def rehearse(output: Output, options: argparse.Namespace) -> int:
     rest = "".join(f", {count:,} {SAID[name]}" for name, count in counts.items() if count and name != "new")
     output.line(f"would read {amount(counts['new'], 'new file')}{rest}")
     return PARTLY if found.failed else DONE
-
-
-def preset_of(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings of a fingerprinter that were given; a model's file by its whole path, as it is kept."""
-    given = {name: getattr(options, name) for name in dict.fromkeys(one.name for one in SETTINGS)}
-    if options.model and Path(options.model).suffix == MODEL_SUFFIX:
-        given["model"] = str(Path(options.model).resolve())
-    return {name: value for name, value in given.items() if value is not None}
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from earmark.apps.cli.commands.monitor import LISTS, moment
 from earmark.apps.cli.failures import DONE, NOT_FOUND
-from earmark.apps.cli.options import add_catalog, add_output, catalog_path, count
+from earmark.apps.cli.options import add_catalog, add_output, catalog_path, count, output_file
 from earmark.apps.cli.output import Output
 from earmark.apps.text import clock
 from earmark.errors import OptionError
@@ -27,7 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     decisions = parser.add_mutually_exclusive_group()
     for word, state in (("accept", "accepted"), ("reject", "rejected")):
         decisions.add_argument(f"--{word}", type=count, metavar="PLAY", help=f"set the state of a play to {state}")
-    parser.add_argument("--report", metavar="FILE.html", help="write a report: plays, airtime and timeline a station")
+    parser.add_argument(
+        "--report", type=output_file, metavar="FILE.html", help="write a report: plays, airtime and timeline a station"
+    )
     add_output(parser)
     lists = parser.add_mutually_exclusive_group()
     for name, what in LISTS.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.apps.cli.failures import DONE, NOT_FOUND, error_line
-from earmark.apps.cli.options import add_output
+from earmark.apps.cli.options import add_output, output_file
 from earmark.apps.cli.output import Output
 from earmark.apps.cli.pictures import save_picture
 from earmark.fingerprints import VISIBLE, make, shown
@@ -27,7 +27,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"how the file is seen (default: {shown(VISIBLE)}; of a match as its catalog sees it)",
     )  # fmt: skip
     parser.add_argument(
-        "--out", metavar="PICTURE", help="where the picture goes (default: FILE's name with .png, here)"
+        "--out",
+        type=output_file,
+        metavar="PICTURE",
+        help="where the picture goes (default: FILE's name with .png, here)",
     )
     add_output(parser)
 

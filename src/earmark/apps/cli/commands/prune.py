@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     for track in gone.values():
         output.record({"status": "would forget" if options.dry_run else "forgot", "track": track_record(track)})
         output.line(departure(track))
-    output.record({"status": "dry run" if options.dry_run else "done", "missing": len(gone)})
+    output.record({"status": "dry run" if options.dry_run else "done", "gone": len(gone)})
     output.line(f"{'would forget' if options.dry_run else 'forgot'} {amount(len(gone), 'track')}")
     if options.dry_run and gone:
         output.remark("files that were moved: `earmark index` on the folder where they are now finds them again")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from earmark.apps.cli.failures import DONE
-from earmark.apps.cli.options import add_catalog, catalog_path, count, port
+from earmark.apps.cli.options import add_catalog, catalog_path, count, host_name, port
 from earmark.apps.cli.output import Output
 from earmark.errors import OptionError
 
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="address to serve at (default: 127.0.0.1, this machine alone; 0.0.0.0 for its network)",
     )
     parser.add_argument("--port", type=port, default=8000, metavar="N", help="port (default: 8000; 0 for a free one)")
-    parser.add_argument("--name", action="append", default=[], metavar="HOST",
+    parser.add_argument("--name", action="append", type=host_name, default=[], metavar="HOST",
                         help="host name that requests may come by, as of a proxy; repeat it")  # fmt: skip
     parser.add_argument("--tls", metavar="FILE", help=f"PEM file of a certificate, or {SELF_SIGNED}: browsers give a "
                         "microphone only to pages that come by HTTPS or from this machine")  # fmt: skip
@@ -74,7 +74,9 @@ def run(options: argparse.Namespace) -> int:
 
         certificate = self_signed(keys.parent / "tls", names)
     elif options.tls:
-        certificate = (Path(options.tls), Path(options.tls_key))
+        from earmark.apps.server.tls import given
+
+        certificate = given(Path(options.tls), Path(options.tls_key))
     limits = Limits() if options.most_requests is None else Limits(requests_a_minute=options.most_requests)
     anyone = None if options.anyone is None else options.anyone.replace("nothing", "")
     settings = ServerSettings(
@@ -98,6 +100,8 @@ def run(options: argparse.Namespace) -> int:
 
     def started(port: int) -> None:
         output.remark(f"serving {settings.catalog} at {replace(settings, port=port).address}")
+        if elsewhere := replace(settings, port=port).address_elsewhere:
+            output.remark(f"other machines of its network reach it at {elsewhere}")
         if not settings.scope_of_anyone:
             output.remark("callers need a key: `earmark serve keys --add NAME` makes one")
 

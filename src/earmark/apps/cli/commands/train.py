@@ -64,9 +64,12 @@ def run(options: argparse.Namespace) -> int:
         say = lambda stage, done, total: tell(stage, done, total, "")  # noqa: E731
         training = prepare(options.data, options.out, options.config, tell=say, **given)
         mention_failed(output, training.gathered.failed)
+        if options.resume and not training.run.step:
+            output.remark(f"{options.out} has no checkpoint to go on from: the run begins")
         try:
             training.run.train(progress=teller(output, tell), validate_steps=options.validate)
         except KeyboardInterrupt:
+            output.record({"status": "interrupted", "steps": training.run.step})
             output.remark(
                 f"earmark: interrupted after {training.run.step:,} of {training.recipe.steps:,} steps; "
                 "what was learned is kept: run the same command with --resume to go on"
@@ -99,7 +102,7 @@ def teller(output: Output, tell: Tell) -> Callable[[Progress], None]:
     first: list[int] = []
 
     def report(progress: Progress) -> None:
-        if not first and not output.interactive and not output.verbose:
+        if not (first or output.interactive or output.verbose) and progress.step < progress.steps:
             output.remark(
                 f"about {lasting(progress.seconds_left)} for {amount(progress.steps - progress.step, 'step')}"
             )
