@@ -128,7 +128,7 @@ class Service:
             ("earmark_tracks", "Tracks in the catalog.", lambda: float(len(self.catalog))),
             ("earmark_stations", "Stations that are followed.", lambda: float(len(self.stations.status()))),
             ("earmark_waiting", "Questions in line.", lambda: float(self.line.waiting)),
-            ("earmark_workers", "Processes that answer questions.", lambda: float(self.workers.alive)),
+            ("earmark_workers", "Processes that answer questions.", lambda: float(len(self.workers.processes))),
             ("earmark_at_work", "Questions that are worked on.", lambda: float(self.line.at_work)),
             ("earmark_upload_bytes", "Bytes of bodies on the disk.", lambda: float(self.budget.used)),
         ):

@@ -43,9 +43,9 @@ class WorkerPool:
             self._idle.put(worker)
 
     @property
-    def alive(self) -> int:
-        """How many workers there are now."""
-        return sum(worker.is_alive for worker in self._workers)
+    def processes(self) -> list[int]:
+        """The numbers of the processes that there are now."""
+        return [number for worker in self._workers if (number := worker.number) is not None]
 
     def warm_up(self, count: int) -> None:
         """Start so many workers, no more than it may have, and wait until they are ready; raises EarmarkError."""
@@ -97,17 +97,17 @@ class Worker:
         self._lock, self._sending = threading.Lock(), threading.Lock()
 
     @property
-    def is_alive(self) -> bool:
-        """Whether its process runs."""
+    def number(self) -> int | None:
+        """The number of its process, as long as that runs."""
         process = self._process
-        return process is not None and process.poll() is None
+        return process.pid if process is not None and process.poll() is None else None
 
     def start(self) -> None:
         """Start the process, in place of one that has ended; raises WorkerEnded."""
         with self._lock:
             if self._closed:
                 raise WorkerEnded("it was closed")
-            if self.is_alive:
+            if self.number is not None:
                 return
             self._end()
             self._connection, theirs = socket.socketpair()
@@ -158,6 +158,7 @@ class Worker:
             if self._process is not None:
                 self._process.kill()
                 self._process.wait()
+            self._connection.close()
 
     def _cancel(self) -> None:
         with contextlib.suppress(OSError):
