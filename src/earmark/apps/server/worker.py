@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import signal
 import socket
@@ -134,10 +135,11 @@ class Answerer:
             with self._pool.cancelled_by(cancellation):
                 source = question.path or self._catalog.unpacked(question.packed)
                 answer = self._catalog.identify(source, **question.options)
+            record = answer_record(replace(answer, source=question.source))
+            content = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         except Exception as error:  # whatever it is, the next question is not to blame
             return told_error(error)
-        record = answer_record(replace(answer, source=question.source))
-        return Told(msgspec.json.encode(record), "found" if answer.matches else answer.reason)
+        return Told(content.encode(), "found" if answer.matches else answer.reason)
 
 
 def _answer_all(connection: socket.socket, answerer: Answerer) -> None:
@@ -145,7 +147,10 @@ def _answer_all(connection: socket.socket, answerer: Answerer) -> None:
     cancellation = Cancellation()
 
     def answer(question: Question, cancellation: Cancellation) -> None:
-        connection.sendall(wire.framed(answerer.told(question, cancellation)))
+        try:
+            connection.sendall(wire.framed(answerer.told(question, cancellation)))
+        except BaseException:  # nobody would be told
+            os._exit(1)
 
     thread = ThreadPoolExecutor(1)
     while True:
