@@ -92,7 +92,7 @@ class Worker:
     def __init__(self, opening: Opening) -> None:
         self._opening = wire.framed(opening)
         self._process: subprocess.Popen[bytes] | None = None
-        self._connection = socket.socket()  # none yet
+        self._connection: socket.socket | None = None
         self._is_ready, self._closed = False, False
         self._lock, self._sending = threading.Lock(), threading.Lock()
 
@@ -110,7 +110,8 @@ class Worker:
             if self.number is not None:
                 return
             self._end()
-            self._connection, theirs = socket.socketpair()
+            ours, theirs = socket.socketpair()
+            self._connection = ours
             with theirs:
                 try:
                     self._process = subprocess.Popen(
@@ -126,7 +127,7 @@ class Worker:
                     raise WorkerEnded(f"it could not be started: {error}") from error
             self._is_ready = False
         with self._broken():
-            self._connection.sendall(self._opening)
+            ours.sendall(self._opening)
 
     def wait(self) -> None:
         """Wait until it is ready; raises WorkerEnded, and EarmarkError for a catalog that cannot be opened."""
@@ -158,17 +159,20 @@ class Worker:
             if self._process is not None:
                 self._process.kill()
                 self._process.wait()
-            self._connection.close()
+            if self._connection is not None:
+                self._connection.close()
 
     def _cancel(self) -> None:
         with contextlib.suppress(OSError):
             self._send(cancelled())
 
     def _send(self, message: bytes) -> None:
+        assert self._connection is not None
         with self._sending:
             self._connection.sendall(message)
 
     def _told(self) -> Told:
+        assert self._connection is not None
         return msgspec.convert(wire.receive(self._connection), Told)
 
     @contextlib.contextmanager
@@ -181,8 +185,9 @@ class Worker:
 
     def _end(self) -> str:
         """End the process, and return how it ended by itself, nothing where it did not."""
-        self._connection.close()
         process, self._process = self._process, None
+        if self._connection is not None:
+            self._connection.close()
         if process is None:
             return ""
         try:
