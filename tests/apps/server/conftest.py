@@ -132,6 +132,14 @@ def children_of(process: int) -> list[int]:
     return [int(number) for task in tasks for number in task.read_text().split()]
 
 
+def is_running(process: int) -> bool:
+    """Return whether a process runs, whether or not somebody has asked how it ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def wait_for(ask: Callable[[], object], *, seconds: float = 60.0) -> object:
     """Return what `ask` says as soon as that is something."""
     deadline = time.monotonic() + seconds

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import soundfile
-from tests.apps.server.conftest import children_of, problem_of, wait_for
+from tests.apps.server.conftest import children_of, is_running, problem_of, wait_for
 
 import earmark
 from earmark.apps.server.questions import FINGERPRINT
@@ -114,7 +114,7 @@ def test_the_decoder_of_a_client_that_went_away_is_ended(service, clips):
         with socket.create_connection(("127.0.0.1", service.port)) as one:
             one.sendall(head.encode() + clip)
             child = wait_for(lambda before=before: busy_decoder(service, before))
-        wait_for(lambda child=child: not is_alive(child), seconds=2.0)
+        wait_for(lambda child=child: not is_running(child), seconds=2.0)
     wait_for(lambda: service.service.line.at_work == 0)
     assert service.service.budget.used == 0
     assert service.client.post("/v1/identify", content=clips("pulse")).json()["matches"]
@@ -132,11 +132,3 @@ def busy_decoder(service, before):
         if used > before.get(number, 0.0) + AT_WORK_SECONDS:
             return number
     return None
-
-
-def is_alive(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True

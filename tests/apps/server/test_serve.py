@@ -13,11 +13,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
-from tests.apps.server.conftest import children_of, wait_for
+from tests.apps.server.conftest import children_of, is_running, wait_for
 
 from earmark.apps.cli import main
 from earmark.apps.server.run import bound_socket
@@ -60,7 +59,7 @@ def test_it_serves_and_ends_gracefully_with_what_is_asked(tmp_path, known, clips
 
         assert client.post("/v1/identify", content=slowly()).json()["matches"]
         assert process.wait(timeout=20) == 0
-        assert not any(Path(f"/proc/{number}").exists() for number in workers)
+        assert not any(map(is_running, workers))
         lines = [json.loads(line) for line in process.stderr.read().splitlines()]
         assert [line["path"] for line in lines if line["event"] == "request"] == ["/v1/identify"] * 2
 
@@ -73,7 +72,7 @@ def test_nothing_is_left_of_one_that_is_killed(tmp_path, known):
         left = [*children, *(number for child in children for number in children_of(child))]
         assert len(left) >= 2  # the worker, and what decodes for it
         process.kill()
-        wait_for(lambda: not any(Path(f"/proc/{number}").exists() for number in left))
+        wait_for(lambda: not any(map(is_running, left)))
 
 
 def test_a_certificate_of_its_own_is_made_once(tmp_path, known):

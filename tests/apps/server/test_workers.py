@@ -98,9 +98,10 @@ def test_a_question_that_kills_each_is_answered_with_a_problem(pool, path):
     assert pool.told(Question("", {}, path=path), Cancellation()).outcome == "found"
 
 
-def test_who_gives_up_gets_no_answer_and_the_next_one_theirs(pool, path):
-    cancellation = Cancellation()
-    with stopped_at_work(pool, Question("", {}, path=path), cancellation) as (worker, asked):
+def test_who_gives_up_gets_no_answer_and_the_next_one_theirs(pool, path, tmp_path, clips):
+    (tmp_path / "long.wav").write_bytes(clips("pulse", 0, 30))
+    cancellation, long = Cancellation(), Question("", {}, path=str(tmp_path / "long.wav"))
+    with stopped_at_work(pool, long, cancellation) as (worker, asked):
         cancellation.cancel()
         os.kill(worker, signal.SIGCONT)
         with pytest.raises(MediaError, match="nobody waits"):
