@@ -89,9 +89,10 @@ def scenes(process: int, port: int, clips: Sequence[bytes], keys: dict[str, str]
     greedy.start()
     print(f"{POLITE} polite clients and a greedy one: {run(polite, pause=PAUSE_SECONDS).line()}", flush=True)
     greedy.join()
-    before = resident_bytes(process)
+    print(f"memory, of which its own: {memory_line(process)}", flush=True)
+    before = sum(memory_of(one)["Pss"] for one in family(process))
     asked = run([f"client {n}" for n in range(80)], until=2 * seconds)
-    grown = (resident_bytes(process) - before) / 1e6
+    grown = (sum(memory_of(one)["Pss"] for one in family(process)) - before) / 1e6
     print(f"80 clients: {asked.line()}; memory {grown:+.0f} MB", flush=True)
     head = f"POST /v1/identify HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {keys['greedy']}\r\n".encode()
     slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(SLOW_SOCKETS)]
@@ -166,18 +167,38 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+def family(process: int) -> list[int]:
+    """Return a process and all that it and its children started."""
+    tasks = Path(f"/proc/{process}/task").iterdir()
+    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return [process, *(number for child in children for number in family(child))]
+
+
 def processor_seconds(process: int) -> float:
-    """Return the processor time of a process and its children."""
-    numbers = [process, *map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())]
-    numbers += [int(child) for task in Path(f"/proc/{process}/task").iterdir()
-                for child in (task / "children").read_text().split()]  # fmt: skip
-    fields = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in set(numbers)]
+    """Return the processor time of a process and its family."""
+    fields = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in family(process)]
     return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
 
 
-def resident_bytes(process: int) -> int:
-    """Return the memory of a process that is in use."""
-    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def memory_of(process: int) -> dict[str, int]:
+    """Return bytes of memory by kind: `Pss` has a share of what is shared, `Pss_Anon` what a process has alone."""
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]
+    return {kind: 1024 * int(rest.split()[0]) for kind, rest in (line.split(":") for line in lines)}
+
+
+def memory_line(process: int) -> str:
+    """Return how much memory each process of the family takes."""
+    return "; ".join(
+        f"{role_of(one)} {memory['Pss'] / 1e6:.0f} ({memory['Pss_Anon'] / 1e6:.0f}) MB"
+        for one in family(process)
+        for memory in [memory_of(one)]
+    )
+
+
+def role_of(process: int) -> str:
+    """Return what a process of the family is."""
+    command = Path(f"/proc/{process}/cmdline").read_text()
+    return "decoder" if "sandbox.child" in command else "worker" if "server.worker" in command else "service"
 
 
 if __name__ == "__main__":

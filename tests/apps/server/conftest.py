@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory, known: Path) -> Callable[...
         for name, scope in keys:
             (folder / name).write_text(Keys(folder / "keys.json").add(name, (scope,)))
         generous = Limits(requests_a_minute=1_000_000)
+        settings.setdefault("workers", 1)  # each takes a second to start
         return running(
             ServerSettings(folder / "own.earmark", folder / "keys.json", port=0, limits=limits or generous, **settings)
         )
@@ -122,3 +124,27 @@ def problem_of(response: httpx.Response) -> str:
     assert set(document) == {"type", "title", "status", "detail", "code", "instance"}
     assert document["status"] == response.status_code
     return document["code"]
+
+
+def children_of(process: int) -> list[int]:
+    """Return the numbers of a process's children."""
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(number) for task in tasks for number in task.read_text().split()]
+
+
+def is_running(process: int) -> bool:
+    """Return whether a process runs, whether or not somebody has asked how it ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_for(ask: Callable[[], object], *, seconds: float = 60.0) -> object:
+    """Return what `ask` says as soon as that is something."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := ask():
+            return found
+        time.sleep(0.005)
+    raise AssertionError("it did not come to pass")

@@ -6,16 +6,18 @@ import io
 import os
 import signal
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import soundfile
-from tests.apps.server.conftest import problem_of
+from tests.apps.server.conftest import children_of, is_running, problem_of, wait_for
 
 import earmark
 from earmark.apps.server.questions import FINGERPRINT
+from earmark.sandbox.process import processor_seconds
+
+AT_WORK_SECONDS = 0.01  # of processor time, which an idle child does not take
 
 
 def test_a_clip_is_found_raw_in_a_form_and_by_its_fingerprint(service, clips):
@@ -94,48 +96,39 @@ def test_a_decoder_that_dies_fails_its_question_alone(service, clips):
     clip = clips("pulse", 0, 30)
     with ThreadPoolExecutor(1) as pool:
         for _ in range(3):
+            before = decoders(service)
             asked = pool.submit(service.client.post, "/v1/identify", content=clip)
-            child = wait_for(lambda: busy_child(service))
-            os.kill(child, signal.SIGKILL)
+            os.kill(wait_for(lambda before=before: busy_decoder(service, before)), signal.SIGKILL)
             response = asked.result()
             assert (response.status_code, problem_of(response)) == (500, "decoder_crashed")
             assert response.json()["instance"].endswith(response.headers["x-request-id"])
     assert service.client.post("/v1/identify", content=clips("pulse")).json()["matches"]
 
 
-def test_the_child_of_a_client_that_went_away_is_ended(service, clips):
+def test_the_decoder_of_a_client_that_went_away_is_ended(service, clips):
     """Row S15."""
     clip = clips("pulse", 0, 30)
     head = f"POST /v1/identify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(clip)}\r\n\r\n"
     for _ in range(5):
+        before = decoders(service)
         with socket.create_connection(("127.0.0.1", service.port)) as one:
             one.sendall(head.encode() + clip)
-            child = wait_for(lambda: busy_child(service))
-        wait_for(lambda child=child: not is_alive(child), seconds=2.0)
+            child = wait_for(lambda before=before: busy_decoder(service, before))
+        wait_for(lambda child=child: not is_running(child), seconds=2.0)
     wait_for(lambda: service.service.line.at_work == 0)
     assert service.service.budget.used == 0
     assert service.client.post("/v1/identify", content=clips("pulse")).json()["matches"]
 
 
-def busy_child(service):
-    """Return the number of a child process that is at work."""
-    pool = service.service.extractor
-    busy = [one for one in pool._sandboxes if one not in pool._idle and one._child is not None and one._child.asked]
-    return busy[0]._child._process.pid if busy else None
+def decoders(service):
+    """Return the processor time of each child of a worker, by its number."""
+    numbers = [number for worker in service.service.workers.processes for number in children_of(worker)]
+    return {number: processor_seconds(number) for number in numbers}
 
 
-def is_alive(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_for(ask, *, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := ask():
-            return found
-        time.sleep(0.005)
-    raise AssertionError("it did not come to pass")
+def busy_decoder(service, before):
+    """Return the number of a child that is at work on what was asked since `before`, or is only starting."""
+    for number, used in decoders(service).items():
+        if used > before.get(number, 0.0) + AT_WORK_SECONDS:
+            return number
+    return None

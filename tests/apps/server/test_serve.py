@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from tests.apps.server.conftest import children_of, is_running, wait_for
 
 from earmark.apps.cli import main
 from earmark.apps.cli.options import host_name
@@ -48,18 +49,31 @@ def test_it_serves_and_ends_gracefully_with_what_is_asked(tmp_path, known, clips
         while client.get("/readyz").status_code != 200:
             time.sleep(0.05)
         assert client.post("/v1/identify", content=clips("pulse")).json()["matches"]
-        clip = clips("pulse", 0, 30)
+        clip, workers = clips("pulse", 0, 30), children_of(process.pid)
 
         def slowly():
             yield clip[:1_000]
-            process.send_signal(signal.SIGTERM)
+            for number in (process.pid, *workers):  # as systemd does
+                os.kill(number, signal.SIGTERM)
             time.sleep(0.3)
             yield clip[1_000:]
 
         assert client.post("/v1/identify", content=slowly()).json()["matches"]
         assert process.wait(timeout=20) == 0
+        assert not any(map(is_running, workers))
         lines = [json.loads(line) for line in process.stderr.read().splitlines()]
         assert [line["path"] for line in lines if line["event"] == "request"] == ["/v1/identify"] * 2
+
+
+def test_nothing_is_left_of_one_that_is_killed(tmp_path, known):
+    with served(tmp_path, known, "--workers", "1") as (process, url):
+        while httpx.get(f"{url}readyz").status_code != 200:
+            time.sleep(0.05)
+        children = children_of(process.pid)
+        left = [*children, *(number for child in children for number in children_of(child))]
+        assert len(left) >= 2  # the worker, and what decodes for it
+        process.kill()
+        wait_for(lambda: not any(map(is_running, left)))
 
 
 def test_a_certificate_of_its_own_is_made_once(tmp_path, known):

@@ -28,6 +28,9 @@ class Figures:
         self.identified = Counter(
             "earmark_identified", "Clips by what was said of them.", ("outcome",), registry=self.registry
         )
+        self.workers_replaced = Counter(
+            "earmark_workers_replaced", "Workers that died of a question.", registry=self.registry
+        )
         self.listened = Counter(
             "earmark_listened_seconds", "Seconds of sound that were listened to.", registry=self.registry
         )

@@ -71,7 +71,8 @@ async def listen(socket: WebSocket) -> None:
         raise Problem(422, "invalid", "rate is 4,000 to 384,000 Hz, and channels 1 to 8")
     with service.listeners.take(caller.name):
         await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
-        await Conversation(socket, service, caller, asked).run()
+        conversation = await service.call(Conversation, socket, service, caller, asked)  # the first waits for the index
+        await conversation.run()
 
 
 class Conversation:

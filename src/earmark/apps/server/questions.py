@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse
+from starlette.responses import Response
 
-from earmark.apps.records import answer_record
 from earmark.apps.server import documents
 from earmark.apps.server.requests import PROBLEMS, Identifying, Job, service_of
 from earmark.apps.server.uploads import read_document, received
+from earmark.apps.server.worker import Question
 
 LARGEST_LIMIT = 10_000  # matches that may be asked for: a jingle every second of three hours
 FINGERPRINT = "application/vnd.earmark.fingerprint"  # what earmark.packed_fingerprint returns
@@ -52,7 +51,7 @@ async def identify(
         int | None, Query(ge=1, le=LARGEST_LIMIT, description="most matches (default: 5; all with several)")
     ] = None,
     threshold: Annotated[float | None, Query(ge=0, le=1, description="least confidence that counts")] = None,
-) -> JSONResponse:
+) -> Response:
     """Answer with the matches, surest first, or without any and with the reason."""
     service, job = service_of(request), Job(request, caller)
     options = {"several": several, "places": places, "speed": speed, "limit": limit, "threshold": threshold}
@@ -60,13 +59,11 @@ async def identify(
         raise refusal  # before anything is read
     limits = service.settings.limits
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == FINGERPRINT:
-        packed = await read_document(request, limits)
-        clip = await service.call(service.catalog.unpacked, packed)
-        answer = await job.run(lambda: service.identified(clip, job.cancellation, **options))
-        source = "fingerprint"
+        question = Question("fingerprint", options, packed=await read_document(request, limits))
+        told = await job.run(lambda: service.told(question, job.cancellation))
     else:
         async with received(request, limits, service.budget, caller.name) as upload:
-            answer = await job.run(lambda: service.identified(upload.path, job.cancellation, **options))
-            source = upload.name or f"{upload.bytes} bytes"
-    service.figures.identified.labels("found" if answer.matches else answer.reason).inc()
-    return JSONResponse(answer_record(replace(answer, source=source)))
+            question = Question(upload.name or f"{upload.bytes} bytes", options, path=upload.path)
+            told = await job.run(lambda: service.told(question, job.cancellation))
+    service.figures.identified.labels(told.outcome).inc()
+    return Response(told.content, media_type="application/json")

@@ -21,6 +21,8 @@ from earmark.apps.server.places import Places
 from earmark.apps.server.settings import ServerSettings
 from earmark.apps.server.stations import Stations
 from earmark.apps.server.uploads import Budget
+from earmark.apps.server.worker import Opening, Question, Told
+from earmark.apps.server.worker_pool import WorkerPool
 from earmark.audio.container import open_regular
 from earmark.errors import CatalogReadOnly, EarmarkError
 from earmark.extract.live import LiveDecoders
@@ -28,12 +30,15 @@ from earmark.extract.pool import ExtractorPool, LentPool, worker_count
 from earmark.extract.protocol import Cancellation, ExtractLimits
 
 if TYPE_CHECKING:
-    from earmark import Answer, Catalog, Fingerprint
+    from earmark import Catalog, Fingerprint
 
 Result = TypeVar("Result")
 log = logging.getLogger("earmark.server")
 
-WARM_CHILDREN = 4  # children that are started before the first question, 120 MB each
+WARM_WORKERS = 4  # workers that are started before the first question
+CACHE_BYTES = (
+    64_000_000  # bytes of stored fingerprints that all workers keep for the next question, as one catalog does
+)
 WRITER_SECONDS = 3.0  # seconds for which the catalog stays open for writing after a change; others can write then
 
 
@@ -65,6 +70,14 @@ class Service:
         self.line = FairLine(
             workers, most=limits.waiting, most_of_one=limits.waiting_of_one, most_seconds=limits.waiting_seconds
         )
+        opening = Opening(
+            catalog=str(settings.catalog.resolve()),
+            fingerprinter=info["fingerprinter"],
+            preset=dict(info["preset"]),
+            cache_bytes=CACHE_BYTES // workers,
+            clip_seconds=limits.clip_seconds,
+        )
+        self.workers = WorkerPool(opening, workers, replaced=self.figures.workers_replaced.inc)
         self.live = LiveDecoders(limits.listeners)
         self.writer = Writer(settings, self.extractor)
         self._threads = ThreadPoolExecutor(workers + limits.listeners + 4, thread_name_prefix="earmark-serve")
@@ -78,12 +91,10 @@ class Service:
 
     def warm_up(self) -> None:
         """Start what a first question would wait for."""
-        import numpy as np
-
-        chirp = np.sin(np.arange(2 * 16_000, dtype=np.float32) ** 2 * 1e-4)
-        with contextlib.suppress(EarmarkError):
-            self.catalog.identify((chirp, 16_000))
-        self.extractor.warm_up(WARM_CHILDREN)
+        try:
+            self.workers.warm_up(WARM_WORKERS)
+        except EarmarkError as error:  # each question is told why
+            log.error("no worker could start", extra={"fields": {"detail": str(error)}})
         self.live.start()
         self.stations.start()
         self.is_ready = True
@@ -92,6 +103,7 @@ class Service:
         """End all children and close the catalog."""
         self.is_ready = False
         self.stations.close()
+        self.workers.close()
         self.extractor.close()
         self.live.close()
         self._threads.shutdown(cancel_futures=True)
@@ -102,13 +114,9 @@ class Service:
         """Return what work makes in a thread, while others are answered."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments, **named))
 
-    async def identified(self, source: str | Fingerprint, cancellation: Cancellation, **options: Any) -> Answer:
-        """Return the answer to a clip, by the path of its file or as a fingerprint; raises EarmarkError."""
-        return await self.call(self._identified, source, cancellation, options)
-
-    def _identified(self, source: str | Fingerprint, cancellation: Cancellation, options: dict[str, Any]) -> Answer:
-        with self.extractor.cancelled_by(cancellation):
-            return self.catalog.identify(source, **options)
+    async def told(self, question: Question, cancellation: Cancellation) -> Told:
+        """Return a worker's answer; raises EarmarkError, Problem."""
+        return await self.call(self.workers.told, question, cancellation)
 
     def extracted(self, path: str, cancellation: Cancellation) -> Fingerprint:
         """Return the fingerprint of a clip in a file; raises MediaError."""
@@ -120,6 +128,7 @@ class Service:
             ("earmark_tracks", "Tracks in the catalog.", lambda: float(len(self.catalog))),
             ("earmark_stations", "Stations that are followed.", lambda: float(len(self.stations.status()))),
             ("earmark_waiting", "Questions in line.", lambda: float(self.line.waiting)),
+            ("earmark_workers", "Processes that answer questions.", lambda: float(len(self.workers.processes))),
             ("earmark_at_work", "Questions that are worked on.", lambda: float(self.line.at_work)),
             ("earmark_upload_bytes", "Bytes of bodies on the disk.", lambda: float(self.budget.used)),
         ):

@@ -51,7 +51,7 @@ class ServerSettings:
     read_only: bool = False
     behind_proxy: bool = False  # believe a proxy on this machine who its clients are
     certificate: tuple[Path, Path] | None = None  # PEM files of the certificate and its key
-    workers: int | None = None  # questions answered at once; None for the cores
+    workers: int | None = None  # processes that answer questions; None for the cores
     private_streams: bool = False  # stations may be at this machine and in its networks
     keep_clips: Path | None = None  # folder of clips of plays
     most_clips: int = 1_000

@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--most-clips", type=count, default=1_000, metavar="N", help="clips kept (default: 1000)")
     parser.add_argument("--behind-proxy", action="store_true",
                         help="believe a proxy on this machine which client it asks for")  # fmt: skip
-    parser.add_argument("--workers", type=count, metavar="N", help="questions answered at once (default: the cores)")
+    parser.add_argument("--workers", type=count, metavar="N", help="processes that answer (default: the cores)")
     parser.add_argument(
         "--most-requests", type=count, metavar="N", help="requests a minute of one caller (default: 600)"
     )
