@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
 from earmark.match.heard import JUDGED_SECONDS, HeardSound
@@ -15,30 +16,61 @@ LEAST_SUPPORT = 6.0  # natural log odds of a stretch that is worth judging
 SHARED_SECONDS = 1.0  # from which something sounds at the same time
 
 
-def lines_beside(
-    known: Sequence[Stretch], claims: Sequence[Stretch], heard: HeardSound, *, without: frozenset[int]
-) -> list[Evidence]:
-    """Return the lines of other tracks that agree with what known stretches leave: those that claim it, and new ones.
+class Beside:
+    """Finds what sounds beside known recordings, look by look.
 
-    Windows that were looked at closely are looked up again; where a recording goes on beyond doubt, none were. Tracks
-    that the index still names may be left out.
+    Windows are laid once, as long as the same is known of them: sound that arrives is looked at every second.
     """
-    claiming = _claiming(known, claims, since=heard.since)
-    looked_up = {span for one in known for span in _windows_of(one, heard)}
-    lines = Lines()
-    for begin, end in sorted(claiming.keys() | looked_up):
-        window, layer = heard.matcher.unexplained(
-            heard.between(begin, end), heard.search, heard.options, known, begin=begin
-        )
-        places = [Guess(one.track, one.reference_at(begin)) for one in claiming.get((begin, end), ())]
-        hits, here = None, without | {one.track for one in known if one.overlap(begin, end) >= SHARED_SECONDS}
-        if (begin, end) in looked_up:
-            hits = hits_of(heard.matcher.keys(window), heard.matcher.plan, heard.search, layer=layer)
-        laid = heard.matcher.strands(window, heard.search, heard.options, begin=begin, known=places, hits=hits)
-        beside = [one for one in laid if one.track not in here and layer in one.scores]
-        lines.add([replace(one, scores={layer: one.scores[layer]}) for one in beside])
-    found = [evidence_of(line) for line in lines]
-    return [line for line in found if any(one.support >= LEAST_SUPPORT for one in stretches_of(line))]
+
+    def __init__(self) -> None:
+        self._laid: dict[Hashable, list[Strand]] = {}  # of the last look
+        self._dropped = frozenset[int]()  # tracks that cannot be had any more
+
+    def copy(self) -> Beside:
+        """Return one that goes on by itself."""
+        return copy.copy(self)
+
+    def drop(self, track: int) -> None:
+        """Forget a track, which the index may still name."""
+        self._dropped |= {track}
+
+    def lines(self, known: Sequence[Stretch], claims: Sequence[Stretch], heard: HeardSound) -> list[Evidence]:
+        """Return the lines of other tracks that agree with what known stretches leave: that claim it, and new ones.
+
+        Windows that were looked at closely are looked up again; where a recording goes on beyond doubt, none were.
+        """
+        claiming = _claiming(known, claims, since=heard.since)
+        looked_up = {span for one in known for span in _windows_of(one, heard)}
+        lines, before, self._laid = Lines(), self._laid, {}
+        for begin, end in sorted(claiming.keys() | looked_up):
+            here = [one for one in known if one.overlap(begin, end) > 0]
+            places = [Guess(one.track, one.reference_at(begin)) for one in claiming.get((begin, end), ())]
+            looks_up, is_close = (begin, end) in looked_up, heard.is_close_between(begin, end)
+            key = (begin, end, looks_up, is_close, _known_of(here, begin, end), frozenset(places))
+            if key not in before:
+                before[key] = _left_in((begin, end), here, places, heard, looks_up=looks_up)
+            self._laid[key] = before[key]
+            named = self._dropped | {one.track for one in here if one.overlap(begin, end) >= SHARED_SECONDS}
+            lines.add([one for one in before[key] if one.track not in named])
+        found = [evidence_of(line) for line in lines]
+        return [line for line in found if any(one.support >= LEAST_SUPPORT for one in stretches_of(line))]
+
+
+def _left_in(
+    span: tuple[float, float], known: Sequence[Stretch], places: Sequence[Guess], heard: HeardSound, *, looks_up: bool
+) -> list[Strand]:
+    """Return what a window without known stretches is laid on, by the layer that tells them apart alone."""
+    matcher, search, options, begin = heard.matcher, heard.search, heard.options, span[0]
+    window, layer = matcher.unexplained(heard.between(*span), search, options, known, begin=begin)
+    hits = hits_of(matcher.keys(window), matcher.plan, search, layer=layer) if looks_up else None
+    laid = matcher.strands(window, search, options, begin=begin, known=places, hits=hits)
+    return [replace(one, scores={layer: one.scores[layer]}) for one in laid if layer in one.scores]
+
+
+def _known_of(known: Sequence[Stretch], begin: float, end: float) -> Hashable:
+    """Return what tells apart what is known of a window, to a tenth of a second."""
+    seconds = ((one.track, max(one.start, begin), min(one.end, end), one.line.reference_at(begin)) for one in known)
+    return frozenset((track, *(round(second, 1) for second in rest)) for track, *rest in seconds)
 
 
 def _claiming(

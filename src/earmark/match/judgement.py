@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from earmark.match.beside import LEAST_SUPPORT, lines_beside
+from earmark.match.beside import LEAST_SUPPORT, Beside
 from earmark.match.fades import Fade, fade_between, may_fade
 from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, MOST_REPETITIONS, MOVED_NUMBERS, HeardSound, claim_of
 from earmark.match.lines import Line
@@ -50,8 +50,7 @@ class Judgement:
         self._weighed: dict[int, Evidence] = {}  # of the lines of the last look: most are as they were
         self._surest: dict[int, tuple[Line, Passage]] = {}  # where lines lie best, and what they were judged to be
         self._refused: dict[int, list[Stretch]] = {}  # what was not sure enough, by line: it gets no surer
-        self._beside: Sequence[Passage] = ()  # what sounded beside something else, as of the last look
-        self._dropped = frozenset[int]()  # tracks that cannot be had any more
+        self._beside, self._heard_beside = Beside(), list[Passage]()  # the latter as of the last look
         self._decided = set[int]()  # numbers of lines of which an earlier look left no doubt
         self.alone = frozenset[int]()  # numbers of lines that no other place of their track comes near
 
@@ -61,11 +60,12 @@ class Judgement:
         other._surest = dict(self._surest)
         other._refused = {number: list(one) for number, one in self._refused.items()}
         other._decided = set(self._decided)
+        other._beside = self._beside.copy()
         return other
 
     def remember(self, numbers: Collection[int], *, since: float) -> None:
         """Forget all lines but some, and what sounded beside others from before a second on."""
-        self._beside = [one for one in self._beside if one.query_start >= since]
+        self._heard_beside = [one for one in self._heard_beside if one.query_start >= since]
         self._surest = {number: one for number, one in self._surest.items() if number in numbers}
         self._refused = {number: one for number, one in self._refused.items() if number in numbers}
         self._decided.intersection_update(numbers)
@@ -73,8 +73,8 @@ class Judgement:
 
     def drop(self, track: int) -> None:
         """Forget a track."""
-        self._beside = [one for one in self._beside if one.track != track]
-        self._dropped |= {track}
+        self._heard_beside = [one for one in self._heard_beside if one.track != track]
+        self._beside.drop(track)
 
     def passages(self, lines: Iterable[Line], heard: HeardSound, *, looks: int, final: bool = True) -> list[Passage]:
         """Return the passages of the lines through a sound: what sounds alone or loudest, then what is beside it.
@@ -88,18 +88,19 @@ class Judgement:
         claims = [one for line in weighed for one in stretches_of(line) if one.support >= LEAST_SUPPORT]
         claimed = {one.line.number for one in claims}
         loudest = self._explained([line for line in weighed if line.line.number in claimed], claims, ())
-        left = lines_beside([one for one, _ in loudest], claims, heard, without=self._dropped)
+        left = self._beside.lines([one for one, _ in loudest], claims, heard)
         beside = [passage for _, passage in self._explained(left, claims, loudest)]
-        self._beside = joined([*(one for one in self._beside if one.query_start < heard.since), *beside])
+        before = [one for one in self._heard_beside if one.query_start < heard.since]
+        self._heard_beside = joined([*before, *beside])
         self._decided |= {
             number
             for number, (_, passage) in self._surest.items()
             if passage.evidence.get("z", 0.0) >= DECIDED_Z and passage.confidence >= self._threshold
         }
         if not final:  # of sound that arrives, what fades out has often left what is at hand
-            return [*(passage for _, passage in loudest), *self._beside]
+            return [*(passage for _, passage in loudest), *self._heard_beside]
         told, fades = self._faded(loudest)
-        return [*told, *(one for one in self._beside if not any(fade.holds(one) for fade in fades))]
+        return [*told, *(one for one in self._heard_beside if not any(fade.holds(one) for fade in fades))]
 
     def _faded(self, explained: Sequence[Explained]) -> tuple[list[Passage], list[Fade]]:
         """Return (the passages that explain a sound, with borders in the middle of fades; the fades)."""
