@@ -6,7 +6,6 @@ two threads that read a nested type for the first time at once end the process w
 
 from __future__ import annotations
 
-from functools import cache
 from threading import Lock
 from typing import Any, TypeVar, overload
 
@@ -14,6 +13,7 @@ import msgspec
 
 T = TypeVar("T")
 _LOCK = Lock()  # held while a plan is made
+_PREPARED = set[Any]()  # types whose plan is made
 
 
 @overload
@@ -22,11 +22,8 @@ def prepared(kind: type[T]) -> type[T]: ...
 def prepared(kind: Any) -> Any: ...
 def prepared(kind: Any) -> Any:
     """Return `kind`, whose plan is made: what every call of msgspec that reads a type is given."""
-    with _LOCK:
-        _make_plan(kind)
+    if kind not in _PREPARED:
+        with _LOCK:
+            msgspec.json.Decoder(kind)
+            _PREPARED.add(kind)
     return kind
-
-
-@cache
-def _make_plan(kind: Any) -> None:
-    msgspec.json.Decoder(kind)

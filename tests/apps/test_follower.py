@@ -67,6 +67,13 @@ def test_what_is_in_doubt_is_not_found_otherwise(place, confidence):
     assert follower.playing is None
 
 
+def test_a_break_ends_a_doubt_too():
+    follower = Follower()
+    follower.look(heard(("a", 50.0, 2.0), now=2.0, confidence=0.95), 2.0)
+    assert follower.lose() == []
+    assert follower.look(heard(("a", 51.0, 3.0), now=3.0, confidence=0.97), 3.0) == []
+
+
 def test_what_is_in_doubt_does_not_end_what_plays():
     follower = following(Follower())
     assert follower.look(heard(("b", 9.0, 8.0), now=8.0, confidence=0.95), 8.0) == []

@@ -292,6 +292,12 @@ def test_the_ends_of_a_sound_are_of_a_stretch_that_is_heard_there_softly(strengt
     assert (found.start, found.end) == (start, 20.0 - start)
 
 
+def test_what_was_left_out_of_a_line_is_no_soft_end_of_it() -> None:
+    one = evidence_of(agreeing_line(1, [(0.0, 3.0, 0.4), (3.0, 20.0, 2.0)]))
+    [found] = extended([stretch(one, 3.0, 20.0)], [one.without(stretch(one, 0.0, 3.0))], end=20.0)
+    assert found.start == 3.0
+
+
 def test_no_line_counts_more_at_a_moment_than_it_may() -> None:
     [clear] = comparable([evidence_of(agreeing_line(1, [(2.0, 18.0, 5.0)]))])
     [plain] = comparable([evidence_of(agreeing_line(2, [(2.0, 18.0, 0.5)], correlation=4.0))])

@@ -14,7 +14,7 @@ LOST_SECONDS = 6.0  # seconds without a sign of a recording after which it is lo
 CURRENT_SECONDS = 2.5  # seconds before the end of what was heard, at which a match may end and play on: half a window
 LOCKING_LOOKS = 2  # looks that agree
 SURE_CONFIDENCE = 0.999  # of a look that is believed by itself: an hour has 3,600 of them
-FRESH_SECONDS = 0.5  # seconds of sound by which the next look must reach farther, to bear out one that is less sure
+FRESH_SECONDS = 0.5  # seconds of new sound that a second look needs to confirm a doubtful first one
 
 Change = Literal["found", "moved", "corrected", "lost"]  # corrected: where it was, and known better
 
@@ -70,6 +70,7 @@ class Follower:
 
     def lose(self) -> list[tuple[Change, Playing]]:
         """Say that the sound broke off."""
+        self._doubtful = None
         return [] if self.playing is None else [self._lose(self.playing)]
 
     def _is_believed(self, match: Match, seconds: float) -> bool:

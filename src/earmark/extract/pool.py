@@ -7,7 +7,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
@@ -107,12 +107,6 @@ class ExtractorPool:
             yield
         finally:
             self._own.cancellation = None
-
-    def warm_up(self, children: int) -> None:
-        """Start so many children, no more than it may have, so that no file need wait for their imports."""
-        with ExitStack() as stack:
-            for _ in range(min(children, self.workers)):
-                stack.enter_context(self._borrowed()).held_by()
 
     def close(self) -> None:
         """End all children, also those at work; callers that wait or come later get a MediaError."""

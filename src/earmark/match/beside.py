@@ -9,11 +9,10 @@ from dataclasses import replace
 from earmark.match.heard import JUDGED_SECONDS, HeardSound
 from earmark.match.lines import Lines, Strand
 from earmark.match.named import hits_of
-from earmark.match.stretches import Evidence, Stretch, evidence_of, stretches_of
+from earmark.match.stretches import LEAST_SUPPORT, Evidence, Stretch, evidence_of, stretches_of
 from earmark.match.votes import Guess
 
-LEAST_SUPPORT = 6.0  # natural log odds of a stretch that is worth judging
-SHARED_SECONDS = 1.0  # from which something sounds at the same time
+SHARED_SECONDS = 1.0  # seconds of overlap from which two recordings sound at the same time
 
 
 class Beside:

@@ -71,7 +71,7 @@ class HeardSound:
 
     def without(self, stretches: Sequence[Stretch]) -> HeardSound:
         """Return the same without what stretches explain, as far as comparisons can tell that apart."""
-        return replace(self, explained=stretches)
+        return replace(self, explained=(*self.explained, *stretches))
 
     def is_close_between(self, begin: float, end: float) -> bool:
         """Return whether the sound between two seconds was looked at as a query is."""

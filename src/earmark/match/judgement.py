@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from earmark.match.beside import LEAST_SUPPORT, Beside
+from earmark.match.beside import Beside
 from earmark.match.fades import Fade, fade_between, may_fade
 from earmark.match.heard import JUDGED_SECONDS, MOST_JUDGED, MOST_REPETITIONS, MOVED_NUMBERS, HeardSound, claim_of
 from earmark.match.lines import Line
@@ -17,6 +17,7 @@ from earmark.match.passages import Passage, joined
 from earmark.match.protocol import SAME_FACTOR, Options
 from earmark.match.rivals import DECISIVE_Z
 from earmark.match.stretches import (
+    LEAST_SUPPORT,
     Evidence,
     Stretch,
     bridged,
@@ -64,7 +65,7 @@ class Judgement:
         return other
 
     def remember(self, numbers: Collection[int], *, since: float) -> None:
-        """Forget all lines but some, and what sounded beside others from before a second on."""
+        """Forget all lines but some, and what began to sound beside others before a second."""
         self._heard_beside = [one for one in self._heard_beside if one.query_start >= since]
         self._surest = {number: one for number, one in self._surest.items() if number in numbers}
         self._refused = {number: one for number, one in self._refused.items() if number in numbers}

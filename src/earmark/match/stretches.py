@@ -21,9 +21,10 @@ IDLE_LOG_ODDS = 0.02  # against a step of which nothing speaks: silence is in no
 WEAKEST_SHARE = 0.6  # of how strongly a line agrees at its best, from half of which on it is taken to agree
 LARGEST_RATE = 8.0  # log odds a second: what agrees very clearly must not make single moments decide
 COMPARED_SECONDS = 1.0  # that two lines share, from which their evidence is of one measure
+LEAST_SUPPORT = 6.0  # natural log odds of a stretch that is worth judging
 SOFT_SECONDS = 3.0  # beside a stretch, that may be of it although little speaks for it
 SOFT_SHARE = 0.3  # of its best agreement, by which a line agrees where noise hides what is soft
-SOFT_LOG_ODDS = 1.0  # against that: of 17 such gaps at a sound's ends 15 were of the stretch, of 34 between two 1 was
+SOFT_LOG_ODDS = 1.0  # against it: of 17 such gaps at a sound's ends 15 belonged to the stretch, of 34 between two 1 did
 BRIDGED_SECONDS = 5.0  # gap within which a recording goes on that noise hides, unless something else is there
 GOES_ON_SECONDS = 0.5  # gap within which a line may go on in the stead of another
 GOES_ON_SHARE = 0.5  # of the other's evidence, from which it does: music repeats itself
@@ -88,7 +89,9 @@ class Evidence:
 
         With a share: of those by which it would agree by that share of its best agreement.
         """
-        values = self.values if share is None else self._weighed(share)
+        values = self.values
+        if share is not None:
+            values = np.where(np.isneginf(values), values, self._weighed(share))
         low, high = (round(second / STEP_SECONDS) for second in (start, end))
         if low < self.first - 1 or high > self.last + 1:
             return -math.inf

@@ -6,7 +6,6 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 
-from earmark.match.beside import LEAST_SUPPORT
 from earmark.match.continuation import Continuation, agreeing_stretches
 from earmark.match.heard import CloserLook, HeardSound
 from earmark.match.judgement import Judgement
@@ -15,7 +14,7 @@ from earmark.match.matcher import Matcher
 from earmark.match.passages import Passage, joined
 from earmark.match.protocol import Options, Search
 from earmark.match.rivals import PLAIN_Z
-from earmark.match.stretches import Stretch, comparable, evidence_of, explain, settled, stretches_of
+from earmark.match.stretches import LEAST_SUPPORT, Stretch, comparable, evidence_of, explain, settled, stretches_of
 from earmark.match.windows import HOP_SECONDS, WINDOW_SECONDS, last_window, whole_windows
 from earmark.types import Fingerprint
 

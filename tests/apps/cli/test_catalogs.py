@@ -69,14 +69,6 @@ def test_names_and_values_of_info_stand_in_two_columns(earmark, indexed):
     assert all(line[cells - 1] == " " and line[cells] != " " for line in lines), lines
 
 
-def test_catalogs_are_merged_into_a_new_one(earmark, indexed, tmp_path):
-    done = earmark("merge", indexed, "--catalog", tmp_path / "new.earmark")
-    assert (done.status, done.lines) == (0, [f"{indexed}: 4 tracks added"])
-    assert len(earmark("list", "--catalog", tmp_path / "new.earmark").lines) == 4
-    none = earmark("merge", tmp_path / "none", "--catalog", tmp_path / "other.earmark")
-    assert (none.status, (tmp_path / "other.earmark").exists()) == (4, False)
-
-
 def test_a_sound_catalog_verifies(earmark, indexed):
     done = earmark("verify", "--catalog", indexed)
     assert done.status == 0

@@ -139,6 +139,7 @@ def test_other_machines_reach_it_by_the_name_of_this_one(tmp_path):
 def test_a_host_may_have_any_letters():
     assert host_name("Müsic.example.org") == "xn--msic-0ra.example.org"
     assert host_name("localhost") == "localhost"
+    assert host_name("music.example.org.") == "music.example.org"
 
 
 def test_a_port_that_is_taken_is_said(tmp_path):

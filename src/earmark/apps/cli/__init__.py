@@ -30,10 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
-        from earmark.apps.cli.failures import INTERRUPTED, error_line
+        from earmark.apps.cli.failures import interrupted
 
-        error_line("interrupted")
-        return INTERRUPTED
+        return interrupted()
     except BrokenPipeError:
         _drop_output()
         return PIPE_CLOSED

@@ -9,8 +9,7 @@ from pathlib import Path, PurePath
 from earmark.apps.text import amount, shown_path
 from earmark.types import Track
 
-DISKS = ("/media", "/mnt", "/run/media", "/Volumes")  # folders below which systems mount disks
-DISK_LEVELS = 2  # folders from there to a disk: its name, or a user's and its name
+DISKS = {"/media": 2, "/run/media": 2, "/mnt": 1, "/Volumes": 1}  # levels from such a folder to a disk that is mounted
 
 
 def moves(pairs: Iterable[tuple[str, str]]) -> list[str]:
@@ -49,14 +48,22 @@ def departure(track: Track) -> str:
 def absent_disk(tracks: Iterable[Track]) -> str:
     """Return where a disk was on which the file of a track was, if it seems not to be mounted; else ''."""
     for folder in {PurePath(track.path).parent for track in tracks}:
-        for place in map(PurePath, DISKS):
-            if place in folder.parents:
-                below = folder.relative_to(place).parts[:DISK_LEVELS]
-                levels = [Path(place, *below[:count]) for count in range(1, len(below) + 1)]
-                absent = next((level for level in levels if not level.is_dir() or not any(level.iterdir())), None)
+        for place, count in DISKS.items():
+            if PurePath(place) in folder.parents:
+                below = folder.relative_to(place).parts[:count]
+                levels = [Path(place, *below[: level + 1]) for level in range(len(below))]
+                absent = next((level for level in levels if _is_absent(level)), None)
                 if absent is not None:
                     return str(absent)
     return ""
+
+
+def _is_absent(folder: Path) -> bool:
+    """Return whether a folder is not there, or holds nothing; one that may not be read is there."""
+    try:
+        return not folder.is_dir() or not any(folder.iterdir())
+    except OSError:
+        return False
 
 
 def _changed_folders(before: str, now: str) -> tuple[str, str]:

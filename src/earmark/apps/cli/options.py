@@ -94,7 +94,7 @@ def host_name(text: str) -> str:
         name = ""
     if not re.fullmatch(r"[\w-]+(\.[\w-]+)*\.?", name, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is not a host's name, as music.example.org, without port or path")
-    return name
+    return name.rstrip(".")
 
 
 def catalog_path(options: argparse.Namespace) -> Path:

@@ -91,6 +91,6 @@ def _unbound(settings: ServerSettings, error: OSError) -> str:
         return f"another program listens at {place} already; end it, or give another --port"
     if error.errno == errno.EACCES and settings.port < FIRST_PORT_OF_ALL:
         return f"only root may listen at port {settings.port}; give a --port from {FIRST_PORT_OF_ALL} on"
-    if error.errno == errno.EADDRNOTAVAIL or (error.errno or 0) < 0:  # below 0 are those of names (gaierror)
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
         return f"this machine has no address {settings.host}; give --host one that it has, such as 127.0.0.1 or 0.0.0.0"
     return f"the service cannot listen at {place}: {error.strerror}; give another --port or --host"

@@ -24,7 +24,7 @@ from earmark.apps.server.uploads import Budget
 from earmark.apps.server.worker import Opening, Question, Told
 from earmark.apps.server.worker_pool import WorkerPool
 from earmark.audio.container import open_regular
-from earmark.errors import CatalogReadOnly, EarmarkError
+from earmark.errors import CatalogReadOnly
 from earmark.extract.live import LiveDecoders
 from earmark.extract.pool import ExtractorPool, LentPool, worker_count
 from earmark.extract.protocol import Cancellation, ExtractLimits
@@ -93,7 +93,7 @@ class Service:
         """Start what a first question would wait for."""
         try:
             self.workers.warm_up(WARM_WORKERS)
-        except EarmarkError as error:  # each question is told why
+        except Exception as error:  # whatever it is: each question is told why
             log.error("no worker could start", extra={"fields": {"detail": str(error)}})
         self.live.start()
         self.stations.start()

@@ -29,6 +29,7 @@ from earmark.errors import EarmarkError
 from earmark.extract.pool import ExtractorPool
 from earmark.extract.protocol import Cancellation, ExtractLimits
 from earmark.sandbox import wire
+from earmark.schema import prepared
 
 CHIRP_RATE, CHIRP_SECONDS = 16_000, 2  # Hz and seconds of the sound that is asked about first
 
@@ -93,7 +94,7 @@ def serve() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     try:
         try:
-            answerer = Answerer(msgspec.convert(wire.receive(connection), Opening))
+            answerer = Answerer(msgspec.convert(wire.receive(connection), prepared(Opening)))
             answerer.warm_up()
         except Exception as error:  # whoever started it is told, whatever it is
             connection.sendall(wire.framed(told_error(error)))
@@ -159,4 +160,4 @@ def _answer_all(connection: socket.socket, answerer: Answerer) -> None:
             cancellation.cancel()
         else:
             cancellation = Cancellation()
-            thread.submit(answer, msgspec.convert(message, Question), cancellation)
+            thread.submit(answer, msgspec.convert(message, prepared(Question)), cancellation)

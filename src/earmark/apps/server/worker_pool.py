@@ -20,6 +20,7 @@ from earmark.apps.server.worker import Opening, Question, Told, cancelled, raise
 from earmark.extract.protocol import Cancellation
 from earmark.sandbox import wire
 from earmark.sandbox.process import ENVIRONMENT
+from earmark.schema import prepared
 
 log = logging.getLogger("earmark.server")
 
@@ -110,7 +111,10 @@ class Worker:
             if self.number is not None:
                 return
             self._end()
-            ours, theirs = socket.socketpair()
+            try:
+                ours, theirs = socket.socketpair()
+            except OSError as error:
+                raise WorkerEnded(f"it could not be started: {error}") from error
             self._connection = ours
             with theirs:
                 try:
@@ -146,8 +150,9 @@ class Worker:
         """Return what it tells, its error included; raises WorkerEnded, and MediaError when nobody waits any more."""
         self.start()
         self.wait()
+        message = wire.framed(question)
         with cancellation.ending(self._cancel), self._broken():
-            self._send(wire.framed(question))
+            self._send(message)
             if cancellation.is_cancelled:  # that may have been sent before the question
                 self._cancel()
             return self._told()
@@ -156,11 +161,12 @@ class Worker:
         """End the process; whoever waits for it gets a WorkerEnded."""
         with self._lock:
             self._closed = True
-            if self._process is not None:
-                self._process.kill()
-                self._process.wait()
-            if self._connection is not None:
-                self._connection.close()
+            process, connection = self._process, self._connection  # whoever waits may end them meanwhile
+            if process is not None:
+                process.kill()
+                process.wait()
+            if connection is not None:
+                connection.close()
 
     def _cancel(self) -> None:
         with contextlib.suppress(OSError):
@@ -173,7 +179,7 @@ class Worker:
 
     def _told(self) -> Told:
         assert self._connection is not None
-        return msgspec.convert(wire.receive(self._connection), Told)
+        return msgspec.convert(wire.receive(self._connection), prepared(Told))
 
     @contextlib.contextmanager
     def _broken(self) -> Iterator[None]:

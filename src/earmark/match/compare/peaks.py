@@ -274,7 +274,12 @@ def _left_of(
         between, rows = slice(*np.searchsorted(peaks.frames, frames)), slice(*frames)
         met[between] |= query.met_by(reference, start, warp)[between]
         hidden[rows] |= query.around(reference, start, warp, HIDDEN_FRAMES)[rows]
-    salience = replace(peaks.weights, hidden=hidden) if isinstance(peaks.weights, SalienceMap) else None
+    salience = peaks.weights if isinstance(peaks.weights, SalienceMap) else None
+    if salience is not None:
+        if salience.hidden is not None:
+            earlier = salience.hidden[: query.frames]
+            hidden[: len(earlier)] |= earlier
+        salience = replace(salience, hidden=hidden)
     return Layer(peaks.frames[~met], peaks.values[~met], peaks.frame_seconds, salience)
 
 

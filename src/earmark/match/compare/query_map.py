@@ -84,7 +84,7 @@ class QueryMap:
         return heights
 
     def _known(self, hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return the places within the clip that nothing hides, (frames, width); of a column that all is, every one."""
+        """Return which places within the clip nothing hides, (frames, width); all of a column that is wholly hidden."""
         known = np.ones((self.frames, self._width), bool)
         part = hidden[: self.frames, : self.bins]
         known[: len(part), SPREAD : SPREAD + part.shape[1]] = ~part

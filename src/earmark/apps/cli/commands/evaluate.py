@@ -150,7 +150,8 @@ def scene_sources(options: argparse.Namespace) -> Sources:
         raise OptionError("--clips, --corpus and --only do not go with --scenes; leave them out")
     if given := settings_of(options):
         raise OptionError(
-            f"{', '.join(given)}: make a catalog with it by earmark index, and give --scenes that catalog"
+            f"settings of catalogs ({', '.join(given)}) do not go with --scenes: make a catalog with them by "
+            "`earmark index`, and give it as --catalog"
         )
     others = {"unknown": options.unknown_music, "speech": options.speech, "noise": options.noise}
     if options.catalog:

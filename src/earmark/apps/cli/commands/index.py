@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     limits = earmark.ExtractLimits(longest_seconds=options.longest or LONGEST_SECONDS, stream=options.stream)
     began = time.perf_counter()
     if (nothing := nothing_to_add(options)) is not None:
-        for path, reason in nothing.failed:
+        for path, reason in () if output.json else nothing.failed:
             message_line(f"failed: {shown_path(path)}: {reason}")
         show(output, nothing, time.perf_counter() - began)
         output.remark("there is nothing to add, so no catalog was made")

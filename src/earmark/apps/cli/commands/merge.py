@@ -24,10 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Add the tracks of each catalog in turn; a recording that is known already keeps its own words.
-
-    A catalog that is not there is made, of the kind of the first one.
-    """
+    """Add the tracks of each catalog in turn; a recording that is known already keeps its own words."""
     import earmark
     from earmark.apps.records import track_record
     from earmark.catalog.local.durable import is_catalog
@@ -36,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     kind = {} if is_catalog(target) else kind_of(options.others[0])
     with earmark.open(target, **kind) as catalog:
         if kind:
-            output.remark(f"made {target}, of the kind of {options.others[0]}")
+            output.remark(f"made {shown_path(str(target))}, of the kind of {shown_path(options.others[0])}")
         for other in options.others:
             report = catalog.merge(other)
             for track in report.added:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from earmark.apps.cli.changes import absent_disk, departure
 from earmark.apps.cli.failures import DONE
@@ -42,8 +43,9 @@ def run(options: argparse.Namespace) -> int:
             )
         disk = absent_disk(gone.values())
         if disk and not (options.all or options.dry_run):
+            there = sum(Path(disk) in Path(track.path).parents for track in gone.values())
             raise OptionError(
-                f"{disk} is empty or not there, and files of {amount(len(gone), 'track')} are gone: is a disk not "
+                f"{disk} is empty or not there, and with it the files of {amount(there, 'track')}: is a disk not "
                 "mounted? --all forgets them nevertheless"
             )
         if gone and not options.dry_run:
