@@ -386,3 +386,15 @@ def test_what_is_said_of_damage_does_not_hold_a_name_of_megabytes(store, tmp_pat
     with pytest.raises(CatalogDamaged) as raised:
         SQLiteStore(tmp_path / "catalog.db", read_only=True)
     assert len(str(raised.value)) < 1_000
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_schema_that_is_no_text_is_damage(store, tmp_path, read_only):
+    """SQLite quotes it in a message that Python cannot read."""
+    store.close()
+    connection = sqlite3.connect(tmp_path / "catalog.db", isolation_level=None)
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("UPDATE sqlite_master SET name = CAST(x'dcff' AS TEXT), sql = 'CREATE' WHERE name = 'removals'")
+    connection.close()
+    with pytest.raises(CatalogDamaged, match="was changed by another program"):
+        SQLiteStore(tmp_path / "catalog.db", read_only=read_only)

@@ -64,6 +64,8 @@ def open_writer(path: Path, schema: Schema) -> tuple[sqlite3.Connection, Watch]:
             raise
     except sqlite3.Error as error:
         raise known_error(path, error) from error
+    except UnicodeDecodeError as error:  # of SQLite's own message, which quotes what the file holds
+        raise _not_ours(path) from error
     return connection, watch
 
 
@@ -99,6 +101,8 @@ def open_reader(path: Path, schema: Schema) -> tuple[sqlite3.Connection, Watch, 
             if result_code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
                 raise known_error(path, error) from error
             refused = error
+        except UnicodeDecodeError as error:
+            raise _not_ours(path) from error
     raise known_error(path, refused) from refused
 
 

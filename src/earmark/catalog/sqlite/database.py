@@ -161,6 +161,10 @@ class Database:
             if result_code(error) == sqlite3.SQLITE_IOERR:
                 self._stopped = str(known)  # after a failed sync nothing is tried again
             raise known from error
+        except UnicodeDecodeError as error:  # of SQLite's own message, which quotes what the file holds
+            raise CatalogDamaged(
+                f"{self.path} holds what earmark never wrote; restore a copy made by `earmark export`"
+            ) from error
         except (UnicodeError, OverflowError) as error:  # of a value that SQLite cannot hold
             raise CatalogError(f"{self.path}: {error}; give text and numbers that can be kept") from error
 
