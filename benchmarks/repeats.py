@@ -2,7 +2,7 @@
 
     python benchmarks/repeats.py --music DATA/dev/music --speech SPEECH --pcm FOLDER [--episodes 10] [--minutes 40]
 
-Speech is used once, so that nothing but the music recurs: `benchmarks/speech.py SPEECH --recordings 44` makes as much
+Speech is used once, so that nothing but the music recurs: `benchmarks/speech.py SPEECH --recordings 60` makes as much
 as ten episodes of 40 minutes take. Times are of the processor, and of the process that asks alone.
 """
 
