@@ -20,6 +20,7 @@ from earmark.catalog.local.durable import DATABASE
 from earmark.catalog.local.generations import Generations
 from earmark.catalog.sqlite.store import SQLiteStore
 from earmark.errors import CatalogDamaged, CatalogError, EarmarkError
+from earmark.index.segment import checksum
 
 Cut = Callable[[Path], tuple[np.ndarray, int]]
 
@@ -201,6 +202,29 @@ def test_tracks_that_are_not_there_are_left_out_together(folder: Path, pieces: S
         assert catalog.identify(clip(pieces[0])).best is None
         assert catalog._index.stats()["tracks"] == 0
         assert len(catalog.verify().problems) == 1
+
+
+def test_a_track_that_is_none_and_is_named_again_and_again_ends_the_question(
+    pieces: Sequence[Path], clip: Cut, tmp_path: Path
+) -> None:
+    """Frames that no recording has lead to tracks that no catalog has, which no exclusion reaches."""
+    folder = tmp_path / "vectors.earmark"
+    with earmark.open(folder, index="linear", peaks=False) as catalog:
+        catalog.add(pieces[:2], workers=1)
+
+    def fill(arrays: dict[str, np.ndarray]) -> None:
+        name = named(arrays, ".frames")
+        arrays[name].fill(-(2**31))
+        segment = name.removesuffix(".frames")
+        own = {end: arrays[f"{segment}.{end}"] for end in ("vectors", "frames", "tracks", "starts")}
+        arrays[f"{segment}.digest"] = np.frombuffer(checksum(own), np.uint8)
+
+    republished(folder, fill)
+    with (
+        earmark.open(folder, read_only=True) as catalog,
+        pytest.raises(CatalogDamaged, match="does not have; make it again with `earmark rebuild`"),
+    ):
+        catalog.identify(clip(pieces[0]))
 
 
 @pytest.mark.parametrize("entry", [{"dtype": "|O"}, {"shape": [2**62, 2**62]}, {"shape": [-1]}, {"bytes": -5}])

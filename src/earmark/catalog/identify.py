@@ -27,6 +27,7 @@ from earmark.match.trace import best_and_rival, trace_of
 from earmark.plan import Plan
 from earmark.types import Answer, Explanation, Fingerprint, Match, Trace, Track
 
+MOST_ABSENT = 20  # tracks that an index may name though a catalog has none: removed while a question was answered
 CANDIDATES = 3  # that are looked at where an answer is explained
 Found = TypeVar("Found")
 _ANSWERS = ("too_short", "low_information")  # codes of MediaErrors about a clip that was read
@@ -39,6 +40,22 @@ class Unavailable(Exception):  # noqa: N818 - it never leaves this module
         """`problem`: how it is damaged; nothing where it was removed."""
         super().__init__(f"track number {number}: {problem or 'removed meanwhile'}")
         self.number, self.problem = number, problem
+
+
+def without_unavailable(ask: Callable[[], Found], leave_out: Callable[[Unavailable], None]) -> Found:
+    """Ask, again without each track that turns out to be damaged or gone; raises CatalogDamaged for a wrong index."""
+    absent = 0
+    while True:
+        try:
+            return ask()
+        except Unavailable as unavailable:
+            absent += not unavailable.problem
+            if absent > MOST_ABSENT:
+                raise CatalogDamaged(
+                    f"the index names more than {MOST_ABSENT} tracks that the catalog does not have; "
+                    "make it again with `earmark rebuild`"
+                ) from unavailable
+            leave_out(unavailable)
 
 
 class Identify:
@@ -77,7 +94,8 @@ class Identify:
         try:
             with self._extracted(source, options, is_explained=True) as (extracted, closer):
                 heard, reason = extracted.fingerprint, self.unfit(extracted)
-                return self._available(lambda: self._explained(heard, options, closer, name_of(source), reason))
+                explained = partial(self._explained, heard, options, closer, name_of(source), reason)
+                return without_unavailable(explained, self.leave_out)
         except MediaError as error:
             if error.code not in _ANSWERS:
                 raise
@@ -130,7 +148,7 @@ class Identify:
     def _matches(self, extracted: Extracted, options: Options, closer: CloserLook | None) -> tuple[list[Match], str]:
         """Return (what a source holds, why that cannot be said or nothing); asks again without tracks that are gone."""
         if extracted.sound is not None and closer is not None and not extracted.silent:
-            glanced = self._available(lambda: self._glanced(extracted.fingerprint, options))
+            glanced = without_unavailable(lambda: self._glanced(extracted.fingerprint, options), self.leave_out)
             if glanced:
                 return glanced, ""
             [fingerprint] = closer([(0.0, extracted.seconds)])
@@ -138,19 +156,15 @@ class Identify:
         heard, reason = extracted.fingerprint, self.unfit(extracted)
         if reason:
             return [], reason
-        return self._available(lambda: self._named(self._passages(heard, options, closer), heard.seconds)), ""
+        named = without_unavailable(
+            lambda: self._named(self._passages(heard, options, closer), heard.seconds), self.leave_out
+        )
+        return named, ""
 
     def _glanced(self, fingerprint: Fingerprint, options: Options) -> list[Match]:
         """Return what a short clip is that was glanced at; nothing where that leaves doubt."""
         session = self.session(options)
         return self._named(session.passages(), fingerprint.seconds) if session.glance(fingerprint) else []
-
-    def _available(self, ask: Callable[[], Found]) -> Found:
-        while True:
-            try:
-                return ask()
-            except Unavailable as unavailable:
-                self.leave_out(unavailable)
 
     def _passages(self, fingerprint: Fingerprint, options: Options, closer: CloserLook | None) -> list[Passage]:
         session = self.session(options)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
 
-from earmark.catalog.identify import Identify, Unavailable
+from earmark.catalog.identify import Identify, Unavailable, without_unavailable
 from earmark.errors import OptionError
 from earmark.extract.protocol import Extracted
 from earmark.extract.stream import ExtractionStream
@@ -82,18 +81,12 @@ class Listener:
         self._looked = self.seconds
         extracted = self._sound.take(since_seconds=self._session.since)
         hear = partial(self._session.hear, extracted.fingerprint, final=final, closer=self._closer)
-        self._without_unavailable(hear)
-        self._without_unavailable(self._session.passages)
+        without_unavailable(hear, self._leave_out)
+        without_unavailable(self._session.passages, self._leave_out)
         return extracted
 
-    def _without_unavailable(self, ask: Callable[[], object]) -> None:
-        """Ask, again without each track that turns out to be damaged or gone."""
-        while True:
-            try:
-                ask()
-                return
-            except Unavailable as unavailable:
-                self._identify.leave_out(unavailable, self._session)
+    def _leave_out(self, unavailable: Unavailable) -> None:
+        self._identify.leave_out(unavailable, self._session)
 
     def _check_open(self) -> None:
         if self._is_finished:
