@@ -38,7 +38,7 @@ def test_tracks_of_a_folder_that_is_gone_are_told_in_one_line(here):
 
 
 def test_a_disk_is_taken_as_not_mounted_where_its_folder_is_empty_or_not_there(here, monkeypatch):
-    monkeypatch.setattr(changes, "DISKS", (f"{here}/media",))
+    monkeypatch.setattr(changes, "DISKS", {f"{here}/media": 2, f"{here}/mnt": 1})
     missing = tracks(here / "media" / "me" / "USB" / "Music" / "1.mp3")
     (here / "media" / "me").mkdir(parents=True)
     (here / "media" / "me" / "other").mkdir()
@@ -48,3 +48,5 @@ def test_a_disk_is_taken_as_not_mounted_where_its_folder_is_empty_or_not_there(h
     (here / "media" / "me" / "USB" / "Films").mkdir()
     assert changes.absent_disk(missing) == ""
     assert changes.absent_disk(tracks(here / "home" / "1.mp3")) == ""
+    (here / "mnt" / "USB" / "Films").mkdir(parents=True)
+    assert changes.absent_disk(tracks(here / "mnt" / "USB" / "Music" / "1.mp3")) == ""  # the folder, not the disk

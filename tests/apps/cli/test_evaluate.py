@@ -87,7 +87,7 @@ def test_it_measures_scenes_of_a_folder_and_says_what_it_leaves_out(earmark, alb
         (("--snr", "loud"), "is not a list of numbers"),
         (("--seconds", "1,nan"), "'1,nan' is not a list of numbers"),
         (("--seconds", "0"), "clips of 0 s; give a length above 0"),
-        (("--scenes", "--compact"), "compact: make a catalog with it"),
+        (("--scenes", "--compact"), "settings of catalogs (compact) do not go with --scenes: make"),
         (("--density", "lean"), "density is no setting of neural"),
         (("--effects", "flanger"), "effect 'flanger'"),
         (("--fingerprinter", "shazam,panako"), "fingerprinter 'panako' is not known"),

@@ -106,14 +106,14 @@ def test_tracks_of_a_disk_that_is_not_mounted_are_kept(earmark, album, tmp_path,
     first, *_ = sorted(album.iterdir())
     first.rename(disk / first.name)
     earmark("index", disk, album, "--catalog", path)
-    monkeypatch.setattr("earmark.apps.cli.changes.DISKS", (str(tmp_path / "media"),))
+    monkeypatch.setattr("earmark.apps.cli.changes.DISKS", {str(tmp_path / "media"): 1})
     disk.rename(tmp_path / "unplugged")
     again = earmark("index", disk, "--catalog", path)
     assert "is a disk not mounted?" in again.err
     assert "earmark prune" not in again.err
     refused = earmark("prune", "--catalog", path)
     assert refused.status == 2
-    assert refused.err.startswith(f"earmark: {disk} is empty or not there, and files of 1 track are gone")
+    assert refused.err.startswith(f"earmark: {disk} is empty or not there, and with it the files of 1 track: is")
     assert earmark("prune", "--dry-run", "--catalog", path).lines[-1] == "would forget 1 track"
     assert earmark("prune", "--all", "--json", "--catalog", path).records[-1] == {"status": "done", "gone": 1}
     assert earmark("prune", "--json", "--catalog", path).records == [{"status": "done", "gone": 0}]

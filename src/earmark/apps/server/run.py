@@ -18,6 +18,7 @@ from earmark.errors import OptionError
 ENDING_SECONDS = 10  # seconds in which questions are answered still, after a signal
 LARGEST_FRAME_BYTES = 1 << 16  # of a WebSocket
 WAITING_CONNECTIONS = 128
+NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL)  # the last three of names
 FIRST_PORT_OF_ALL = 1024  # ports before it are root's
 
 
@@ -91,6 +92,6 @@ def _unbound(settings: ServerSettings, error: OSError) -> str:
         return f"another program listens at {place} already; end it, or give another --port"
     if error.errno == errno.EACCES and settings.port < FIRST_PORT_OF_ALL:
         return f"only root may listen at port {settings.port}; give a --port from {FIRST_PORT_OF_ALL} on"
-    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+    if error.errno in NO_SUCH_ADDRESS:
         return f"this machine has no address {settings.host}; give --host one that it has, such as 127.0.0.1 or 0.0.0.0"
     return f"the service cannot listen at {place}: {error.strerror}; give another --port or --host"
