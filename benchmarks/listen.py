@@ -23,7 +23,7 @@ from earmark.streams.items import Sound
 from earmark.types import Samples
 
 RATE = 16_000  # Hz
-JUMP_NOTICED_SECONDS = 3.0
+JUMP_NOTICED_SECONDS = 3.0  # seconds within which a jump is to be noticed
 BLOCK = 1_600  # samples, as a microphone hands them over
 MINUTE, JUMP_SECONDS = 60.0, 30.0
 SUFFIXES = {".ogg", ".mp3", ".flac", ".opus", ".wav", ".m4a"}

@@ -14,7 +14,7 @@ from earmark.errors import MediaError
 from earmark.types import Align, Answer, Match
 
 MOST_PASSAGES = 10_000  # passages that two files can share
-LEAST_GAP_SECONDS = 1.0  # of a file that is told as not being in the other
+LEAST_GAP_SECONDS = 1.0  # shortest part, in seconds, that is told as being in one file alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ DRIFT_SECONDS = 0.02  # seconds of drift that is told
 LOST_SECONDS = 6.0  # seconds without a sign of a recording after which it is lost; a quiet passage lasts less
 CURRENT_SECONDS = 2.5  # seconds before the end of what was heard, at which a match may end and play on: half a window
 LOCKING_LOOKS = 2  # looks that agree
-SURE_CONFIDENCE = 0.999  # of a look that is believed by itself: an hour has 3,600 of them
+SURE_CONFIDENCE = 0.999  # confidence from which a look is believed by itself: an hour has 3,600 looks
 FRESH_SECONDS = 0.5  # seconds of new sound that a second look needs to confirm a doubtful first one
 
 Change = Literal["found", "moved", "corrected", "lost"]  # corrected: where it was, and known better

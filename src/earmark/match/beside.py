@@ -46,11 +46,10 @@ class Beside:
             places = [Guess(one.track, one.reference_at(begin)) for one in claiming.get((begin, end), ())]
             looks_up, is_close = (begin, end) in looked_up, heard.is_close_between(begin, end)
             key = (begin, end, looks_up, is_close, _known_of(here, begin, end), frozenset(places))
-            if key not in before:
-                before[key] = _left_in((begin, end), here, places, heard, looks_up=looks_up)
-            self._laid[key] = before[key]
+            laid = before[key] if key in before else _left_in((begin, end), here, places, heard, looks_up=looks_up)
+            self._laid[key] = laid
             named = self._dropped | {one.track for one in here if one.overlap(begin, end) >= SHARED_SECONDS}
-            lines.add([one for one in before[key] if one.track not in named])
+            lines.add([one for one in laid if one.track not in named])
         found = [evidence_of(line) for line in lines]
         return [line for line in found if any(one.support >= LEAST_SUPPORT for one in stretches_of(line))]
 

@@ -268,13 +268,14 @@ def _left_of(
 ) -> Layer:
     """Return the peaks of a map that lines, given with the seconds between which they lie, do not meet."""
     peaks = query.peaks
+    salience = peaks.weights if isinstance(peaks.weights, SalienceMap) else None
     met, hidden = np.zeros(len(peaks.frames), bool), np.zeros((query.frames, query.bins), bool)
     for reference, start, warp, seconds in lines:
         frames = [max(round(second / frame_seconds), 0) for second in seconds]
         between, rows = slice(*np.searchsorted(peaks.frames, frames)), slice(*frames)
         met[between] |= query.met_by(reference, start, warp)[between]
-        hidden[rows] |= query.around(reference, start, warp, HIDDEN_FRAMES)[rows]
-    salience = peaks.weights if isinstance(peaks.weights, SalienceMap) else None
+        if salience is not None:
+            hidden[rows] |= query.around(reference, start, warp, HIDDEN_FRAMES)[rows]
     if salience is not None:
         if salience.hidden is not None:
             earlier = salience.hidden[: query.frames]

@@ -19,7 +19,7 @@ from earmark.types import Frames, Layer, SalienceMap
 
 SPREAD = 1  # frames and bins by which a peak moves between two analyses of the same sound
 MOST_REACH_FRAMES = 16  # largest `reach` of `at_offsets`; the map's margin is as wide
-HIDDEN_FRAMES = 2  # to either side of a peak, which it covers: it moves by one, and three salient places are one
+HIDDEN_FRAMES = 2  # frames to either side that a peak covers: it moves by one, and its salience spreads by another
 SHIFT_FRAMES = 2  # distance of two places that are tried; the spread covers what lies between
 SALIENCE_UNIT = 4.0  # half nepers of three places together: the two nepers that the network learned with
 
