@@ -56,13 +56,13 @@ def add_stream(parser: argparse.ArgumentParser) -> None:
     """Add --stream."""
     parser.add_argument(
         "--stream",
-        type=place,
+        type=whole_number,
         metavar="N",
         help="audio stream of files that hold several, from 0 (default: the one that players choose)",
     )
 
 
-def place(text: str) -> int:
+def whole_number(text: str) -> int:
     """Return `text` as a whole number of at least 0."""
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")

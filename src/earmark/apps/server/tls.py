@@ -76,7 +76,7 @@ def _own_addresses() -> list[str]:
     return sorted(found | {str(entry[4][0]).partition("%")[0] for entry in entries})
 
 
-def given(certificate: Path, key: Path) -> tuple[Path, Path]:
+def checked_certificate(certificate: Path, key: Path) -> tuple[Path, Path]:
     """Return the files of a certificate and its key; raises OptionError unless they can be used together."""
     for path in (certificate, key):
         if not path.is_file():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from earmark.apps.cli.failures import DONE
-from earmark.apps.cli.options import add_output, count, numbers, output_file, place, probability, ratios, words
+from earmark.apps.cli.options import add_output, count, numbers, output_file, probability, ratios, whole_number, words
 from earmark.apps.cli.output import Output, ProgressLine
 from earmark.errors import OptionError
 
@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     cut.add_argument("--speech", metavar="FOLDER", help="recordings of speech, which are unknown clips too")
     cut.add_argument("--noise", metavar="FOLDER", help="recordings of noise (default: noise is made)")
     cut.add_argument("--count", type=count, default=50, metavar="N", help="clips a condition (default: 50)")
-    cut.add_argument("--seed", type=place, default=1, metavar="N", help="draws other clips (default: 1)")
+    cut.add_argument("--seed", type=whole_number, default=1, metavar="N", help="draws other clips (default: 1)")
     parser.add_argument(
         "--most-false", type=probability, default=0.005, metavar="SHARE",
         help="share of any kind of unknown clips that may be answered at the threshold (default: 0.005)",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark.apps.cli.failures import DONE, NOT_FOUND
-from earmark.apps.cli.options import add_output, output_file, place
+from earmark.apps.cli.options import add_output, output_file, whole_number
 from earmark.apps.cli.output import Output
 from earmark.apps.cli.pictures import save_picture
 from earmark.apps.text import clock
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where the picture goes (default: demo.png)",
     )
     parser.add_argument(
-        "--seed", type=place, default=1, metavar="N", help="draws other clips, noise and rooms (default: 1)"
+        "--seed", type=whole_number, default=1, metavar="N", help="draws other clips, noise and rooms (default: 1)"
     )
     add_output(parser)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earmark.apps.cli.failures import DONE, PARTLY, error_line
-from earmark.apps.cli.options import add_align, add_output, count, numbers, place, probability, ratios, words
+from earmark.apps.cli.options import add_align, add_output, count, numbers, probability, ratios, whole_number, words
 from earmark.apps.cli.output import Output, ProgressLine
 from earmark.apps.cli.settings import add_settings, settings_of
 from earmark.apps.text import amount
@@ -56,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--count", type=count, metavar="N", help="clips a condition (default: 50), or scenes (default: by their kind)"
     )
-    parser.add_argument("--seed", type=place, default=1, metavar="N", help="draws other clips (default: 1)")
+    parser.add_argument("--seed", type=whole_number, default=1, metavar="N", help="draws other clips (default: 1)")
     parser.add_argument(
         "--held-out", type=probability, default=0.2, metavar="SHARE",
         help="share of the music that is not indexed, to count false answers (default: 0.2)",

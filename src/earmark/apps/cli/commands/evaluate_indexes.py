@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from earmark import __version__
 from earmark.apps.cli.commands.evaluate import BUNDLED
 from earmark.apps.cli.failures import DONE
-from earmark.apps.cli.options import add_output, count, numbers, place, ratios
+from earmark.apps.cli.options import add_output, count, numbers, ratios, whole_number
 from earmark.apps.cli.output import Output, ProgressLine
 from earmark.errors import OptionError
 
@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--invented", action="store_true", help="instead: neighbouring vectors with noise; needs no recordings"
     )
     parser.add_argument("--count", type=count, default=50, metavar="N", help="clips a condition (default: 50)")
-    parser.add_argument("--seed", type=place, default=1, metavar="N", help="draws other clips (default: 1)")
+    parser.add_argument("--seed", type=whole_number, default=1, metavar="N", help="draws other clips (default: 1)")
     parser.add_argument(
         "--out", default="evaluation", metavar="FOLDER", help="where results are kept (default: evaluation)"
     )

@@ -74,9 +74,9 @@ def run(options: argparse.Namespace) -> int:
 
         certificate = self_signed(keys.parent / "tls", names)
     elif options.tls:
-        from earmark.apps.server.tls import given
+        from earmark.apps.server.tls import checked_certificate
 
-        certificate = given(Path(options.tls), Path(options.tls_key))
+        certificate = checked_certificate(Path(options.tls), Path(options.tls_key))
     limits = Limits() if options.most_requests is None else Limits(requests_a_minute=options.most_requests)
     anyone = None if options.anyone is None else options.anyone.replace("nothing", "")
     settings = ServerSettings(
